@@ -1,0 +1,81 @@
+"""A thread-safe cache bounded in bytes and age, least recently used out first."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+_Key = TypeVar("_Key", bound=Hashable)
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry(Generic[_Value]):
+    value: _Value
+    n_bytes: int
+    used_at: float
+
+
+class BoundedCache(Generic[_Key, _Value]):
+    """Keeps values up to a number of bytes; what is larger than that is never kept."""
+
+    def __init__(
+        self, *, max_bytes: int, max_age_s: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._max_bytes = max_bytes
+        self._max_age_s = max_age_s
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[_Key, _Entry[_Value]] = OrderedDict()
+        self._n_bytes = 0
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes held now."""
+        return self._n_bytes
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, key: _Key) -> _Value | None:
+        """Return the value kept under a key, which is thereby used, or None."""
+        with self._lock:
+            self._drop_old()
+            entry = self._entries.get(key)
+            if entry is None:
+                return None
+            self._entries[key] = _Entry(entry.value, entry.n_bytes, self._clock())
+            self._entries.move_to_end(key)
+            return entry.value
+
+    def put(self, key: _Key, value: _Value, n_bytes: int) -> None:
+        """Keep a value, dropping older ones as needed."""
+        with self._lock:
+            self._drop(key)
+            if n_bytes > self._max_bytes:
+                return
+            self._entries[key] = _Entry(value, n_bytes, self._clock())
+            self._n_bytes += n_bytes
+            self._drop_old()
+            while self._n_bytes > self._max_bytes:
+                self._drop(next(iter(self._entries)))
+
+    def clear(self) -> None:
+        """Drop everything."""
+        with self._lock:
+            self._entries.clear()
+            self._n_bytes = 0
+
+    def _drop(self, key: _Key) -> None:
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self._n_bytes -= entry.n_bytes
+
+    def _drop_old(self) -> None:
+        oldest = self._clock() - self._max_age_s
+        while self._entries and next(iter(self._entries.values())).used_at < oldest:
+            self._drop(next(iter(self._entries)))

@@ -1,0 +1,54 @@
+"""Rounds already computed, by image, weights and clicks.
+
+The request's clicks are the truth; this only remembers what they led to. A new click finds
+the prefix before it, an undo finds the shorter list itself, a moved point finds what came
+before it. Whatever is not found is computed again, with the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from backend.bounded_cache import BoundedCache
+from mfp_model.clicks import Click
+from mfp_model.segmenters import Prediction
+
+_OVERHEAD_BYTES = 2048  # keys, clicks and the objects around the arrays
+
+RoundKey = tuple[str, str, tuple[Click, ...]]
+
+
+class ClickStore:
+    """Predictions by (image digest, model version, clicks), bounded in bytes and age."""
+
+    def __init__(
+        self, *, max_bytes: int, max_age_s: float, clock: Callable[[], float] | None = None
+    ) -> None:
+        limits = {"max_bytes": max_bytes, "max_age_s": max_age_s}
+        self._rounds: BoundedCache[RoundKey, Prediction] = (
+            BoundedCache(**limits, clock=clock) if clock else BoundedCache(**limits)  # type: ignore[arg-type]
+        )
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes held now."""
+        return self._rounds.n_bytes
+
+    def longest_prefix(
+        self, digest: str, version: str, clicks: tuple[Click, ...]
+    ) -> Prediction | None:
+        """Return the prediction for the longest prefix of the clicks that is kept."""
+        for n_clicks in range(len(clicks), 0, -1):
+            found = self._rounds.get((digest, version, clicks[:n_clicks]))
+            if found is not None:
+                return found
+        return None
+
+    def remember(self, digest: str, version: str, prediction: Prediction) -> None:
+        """Keep a prediction for its clicks."""
+        n_bytes = prediction.n_bytes + _OVERHEAD_BYTES
+        self._rounds.put((digest, version, prediction.clicks), prediction, n_bytes)
+
+    def clear(self) -> None:
+        """Forget everything; answers stay the same."""
+        self._rounds.clear()

@@ -1,0 +1,58 @@
+"""Bytes of an image file -> RGB pixels as a browser shows them."""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from mfp_model.errors import ImageError
+
+_16_BIT_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
+
+
+def decode_image(content: bytes, *, max_megapixels: float) -> NDArray[np.uint8]:
+    """Return the image RGB uint8 `[H, W, 3]`, EXIF orientation applied, read-only.
+
+    Grey, palette and CMYK become RGB, 16 bits become 8, transparency lies over white; of
+    animated and multi-page files the first frame counts.
+
+    Raises:
+        ImageError: Not an image, truncated, or larger than allowed, which the header decides
+            before anything is decoded.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(content))
+            megapixels = image.width * image.height / 1e6
+            if megapixels > max_megapixels:
+                raise ImageError(
+                    f"image of {image.width}x{image.height} = {megapixels:.1f} megapixels: "
+                    f"at most {max_megapixels:g} are allowed (MFP_MAX_MEGAPIXELS)"
+                )
+            pixels = np.array(_to_rgb(ImageOps.exif_transpose(image)), dtype=np.uint8)
+    except UnidentifiedImageError:
+        raise ImageError(f"{len(content)} bytes that are no image file known here") from None
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"image refused: {error}") from None
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ImageError(f"image cannot be decoded: {error}") from None
+    pixels.setflags(write=False)
+    return pixels
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode in _16_BIT_MODES:
+        values = np.asarray(image).astype(np.int64).clip(0, 65535) // 257
+        return Image.fromarray(values.astype(np.uint8)).convert("RGB")
+    if image.mode == "F":
+        raise ImageError("image of floating-point pixels: expected 8 or 16 bits per channel")
+    if image.has_transparency_data:
+        layered = image.convert("RGBA")
+        white = Image.new("RGBA", layered.size, "white")
+        return Image.alpha_composite(white, layered).convert("RGB")
+    return image.convert("RGB")

@@ -1,0 +1,75 @@
+"""Requests to Label Studio with either kind of token."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import requests
+
+from mfp_model.errors import MfpError
+
+_BEARER_LIFETIME_S = 240.0  # Label Studio issues them for 300
+
+
+class LabelStudioError(MfpError):
+    """Label Studio cannot be reached or does not accept the token."""
+
+
+class LabelStudioAccess:
+    """Gives the authorization header for requests to one Label Studio.
+
+    A legacy token is sent as it is; a personal access token is exchanged for a short-lived
+    one, which is renewed before it ends.
+    """
+
+    def __init__(self, *, url: str, api_key: str, timeout_s: float) -> None:
+        self._url = url
+        self._api_key = api_key
+        self._timeout_s = timeout_s
+        self._lock = threading.Lock()
+        self._bearer: tuple[str, float] | None = None
+
+    @property
+    def url(self) -> str:
+        """Label Studio's address, without a slash at the end; empty if not configured."""
+        return self._url
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers that authorize a request; none without a key.
+
+        Raises:
+            LabelStudioError: The personal access token was not accepted.
+        """
+        if not self._api_key:
+            return {}
+        if self._api_key.count(".") != 2:  # not a JSON web token, so a legacy one
+            return {"Authorization": f"Token {self._api_key}"}
+        with self._lock:
+            if self._bearer is None or time.monotonic() > self._bearer[1]:
+                self._bearer = (self._exchange(), time.monotonic() + _BEARER_LIFETIME_S)
+            return {"Authorization": f"Bearer {self._bearer[0]}"}
+
+    def forget(self) -> None:
+        """Drop the short-lived token, as after an answer 401."""
+        with self._lock:
+            self._bearer = None
+
+    def _exchange(self) -> str:
+        try:
+            response = requests.post(
+                f"{self._url}/api/token/refresh/",
+                json={"refresh": self._api_key},
+                timeout=self._timeout_s,
+            )
+            if response.status_code != 200:
+                raise LabelStudioError(
+                    f"Label Studio answered {response.status_code} to the personal access "
+                    "token: create a new one and set LABEL_STUDIO_API_KEY"
+                )
+            return str(response.json()["access"])
+        except (requests.RequestException, ValueError, KeyError) as error:
+            raise LabelStudioError(
+                f"Label Studio at {self._url} cannot be asked for a token "
+                f"({type(error).__name__}): check LABEL_STUDIO_URL"
+            ) from None

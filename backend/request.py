@@ -1,0 +1,162 @@
+"""Label Studio's `/predict` JSON -> what is to be segmented. Percent becomes pixels here only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from backend.label_config import BrushControl, LabelConfig, parse_label_config
+from mfp_model.clicks import Click
+from mfp_model.errors import MfpError
+
+_Kind = TypeVar("_Kind")
+
+_EDGE_TOLERANCE_PERCENT = 0.5  # the page may round a click on the border to just outside
+
+
+class RequestError(MfpError):
+    """A request body that does not have the form that Label Studio sends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionRequest:
+    """One object being clicked.
+
+    Attributes:
+        clicks: Clicks in pixels of the displayed image, oldest first, at least one positive.
+        brush: Control that the answer belongs to.
+        label: Label of the answer, None where the control has none.
+        width: Image width in pixels as the page sees it.
+        height: Image height in pixels as the page sees it.
+    """
+
+    clicks: tuple[Click, ...]
+    brush: BrushControl
+    label: str | None
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRequest:
+    """One task of a request.
+
+    Attributes:
+        task_id: For logs.
+        project: Label Studio's project id, for logs.
+        image: Address of the image as the task names it.
+        is_opening: True where the page opens the task, False where it asks about clicks.
+        region: The object being clicked, None where there is no positive click.
+    """
+
+    task_id: str
+    project: str
+    image: str
+    is_opening: bool
+    region: RegionRequest | None
+
+
+def parse_predict(body: object) -> list[TaskRequest]:
+    """Return what a `/predict` body asks for, one entry a task.
+
+    Raises:
+        RequestError: The body has another form.
+        LabelConfigError: The label configuration cannot be read or has no place for a mask.
+    """
+    if not isinstance(body, dict):
+        raise RequestError(f"body: expected a JSON object, got {type(body).__name__}")
+    tasks = _field(body, "tasks", list)
+    config = parse_label_config(_field(body, "label_config", str))
+    project = str(body.get("project") or "").partition(".")[0]
+    points = _points(body)
+    return [_task(task, project, config, points) for task in tasks]
+
+
+def _field(body: Mapping[str, Any], name: str, kind: type[_Kind]) -> _Kind:
+    value = body.get(name)
+    if not isinstance(value, kind):
+        raise RequestError(f"{name}: expected {kind.__name__}, got {type(value).__name__}")
+    return value
+
+
+def _points(body: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
+    """The context's points that are ours, each id once, in click order; None without context.
+
+    Points that survived a reload or a submit come along without `is_positive`.
+    """
+    params = body.get("params")
+    context = params.get("context") if isinstance(params, dict) else None
+    if context is None:
+        return None
+    if not isinstance(context, dict):
+        raise RequestError(f"context: expected an object or null, got {type(context).__name__}")
+    points: dict[str, Mapping[str, Any]] = {}
+    for item in _field(context, "result", list):
+        if not isinstance(item, dict) or not isinstance(item.get("value"), dict):
+            raise RequestError("context.result: expected objects with a value")
+        is_point = item.get("type") in ("keypointlabels", "keypoint", "labels")
+        if is_point and isinstance(item.get("is_positive"), bool):
+            points.setdefault(str(item.get("id")), item)
+    return list(points.values())
+
+
+def _task(
+    task: object, project: str, config: LabelConfig, points: list[Mapping[str, Any]] | None
+) -> TaskRequest:
+    if not isinstance(task, dict):
+        raise RequestError(f"task: expected an object, got {type(task).__name__}")
+    data = _field(task, "data", dict)
+    image_name = str(points[0].get("to_name")) if points else next(iter(config.image_keys), "")
+    if image_name not in config.image_keys:
+        raise RequestError(f"label config has no <Image name={image_name!r}>")
+    image = _field(data, config.image_keys[image_name], str)
+    has_positive = points and any(point["is_positive"] for point in points)
+    return TaskRequest(
+        task_id=str(task.get("id", "")),
+        project=project,
+        image=image,
+        is_opening=points is None,
+        region=_region(points, config.brush_for(image_name)) if points and has_positive else None,
+    )
+
+
+def _region(points: list[Mapping[str, Any]], brush: BrushControl) -> RegionRequest:
+    width, height = (_size(points[-1], name) for name in ("original_width", "original_height"))
+    clicks = tuple(
+        Click(
+            x=_pixels(point, "x", width),
+            y=_pixels(point, "y", height),
+            is_positive=point["is_positive"],
+        )
+        for point in points
+    )
+    label = _label(points[-1], brush)
+    return RegionRequest(clicks=clicks, brush=brush, label=label, width=width, height=height)
+
+
+def _size(point: Mapping[str, Any], name: str) -> int:
+    value = point.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise RequestError(f"point {name}={value!r}: expected a whole number of pixels >= 1")
+    return value
+
+
+def _pixels(point: Mapping[str, Any], axis: str, size: int) -> float:
+    percent = point["value"].get(axis)
+    if not isinstance(percent, (int, float)) or not math.isfinite(percent):
+        raise RequestError(f"point {axis}={percent!r}: expected a number in percent")
+    if not -_EDGE_TOLERANCE_PERCENT <= percent <= 100 + _EDGE_TOLERANCE_PERCENT:
+        raise RequestError(f"point {axis}={percent}: expected 0..100 percent")
+    return min(max(percent, 0.0), 100.0) / 100 * size
+
+
+def _label(point: Mapping[str, Any], brush: BrushControl) -> str | None:
+    """The point's label where the brush control has it, else the control's first."""
+    value = point["value"]
+    named = value.get("keypointlabels") or value.get("labels") or []
+    for label in named if isinstance(named, list) else []:
+        if label in brush.labels:
+            return str(label)
+    return brush.labels[0] if brush.labels else None

@@ -1,0 +1,47 @@
+"""Interactive segmentation by clicks: MFP and the segmenters that ship beside it.
+
+Glossary, one word per thing:
+
+- click: `Click(x, y, is_positive)`, x right, y down, in pixels of the original image.
+  The pixel in column c and row r covers x in [c, c + 1), y in [r, r + 1).
+- clicks: a tuple of them, oldest first; the order is the index.
+- click map: `[2, H, W]`, disks around the positive clicks, then around the negative ones.
+- probability map: float32 `[H, W]` in 0..1, how likely each pixel belongs to the object.
+- previous probability map: the one from the round before, zeros before the first click.
+- modulation: pushing the previous probability map towards the newest click's sign around it.
+- modulated probability map: what the modulation returns.
+- logits: what the network returns, before the sigmoid.
+- round: one click's worth of work, from previous to next probability map.
+- mask: bool `[H, W]`, a probability map after the threshold, never before.
+- image frame: pixels of the original image. network frame: pixels of the network's input.
+- segmenter: image + clicks + previous prediction -> prediction.
+- backbone: the part of the network that turns the two embeddings into features.
+- checkpoint: a file. weights: the tensors in it.
+- NoC@90: mean number of clicks until the IoU reaches 0.90.
+
+Importing this package loads neither torch nor OpenCV; the names below load on first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mfp_model.clicks import Click
+    from mfp_model.segmenters import Prediction, Segmenter, load_segmenter
+
+__all__ = ["Click", "Prediction", "Segmenter", "load_segmenter"]
+
+_HOME = {
+    "Click": "mfp_model.clicks",
+    "Prediction": "mfp_model.segmenters",
+    "Segmenter": "mfp_model.segmenters",
+    "load_segmenter": "mfp_model.segmenters",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'mfp_model' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)

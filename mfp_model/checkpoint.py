@@ -1,0 +1,129 @@
+"""Checkpoints: one safetensors file with the weights, what network they are for, and whence.
+
+Written whole or not at all: to a temporary file first, flushed to disk, then renamed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from mfp_model.errors import CheckpointError, ConfigError
+from mfp_model.modulation import ModulationConfig
+from mfp_model.network import MfpNetwork, NetworkConfig
+
+FORMAT = "label-studio-mfp/1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Checkpoint:
+    """A checkpoint in memory.
+
+    Attributes:
+        version: The name that answers carry as their model version.
+        config: What network the weights are for.
+        weights: State dict of `MfpNetwork`, float32.
+        origin: Where the weights come from: data, procedure, scores, git state.
+    """
+
+    version: str
+    config: NetworkConfig
+    weights: Mapping[str, Tensor]
+    origin: Mapping[str, Any] = field(default_factory=dict)
+
+    def network(self) -> MfpNetwork:
+        """Return the network with these weights, in evaluation mode.
+
+        Raises:
+            CheckpointError: A tensor is missing, left over, or of another shape.
+        """
+        network = MfpNetwork(self.config)
+        try:
+            network.load_state_dict(dict(self.weights), strict=True)
+        except RuntimeError as error:
+            raise CheckpointError(f"checkpoint {self.version}: {error}") from None
+        return network.eval()
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that readers and crashes see the old content or the new, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def save_checkpoint(checkpoint: Checkpoint, path: Path, *, half: bool = False) -> None:
+    """Write the checkpoint to `path`, atomically.
+
+    Args:
+        checkpoint: What to write.
+        path: The file.
+        half: Store floating-point tensors in 16 bits, half the size; loading widens them.
+    """
+    weights = {}
+    for name, tensor in checkpoint.weights.items():
+        stored = tensor.detach().cpu().contiguous()
+        weights[name] = stored.half() if half and stored.is_floating_point() else stored
+    metadata = {
+        "format": FORMAT,
+        "version": checkpoint.version,
+        "config": json.dumps(asdict(checkpoint.config)),
+        "origin": json.dumps(dict(checkpoint.origin)),
+    }
+    write_atomically(path, save(weights, metadata))
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Return the checkpoint stored in `path`, weights widened to float32, on the CPU.
+
+    Raises:
+        CheckpointError: The file is missing, damaged, or not of this format.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"checkpoint {path}: no such file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            weights = {name: _widened(file.get_tensor(name)) for name in file.keys()}
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"checkpoint {path}: not a safetensors file ({error})") from None
+    if metadata.get("format") != FORMAT:
+        raise CheckpointError(
+            f"checkpoint {path}: format {metadata.get('format')!r}, expected {FORMAT!r}"
+        )
+    try:
+        return Checkpoint(
+            version=metadata["version"],
+            config=_config_from_dict(json.loads(metadata["config"])),
+            weights=weights,
+            origin=json.loads(metadata["origin"]),
+        )
+    except (KeyError, TypeError, ValueError, ConfigError) as error:
+        raise CheckpointError(f"checkpoint {path}: unusable metadata ({error!r})") from None
+
+
+def _widened(tensor: Tensor) -> Tensor:
+    return tensor.to(torch.float32) if tensor.is_floating_point() else tensor
+
+
+def _config_from_dict(values: dict[str, Any]) -> NetworkConfig:
+    return NetworkConfig(**{**values, "modulation": ModulationConfig(**values["modulation"])})

@@ -1,0 +1,27 @@
+"""The one error tree. Every message says what, got, expected."""
+
+from __future__ import annotations
+
+
+class MfpError(Exception):
+    """Any failure this project raises on purpose."""
+
+
+class ClickError(MfpError):
+    """A click that cannot be used: outside the image, not finite, malformed text."""
+
+
+class ImageError(MfpError):
+    """An image that cannot be used: wrong shape or type, unreadable, too large."""
+
+
+class ConfigError(MfpError):
+    """A configuration value outside its allowed range."""
+
+
+class CheckpointError(MfpError):
+    """A checkpoint that is missing, truncated, or not in a layout that is known."""
+
+
+class DataError(MfpError):
+    """A data folder that is missing something, or an annotation that cannot be read."""

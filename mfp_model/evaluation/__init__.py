@@ -1,0 +1,1 @@
+"""Evaluation: data sets, the standard protocol, its scores."""

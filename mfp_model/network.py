@@ -1,0 +1,111 @@
+"""The MFP network around any backbone, and one round of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mfp_model.backbones import BACKBONES
+from mfp_model.click_map import draw_click_maps
+from mfp_model.errors import ConfigError
+from mfp_model.heads import LateFusion
+from mfp_model.modulation import ModulationConfig, modulate
+
+_IMAGE_MEAN = (0.485, 0.456, 0.406)
+_IMAGE_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkConfig:
+    """What a network is, beside its weights.
+
+    Attributes:
+        backbone: A name in `mfp_model.backbones.BACKBONES`.
+        input_size: Side in pixels of the square network input, a multiple of 32.
+        modulation: Constants of the modulation.
+
+    Raises:
+        ConfigError: A value outside its range.
+    """
+
+    backbone: str = "compact"
+    input_size: int = 320
+    modulation: ModulationConfig = field(default_factory=ModulationConfig)
+
+    def __post_init__(self) -> None:
+        if self.backbone not in BACKBONES:
+            raise ConfigError(f"backbone={self.backbone!r}: expected one of {sorted(BACKBONES)}")
+        if self.input_size <= 0 or self.input_size % 32:
+            raise ConfigError(f"input_size={self.input_size}: expected a positive multiple of 32")
+
+
+class MfpNetwork(nn.Module):
+    """Backbone and late fusion; gives logits for image, probability maps and clicks."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone = BACKBONES[config.backbone]()
+        self.head = LateFusion(self.backbone.n_channels)
+        self.register_buffer("mean", torch.tensor(_IMAGE_MEAN)[:, None, None], persistent=False)
+        self.register_buffer("std", torch.tensor(_IMAGE_STD)[:, None, None], persistent=False)
+
+    def forward(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> Tensor:
+        """Return logits float32 `[B, H, W]`.
+
+        Args:
+            image: RGB float32 `[B, 3, H, W]` in 0..1, not normalised.
+            maps: Previous and modulated probability map `[B, 2, H, W]`.
+            click_maps: Disks around positive and negative clicks `[B, 2, H, W]`.
+        """
+        normalised = (image - self.mean) / self.std
+        features = self.backbone(normalised, torch.cat([maps, click_maps], dim=1))
+        logits = self.head(features, normalised, maps).float()
+        size = image.shape[-2:]
+        return F.interpolate(logits, size=size, mode="bilinear", align_corners=True)[:, 0]
+
+
+def run_round(network: MfpNetwork, image: Tensor, previous: Tensor, clicks: Tensor) -> Tensor:
+    """Return the logits `[B, H, W]` of one round for the newest click.
+
+    A sample whose previous map is all zero is in its first round and gets two passes: the
+    first one's probabilities, modulated by the click, feed the second. Decided per sample.
+    Gradients flow through both passes, not through the modulated map.
+
+    Args:
+        network: The network; its config holds the modulation's constants.
+        image: RGB float32 `[B, 3, H, W]` in 0..1.
+        previous: Previous probability maps float32 `[B, H, W]`, zeros before the first click.
+        clicks: Click tensor `[B, N, 3]`, network frame.
+
+    Source: MFP, section 3.1; the published implementation decides for the whole batch.
+    """
+    height, width = image.shape[-2:]
+    click_maps = draw_click_maps(clicks, height=height, width=width)
+    is_first = (previous == 0).all(dim=2).all(dim=1)
+    if bool(is_first.any()):
+        chosen = is_first.nonzero()[:, 0]
+        answer = first_pass(network, image[chosen], click_maps[chosen]).sigmoid()
+        previous = previous.index_put((chosen,), answer)
+    return modulated_pass(network, image, previous, clicks, click_maps)
+
+
+def first_pass(network: MfpNetwork, image: Tensor, click_maps: Tensor) -> Tensor:
+    """Return the logits `[B, H, W]` of image and clicks alone, both probability maps zero."""
+    logits: Tensor = network(image, torch.zeros_like(click_maps), click_maps)
+    return logits
+
+
+def modulated_pass(
+    network: MfpNetwork, image: Tensor, previous: Tensor, clicks: Tensor, click_maps: Tensor
+) -> Tensor:
+    """Return the logits `[B, H, W]` given previous maps `[B, H, W]` and their modulation."""
+    modulated = modulate(previous.detach(), clicks, network.config.modulation)
+    logits: Tensor = network(image, torch.stack([previous, modulated], dim=1), click_maps)
+    return logits

@@ -1,0 +1,1 @@
+"""Training: config, datasets, losses, one visible loop."""

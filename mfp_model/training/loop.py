@@ -1,0 +1,223 @@
+"""The training loop: recursive rounds, loss on the last one, resumable at any step.
+
+Source: MFP, section 3.4: clicks answer the network's own mistakes, all rounds but the last
+run without gradient in evaluation mode, the last gives the loss.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader
+
+from mfp_model.checkpoint import Checkpoint, save_checkpoint
+from mfp_model.click_map import click_tensor, draw_click_maps
+from mfp_model.click_simulation import depth, next_click
+from mfp_model.network import MfpNetwork, NetworkConfig, first_pass, modulated_pass, run_round
+from mfp_model.training.config import Phase, TrainingConfig
+from mfp_model.training.datasets import ClickSamples, SampleSource
+from mfp_model.training.losses import normalised_focal_loss
+from mfp_model.training.state import TrainingState, load_state, save_state
+
+_WARM_UP_SAMPLES = 3000
+_MAX_GRADIENT_NORM = 5.0
+
+Report = Callable[[dict[str, float]], None]
+Sequences = list[list[tuple[float, float, bool]]]
+
+
+def train(
+    config: TrainingConfig,
+    network_config: NetworkConfig,
+    out: Path,
+    *,
+    version: str,
+    report: Report,
+    save_every_s: float = 120.0,
+    n_workers: int = 1,
+    stop_after: int | None = None,
+) -> None:
+    """Train a network and write its averaged weights to `out`.
+
+    Every `save_every_s` seconds and at the end both `out` and `out` + ".state" are written,
+    atomically; a run that finds the state file goes on from it.
+
+    Args:
+        config: The run.
+        network_config: The network.
+        out: Checkpoint file.
+        version: The checkpoint's version.
+        report: Called after every step with `n_seen`, `loss`, `iou`, `samples_per_s`.
+        save_every_s: Seconds between two saves.
+        n_workers: Processes that prepare samples.
+        stop_after: Stop early, resumable, after this many samples.
+    """
+    torch.manual_seed(config.seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network = MfpNetwork(network_config).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = get_ema_multi_avg_fn(config.average_decay)  # type: ignore[no-untyped-call]
+    averaged = AveragedModel(network, multi_avg_fn=average, use_buffers=True)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+    )
+    state = TrainingState(network=network, averaged=averaged, optimiser=optimiser)
+    state_path = out.with_name(out.name + ".state")
+    load_state(state, state_path)
+    source = SampleSource.read(config.folders)
+
+    def save() -> None:
+        origin = {"training": _plain(config), "n_seen": state.n_seen, "torch": torch.__version__}
+        checkpoint = Checkpoint(
+            version=version,
+            config=network_config,
+            weights=averaged.module.state_dict(),
+            origin=origin,
+        )
+        save_checkpoint(checkpoint, out)
+        save_state(state, state_path)
+
+    saved_at = time.monotonic()
+    limit = min(config.n_samples, stop_after or config.n_samples)
+    while state.n_seen < limit:
+        phase = config.phase_at(state.n_seen)
+        for pixels, truth in _batches(source, config, phase, state.n_seen, n_workers):
+            started = time.monotonic()
+            generator = np.random.default_rng([config.seed, state.n_seen, 1])
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate(config, state.n_seen)
+            image = pixels.to(device).permute(0, 3, 1, 2).float().div(255)
+            image = image.contiguous(memory_format=torch.channels_last)
+            loss, logits = _graded_rounds(network, image, truth.to(device), config, generator)
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(network.parameters(), _MAX_GRADIENT_NORM)
+            optimiser.step()
+            averaged.update_parameters(network)
+            state.n_seen += len(truth)
+            report(
+                {
+                    "n_seen": state.n_seen,
+                    "loss": float(loss.detach()),
+                    "iou": _mean_iou(logits.detach() > 0, truth.to(device) > 0),
+                    "samples_per_s": len(truth) / (time.monotonic() - started),
+                }
+            )
+            if time.monotonic() - saved_at > save_every_s:
+                save()
+                saved_at = time.monotonic()
+            if state.n_seen >= limit or config.phase_at(state.n_seen) != phase:
+                break
+    save()
+
+
+def learning_rate(config: TrainingConfig, n_seen: int) -> float:
+    """Return the learning rate after `n_seen` samples: linear warm-up, then a cosine to zero."""
+    warm = min(1.0, (n_seen + 1) / _WARM_UP_SAMPLES)
+    done = min(1.0, n_seen / config.n_samples)
+    return config.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def draw_n_rounds(config: TrainingConfig, generator: np.random.Generator) -> int:
+    """Return a number of rounds in 1..max_rounds with p ~ round_decay^k."""
+    weights = config.round_decay ** np.arange(config.max_rounds)
+    return 1 + int(generator.choice(config.max_rounds, p=weights / weights.sum()))
+
+
+def extend_clicks(
+    sequences: Sequences,
+    truth: NDArray[np.bool_],
+    masks: NDArray[np.bool_],
+    generator: np.random.Generator,
+) -> None:
+    """Append each sample's next training click to its sequence, in place.
+
+    The first click lies in the deep inside of the object, later ones in the deep inside of
+    the larger error. A sample without error keeps its sequence and repeats its last click.
+
+    Args:
+        sequences: B sequences of (x, y, is_positive), network frame.
+        truth: bool `[B, H, W]`.
+        masks: bool `[B, H, W]`, the answers so far.
+        generator: Where the randomness comes from.
+    """
+    for sequence, wanted, mask in zip(sequences, truth, masks, strict=True):
+        if not sequence and generator.random() < 0.5:  # near the centre half of the time
+            inside = depth(wanted)
+            nearest = np.flatnonzero(inside >= 0.8 * max(float(inside.max()), 1.0))
+            if nearest.size:
+                row, column = divmod(int(generator.choice(nearest)), wanted.shape[1])
+                sequence.append((column + 0.5, row + 0.5, True))
+                continue
+        click = next_click(wanted, mask, generator=generator)
+        if click is not None:
+            sequence.append((click.column + 0.5, click.row + 0.5, click.is_positive))
+
+
+def _graded_rounds(
+    network: MfpNetwork,
+    image: Tensor,
+    truth: Tensor,
+    config: TrainingConfig,
+    generator: np.random.Generator,
+) -> tuple[Tensor, Tensor]:
+    """Loss and logits of the last of a random number of rounds."""
+    n_rounds = draw_n_rounds(config, generator)
+    wanted = truth.bool().cpu().numpy()
+    sequences: Sequences = [[] for _ in wanted]
+    previous = torch.zeros(truth.shape, device=image.device)
+    network.eval()
+    for _ in range(n_rounds - 1):
+        extend_clicks(sequences, wanted, (previous > 0.5).cpu().numpy(), generator)
+        with torch.no_grad():
+            clicks = click_tensor(sequences).to(image.device)
+            previous = run_round(network, image, previous, clicks).sigmoid()
+    extend_clicks(sequences, wanted, (previous > 0.5).cpu().numpy(), generator)
+    clicks = click_tensor(sequences).to(image.device)
+    click_maps = draw_click_maps(clicks, height=image.shape[2], width=image.shape[3])
+    network.train()
+    loss = torch.zeros((), device=image.device)
+    if n_rounds == 1:
+        first = first_pass(network, image, click_maps)
+        loss = loss + normalised_focal_loss(first, truth)
+        previous = first.sigmoid()
+    logits = modulated_pass(network, image, previous, clicks, click_maps)
+    return loss + normalised_focal_loss(logits, truth), logits
+
+
+def _batches(
+    source: SampleSource, config: TrainingConfig, phase: Phase, n_seen: int, n_workers: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    samples = ClickSamples(
+        source, size=phase.size, seed=config.seed, merge_probability=config.merge_probability
+    )
+    loader = DataLoader(
+        samples,
+        batch_size=phase.batch,
+        sampler=range(n_seen, config.n_samples + phase.batch),
+        num_workers=n_workers,
+        drop_last=True,
+        prefetch_factor=4 if n_workers else None,
+    )
+    yield from loader
+
+
+def _mean_iou(masks: Tensor, truth: Tensor) -> float:
+    intersection = (masks & truth).sum(dim=(1, 2))
+    union = (masks | truth).sum(dim=(1, 2)).clamp_min(1)
+    return float((intersection / union).mean())
+
+
+def _plain(config: TrainingConfig) -> dict[str, Any]:
+    """The config as JSON can hold it; folders by name, whose path is nobody's business."""
+    folders = [[root.name, weight] for root, weight in config.folders]
+    return {**asdict(config), "folders": folders}
