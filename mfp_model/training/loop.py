@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 
 from mfp_model.checkpoint import Checkpoint, save_checkpoint
@@ -65,8 +65,9 @@ def train(
     torch.manual_seed(config.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = MfpNetwork(network_config).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = get_ema_multi_avg_fn(config.average_decay)  # type: ignore[no-untyped-call]
-    averaged = AveragedModel(network, multi_avg_fn=average, use_buffers=True)
+    averaged = AveragedModel(
+        network, avg_fn=_moving_average(config.average_decay), use_buffers=True
+    )
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
     )
@@ -76,14 +77,19 @@ def train(
     source = SampleSource.read(config.folders)
 
     def save() -> None:
-        origin = {"training": _plain(config), "n_seen": state.n_seen, "torch": torch.__version__}
+        origin = {
+            "data": [root.name for root, _ in config.folders],
+            "training": _plain(config),
+            "n_seen": state.n_seen,
+            "torch": torch.__version__,
+        }
         checkpoint = Checkpoint(
             version=version,
             config=network_config,
             weights=averaged.module.state_dict(),
             origin=origin,
         )
-        save_checkpoint(checkpoint, out)
+        save_checkpoint(checkpoint, out, half=True)
         save_state(state, state_path)
 
     saved_at = time.monotonic()
@@ -161,6 +167,18 @@ def extend_clicks(
         click = next_click(wanted, mask, generator=generator)
         if click is not None:
             sequence.append((click.column + 0.5, click.row + 0.5, click.is_positive))
+
+
+def _moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+    """An exponential average that forgets faster at the start, when weights still move far."""
+
+    def average(averaged: Tensor, current: Tensor, n_averaged: Tensor | int) -> Tensor:
+        if not averaged.is_floating_point():
+            return current
+        kept = min(decay, (1 + int(n_averaged)) / (10 + int(n_averaged)))
+        return averaged.lerp(current, 1 - kept)
+
+    return average
 
 
 def _graded_rounds(

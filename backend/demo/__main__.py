@@ -1,0 +1,98 @@
+"""Start both servers, set up the project once, say where to click, stop on Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from pathlib import Path
+
+from backend.demo.label_studio_api import LabelStudioApi
+from backend.demo.processes import (
+    PASSWORD,
+    TOKEN,
+    USER,
+    Server,
+    ServerError,
+    free_port,
+    start_backend,
+    start_label_studio,
+)
+from mfp_model.errors import MfpError
+
+_ROOT = Path(__file__).parents[2]
+_DATA = _ROOT / ".demo"
+_PHOTOS = Path(__file__).parent / "photos"
+_TITLE = "Click on an object"
+_START_LIMIT_S = 240
+
+_CHEAT_SHEET = """
+  1. Open a photo and switch on Auto-Annotation (bottom bar), then choose the point tool.
+  2. Click on an object. Click what is missing; Alt+click what is too much.
+  3. The check in the bottom bar accepts the mask; then click the next object, or Submit.
+"""
+
+
+def main() -> int:
+    """Run the demo until Ctrl-C; return the exit code."""
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.default_int_handler)
+    servers: list[Server] = []
+    try:
+        _run(servers)
+    except KeyboardInterrupt:
+        _say("\nStopping.")
+        return 0
+    except MfpError as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
+    finally:
+        for server in servers:
+            server.stop()
+    return 0
+
+
+def _run(servers: list[Server]) -> None:
+    label_studio_port, backend_port = _port("Label Studio", 8080), _port("the backend", 9090)
+    _say("Starting Label Studio (the first start creates its database) and the backend ", end="")
+    label_studio = start_label_studio(
+        _ROOT / ".venv-label-studio", _DATA / "label-studio", port=label_studio_port
+    )
+    servers.append(label_studio)
+    backend = start_backend(
+        _DATA / "backend.log", port=backend_port, label_studio_url=label_studio.url
+    )
+    servers.append(backend)
+    for server in servers:
+        server.wait(limit_s=_START_LIMIT_S, tick=lambda: _say(".", end=""))
+    api = LabelStudioApi(url=label_studio.url, token=TOKEN)
+    project = api.project_named(_TITLE)
+    if project is None:
+        label_config = (_ROOT / "label_config" / "one_class.xml").read_text()
+        project = api.create_project(_TITLE, label_config)
+    if not api.tasks(project):
+        api.upload(project, sorted(_PHOTOS.glob("*.jpg")))
+    api.connect_backend(project, backend.url)
+    _say(f"\n\n  Open   {label_studio.url}/projects/{project}/data")
+    _say(f"  Login  {USER}   Password  {PASSWORD}\n{_CHEAT_SHEET}")
+    _say("  Ctrl-C stops both servers.")
+    while True:
+        time.sleep(1)
+        for server in servers:
+            if server.process.poll() is not None:
+                raise ServerError(f"{server.name} ended by itself, see {server.log}")
+
+
+def _port(name: str, wanted: int) -> int:
+    port = free_port(wanted)
+    if port != wanted:
+        _say(f"Port {wanted} is taken, so {name} uses {port}.")
+    return port
+
+
+def _say(text: str, end: str = "\n") -> None:
+    print(text, end=end, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,154 @@
+"""The two servers of the demo as child processes: free ports, starting, waiting, stopping."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from mfp_model.errors import MfpError
+
+USER = "demo@example.com"
+PASSWORD = "click-and-label"
+TOKEN = "c11cc11cc11cc11cc11cc11cc11cc11cc11cc11c"
+_STOP_WAIT_S = 15.0
+
+
+class ServerError(MfpError):
+    """A server that did not start or ended by itself."""
+
+
+def free_port(wanted: int) -> int:
+    """Return the wanted port of the loopback address, or the next one that is free."""
+    for port in range(wanted, wanted + 200):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise ServerError(f"no free port in {wanted}..{wanted + 199}")
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Server:
+    """A child process that answers HTTP.
+
+    Attributes:
+        name: For messages.
+        url: Where it answers.
+        log: File with all it printed.
+        process: The process, leader of its own group.
+    """
+
+    name: str
+    url: str
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    def wait(self, *, limit_s: float, tick: Callable[[], None] = lambda: None) -> None:
+        """Return when `/health` answers 200.
+
+        Args:
+            limit_s: Give up after this many seconds.
+            tick: Called about once a second while waiting.
+
+        Raises:
+            ServerError: The process ended, or the limit passed.
+        """
+        until = time.monotonic() + limit_s
+        while time.monotonic() < until:
+            if self.process.poll() is not None:
+                raise ServerError(
+                    f"{self.name} ended with {self.process.returncode}, see {self.log}"
+                )
+            try:
+                if requests.get(f"{self.url}/health", timeout=5).status_code == 200:
+                    return
+            except requests.RequestException:
+                pass
+            tick()
+            time.sleep(1)
+        raise ServerError(f"{self.name} does not answer after {limit_s:g} s, see {self.log}")
+
+    def stop(self) -> None:
+        """End the process and its children, with force after a while."""
+        for ending in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(self.process.pid, ending)
+            except ProcessLookupError:
+                return
+            try:
+                self.process.wait(_STOP_WAIT_S)
+            except subprocess.TimeoutExpired:
+                continue
+
+
+def start_label_studio(environment: Path, data: Path, *, port: int) -> Server:
+    """Start Label Studio from its own virtual environment, SQLite, for this machine only.
+
+    Args:
+        environment: The virtual environment.
+        data: Folder for its database and uploads.
+        port: Port of the loopback address.
+    """
+    variables = {
+        "LABEL_STUDIO_BASE_DATA_DIR": str(data),
+        "LABEL_STUDIO_USERNAME": USER,
+        "LABEL_STUDIO_PASSWORD": PASSWORD,
+        "LABEL_STUDIO_USER_TOKEN": TOKEN,
+        "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",  # read at the very first start only
+        "USE_DEFAULT_BANNED_SUBNETS": "false",  # else it refuses a backend on this machine
+        "LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK": "true",
+        "COLLECT_ANALYTICS": "false",
+        "SENTRY_DSN": "",
+        "FRONTEND_SENTRY_DSN": "",
+        "LATEST_VERSION_CHECK": "false",
+    }
+    command = [str(environment / "bin" / "label-studio"), "start", "--no-browser"]
+    command += ["--internal-host", "127.0.0.1", "-p", str(port)]
+    data.mkdir(parents=True, exist_ok=True)
+    url = f"http://127.0.0.1:{port}"
+    return _start("Label Studio", command, variables, url=url, log=data / "label-studio.log")
+
+
+def start_backend(
+    log: Path, *, port: int, label_studio_url: str, extra: Mapping[str, str] | None = None
+) -> Server:
+    """Start `mfp serve` with the shipped weights.
+
+    Args:
+        log: File for all it prints.
+        port: Port of the loopback address.
+        label_studio_url: Where it fetches images.
+        extra: More environment variables.
+    """
+    variables = {"LABEL_STUDIO_URL": label_studio_url, "LABEL_STUDIO_API_KEY": TOKEN}
+    command = [sys.executable, "-m", "backend.cli", "serve", "--port", str(port)]
+    url = f"http://127.0.0.1:{port}"
+    return _start("the backend", command, {**variables, **(extra or {})}, url=url, log=log)
+
+
+def _start(
+    name: str, command: list[str], variables: Mapping[str, str], *, url: str, log: Path
+) -> Server:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command,
+            env={**os.environ, **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C reaches this process only, which stops the others
+        )
+    return Server(name=name, url=url, log=log, process=process)

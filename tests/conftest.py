@@ -1,0 +1,53 @@
+"""Fixtures that several test folders share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from mfp_model.checkpoint import Checkpoint
+from mfp_model.network import MfpNetwork, NetworkConfig
+from mfp_model.segmenters.mfp import MfpSegmenter
+
+_CAPTURES = Path(__file__).parent / "data" / "captures"
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint() -> Checkpoint:
+    """Random weights for inputs of 64 pixels: quick, and every bug shows as well."""
+    config = NetworkConfig(input_size=64)
+    with torch.random.fork_rng():
+        torch.manual_seed(7)
+        network = MfpNetwork(config)
+        for name, buffer in network.named_buffers():
+            if name.endswith("running_mean"):
+                buffer.normal_(0, 0.1)
+    return Checkpoint(version="tiny-1", config=config, weights=network.state_dict())
+
+
+@pytest.fixture(scope="session")
+def tiny_segmenter(tiny_checkpoint: Checkpoint) -> MfpSegmenter:
+    return MfpSegmenter(tiny_checkpoint, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def photo() -> NDArray[np.uint8]:
+    """Something to look at, 90x140: smooth colours and two shapes."""
+    rows, columns = np.mgrid[0:90, 0:140]
+    image = np.stack([rows * 2, columns, 200 - rows], axis=2).astype(np.uint8)
+    image[20:60, 30:80] = (200, 40, 40)
+    image[(rows - 60) ** 2 + (columns - 110) ** 2 < 400] = (20, 220, 90)
+    return image
+
+
+@pytest.fixture(scope="session")
+def capture() -> Callable[[str], Any]:
+    """The JSON body of a request that the real Label Studio sent."""
+    return lambda name: json.loads((_CAPTURES / f"{name}.json").read_text())["json"]

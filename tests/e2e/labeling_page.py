@@ -1,0 +1,129 @@
+"""Label Studio's labelling page in Chromium, driven the way an annotator uses it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page, Playwright, Response
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+_LIMIT_MS = 60_000
+_STORE = "(window.Htx || window.dataManager?.lsf?.lsf?.store)"
+
+
+class LabelingPage:
+    """One annotator's browser tab. Positions are percent of the image."""
+
+    def __init__(self, playwright: Playwright, url: str, *, width: int, height: int) -> None:
+        self._url = url
+        self._browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        self.page: Page = self._browser.new_page(viewport={"width": width, "height": height})
+        self.page.set_default_timeout(_LIMIT_MS)
+        self.answers: list[dict[str, Any]] = []
+        self.page.on("response", self._keep_answer)
+
+    def _keep_answer(self, response: Response) -> None:
+        if "interactive-annotating" in response.url:
+            self.answers.append(response.json())
+
+    def log_in(self, user: str, password: str) -> None:
+        self.page.goto(f"{self._url}/user/login/", wait_until="domcontentloaded")
+        self.page.fill("input[name=email]", user)
+        self.page.fill("input[name=password]", password)
+        self.page.click("button[type=submit]")
+        self.page.wait_for_url(lambda url: "login" not in url, wait_until="commit")
+
+    def open_task(self, project: int, task: int) -> None:
+        self.page.goto(
+            f"{self._url}/projects/{project}/data?task={task}", wait_until="domcontentloaded"
+        )
+        self.wait_for_image()
+
+    def reload(self) -> None:
+        self.page.reload(wait_until="domcontentloaded")
+        self.wait_for_image()
+
+    def wait_for_image(self) -> None:
+        self.page.wait_for_selector("canvas")
+        self.page.wait_for_function(
+            f"() => {{ const a = {_STORE}?.annotationStore?.selected;"
+            " const i = a?.names?.get('image');"
+            " return i && i.stageWidth > 50 && (i.imageIsLoaded ?? i.naturalWidth > 0); }"
+        )
+
+    def switch_on_clicking(self) -> None:
+        """Auto-Annotation on, the smart point tool chosen."""
+        if not self.store("s.autoAnnotation"):
+            self.page.click("[data-testid=bottombar-auto-annotation-toggle]")
+            self.page.wait_for_function(f"() => {_STORE}.autoAnnotation")
+        if not self.store("a.names.get('image').getToolsManager().findSelectedTool()?.dynamic"):
+            self.page.locator(".lsf-tool_smart").first.click()
+
+    def click(self, x: float, y: float, *, alt: bool = False) -> dict[str, Any]:
+        """Click (with Alt: "not object"), wait for the answer to be shown, and return it."""
+        n_answers = len(self.answers)
+        box = self._image_box()
+        if alt:
+            self.page.keyboard.down("Alt")
+        self.page.mouse.click(box["x"] + box["width"] * x / 100, box["y"] + box["height"] * y / 100)
+        if alt:
+            self.page.keyboard.up("Alt")
+        for _ in range(600):
+            if len(self.answers) > n_answers and not self.store("s.awaitingSuggestions"):
+                return self.answers[-1]
+            self.page.wait_for_timeout(50)
+        raise TimeoutError("the page got no answer to the click")
+
+    def accept(self) -> None:
+        self.page.click("[data-testid=bottombar-accept-suggestions-button]")
+        self.page.wait_for_function(
+            f"() => {_STORE}.annotationStore.selected.suggestions.size === 0"
+        )
+
+    def submit(self) -> None:
+        with self.page.expect_response(
+            lambda r: "/annotations" in r.url and r.request.method == "POST"
+        ):
+            self.page.click("[data-testid=bottombar-submit-button]")
+
+    def regions(self) -> list[dict[str, Any]]:
+        """Regions of the annotation: id, type, label, and whether it is a click."""
+        return self.store(
+            "a.regionStore.regions.map(r => ({id: r.cleanId, type: r.type, label: r.labelName,"
+            " dynamic: !!r.dynamic}))"
+        )
+
+    def masks(self) -> list[dict[str, Any]]:
+        return [region for region in self.regions() if region["type"] == "brushregion"]
+
+    def suggestions(self) -> int:
+        return int(self.store("a.suggestions.size"))
+
+    def store(self, expression: str) -> Any:  # noqa: ANN401, whatever JavaScript gives
+        """Evaluate with `s` = the editor's store and `a` = the selected annotation."""
+        return self.page.evaluate(
+            f"() => {{ const s = {_STORE}; const a = s?.annotationStore?.selected;"
+            f" return {expression}; }}"
+        )
+
+    def screenshot(self, path: Path) -> None:
+        self.page.screenshot(path=path)
+
+    def close(self) -> None:
+        self._browser.close()
+
+    def _image_box(self) -> dict[str, float]:
+        boxes = [canvas.bounding_box() for canvas in self.page.locator("canvas").all()]
+        return max((b for b in boxes if b), key=lambda b: b["width"] * b["height"])

@@ -1,0 +1,78 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from mfp_model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, write_atomically
+from mfp_model.errors import CheckpointError
+from mfp_model.weights import DEFAULT_WEIGHTS, weights_version
+
+
+def test_what_is_saved_comes_back(tiny_checkpoint: Checkpoint, tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    save_checkpoint(replace(tiny_checkpoint, origin={"data": ["x"]}), path)
+    loaded = load_checkpoint(path)
+    assert loaded.version == weights_version(path) == "tiny-1"
+    assert loaded.config == tiny_checkpoint.config
+    assert loaded.origin == {"data": ["x"]}
+    for name, tensor in tiny_checkpoint.weights.items():
+        assert torch.equal(loaded.weights[name], tensor), name
+
+
+def test_half_precision_halves_the_file(tiny_checkpoint: Checkpoint, tmp_path: Path) -> None:
+    save_checkpoint(tiny_checkpoint, tmp_path / "full")
+    save_checkpoint(tiny_checkpoint, tmp_path / "half", half=True)
+    sizes = [(tmp_path / name).stat().st_size for name in ("half", "full")]
+    assert sizes[0] < 0.55 * sizes[1]
+    assert load_checkpoint(tmp_path / "half").network() is not None
+
+
+def test_a_failed_write_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    write_atomically(path, b"old")
+
+    def fail(descriptor: int) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_missing_damaged_and_foreign_files_are_refused(
+    tiny_checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.safetensors"
+    with pytest.raises(CheckpointError, match="no such file"):
+        load_checkpoint(path)
+    save_checkpoint(tiny_checkpoint, path)
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(CheckpointError, match="safetensors"):
+        load_checkpoint(path)
+    from safetensors.torch import save_file
+
+    save_file({"a": torch.zeros(1)}, path)
+    with pytest.raises(CheckpointError, match="format None"):
+        load_checkpoint(path)
+    with pytest.raises(CheckpointError, match="version"):
+        weights_version(path)
+
+
+def test_weights_that_do_not_fit_are_refused(tiny_checkpoint: Checkpoint) -> None:
+    weights = dict(tiny_checkpoint.weights)
+    weights.pop("head.logits.bias")
+    with pytest.raises(CheckpointError, match=r"head\.logits\.bias"):
+        replace(tiny_checkpoint, weights=weights).network()
+
+
+def test_the_shipped_weights_load_and_are_small() -> None:
+    checkpoint = load_checkpoint(DEFAULT_WEIGHTS)
+    checkpoint.network()
+    assert checkpoint.version == weights_version(DEFAULT_WEIGHTS)
+    assert DEFAULT_WEIGHTS.stat().st_size <= 12e6
+    assert checkpoint.origin["data"]

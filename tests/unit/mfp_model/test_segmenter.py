@@ -1,0 +1,98 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from mfp_model import Click, load_segmenter
+from mfp_model.errors import CheckpointError, ClickError, ConfigError, ImageError
+from mfp_model.segmenters.mfp import MfpSegmenter, zoom_box
+from mfp_model.transforms import Box, LayeredMap, whole
+
+_CLICKS = st.lists(
+    st.builds(
+        lambda x, y, p: Click(x=x, y=y, is_positive=p),
+        st.floats(0, 140),
+        st.floats(0, 90),
+        st.booleans(),
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(clicks=_CLICKS, split=st.integers(0, 5))
+def test_going_on_from_a_previous_prediction_gives_the_same_bytes_as_starting_over(
+    tiny_segmenter: MfpSegmenter, photo: NDArray[np.uint8], clicks: list[Click], split: int
+) -> None:
+    at_once = tiny_segmenter.segment(photo, clicks)
+    previous = tiny_segmenter.segment(photo, clicks[:split]) if split else None
+    in_two = tiny_segmenter.segment(photo, clicks, previous)
+    assert at_once.probability_map.tobytes() == in_two.probability_map.tobytes()
+    assert at_once.zoom == in_two.zoom
+    assert at_once.score == in_two.score
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (700, 2), (33, 47), (3000, 4000)])
+def test_any_size_of_image_gets_a_mask_of_that_size(
+    tiny_segmenter: MfpSegmenter, shape: tuple[int, int]
+) -> None:
+    image = np.zeros((*shape, 3), np.uint8)
+    clicks = [Click(x=shape[1], y=shape[0]), Click(x=0, y=0, is_positive=False)]
+    prediction = tiny_segmenter.segment(image, clicks)
+    assert prediction.mask.shape == shape
+    assert prediction.mask.dtype == np.bool_
+    assert prediction.probability_map.dtype == np.float32
+    assert np.isfinite(prediction.probability_map).all()
+    assert prediction.n_bytes < 1_000_000
+
+
+def test_no_click_is_an_empty_prediction(
+    tiny_segmenter: MfpSegmenter, photo: NDArray[np.uint8]
+) -> None:
+    prediction = tiny_segmenter.segment(photo, [])
+    assert not prediction.mask.any()
+    assert prediction.score == 0
+
+
+def test_bad_input_is_refused(tiny_segmenter: MfpSegmenter, photo: NDArray[np.uint8]) -> None:
+    with pytest.raises(ImageError, match="expected uint8"):
+        tiny_segmenter.segment(photo.astype(np.float32), [Click(x=1, y=1)])  # type: ignore[arg-type]
+    with pytest.raises(ImageError, match=r"\[90, 140\]"):
+        tiny_segmenter.segment(photo[..., 0], [Click(x=1, y=1)])
+    with pytest.raises(ClickError, match="outside"):
+        tiny_segmenter.segment(photo, [Click(x=141, y=1)])
+    previous = tiny_segmenter.segment(photo, [Click(x=1, y=1)])
+    with pytest.raises(ClickError, match="not the first"):
+        tiny_segmenter.segment(photo, [Click(x=2, y=1)], previous)
+
+
+def test_unknown_names_are_refused() -> None:
+    with pytest.raises(ConfigError, match="expected one of mfp"):
+        load_segmenter("magic")
+    with pytest.raises(ConfigError, match="expected auto"):
+        load_segmenter("mfp", device="abacus")
+    with pytest.raises(CheckpointError, match="no such file"):
+        load_segmenter("mfp", checkpoint=Path("/nowhere"))
+
+
+def _layers(box: Box) -> LayeredMap:
+    values = np.zeros((100, 100), np.float32)
+    values[box.top // 10 : box.bottom // 10, box.left // 10 : box.right // 10] = 1
+    return LayeredMap(height=1000, width=1000).pasted(whole(1000, 1000), values)
+
+
+def test_the_zoom_holds_mask_positive_clicks_and_newest_click() -> None:
+    layers = _layers(Box(left=400, top=400, right=600, bottom=500))
+    assert zoom_box(layers, (Click(x=500, y=450),)) == Box(left=360, top=350, right=640, bottom=550)
+    far = (Click(x=500, y=450), Click(x=900, y=450, is_positive=False))
+    box = zoom_box(layers, far)
+    assert box is not None
+    assert box.has(far[1])
+
+
+def test_an_empty_mask_is_looked_at_as_a_whole() -> None:
+    assert zoom_box(LayeredMap(height=10, width=10), (Click(x=1, y=1),)) is None
