@@ -10,9 +10,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools import mask as coco_mask
 
 from mfp_model.errors import DataError
+from mfp_model.rle import decode_segmentation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,12 +53,9 @@ def read_coco(root: Path) -> Iterator[EvaluationObject]:
         if annotation.get("iscrowd"):
             continue
         image = images[annotation["image_id"]]
-        segmentation = annotation["segmentation"]
-        if isinstance(segmentation, list) or isinstance(segmentation["counts"], list):
-            segmentation = coco_mask.frPyObjects(segmentation, image["height"], image["width"])
-            if isinstance(segmentation, list):
-                segmentation = coco_mask.merge(segmentation)
-        truth = coco_mask.decode(segmentation).astype(bool)
+        truth = decode_segmentation(
+            annotation["segmentation"], height=image["height"], width=image["width"]
+        )
         yield EvaluationObject(
             name=f"{image['file_name']}#{annotation['id']}",
             image=_read_image(root / "images" / image["file_name"]),

@@ -10,10 +10,10 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools import mask as coco_mask
 from torch.utils.data import Dataset
 
 from mfp_model.errors import DataError
+from mfp_model.rle import decode_segmentation
 
 _MIN_OBJECT_SHARE = 0.004  # of the crop; smaller targets are drawn again
 _TRIES = 8
@@ -31,12 +31,8 @@ class TrainingImage:
     def mask(self, index: int) -> NDArray[np.uint8]:
         """Return the mask of one object, uint8 `[height, width]`, 0 or 1."""
         segmentation = self.segmentations[index]
-        if isinstance(segmentation, list):
-            parts = coco_mask.frPyObjects(segmentation, self.height, self.width)
-            return np.asarray(coco_mask.decode(coco_mask.merge(parts)), dtype=np.uint8)
-        if isinstance(segmentation["counts"], list):
-            segmentation = coco_mask.frPyObjects(segmentation, self.height, self.width)
-        return np.asarray(coco_mask.decode(segmentation), dtype=np.uint8)
+        mask = decode_segmentation(segmentation, height=self.height, width=self.width)
+        return mask.astype(np.uint8)
 
 
 def read_coco_folder(root: Path) -> list[TrainingImage]:

@@ -62,68 +62,80 @@ def train(
         n_workers: Processes that prepare samples.
         stop_after: Stop early, resumable, after this many samples.
     """
-    torch.manual_seed(config.seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network = MfpNetwork(network_config).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    averaged = AveragedModel(
-        network, avg_fn=_moving_average(config.average_decay), use_buffers=True
-    )
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-    )
-    state = TrainingState(network=network, averaged=averaged, optimiser=optimiser)
+    run = _Run(config, network_config)
     state_path = out.with_name(out.name + ".state")
-    load_state(state, state_path)
+    load_state(run.state, state_path)
     source = SampleSource.read(config.folders)
-
-    def save() -> None:
-        origin = {
-            "data": [root.name for root, _ in config.folders],
-            "training": _plain(config),
-            "n_seen": state.n_seen,
-            "torch": torch.__version__,
-        }
-        checkpoint = Checkpoint(
-            version=version,
-            config=network_config,
-            weights=averaged.module.state_dict(),
-            origin=origin,
-        )
-        save_checkpoint(checkpoint, out, half=True)
-        save_state(state, state_path)
-
     saved_at = time.monotonic()
     limit = min(config.n_samples, stop_after or config.n_samples)
-    while state.n_seen < limit:
-        phase = config.phase_at(state.n_seen)
-        for pixels, truth in _batches(source, config, phase, state.n_seen, n_workers):
-            started = time.monotonic()
-            generator = np.random.default_rng([config.seed, state.n_seen, 1])
-            for group in optimiser.param_groups:
-                group["lr"] = learning_rate(config, state.n_seen)
-            image = pixels.to(device).permute(0, 3, 1, 2).float().div(255)
-            image = image.contiguous(memory_format=torch.channels_last)
-            loss, logits = _graded_rounds(network, image, truth.to(device), config, generator)
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(network.parameters(), _MAX_GRADIENT_NORM)
-            optimiser.step()
-            averaged.update_parameters(network)
-            state.n_seen += len(truth)
-            report(
-                {
-                    "n_seen": state.n_seen,
-                    "loss": float(loss.detach()),
-                    "iou": _mean_iou(logits.detach() > 0, truth.to(device) > 0),
-                    "samples_per_s": len(truth) / (time.monotonic() - started),
-                }
-            )
+    while run.state.n_seen < limit:
+        phase = config.phase_at(run.state.n_seen)
+        for pixels, truth in _batches(source, config, phase, run.state.n_seen, n_workers):
+            report(run.step(pixels, truth))
             if time.monotonic() - saved_at > save_every_s:
-                save()
+                run.save(out, state_path, version=version)
                 saved_at = time.monotonic()
-            if state.n_seen >= limit or config.phase_at(state.n_seen) != phase:
+            if run.state.n_seen >= limit or config.phase_at(run.state.n_seen) != phase:
                 break
-    save()
+    run.save(out, state_path, version=version)
+
+
+class _Run:
+    """Network, average and optimiser, and one step of them."""
+
+    def __init__(self, config: TrainingConfig, network_config: NetworkConfig) -> None:
+        torch.manual_seed(config.seed)
+        self._config = config
+        self._network_config = network_config
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        network = MfpNetwork(network_config).to(device=self._device)
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        averaged = AveragedModel(
+            network, avg_fn=_moving_average(config.average_decay), use_buffers=True
+        )
+        optimiser = torch.optim.AdamW(
+            network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        self.state = TrainingState(network=network, averaged=averaged, optimiser=optimiser)
+
+    def step(self, pixels: Tensor, truth: Tensor) -> dict[str, float]:
+        """Learn from a batch and report it."""
+        started = time.monotonic()
+        state, config = self.state, self._config
+        generator = np.random.default_rng([config.seed, state.n_seen, 1])
+        for group in state.optimiser.param_groups:
+            group["lr"] = learning_rate(config, state.n_seen)
+        truth = truth.to(self._device)
+        image = pixels.to(self._device).permute(0, 3, 1, 2).float().div(255)
+        image = image.contiguous(memory_format=torch.channels_last)
+        loss, logits = _graded_rounds(state.network, image, truth, config, generator)
+        state.optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(state.network.parameters(), _MAX_GRADIENT_NORM)
+        state.optimiser.step()
+        state.averaged.update_parameters(state.network)
+        state.n_seen += len(truth)
+        return {
+            "n_seen": state.n_seen,
+            "loss": float(loss.detach()),
+            "iou": _mean_iou(logits.detach() > 0, truth > 0),
+            "samples_per_s": len(truth) / (time.monotonic() - started),
+        }
+
+    def save(self, out: Path, state_path: Path, *, version: str) -> None:
+        """Write the averaged weights and, beside them, what a later run goes on from."""
+        origin = {
+            "data": [root.name for root, _ in self._config.folders],
+            "training": _plain(self._config),
+            "n_seen": self.state.n_seen,
+            "torch": torch.__version__,
+        }
+        weights = self.state.averaged.module.state_dict()
+        checkpoint = Checkpoint(
+            version=version, config=self._network_config, weights=weights, origin=origin
+        )
+        save_checkpoint(checkpoint, out, half=True)
+        save_state(self.state, state_path)
 
 
 def learning_rate(config: TrainingConfig, n_seen: int) -> float:

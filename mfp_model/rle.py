@@ -1,0 +1,32 @@
+"""COCO segmentations (polygons, COCO RLE plain or compressed) -> masks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
+
+from mfp_model.errors import DataError
+
+
+def decode_segmentation(segmentation: Any, *, height: int, width: int) -> NDArray[np.bool_]:  # noqa: ANN401, JSON
+    """Return the mask bool `[height, width]` of a COCO annotation's `segmentation`.
+
+    Raises:
+        DataError: It is neither polygons nor a COCO RLE, or an RLE of another size.
+    """
+    try:
+        if isinstance(segmentation, list):
+            rle = coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))
+        elif isinstance(segmentation["counts"], list):
+            rle = coco_mask.frPyObjects(segmentation, height, width)
+        else:
+            rle = segmentation
+        mask = np.asarray(coco_mask.decode(rle), dtype=np.bool_)
+    except (TypeError, KeyError, ValueError, IndexError) as error:
+        raise DataError(f"segmentation: expected polygons or COCO RLE, got {error!r}") from None
+    if mask.shape != (height, width):
+        raise DataError(f"segmentation of {mask.shape}: expected {(height, width)}")
+    return mask

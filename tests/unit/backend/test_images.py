@@ -1,0 +1,178 @@
+import base64
+import io
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from PIL import Image
+
+from backend.images import ImageLoader
+from backend.label_studio_access import LabelStudioAccess, LabelStudioError
+from mfp_model.errors import ImageError
+
+
+def _png(width: int = 6, height: int = 4) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (width, height), "red").save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+class FakeLabelStudio(ThreadingHTTPServer):
+    """Serves one upload to those with the right token; keeps what it was asked."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.content = _png()
+        self.accepts = {"Token secret", "Bearer short-1"}
+        self.n_bearers = 0
+        self.requests: list[tuple[str, str | None]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: FakeLabelStudio
+
+    def do_GET(self) -> None:
+        token = self.headers.get("Authorization")
+        self.server.requests.append((self.path, token))
+        if self.path.startswith("/public"):
+            self._answer(200, self.server.content)
+        elif token not in self.server.accepts:
+            self._answer(401, b"no")
+        elif self.path.startswith("/data/upload/1/a.png"):
+            self._answer(200, self.server.content)
+        else:
+            self._answer(404, b"none")
+
+    def do_POST(self) -> None:
+        self.server.n_bearers += 1
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if b"good.refresh.token" in body:
+            self._answer(200, b'{"access": "short-%d"}' % self.server.n_bearers)
+        else:
+            self._answer(401, b"{}")
+
+    def _answer(self, status: int, content: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def label_studio() -> Iterator[FakeLabelStudio]:
+    server = FakeLabelStudio()
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def _loader(url: str, key: str = "secret", **limits: float) -> ImageLoader:
+    access = LabelStudioAccess(url=url, api_key=key, timeout_s=5)
+    return ImageLoader(
+        access,
+        max_megapixels=limits.get("max_megapixels", 1),
+        max_file_bytes=int(limits.get("max_file_bytes", 1e6)),
+        timeout_s=5,
+        cache_bytes=int(limits.get("cache_bytes", 1e6)),
+        cache_age_s=60,
+    )
+
+
+def test_an_upload_is_fetched_once_with_the_legacy_token(label_studio: FakeLabelStudio) -> None:
+    loader = _loader(label_studio.url)
+    one, two = (loader.load("/data/upload/1/a.png") for _ in range(2))
+    assert one.pixels.shape == (4, 6, 3)
+    assert one is two
+    assert label_studio.requests == [("/data/upload/1/a.png", "Token secret")]
+
+
+def test_concurrent_loads_fetch_once(label_studio: FakeLabelStudio) -> None:
+    loader = _loader(label_studio.url)
+    threads = [
+        threading.Thread(target=loader.load, args=("/data/upload/1/a.png",)) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(label_studio.requests) == 1
+
+
+def test_a_personal_access_token_is_exchanged_and_kept(label_studio: FakeLabelStudio) -> None:
+    loader = _loader(label_studio.url, "good.refresh.token", cache_bytes=0)
+    for _ in range(2):
+        loader.load("/data/upload/1/a.png")
+    assert [token for _, token in label_studio.requests] == ["Bearer short-1"] * 2
+    assert label_studio.n_bearers == 1
+
+
+def test_a_short_lived_token_that_ended_is_renewed_once(label_studio: FakeLabelStudio) -> None:
+    loader = _loader(label_studio.url, "good.refresh.token", cache_bytes=0)
+    loader.load("/data/upload/1/a.png")
+    label_studio.accepts = {"Bearer short-2"}
+    loader.load("/data/upload/1/a.png")
+    assert label_studio.requests[-1][1] == "Bearer short-2"
+
+
+def test_wrong_tokens_say_what_to_do(label_studio: FakeLabelStudio) -> None:
+    with pytest.raises(ImageError, match="LABEL_STUDIO_API_KEY"):
+        _loader(label_studio.url, "wrong").load("/data/upload/1/a.png")
+    with pytest.raises(LabelStudioError, match="create a new one"):
+        _loader(label_studio.url, "bad.refresh.token").load("/data/upload/1/a.png")
+
+
+def test_the_token_goes_to_label_studio_only(label_studio: FakeLabelStudio) -> None:
+    loader = _loader("http://label-studio.example")
+    assert loader.load(f"{label_studio.url}/public/a.png").pixels.shape == (4, 6, 3)
+    assert label_studio.requests == [("/public/a.png", None)]
+
+
+def test_the_digest_is_that_of_the_content(label_studio: FakeLabelStudio) -> None:
+    loader = _loader(label_studio.url, cache_bytes=0)
+    first = loader.load("/data/upload/1/a.png").digest
+    assert loader.load(f"{label_studio.url}/public/other.png").digest == first
+    label_studio.content = _png(7, 7)
+    assert loader.load("/data/upload/1/a.png").digest != first
+
+
+def test_data_uris_are_decoded() -> None:
+    loader = _loader("")
+    uri = "data:image/png;base64," + base64.b64encode(_png()).decode()
+    assert loader.load(uri).pixels.shape == (4, 6, 3)
+    with pytest.raises(ImageError, match="base64"):
+        loader.load("data:image/png;base64,&&&")
+    with pytest.raises(ImageError, match="comma"):
+        loader.load("data:image/png")
+
+
+def test_limits_and_unknown_addresses_say_what_was_expected(label_studio: FakeLabelStudio) -> None:
+    with pytest.raises(ImageError, match="MFP_MAX_IMAGE_MB"):
+        _loader(label_studio.url, max_file_bytes=20).load("/data/upload/1/a.png")
+    with pytest.raises(ImageError, match="MFP_MAX_MEGAPIXELS"):
+        _loader(label_studio.url, max_megapixels=0.000001).load("/data/upload/1/a.png")
+    with pytest.raises(ImageError, match="answered 404"):
+        _loader(label_studio.url).load("/data/upload/1/b.png")
+    for address in ("s3://bucket/a.png", "file:///etc/passwd", "a.png", "//host/a.png", ""):
+        with pytest.raises(ImageError, match="expected http"):
+            _loader(label_studio.url).load(address)
+    with pytest.raises(ImageError, match="set LABEL_STUDIO_URL"):
+        _loader("").load("/data/upload/1/a.png")
+
+
+def test_an_address_that_nobody_answers_is_an_image_error() -> None:
+    with pytest.raises(ImageError, match="ConnectionError"):
+        _loader("http://127.0.0.1:9").load("/data/upload/1/a.png?secret=x")

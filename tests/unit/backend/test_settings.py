@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import pytest
+
+from backend.settings import Settings
+from mfp_model.errors import ConfigError
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    assert Settings.from_env({}) == Settings()
+
+
+def test_every_field_has_a_variable(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "w"
+    checkpoint.touch()
+    settings = Settings.from_env(
+        {
+            "LABEL_STUDIO_URL": "https://labels.example/",
+            "LABEL_STUDIO_API_KEY": "key",
+            "MFP_CHECKPOINT": str(checkpoint),
+            "MFP_DEVICE": "cpu",
+            "MFP_TORCH_THREADS": "3",
+            "MFP_MAX_MEGAPIXELS": "12",
+            "MFP_MAX_IMAGE_MB": "9",
+            "MFP_FETCH_TIMEOUT_S": "2.5",
+            "MFP_IMAGE_CACHE_MB": "100",
+            "MFP_CLICK_CACHE_MB": "10",
+            "MFP_CACHE_AGE_S": "60",
+            "MFP_SPECK_SHARE": "0",
+        }
+    )
+    assert settings.label_studio_url == "https://labels.example"
+    changed = [
+        name for name in Settings.__slots__ if getattr(settings, name) == getattr(Settings(), name)
+    ]
+    assert changed == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("MFP_MAX_MEGAPIXELS", "many", "expected a number"),
+        ("MFP_MAX_MEGAPIXELS", "nan", "expected"),
+        ("MFP_SPECK_SHARE", "2", "<= 1"),
+        ("MFP_CACHE_AGE_S", "-1", "1 <= value"),
+        ("LABEL_STUDIO_URL", "labels.example", "expected http"),
+        ("MFP_CHECKPOINT", "/nowhere/w", "no such file"),
+    ],
+)
+def test_a_bad_value_is_refused_by_name(name: str, value: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name}.*{message}"):
+        Settings.from_env({name: value})
