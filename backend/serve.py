@@ -7,9 +7,12 @@ from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.config import KNOWN_SETTINGS
 
 from backend.app import create_app
 from backend.settings import Settings
+
+_SETTING_NAMES = frozenset(setting.name for setting in KNOWN_SETTINGS)
 
 
 class _Server(BaseApplication):  # type: ignore[misc]
@@ -49,6 +52,7 @@ def serve(settings: Settings, *, host: str, port: int, n_workers: int, n_threads
         "timeout": 120,
         "graceful_timeout": 30,
         "keepalive": 5,
-        "control_socket_disable": True,
     }
+    if "control_socket_disable" in _SETTING_NAMES:  # newer ones put a socket file somewhere
+        options["control_socket_disable"] = True
     _Server(settings, options).run()

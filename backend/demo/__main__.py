@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import signal
 import sys
 import time
@@ -21,7 +22,6 @@ from backend.demo.processes import (
 from mfp_model.errors import MfpError
 
 _ROOT = Path(__file__).parents[2]
-_DATA = _ROOT / ".demo"
 _PHOTOS = Path(__file__).parent / "photos"
 _TITLE = "Click on an object"
 _START_LIMIT_S = 240
@@ -35,11 +35,14 @@ _CHEAT_SHEET = """
 
 def main() -> int:
     """Run the demo until Ctrl-C; return the exit code."""
+    parser = argparse.ArgumentParser(prog="demo", description="Label Studio with this backend.")
+    parser.add_argument("--data", type=Path, default=_ROOT / ".demo", help="kept between runs")
+    data = parser.parse_args().data
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, signal.default_int_handler)
     servers: list[Server] = []
     try:
-        _run(servers)
+        _run(servers, data)
     except KeyboardInterrupt:
         _say("\nStopping.")
         return 0
@@ -52,15 +55,15 @@ def main() -> int:
     return 0
 
 
-def _run(servers: list[Server]) -> None:
+def _run(servers: list[Server], data: Path) -> None:
     label_studio_port, backend_port = _port("Label Studio", 8080), _port("the backend", 9090)
     _say("Starting Label Studio (the first start creates its database) and the backend ", end="")
     label_studio = start_label_studio(
-        _ROOT / ".venv-label-studio", _DATA / "label-studio", port=label_studio_port
+        _ROOT / ".venv-label-studio", data / "label-studio", port=label_studio_port
     )
     servers.append(label_studio)
     backend = start_backend(
-        _DATA / "backend.log", port=backend_port, label_studio_url=label_studio.url
+        data / "backend.log", port=backend_port, label_studio_url=label_studio.url
     )
     servers.append(backend)
     for server in servers:

@@ -28,8 +28,10 @@ _ZOOM_BELOW_IOU = 0.5
 class MfpSegmenter:
     """The MFP network with zoom-in.
 
-    The zoom-in differs from the published evaluation in one point: the newest click, of
+    The zoom-in differs from the published evaluation in two points. The newest click, of
     either sign, always lies in the box that is looked at, so that no click is without effect.
+    And a box whose edge cuts the mask is not kept: the published rule keeps it for ever,
+    because a box grown by 1.4 on both sides has an IoU of 0.51 with the one before.
     """
 
     def __init__(self, checkpoint: Checkpoint, *, device: str = "auto") -> None:
@@ -176,5 +178,17 @@ def _next_zoom(previous: Prediction, clicks: tuple[Click, ...]) -> Box | None:
     if wanted is None or kept is None:
         return wanted
     has_all = all(kept.has(click) for click in clicks if click.is_positive)
-    still_fits = has_all and kept.has(clicks[-1]) and kept.iou(wanted) >= _KEEP_IOU
-    return kept if still_fits else wanted
+    if not has_all or not kept.has(clicks[-1]) or kept.iou(wanted) < _KEEP_IOU:
+        return wanted
+    return wanted if _is_cut(previous.layers, kept) else kept
+
+
+def _is_cut(layers: LayeredMap, box: Box) -> bool:
+    """Whether the mask reaches an edge of the box behind which the image goes on."""
+    mask = layers.bounds_above(MASK_THRESHOLD)
+    if mask is None:
+        return False
+    frame = whole(layers.height, layers.width)
+    starts = ((mask.left, box.left, frame.left), (mask.top, box.top, frame.top))
+    stops = ((mask.right, box.right, frame.right), (mask.bottom, box.bottom, frame.bottom))
+    return any(m <= b and b > f for m, b, f in starts) or any(m >= b and b < f for m, b, f in stops)

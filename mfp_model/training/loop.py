@@ -89,7 +89,7 @@ class _Run:
         self._network_config = network_config
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         network = MfpNetwork(network_config).to(device=self._device)
-        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = network.to(memory_format=torch.channels_last)
         averaged = AveragedModel(
             network, avg_fn=_moving_average(config.average_decay), use_buffers=True
         )

@@ -1,0 +1,94 @@
+"""Every command of the README is run, with small data in place of what it names."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from backend.cli import _parser, main
+from backend.settings import Settings
+from tests.unit.mfp_model.coco_folder import make_coco_folder
+
+_ROOT = Path(__file__).parents[2]
+_TEXT = (_ROOT / "README.md").read_text()
+
+
+def _blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", _TEXT, flags=re.DOTALL)
+
+
+def _commands() -> list[str]:
+    lines = "".join(_blocks("sh")).splitlines()
+    return [line.partition("#")[0].strip() for line in lines if line.strip()]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What the commands name: a photo and two tiny data sets."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(_ROOT / "backend" / "demo" / "photos" / "coffee.jpg", "photo.jpg")
+    make_coco_folder(tmp_path / "my-coco", n_images=1)
+    for name, mode in (("data_GT", "RGB"), ("boundary_GT", "L")):
+        Path("GrabCut", name).mkdir(parents=True)
+        image = Image.new(mode, (40, 30))
+        image.paste("white" if mode == "RGB" else 255, (10, 10, 30, 20))
+        image.save(f"GrabCut/{name}/a.png")
+    return tmp_path
+
+
+def test_python_in_six_lines(folder: Path) -> None:
+    (code,) = _blocks("python")
+    assert len(code.splitlines()) == 6
+    names: dict[str, object] = {}
+    exec(code, names)
+    second = names["second"]
+    assert second.mask.shape == (400, 600)  # type: ignore[attr-defined]
+    assert second.probability_map.dtype == np.float32  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("command", [c for c in _commands() if c.startswith("mfp ")])
+def test_commands_run(command: str, folder: Path) -> None:
+    arguments = shlex.split(command)[1:]
+    if arguments[0] == "train":
+        arguments += ["--samples", "4"]
+    assert main(arguments) == 0
+
+
+def test_make_has_its_targets_and_the_server_its_options() -> None:
+    others = [command for command in _commands() if not command.startswith("mfp ")]
+    for command in others:
+        if command.startswith("make "):
+            subprocess.run(
+                ["make", "--dry-run", *command.split()[1:]],
+                cwd=_ROOT,
+                check=True,
+                capture_output=True,
+            )
+        elif "mfp serve" in command:
+            _parser().parse_args(shlex.split(command.partition("mfp ")[2]))
+        else:
+            assert command == "pip install ."
+
+
+def test_the_settings_table_is_complete() -> None:
+    documented = re.findall(r"^\| `((?:MFP|LABEL_STUDIO)_\w+)` \|", _TEXT, flags=re.MULTILINE)
+    assert documented == re.findall(r"`((?:MFP|LABEL_STUDIO)_[A-Z_]+)`", Settings.__doc__ or "")
+
+
+def test_links_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", _TEXT):
+        assert target.startswith("https://") or (_ROOT / target).exists(), target
+
+
+def test_the_command_is_installed() -> None:
+    command = Path(sys.executable).parent / "mfp"
+    printed = subprocess.run([command, "--help"], capture_output=True, text=True, check=True)
+    assert "serve" in printed.stdout
