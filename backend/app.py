@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import uuid
 from collections import Counter
 from typing import Any
@@ -72,6 +73,7 @@ def _load(settings: Settings) -> Segmenter:
 def _routes(slot: ModelSlot, predictor: Predictor) -> Flask:
     app = Flask("backend")
     errors: Counter[str] = Counter()
+    counting = threading.Lock()
 
     @app.get("/")
     @app.get("/health")
@@ -121,7 +123,8 @@ def _routes(slot: ModelSlot, predictor: Predictor) -> Flask:
         if isinstance(error, HTTPException):
             return jsonify({"error": error.description}), error.code or 500
         request_id = uuid.uuid4().hex[:12]
-        errors[type(error).__name__] += 1
+        with counting:
+            errors[type(error).__name__] += 1
         if isinstance(error, MfpError):
             _log.error("request %s to %s failed: %s", request_id, request.path, error)
             message = str(error)

@@ -121,21 +121,20 @@ def start_label_studio(environment: Path, data: Path, *, port: int) -> Server:
     return _start("Label Studio", command, variables, url=url, log=data / "label-studio.log")
 
 
-def start_backend(
-    log: Path, *, port: int, label_studio_url: str, extra: Mapping[str, str] | None = None
-) -> Server:
+def start_backend(log: Path, *, port: int, label_studio_url: str, n_workers: int = 1) -> Server:
     """Start `mfp serve` with the shipped weights.
 
     Args:
         log: File for all it prints.
         port: Port of the loopback address.
         label_studio_url: Where it fetches images.
-        extra: More environment variables.
+        n_workers: Worker processes.
     """
     variables = {"LABEL_STUDIO_URL": label_studio_url, "LABEL_STUDIO_API_KEY": TOKEN}
     command = [sys.executable, "-m", "backend.cli", "serve", "--port", str(port)]
+    command += ["--workers", str(n_workers)]
     url = f"http://127.0.0.1:{port}"
-    return _start("the backend", command, {**variables, **(extra or {})}, url=url, log=log)
+    return _start("the backend", command, variables, url=url, log=log)
 
 
 def _start(
