@@ -17,11 +17,14 @@ _Value = TypeVar("_Value")
 class _Entry(Generic[_Value]):
     value: _Value
     n_bytes: int
-    used_at: float
+    stored_at: float
 
 
 class BoundedCache(Generic[_Key, _Value]):
-    """Keeps values up to a number of bytes; what is larger than that is never kept."""
+    """Keeps values up to a number of bytes; what is larger than that is never kept.
+
+    Age counts from when a value was stored, however often it was used since.
+    """
 
     def __init__(
         self, *, max_bytes: int, max_age_s: float, clock: Callable[[], float] = time.monotonic
@@ -48,7 +51,6 @@ class BoundedCache(Generic[_Key, _Value]):
             entry = self._entries.get(key)
             if entry is None:
                 return None
-            self._entries[key] = _Entry(entry.value, entry.n_bytes, self._clock())
             self._entries.move_to_end(key)
             return entry.value
 
@@ -77,5 +79,5 @@ class BoundedCache(Generic[_Key, _Value]):
 
     def _drop_old(self) -> None:
         oldest = self._clock() - self._max_age_s
-        while self._entries and next(iter(self._entries.values())).used_at < oldest:
-            self._drop(next(iter(self._entries)))
+        for key in [key for key, entry in self._entries.items() if entry.stored_at < oldest]:
+            self._drop(key)

@@ -14,25 +14,14 @@ from mfp_model.click_map import click_tensor
 from mfp_model.clicks import Click, check_clicks
 from mfp_model.errors import ConfigError
 from mfp_model.network import run_round
-from mfp_model.segmenters import MASK_THRESHOLD, Prediction, check_image, check_prefix
+from mfp_model.segmenters import Prediction, check_image, check_prefix
+from mfp_model.segmenters.zoom import first_zoom, next_zoom
 from mfp_model.transforms import Box, LayeredMap, clicks_to_network, crop_to_network, whole
 from mfp_model.weights import DEFAULT_WEIGHTS
 
-# Source: the published evaluation's zoom-in.
-_EXPANSION = 1.4
-_MIN_SIDE_PX = 200
-_KEEP_IOU = 0.5
-_ZOOM_BELOW_IOU = 0.5
-
 
 class MfpSegmenter:
-    """The MFP network with zoom-in.
-
-    The zoom-in differs from the published evaluation in two points. The newest click, of
-    either sign, always lies in the box that is looked at, so that no click is without effect.
-    And a box whose edge cuts the mask is not kept: the published rule keeps it for ever,
-    because a box grown by 1.4 on both sides has an IoU of 0.51 with the one before.
-    """
+    """The MFP network with zoom-in, see `mfp_model.segmenters.zoom`."""
 
     def __init__(self, checkpoint: Checkpoint, *, device: str = "auto") -> None:
         """Build the network and move it to the device.
@@ -104,12 +93,12 @@ class MfpSegmenter:
         frame = whole(*image.shape[:2])
         if not previous.clicks:
             first = self._look(image, frame, clicks, previous.layers)
-            wanted = zoom_box(first, clicks)
-            if wanted is None or wanted.iou(frame) >= _ZOOM_BELOW_IOU:
+            wanted = first_zoom(first, clicks)
+            if wanted is None:
                 return Prediction(clicks=clicks, layers=first, zoom=None)
             layers = self._look(image, wanted, clicks, first)
             return Prediction(clicks=clicks, layers=layers, zoom=wanted)
-        zoom = _next_zoom(previous, clicks)
+        zoom = next_zoom(previous, clicks)
         layers = self._look(image, zoom or frame, clicks, previous.layers)
         return Prediction(clicks=clicks, layers=layers, zoom=zoom)
 
@@ -145,50 +134,3 @@ def best_device(name: str) -> torch.device:
     if device.type not in ("cpu", "cuda") or (device.type == "cuda" and not has_cuda):
         raise ConfigError(f"device {name!r}: not on this machine")
     return device
-
-
-def zoom_box(layers: LayeredMap, clicks: tuple[Click, ...]) -> Box | None:
-    """Return the box to look at next: mask, positive clicks and newest click, expanded.
-
-    None, for the whole image, where nothing is segmented yet.
-    """
-    mask = layers.bounds_above(MASK_THRESHOLD)
-    if mask is None:
-        return None
-    inside = [click for click in clicks if click.is_positive] + [clicks[-1]]
-    left = min(mask.left, *(int(click.x) for click in inside))
-    top = min(mask.top, *(int(click.y) for click in inside))
-    right = max(mask.right, *(int(click.x) + 1 for click in inside))
-    bottom = max(mask.bottom, *(int(click.y) + 1 for click in inside))
-    x_start, x_stop = _expanded(left, right, layers.width)
-    y_start, y_stop = _expanded(top, bottom, layers.height)
-    return Box(left=x_start, top=y_start, right=x_stop, bottom=y_stop)
-
-
-def _expanded(start: int, stop: int, limit: int) -> tuple[int, int]:
-    side = max(_EXPANSION * (stop - start), _MIN_SIDE_PX)
-    centre = (start + stop) / 2
-    return max(0, round(centre - side / 2)), min(limit, round(centre + side / 2))
-
-
-def _next_zoom(previous: Prediction, clicks: tuple[Click, ...]) -> Box | None:
-    """The previous box while it still serves, else a new one."""
-    wanted = zoom_box(previous.layers, clicks)
-    kept = previous.zoom
-    if wanted is None or kept is None:
-        return wanted
-    has_all = all(kept.has(click) for click in clicks if click.is_positive)
-    if not has_all or not kept.has(clicks[-1]) or kept.iou(wanted) < _KEEP_IOU:
-        return wanted
-    return wanted if _is_cut(previous.layers, kept) else kept
-
-
-def _is_cut(layers: LayeredMap, box: Box) -> bool:
-    """Whether the mask reaches an edge of the box behind which the image goes on."""
-    mask = layers.bounds_above(MASK_THRESHOLD)
-    if mask is None:
-        return False
-    frame = whole(layers.height, layers.width)
-    starts = ((mask.left, box.left, frame.left), (mask.top, box.top, frame.top))
-    stops = ((mask.right, box.right, frame.right), (mask.bottom, box.bottom, frame.bottom))
-    return any(m <= b and b > f for m, b, f in starts) or any(m >= b and b < f for m, b, f in stops)

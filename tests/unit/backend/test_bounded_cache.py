@@ -28,7 +28,7 @@ def test_old_entries_go() -> None:
     cache.put("a", 1, 1)
     now[0] = 9
     assert cache.get("a") == 1
-    now[0] = 19.5
+    now[0] = 10.5
     assert cache.get("a") is None
     assert cache.n_bytes == 0
 

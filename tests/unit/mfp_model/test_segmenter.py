@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from mfp_model import Click, load_segmenter
 from mfp_model.errors import CheckpointError, ClickError, ConfigError, ImageError
-from mfp_model.segmenters.mfp import MfpSegmenter, zoom_box
-from mfp_model.transforms import Box, LayeredMap, whole
+from mfp_model.segmenters.mfp import MfpSegmenter
 
 _CLICKS = st.lists(
     st.builds(
@@ -77,22 +76,3 @@ def test_unknown_names_are_refused() -> None:
         load_segmenter("mfp", device="abacus")
     with pytest.raises(CheckpointError, match="no such file"):
         load_segmenter("mfp", checkpoint=Path("/nowhere"))
-
-
-def _layers(box: Box) -> LayeredMap:
-    values = np.zeros((100, 100), np.float32)
-    values[box.top // 10 : box.bottom // 10, box.left // 10 : box.right // 10] = 1
-    return LayeredMap(height=1000, width=1000).pasted(whole(1000, 1000), values)
-
-
-def test_the_zoom_holds_mask_positive_clicks_and_newest_click() -> None:
-    layers = _layers(Box(left=400, top=400, right=600, bottom=500))
-    assert zoom_box(layers, (Click(x=500, y=450),)) == Box(left=360, top=350, right=640, bottom=550)
-    far = (Click(x=500, y=450), Click(x=900, y=450, is_positive=False))
-    box = zoom_box(layers, far)
-    assert box is not None
-    assert box.has(far[1])
-
-
-def test_an_empty_mask_is_looked_at_as_a_whole() -> None:
-    assert zoom_box(LayeredMap(height=10, width=10), (Click(x=1, y=1),)) is None
