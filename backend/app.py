@@ -72,8 +72,8 @@ def _load(settings: Settings) -> Segmenter:
 
 def _routes(slot: ModelSlot, predictor: Predictor) -> Flask:
     app = Flask("backend")
-    errors: Counter[str] = Counter()
-    counting = threading.Lock()
+    errors = _Errors()
+    app.register_error_handler(Exception, errors.answer)
 
     @app.get("/")
     @app.get("/health")
@@ -83,7 +83,7 @@ def _routes(slot: ModelSlot, predictor: Predictor) -> Flask:
             "model_class": "MFP",
             "model_version": slot.version,
             "ready": slot.is_ready,
-            "errors": dict(errors),
+            "errors": errors.counts(),
         }
         if slot.failure is not None:
             status["failure"] = slot.failure
@@ -95,9 +95,8 @@ def _routes(slot: ModelSlot, predictor: Predictor) -> Flask:
 
     @app.post("/predict")
     def predict() -> dict[str, Any]:
-        tasks = parse_predict(request.get_json(force=True))
         results = []
-        for task in tasks:
+        for task in parse_predict(request.get_json(force=True)):
             if task.is_opening:
                 predictor.prefetch(task)
             elif task.region is None:
@@ -109,31 +108,40 @@ def _routes(slot: ModelSlot, predictor: Predictor) -> Flask:
     @app.post("/webhook")
     def webhook() -> dict[str, Any]:
         body = request.get_json(force=True)
-        action = body.get("action") if isinstance(body, dict) else None
-        _log.info("webhook %s", action)
+        _log.info("webhook %s", body.get("action") if isinstance(body, dict) else None)
         return {"status": "ok"}
 
-    @app.errorhandler(Exception)
-    def answer_error(error: Exception) -> tuple[Response, int]:
-        """Say what went wrong, in the answer, the log and the counts.
+    return app
 
-        The page shows nothing of it: any failure of `/predict` looks the same to the
-        annotator, so it is answered with 200 and no result.
-        """
+
+class _Errors:
+    """Says what went wrong, in the answer, the log and the counts.
+
+    The page shows nothing of it: any failure of `/predict` looks the same to the annotator, so
+    it is answered with 200 and no result.
+    """
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def counts(self) -> dict[str, int]:
+        with self._lock:
+            return dict(self._counts)
+
+    def answer(self, error: Exception) -> tuple[Response, int]:
         if isinstance(error, HTTPException):
             return jsonify({"error": error.description}), error.code or 500
         request_id = uuid.uuid4().hex[:12]
-        with counting:
-            errors[type(error).__name__] += 1
+        with self._lock:
+            self._counts[type(error).__name__] += 1
         if isinstance(error, MfpError):
             _log.error("request %s to %s failed: %s", request_id, request.path, error)
             message = str(error)
         else:
-            _log.exception("request %s to %s failed", request_id, request.path)
+            _log.error("request %s to %s failed", request_id, request.path, exc_info=error)
             message = f"internal error, see the log for request {request_id}"
         answer: dict[str, Any] = {"error": message, "request_id": request_id}
         if request.path == "/predict" and not isinstance(error, RequestError):
             return jsonify({"results": [], **answer}), 200
         return jsonify(answer), 400 if isinstance(error, MfpError) else 500
-
-    return app

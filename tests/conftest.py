@@ -16,6 +16,8 @@ from mfp_model.checkpoint import Checkpoint
 from mfp_model.network import MfpNetwork, NetworkConfig
 from mfp_model.segmenters.mfp import MfpSegmenter
 
+torch.set_num_threads(1)  # for networks this tiny, several only wait for each other
+
 _CAPTURES = Path(__file__).parent / "data" / "captures"
 
 

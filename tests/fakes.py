@@ -8,22 +8,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfp_model.clicks import Click
-from mfp_model.segmenters import Prediction, check_prefix
+from mfp_model.segmenters import Prediction, Segmenter, check_prefix
 from mfp_model.transforms import LayeredMap, whole
 
 
-class DiskSegmenter:
+class DiskSegmenter(Segmenter):
     """Answers a disk around every positive click, minus one around every negative click.
 
     Attributes:
         n_rounds: Rounds computed so far.
     """
 
-    version = "disks-1"
-
     def __init__(self, radius: float = 20) -> None:
         self._radius = radius
         self.n_rounds = 0
+
+    @property
+    def version(self) -> str:
+        return "disks-1"
 
     def rounds(
         self,
@@ -35,15 +37,6 @@ class DiskSegmenter:
         for n_clicks in range(check_prefix(checked, previous) + 1, len(checked) + 1):
             self.n_rounds += 1
             yield self._prediction(image, checked[:n_clicks])
-
-    def segment(
-        self,
-        image: NDArray[np.uint8],
-        clicks: Sequence[Click],
-        previous: Prediction | None = None,
-    ) -> Prediction:
-        *_, last = self.rounds(image, clicks, previous)
-        return last
 
     def _prediction(self, image: NDArray[np.uint8], clicks: tuple[Click, ...]) -> Prediction:
         height, width = image.shape[:2]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +59,7 @@ class Prediction:
         return sum(layer.values.nbytes for layer in self.layers.layers)
 
 
-class Segmenter(Protocol):
+class Segmenter(ABC):
     """Image + clicks + previous prediction -> prediction, one round per click.
 
     An answer is a pure function of the image, the clicks in their order and the weights:
@@ -67,9 +67,11 @@ class Segmenter(Protocol):
     """
 
     @property
+    @abstractmethod
     def version(self) -> str:
         """What answers carry as their model version."""
 
+    @abstractmethod
     def rounds(
         self,
         image: NDArray[np.uint8],
@@ -95,6 +97,17 @@ class Segmenter(Protocol):
         previous: Prediction | None = None,
     ) -> Prediction:
         """Return the prediction after the last click; arguments and errors as in `rounds`."""
+        check_image(image)
+        last = previous or empty_prediction(image)
+        for prediction in self.rounds(image, clicks, previous):
+            last = prediction
+        return last
+
+
+def empty_prediction(image: NDArray[np.uint8]) -> Prediction:
+    """Return the prediction before the first click: nothing segmented."""
+    height, width = image.shape[:2]
+    return Prediction(clicks=(), layers=LayeredMap(height=height, width=width))
 
 
 def check_image(image: NDArray[np.uint8]) -> None:

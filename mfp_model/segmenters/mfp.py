@@ -14,13 +14,19 @@ from mfp_model.click_map import click_tensor
 from mfp_model.clicks import Click, check_clicks
 from mfp_model.errors import ConfigError
 from mfp_model.network import run_round
-from mfp_model.segmenters import Prediction, check_image, check_prefix
+from mfp_model.segmenters import (
+    Prediction,
+    Segmenter,
+    check_image,
+    check_prefix,
+    empty_prediction,
+)
 from mfp_model.segmenters.zoom import first_zoom, next_zoom
 from mfp_model.transforms import Box, LayeredMap, clicks_to_network, crop_to_network, whole
 from mfp_model.weights import DEFAULT_WEIGHTS
 
 
-class MfpSegmenter:
+class MfpSegmenter(Segmenter):
     """The MFP network with zoom-in, see `mfp_model.segmenters.zoom`."""
 
     def __init__(self, checkpoint: Checkpoint, *, device: str = "auto") -> None:
@@ -67,25 +73,10 @@ class MfpSegmenter:
         height, width = image.shape[:2]
         checked = check_clicks(clicks, height=height, width=width)
         n_done = check_prefix(checked, previous)
-        prediction = previous or Prediction(
-            clicks=(), layers=LayeredMap(height=height, width=width)
-        )
+        prediction = previous or empty_prediction(image)
         for n_clicks in range(n_done + 1, len(checked) + 1):
             prediction = self._next(image, checked[:n_clicks], prediction)
             yield prediction
-
-    def segment(
-        self,
-        image: NDArray[np.uint8],
-        clicks: Sequence[Click],
-        previous: Prediction | None = None,
-    ) -> Prediction:
-        """Return the prediction after the last click; see `Segmenter.segment`."""
-        height, width = image.shape[:2]
-        last = previous or Prediction(clicks=(), layers=LayeredMap(height=height, width=width))
-        for prediction in self.rounds(image, clicks, previous):
-            last = prediction
-        return last
 
     def _next(
         self, image: NDArray[np.uint8], clicks: tuple[Click, ...], previous: Prediction

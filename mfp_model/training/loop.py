@@ -1,8 +1,4 @@
-"""The training loop: recursive rounds, loss on the last one, resumable at any step.
-
-Source: MFP, section 3.4: clicks answer the network's own mistakes, all rounds but the last
-run without gradient in evaluation mode, the last gives the loss.
-"""
+"""The training loop, resumable at any step."""
 
 from __future__ import annotations
 
@@ -15,25 +11,21 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 
 from mfp_model.checkpoint import Checkpoint, save_checkpoint
-from mfp_model.click_map import click_tensor, draw_click_maps
-from mfp_model.click_simulation import depth, next_click
-from mfp_model.network import MfpNetwork, NetworkConfig, first_pass, modulated_pass, run_round
+from mfp_model.network import MfpNetwork, NetworkConfig
 from mfp_model.training.config import Phase, TrainingConfig
 from mfp_model.training.datasets import ClickSamples, SampleSource
-from mfp_model.training.losses import normalised_focal_loss
+from mfp_model.training.rounds import graded_rounds
 from mfp_model.training.state import TrainingState, load_state, save_state
 
 _WARM_UP_SAMPLES = 3000
 _MAX_GRADIENT_NORM = 5.0
 
 Report = Callable[[dict[str, float]], None]
-Sequences = list[list[tuple[float, float, bool]]]
 
 
 def train(
@@ -108,7 +100,7 @@ class _Run:
         truth = truth.to(self._device)
         image = pixels.to(self._device).permute(0, 3, 1, 2).float().div(255)
         image = image.contiguous(memory_format=torch.channels_last)
-        loss, logits = _graded_rounds(state.network, image, truth, config, generator)
+        loss, logits = graded_rounds(state.network, image, truth, config, generator)
         state.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(state.network.parameters(), _MAX_GRADIENT_NORM)
@@ -145,42 +137,6 @@ def learning_rate(config: TrainingConfig, n_seen: int) -> float:
     return config.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def draw_n_rounds(config: TrainingConfig, generator: np.random.Generator) -> int:
-    """Return a number of rounds in 1..max_rounds with p ~ round_decay^k."""
-    weights = config.round_decay ** np.arange(config.max_rounds)
-    return 1 + int(generator.choice(config.max_rounds, p=weights / weights.sum()))
-
-
-def extend_clicks(
-    sequences: Sequences,
-    truth: NDArray[np.bool_],
-    masks: NDArray[np.bool_],
-    generator: np.random.Generator,
-) -> None:
-    """Append each sample's next training click to its sequence, in place.
-
-    The first click lies in the deep inside of the object, later ones in the deep inside of
-    the larger error. A sample without error keeps its sequence and repeats its last click.
-
-    Args:
-        sequences: B sequences of (x, y, is_positive), network frame.
-        truth: bool `[B, H, W]`.
-        masks: bool `[B, H, W]`, the answers so far.
-        generator: Where the randomness comes from.
-    """
-    for sequence, wanted, mask in zip(sequences, truth, masks, strict=True):
-        if not sequence and generator.random() < 0.5:  # near the centre half of the time
-            inside = depth(wanted)
-            nearest = np.flatnonzero(inside >= 0.8 * max(float(inside.max()), 1.0))
-            if nearest.size:
-                row, column = divmod(int(generator.choice(nearest)), wanted.shape[1])
-                sequence.append((column + 0.5, row + 0.5, True))
-                continue
-        click = next_click(wanted, mask, generator=generator)
-        if click is not None:
-            sequence.append((click.column + 0.5, click.row + 0.5, click.is_positive))
-
-
 def _moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
     """An exponential average that forgets faster at the start, when weights still move far."""
 
@@ -191,37 +147,6 @@ def _moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Te
         return averaged.lerp(current, 1 - kept)
 
     return average
-
-
-def _graded_rounds(
-    network: MfpNetwork,
-    image: Tensor,
-    truth: Tensor,
-    config: TrainingConfig,
-    generator: np.random.Generator,
-) -> tuple[Tensor, Tensor]:
-    """Loss and logits of the last of a random number of rounds."""
-    n_rounds = draw_n_rounds(config, generator)
-    wanted = truth.bool().cpu().numpy()
-    sequences: Sequences = [[] for _ in wanted]
-    previous = torch.zeros(truth.shape, device=image.device)
-    network.eval()
-    for _ in range(n_rounds - 1):
-        extend_clicks(sequences, wanted, (previous > 0.5).cpu().numpy(), generator)
-        with torch.no_grad():
-            clicks = click_tensor(sequences).to(image.device)
-            previous = run_round(network, image, previous, clicks).sigmoid()
-    extend_clicks(sequences, wanted, (previous > 0.5).cpu().numpy(), generator)
-    clicks = click_tensor(sequences).to(image.device)
-    click_maps = draw_click_maps(clicks, height=image.shape[2], width=image.shape[3])
-    network.train()
-    loss = torch.zeros((), device=image.device)
-    if n_rounds == 1:
-        first = first_pass(network, image, click_maps)
-        loss = loss + normalised_focal_loss(first, truth)
-        previous = first.sigmoid()
-    logits = modulated_pass(network, image, previous, clicks, click_maps)
-    return loss + normalised_focal_loss(logits, truth), logits
 
 
 def _batches(

@@ -22,7 +22,7 @@ _CLICKS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(clicks=_CLICKS, split=st.integers(0, 5))
 def test_going_on_from_a_previous_prediction_gives_the_same_bytes_as_starting_over(
     tiny_segmenter: MfpSegmenter, photo: NDArray[np.uint8], clicks: list[Click], split: int

@@ -9,8 +9,9 @@ from mfp_model.errors import CheckpointError, ConfigError, DataError
 from mfp_model.network import NetworkConfig
 from mfp_model.training.config import Phase, TrainingConfig
 from mfp_model.training.datasets import ClickSamples, SampleSource, read_coco_folder
-from mfp_model.training.loop import draw_n_rounds, learning_rate, train
+from mfp_model.training.loop import learning_rate, train
 from mfp_model.training.losses import normalised_focal_loss
+from mfp_model.training.rounds import draw_n_rounds
 from tests.unit.mfp_model.coco_folder import make_coco_folder
 
 
