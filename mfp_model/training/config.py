@@ -16,11 +16,15 @@ class Phase:
         size: Side of the square samples in pixels, a multiple of 32.
         batch: Samples per step.
         share: Share of all samples seen in this phase; the shares of a run add up to 1.
+        freezes_norms: Normalise by the running statistics, as inference does, and keep them.
+            A first pass sees zeros where later rounds see maps; by its own batch's statistics
+            it learns to read clicks at a strength that inference never shows it.
     """
 
     size: int
     batch: int
     share: float
+    freezes_norms: bool = True
 
     def __post_init__(self) -> None:
         if self.size <= 0 or self.size % 32:
@@ -32,8 +36,9 @@ class Phase:
 
 
 COMPACT_PHASES = (
-    Phase(size=128, batch=16, share=0.62),
-    Phase(size=192, batch=16, share=0.23),
+    Phase(size=128, batch=16, share=0.20, freezes_norms=False),
+    Phase(size=128, batch=16, share=0.35),
+    Phase(size=192, batch=16, share=0.30),
     Phase(size=256, batch=12, share=0.15),
 )
 

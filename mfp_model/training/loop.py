@@ -63,7 +63,7 @@ def train(
     while run.state.n_seen < limit:
         phase = config.phase_at(run.state.n_seen)
         for pixels, truth in _batches(source, config, phase, run.state.n_seen, n_workers):
-            report(run.step(pixels, truth))
+            report(run.step(pixels, truth, freezes_norms=phase.freezes_norms))
             if time.monotonic() - saved_at > save_every_s:
                 run.save(out, state_path, version=version)
                 saved_at = time.monotonic()
@@ -90,7 +90,7 @@ class _Run:
         )
         self.state = TrainingState(network=network, averaged=averaged, optimiser=optimiser)
 
-    def step(self, pixels: Tensor, truth: Tensor) -> dict[str, float]:
+    def step(self, pixels: Tensor, truth: Tensor, *, freezes_norms: bool) -> dict[str, float]:
         """Learn from a batch and report it."""
         started = time.monotonic()
         state, config = self.state, self._config
@@ -100,7 +100,9 @@ class _Run:
         truth = truth.to(self._device)
         image = pixels.to(self._device).permute(0, 3, 1, 2).float().div(255)
         image = image.contiguous(memory_format=torch.channels_last)
-        loss, logits = graded_rounds(state.network, image, truth, config, generator)
+        loss, logits = graded_rounds(
+            state.network, image, truth, config, generator, freezes_norms=freezes_norms
+        )
         state.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(state.network.parameters(), _MAX_GRADIENT_NORM)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from mfp_model.click_map import click_tensor, draw_click_maps
 from mfp_model.click_simulation import depth, next_click
@@ -62,6 +62,8 @@ def graded_rounds(
     truth: Tensor,
     config: TrainingConfig,
     generator: np.random.Generator,
+    *,
+    freezes_norms: bool,
 ) -> tuple[Tensor, Tensor]:
     """Return loss (a scalar) and logits `[B, H, W]` of the last of a random number of rounds.
 
@@ -73,6 +75,7 @@ def graded_rounds(
         truth: `[B, H, W]`, 1 object, 0 background.
         config: How many rounds.
         generator: Where the randomness comes from.
+        freezes_norms: See `mfp_model.training.config.Phase`.
     """
     n_rounds = draw_n_rounds(config, generator)
     wanted = truth.bool().cpu().numpy()
@@ -88,6 +91,10 @@ def graded_rounds(
     clicks = click_tensor(sequences).to(image.device)
     click_maps = draw_click_maps(clicks, height=image.shape[2], width=image.shape[3])
     network.train()
+    if freezes_norms:
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
     loss = torch.zeros((), device=image.device)
     if n_rounds == 1:
         first = first_pass(network, image, click_maps)
