@@ -29,8 +29,16 @@ from mfp_model.weights import DEFAULT_WEIGHTS
 class MfpSegmenter(Segmenter):
     """The MFP network with zoom-in, see `mfp_model.segmenters.zoom`."""
 
-    def __init__(self, checkpoint: Checkpoint, *, device: str = "auto") -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, *, device: str = "auto", averages_flip: bool = False
+    ) -> None:
         """Build the network and move it to the device.
+
+        Args:
+            checkpoint: The weights.
+            device: See `best_device`.
+            averages_flip: Average each round's logits with those of the mirrored image, as
+                the published evaluation does; twice the cost.
 
         Raises:
             ConfigError: Unknown device.
@@ -41,6 +49,7 @@ class MfpSegmenter(Segmenter):
         self._network = network.to(memory_format=torch.channels_last)
         self._size = checkpoint.config.input_size
         self._version = checkpoint.version
+        self._averages_flip = averages_flip
 
     @classmethod
     def load(cls, path: Path | None = None, *, device: str = "auto") -> MfpSegmenter:
@@ -103,8 +112,15 @@ class MfpSegmenter(Segmenter):
         inputs = inputs.contiguous(memory_format=torch.channels_last)
         maps = torch.from_numpy(layers.resampled(box, size))[None].to(self._device)
         positions = click_tensor([clicks_to_network(clicks, box, size)]).to(self._device)
+        if self._averages_flip:
+            mirrored = positions * torch.tensor([-1.0, 1.0, 1.0], device=self._device)
+            mirrored += torch.tensor([float(size), 0.0, 0.0], device=self._device)
+            inputs, maps = (torch.cat([x, x.flip(-1)]) for x in (inputs, maps))
+            positions = torch.cat([positions, mirrored])
         with torch.inference_mode():
             logits = run_round(self._network, inputs, maps, positions)
+            if self._averages_flip:
+                logits = (logits[:1] + logits[1:].flip(-1)) / 2
             values = logits.sigmoid()[0].cpu().numpy()
         return layers.pasted(box, np.ascontiguousarray(values, dtype=np.float32))
 
