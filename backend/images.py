@@ -115,10 +115,11 @@ class ImageLoader:
         raise AssertionError("the second attempt returns or raises")
 
     def _content(self, response: requests.Response, url: str) -> bytes:
-        if response.status_code in (401, 403):
+        asks_to_log_in = "/user/login" in urlsplit(response.url).path
+        if response.status_code in (401, 403) or asks_to_log_in:
             raise ImageError(
-                f"image {_shown(url)}: refused with {response.status_code}; "
-                "set LABEL_STUDIO_API_KEY to a valid token"
+                f"image {_shown(url)}: Label Studio does not let us have it "
+                f"({response.status_code}); set LABEL_STUDIO_API_KEY to a valid token"
             )
         if response.status_code != 200:
             raise ImageError(f"image {_shown(url)}: answered {response.status_code}, expected 200")

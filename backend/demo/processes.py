@@ -93,13 +93,16 @@ class Server:
                 continue
 
 
-def start_label_studio(environment: Path, data: Path, *, port: int) -> Server:
+def start_label_studio(
+    environment: Path, data: Path, *, port: int, local_files: Path | None = None
+) -> Server:
     """Start Label Studio from its own virtual environment, SQLite, for this machine only.
 
     Args:
         environment: The virtual environment.
         data: Folder for its database and uploads.
         port: Port of the loopback address.
+        local_files: Root of the folders that a local-files storage may serve.
     """
     variables = {
         "LABEL_STUDIO_BASE_DATA_DIR": str(data),
@@ -114,6 +117,9 @@ def start_label_studio(environment: Path, data: Path, *, port: int) -> Server:
         "FRONTEND_SENTRY_DSN": "",
         "LATEST_VERSION_CHECK": "false",
     }
+    if local_files is not None:
+        variables["LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED"] = "true"
+        variables["LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT"] = str(local_files)
     command = [str(environment / "bin" / "label-studio"), "start", "--no-browser"]
     command += ["--internal-host", "127.0.0.1", "-p", str(port)]
     data.mkdir(parents=True, exist_ok=True)

@@ -29,7 +29,7 @@ def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     environment = ROOT / ".venv-label-studio"
     assert environment.exists(), f"{environment} is missing: run `make test`, which builds it"
     data = tmp_path_factory.mktemp("label-studio")
-    server = start_label_studio(environment, data, port=free_port(18080))
+    server = start_label_studio(environment, data, port=free_port(18080), local_files=PHOTOS.parent)
     try:
         server.wait(limit_s=300)
         yield server
