@@ -32,7 +32,7 @@ class NetworkConfig:
     """
 
     backbone: str = "compact"
-    input_size: int = 320
+    input_size: int = 288
     modulation: ModulationConfig = field(default_factory=ModulationConfig)
 
     def __post_init__(self) -> None:
