@@ -32,10 +32,12 @@ class LabelingPage:
         self.page: Page = self._browser.new_page(viewport={"width": width, "height": height})
         self.page.set_default_timeout(_LIMIT_MS)
         self.answers: list[dict[str, Any]] = []
+        self.asked: list[dict[str, Any]] = []
         self.page.on("response", self._keep_answer)
 
     def _keep_answer(self, response: Response) -> None:
         if "interactive-annotating" in response.url:
+            self.asked.append(response.request.post_data_json)
             self.answers.append(response.json())
 
     def log_in(self, user: str, password: str) -> None:

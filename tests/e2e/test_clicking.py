@@ -117,16 +117,15 @@ def test_an_undone_click_no_longer_counts(
 ) -> None:
     page.open_task(project, _task(api, project, "coffee")["id"])
     page.switch_on_clicking()
-    first = _mask(_row(page.click(48, 35)))
+    page.click(48, 35)
     page.click(85, 15)
     page.page.keyboard.press("Control+z")
     page.page.wait_for_timeout(1000)
-    third = _mask(_row(page.click(48, 60)))
-    page.reload()
-    page.switch_on_clicking()
-    again = page.click(48, 35)
-    np.testing.assert_array_equal(_mask(_row(again)), first)
-    np.testing.assert_array_equal(_mask(_row(page.click(48, 60))), third)
+    row = _row(page.click(48, 60))
+    points = page.asked[-1]["context"]["result"]
+    assert [round(point["value"]["x"]) for point in points] == [48, 48]
+    assert _mask(row).any()
+    assert page.suggestions() == 1
 
 
 def test_after_a_reload_only_new_clicks_count(
@@ -159,10 +158,12 @@ def test_every_label_configuration_works_in_the_page(
     page.open_task(project, task["id"])
     page.switch_on_clicking()
     labels = ["Person", "Animal"] if path.stem == "several_classes" else ["Object"]
+    free = np.ones((300, 451), bool)
     for index, label in enumerate(labels):
         if len(labels) > 1:
             page.page.keyboard.press("qwe"[index])
-        row = _row(page.click(50 + 20 * index, 60))
+        row = _row(_click_pixel(page, free, np.zeros_like(free)))
+        free &= ~_mask(row)  # a click on an accepted mask would select it
         assert row["value"]["brushlabels"] == [label]
         page.accept()
     assert [mask["label"] for mask in page.masks()] == labels
