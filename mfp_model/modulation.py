@@ -158,7 +158,10 @@ def _push(
         late = 1 - (squared_distance.sqrt() / radius).float()
         share = torch.where(newest.is_early, share, late) if any_early else late
     gamma = share.clamp_min_(0).mul_((gamma_at_click - 1).float()).add_(1)
-    exponent = torch.where(newest.is_positive, 1 / gamma, gamma)
+    all_positive, any_positive = _all_and_any(newest.is_positive)
+    exponent = gamma.reciprocal() if any_positive else gamma
+    if any_positive and not all_positive:
+        exponent = torch.where(newest.is_positive, exponent, gamma)
     pushed = previous.log().mul_(exponent).exp_()  # a power, several times faster
     # Opposite certainty at the click leaves nothing to push: a cone takes its place.
     is_opposite = at_click == torch.where(newest.is_positive, 0.0, 1.0)
@@ -205,9 +208,11 @@ def _lower_median(values: Tensor, window: Tensor) -> Tensor:
     if values.is_cuda:
         inside = torch.where(window, values, torch.nan).flatten(1)
         return inside.nanmedian(dim=1).values[:, None, None].nan_to_num(0)
-    flat = torch.where(window, values, torch.inf).flatten(1).numpy()
-    middle = (window.flatten(1).sum(dim=1).clamp_min(1) - 1).div(2, rounding_mode="floor")
-    medians = [np.partition(row, kth)[kth] for row, kth in zip(flat, middle.tolist(), strict=True)]
+    samples = [row[mask] for row, mask in zip(values.numpy(), window.numpy(), strict=True)]
+    medians = [
+        np.partition(sample, middle := (sample.size - 1) // 2)[middle] if sample.size else 0.0
+        for sample in samples
+    ]
     return torch.tensor(np.array(medians), dtype=values.dtype)[:, None, None]
 
 
