@@ -7,8 +7,6 @@ before it. Whatever is not found is computed again, with the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from backend.bounded_cache import BoundedCache
 from mfp_model.clicks import Click
 from mfp_model.segmenters import Prediction
@@ -21,12 +19,9 @@ RoundKey = tuple[str, str, tuple[Click, ...]]
 class ClickStore:
     """Predictions by (image digest, model version, clicks), bounded in bytes and age."""
 
-    def __init__(
-        self, *, max_bytes: int, max_age_s: float, clock: Callable[[], float] | None = None
-    ) -> None:
-        limits = {"max_bytes": max_bytes, "max_age_s": max_age_s}
-        self._rounds: BoundedCache[RoundKey, Prediction] = (
-            BoundedCache(**limits, clock=clock) if clock else BoundedCache(**limits)  # type: ignore[arg-type]
+    def __init__(self, *, max_bytes: int, max_age_s: float) -> None:
+        self._rounds: BoundedCache[RoundKey, Prediction] = BoundedCache(
+            max_bytes=max_bytes, max_age_s=max_age_s
         )
 
     @property

@@ -58,11 +58,6 @@ class ImageLoader:
         )
         self._loading = _KeyLocks()
 
-    @property
-    def n_bytes(self) -> int:
-        """Bytes of decoded images held now."""
-        return self._cache.n_bytes
-
     def load(self, address: str) -> LoadedImage:
         """Return the image at an address; concurrent calls for one address fetch it once.
 
