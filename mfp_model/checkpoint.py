@@ -77,12 +77,20 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path, *, half: bool = False) -
     Args:
         checkpoint: What to write.
         path: The file.
-        half: Store floating-point tensors in 16 bits, half the size; loading widens them.
+        half: Store matrices and kernels in 16 bits, half the size; loading widens them. Vectors
+            (biases, normalisation statistics) stay in 32: small, and some exceed 16 bits.
+
+    Raises:
+        CheckpointError: A tensor has values that are not finite.
     """
     weights = {}
     for name, tensor in checkpoint.weights.items():
         stored = tensor.detach().cpu().contiguous()
-        weights[name] = stored.half() if half and stored.is_floating_point() else stored
+        if half and stored.is_floating_point() and stored.ndim > 1:
+            stored = stored.half()
+        if not bool(torch.isfinite(stored).all()):
+            raise CheckpointError(f"{path}: {name} has values that are not finite; not written")
+        weights[name] = stored
     metadata = {
         "format": FORMAT,
         "version": checkpoint.version,

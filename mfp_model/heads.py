@@ -1,4 +1,4 @@
-"""Late fusion: the head that sees image and probability maps once more, near the output.
+"""Late fusion, which shows image and probability maps once more near the output; output heads.
 
 Source: MFP, section 3.3 and the published implementation.
 """
@@ -14,39 +14,37 @@ class XceptionBlock(nn.Sequential):
 
     def __init__(self, n_in: int, n_out: int) -> None:
         super().__init__(
-            nn.Conv2d(n_in, n_in, 3, padding=1, groups=n_in, bias=False),
+            nn.Conv2d(n_in, n_in, 3, padding=1, groups=n_in),
             nn.BatchNorm2d(n_in),
-            nn.Conv2d(n_in, n_in, 3, padding=1, groups=n_in, bias=False),
-            nn.Conv2d(n_in, n_out, 1, bias=False),
+            nn.Conv2d(n_in, n_in, 3, padding=1, groups=n_in),
+            nn.Conv2d(n_in, n_out, 1),
             nn.BatchNorm2d(n_out),
             nn.ReLU(inplace=True),
         )
 
 
 class LateFusion(nn.Module):
-    """Joins backbone features with features of [image, P, modulated P]; one logit at 1/4.
+    """Joins backbone features with features of [image, P, modulated P].
 
     Args:
         n_channels: K, the backbone's width.
-        n_stem: Channels after the first strided convolution (64 in the paper).
     """
 
-    def __init__(self, n_channels: int, *, n_stem: int = 64) -> None:
+    def __init__(self, n_channels: int) -> None:
         super().__init__()
         self.stem = nn.Sequential(
-            nn.Conv2d(5, n_stem, 3, stride=2, padding=1),
+            nn.Conv2d(5, 64, 3, stride=2, padding=1),
             nn.ReLU(inplace=True),
-            nn.Conv2d(n_stem, n_channels, 3, stride=2, padding=1),
+            nn.Conv2d(64, n_channels, 3, stride=2, padding=1),
             nn.ReLU(inplace=True),
             XceptionBlock(n_channels, n_channels),
         )
         self.fuse = nn.Sequential(
             XceptionBlock(2 * n_channels, n_channels), XceptionBlock(n_channels, n_channels)
         )
-        self.logits = nn.Conv2d(n_channels, 1, 1)
 
     def forward(self, features: Tensor, image: Tensor, maps: Tensor) -> Tensor:
-        """Return logits float32 `[B, 1, H/4, W/4]`.
+        """Return fused features `[B, K, H/4, W/4]`.
 
         Args:
             features: Backbone features `[B, K, H/4, W/4]`.
@@ -54,5 +52,102 @@ class LateFusion(nn.Module):
             maps: Previous and modulated probability map `[B, 2, H, W]`.
         """
         late = self.stem(torch.cat([image, maps], dim=1))
-        logits: Tensor = self.logits(self.fuse(torch.cat([features, late], dim=1)))
-        return logits
+        fused: Tensor = self.fuse(torch.cat([features, late], dim=1))
+        return fused
+
+
+class SeparableConvolution(nn.Sequential):
+    """Depthwise 3x3, pointwise 1x1, BN, ReLU; `n_in` to `n_out` channels."""
+
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__(
+            nn.Conv2d(n_in, n_in, 3, padding=1, groups=n_in, bias=False),
+            nn.Conv2d(n_in, n_out, 1, bias=False),
+            nn.BatchNorm2d(n_out),
+            nn.ReLU(inplace=True),
+        )
+
+
+class PointHead(nn.Module):
+    """One 1x1 convolution to a logit."""
+
+    def __init__(self, n_channels: int) -> None:
+        super().__init__()
+        self.logits = nn.Conv2d(n_channels, 1, 1)
+
+    def forward(self, features: Tensor) -> tuple[Tensor, ...]:
+        """Return logits `[B, 1, h, w]` of features `[B, K, h, w]`."""
+        return (self.logits(features),)
+
+
+class SeparableHead(nn.Module):
+    """Two separable convolutions and a 1x1 convolution to a logit."""
+
+    def __init__(self, n_channels: int, *, n_inner: int = 64) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            SeparableConvolution(n_channels, n_inner),
+            SeparableConvolution(n_inner, n_inner),
+            nn.Conv2d(n_inner, 1, 1),
+        )
+
+    def forward(self, features: Tensor) -> tuple[Tensor, ...]:
+        """Return logits `[B, 1, h, w]` of features `[B, K, h, w]`."""
+        return (self.layers(features),)
+
+
+class ObjectContextHead(nn.Module):
+    """OCR: every pixel asks the object, as a first guess outlines it; and that guess's logits.
+
+    Source: Yuan et al., "Object-Contextual Representations for Semantic Segmentation" (ECCV
+    2020), with one class, as the published HRNet-18 uses it.
+    """
+
+    def __init__(self, n_channels: int, *, n_inner: int = 64) -> None:
+        super().__init__()
+        self.auxiliary = nn.Sequential(
+            nn.Conv2d(n_channels, n_channels, 1),
+            nn.BatchNorm2d(n_channels),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(n_channels, 1, 1),
+        )
+        self.narrow = nn.Sequential(
+            nn.Conv2d(n_channels, 2 * n_inner, 3, padding=1),
+            nn.BatchNorm2d(2 * n_inner),
+            nn.ReLU(inplace=True),
+        )
+        self.pixel_queries = nn.Sequential(
+            *_pointwise(2 * n_inner, n_inner), *_pointwise(n_inner, n_inner)
+        )
+        self.object_keys = nn.Sequential(
+            *_pointwise(2 * n_inner, n_inner), *_pointwise(n_inner, n_inner)
+        )
+        self.object_values = nn.Sequential(*_pointwise(2 * n_inner, n_inner))
+        self.raise_context = nn.Sequential(*_pointwise(n_inner, 2 * n_inner))
+        self.join = nn.Sequential(*_pointwise(4 * n_inner, 2 * n_inner), nn.Dropout2d(0.05))
+        self.logits = nn.Conv2d(2 * n_inner, 1, 1)
+
+    def forward(self, features: Tensor) -> tuple[Tensor, ...]:
+        """Return logits and auxiliary logits `[B, 1, h, w]` of features `[B, K, h, w]`."""
+        guess = self.auxiliary(features)
+        features = self.narrow(features)
+        share = guess.flatten(2).softmax(dim=2)  # [B, 1, h * w]
+        summary = (share @ features.flatten(2).transpose(1, 2)).transpose(1, 2)[..., None]
+        queries = self.pixel_queries(features)
+        keys, values = self.object_keys(summary), self.object_values(summary)
+        # With one class the attention over classes is a softmax over one number, which is 1;
+        # written out so that more classes would only change the shapes.
+        scores = queries.flatten(2).transpose(1, 2) @ keys.flatten(2)
+        attention = (scores * queries.shape[1] ** -0.5).softmax(dim=-1)
+        context = (attention @ values.flatten(2).transpose(1, 2)).transpose(1, 2)
+        context = self.raise_context(context.unflatten(2, features.shape[-2:]))
+        joined = self.join(torch.cat([context, features], dim=1))
+        return self.logits(joined), guess
+
+
+def _pointwise(n_in: int, n_out: int) -> list[nn.Module]:
+    return [
+        nn.Conv2d(n_in, n_out, 1, bias=False),
+        nn.BatchNorm2d(n_out),
+        nn.ReLU(inplace=True),
+    ]

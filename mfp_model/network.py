@@ -51,24 +51,38 @@ class MfpNetwork(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        self.backbone = BACKBONES[config.backbone]()
-        self.head = LateFusion(self.backbone.n_channels)
+        architecture = BACKBONES[config.backbone]
+        self.backbone = architecture.backbone()
+        n_channels = int(self.backbone.n_channels)  # type: ignore[arg-type]
+        self.fusion = LateFusion(n_channels)
+        self.head = architecture.head(n_channels)
         self.register_buffer("mean", torch.tensor(_IMAGE_MEAN)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(_IMAGE_STD)[:, None, None], persistent=False)
 
     def forward(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> Tensor:
-        """Return logits float32 `[B, H, W]`.
+        """Return logits float32 `[B, H, W]`; arguments as in `all_logits`."""
+        return _at_size(self._small_logits(image, maps, click_maps)[0], image)
+
+    def all_logits(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> tuple[Tensor, ...]:
+        """Return the logits float32 `[B, H, W]`, and behind them those that only training uses.
 
         Args:
             image: RGB float32 `[B, 3, H, W]` in 0..1, not normalised.
             maps: Previous and modulated probability map `[B, 2, H, W]`.
             click_maps: Disks around positive and negative clicks `[B, 2, H, W]`.
         """
+        return tuple(_at_size(x, image) for x in self._small_logits(image, maps, click_maps))
+
+    def _small_logits(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> tuple[Tensor, ...]:
         normalised = (image - self.mean) / self.std
         features = self.backbone(normalised, torch.cat([maps, click_maps], dim=1))
-        logits = self.head(features, normalised, maps).float()
-        size = image.shape[-2:]
-        return F.interpolate(logits, size=size, mode="bilinear", align_corners=True)[:, 0]
+        logits: tuple[Tensor, ...] = self.head(self.fusion(features, normalised, maps))
+        return logits
+
+
+def _at_size(logits: Tensor, image: Tensor) -> Tensor:
+    size = image.shape[-2:]
+    return F.interpolate(logits.float(), size=size, mode="bilinear", align_corners=True)[:, 0]
 
 
 def run_round(network: MfpNetwork, image: Tensor, previous: Tensor, clicks: Tensor) -> Tensor:
@@ -106,6 +120,6 @@ def modulated_pass(
     network: MfpNetwork, image: Tensor, previous: Tensor, clicks: Tensor, click_maps: Tensor
 ) -> Tensor:
     """Return the logits `[B, H, W]` given previous maps `[B, H, W]` and their modulation."""
-    modulated = modulate(previous.detach(), clicks, network.config.modulation)
+    modulated = modulate(previous.detach(), clicks, network.config.modulation, image=image)
     logits: Tensor = network(image, torch.stack([previous, modulated], dim=1), click_maps)
     return logits

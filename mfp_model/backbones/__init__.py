@@ -3,9 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import nn
 
 from mfp_model.backbones.compact import CompactBackbone
+from mfp_model.backbones.hrnet import HrNetBackbone
+from mfp_model.backbones.resnet import ResNetBackbone
+from mfp_model.backbones.vit import VitBackbone
+from mfp_model.heads import ObjectContextHead, PointHead, SeparableHead
 
-BACKBONES: dict[str, Callable[[], CompactBackbone]] = {"compact": CompactBackbone}
 
-__all__ = ["BACKBONES", "CompactBackbone"]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture:
+    """What a backbone comes with.
+
+    Attributes:
+        backbone: Makes the backbone, whose `n_channels` is K and whose `stride` divides inputs.
+        head: Makes the head for K channels.
+        input_size: Side of the square that crops are resized to when nothing else is said.
+    """
+
+    backbone: Callable[[], nn.Module]
+    head: Callable[[int], nn.Module]
+    input_size: int
+
+
+BACKBONES: dict[str, Architecture] = {
+    "compact": Architecture(backbone=CompactBackbone, head=PointHead, input_size=288),
+    "hrnet18": Architecture(backbone=HrNetBackbone, head=ObjectContextHead, input_size=384),
+    "resnet34": Architecture(backbone=ResNetBackbone, head=SeparableHead, input_size=384),
+    "vit_b": Architecture(backbone=VitBackbone, head=PointHead, input_size=448),
+}

@@ -1,4 +1,4 @@
-"""The compact backbone: a half-width residual network, fast on two CPU cores."""
+"""The compact backbone: a narrow residual network, fast on two CPU cores."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-_STAGES = ((32, 2), (64, 2), (128, 3), (256, 2))  # channels, blocks; strides 4, 8, 16, 32
-_STEM_CHANNELS = 32
+_STAGES = ((48, 2), (96, 2), (192, 3), (288, 2))  # channels, blocks; strides 4, 8, 16, 32
+_N_STEM = 32
+_HEAD_CHANNELS = 36  # of one attention head
 
 
 def _conv(
@@ -22,11 +23,11 @@ def _conv(
 class _Embedding(nn.Sequential):
     """Two strided convolutions to 1/4 resolution."""
 
-    def __init__(self, n_in: int) -> None:
+    def __init__(self, n_in: int, n_out: int) -> None:
         super().__init__(
-            _conv(n_in, _STEM_CHANNELS, stride=2),
+            _conv(n_in, _N_STEM, stride=2),
             nn.ReLU(inplace=True),
-            _conv(_STEM_CHANNELS, _STEM_CHANNELS, stride=2),
+            _conv(_N_STEM, n_out, stride=2),
         )
 
 
@@ -43,22 +44,47 @@ class _ResidualBlock(nn.Module):
         return F.relu(inner + self.shortcut(features), inplace=True)
 
 
+class _Attention(nn.Module):
+    """Every coarse cell asks every other one; no positions, so any input size will do."""
+
+    def __init__(self, n_channels: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(n_channels)
+        self.queries_keys_values = nn.Linear(n_channels, 3 * n_channels)
+        self.out = nn.Linear(n_channels, n_channels)
+        nn.init.zeros_(self.out.weight)  # begin as identity
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, features: Tensor) -> Tensor:
+        n_batch, n_channels, height, width = features.shape
+        cells = features.flatten(2).transpose(1, 2)
+        joined = self.queries_keys_values(self.norm(cells))
+        split = joined.view(n_batch, height * width, 3, -1, _HEAD_CHANNELS)
+        queries, keys, values = split.permute(2, 0, 3, 1, 4)
+        answers = F.scaled_dot_product_attention(queries, keys, values)
+        cells = cells + self.out(answers.transpose(1, 2).reshape(cells.shape))
+        attended: Tensor = cells.transpose(1, 2).reshape(features.shape)
+        return attended
+
+
 class CompactBackbone(nn.Module):
-    """Fuses both embeddings and returns features float32 `[B, 64, H/4, W/4]`.
+    """Fuses both embeddings and returns features float32 `[B, 80, H/4, W/4]`.
 
     Image and guidance (previous map, modulated map, two click maps) are embedded separately
-    to tensors of one shape and added, as in MFP; four residual stages follow; every stage is
-    projected to one width, resized to 1/4 resolution and mixed.
+    to tensors of one shape and added, as in MFP; four residual stages follow, the coarsest
+    with attention over the whole input; from coarse to fine, every stage is projected to one
+    width, added to what comes from below and mixed.
     """
 
-    n_channels = 64
+    n_channels = 80
     stride = 32
 
     def __init__(self) -> None:
         super().__init__()
-        self.image_embedding = _Embedding(3)
-        self.guidance_embedding = _Embedding(4)
-        stages, n_in = [], _STEM_CHANNELS
+        widths = [n_out for n_out, _ in _STAGES]
+        self.image_embedding = _Embedding(3, widths[0])
+        self.guidance_embedding = _Embedding(4, widths[0])
+        stages, n_in = [], widths[0]
         for index, (n_out, n_blocks) in enumerate(_STAGES):
             stride = 1 if index == 0 else 2
             blocks = [_ResidualBlock(n_in, n_out, stride=stride)]
@@ -66,12 +92,12 @@ class CompactBackbone(nn.Module):
             stages.append(nn.Sequential(*blocks))
             n_in = n_out
         self.stages = nn.ModuleList(stages)
-        self.context = nn.Sequential(  # what the whole image says, given to its coarsest cells
-            nn.AdaptiveAvgPool2d(1), nn.Conv2d(n_in, n_in, 1), nn.Sigmoid()
-        )
-        widths = [n_out for n_out, _ in _STAGES]
+        self.attention = _Attention(n_in)
         self.projections = nn.ModuleList(nn.Conv2d(n, self.n_channels, 1) for n in widths)
-        self.mix = nn.Sequential(_conv(self.n_channels, self.n_channels), nn.ReLU(inplace=True))
+        self.mixes = nn.ModuleList(
+            nn.Sequential(_conv(self.n_channels, self.n_channels), nn.ReLU(inplace=True))
+            for _ in widths[:-1]
+        )
 
     def forward(self, image: Tensor, guidance: Tensor) -> Tensor:
         """Return the features.
@@ -80,17 +106,15 @@ class CompactBackbone(nn.Module):
             image: Normalised image float32 `[B, 3, H, W]`, H and W multiples of `stride`.
             guidance: Previous map, modulated map and click maps float32 `[B, 4, H, W]`.
         """
-        features = F.relu(self.image_embedding(image) + self.guidance_embedding(guidance))
+        features = torch.relu(self.image_embedding(image) + self.guidance_embedding(guidance))
         levels = []
         for stage in self.stages:
             features = stage(features)
             levels.append(features)
-        levels[-1] = levels[-1] * self.context(levels[-1])
+        levels[-1] = self.attention(levels[-1])
         projected = [layer(x) for layer, x in zip(self.projections, levels, strict=True)]
-        merged = projected[-1]
-        for finer in reversed(projected[:-1]):
-            merged = finer + F.interpolate(
-                merged, size=finer.shape[-2:], mode="bilinear", align_corners=False
-            )
-        mixed: Tensor = self.mix(torch.relu(merged))
-        return mixed
+        merged: Tensor = projected[-1]
+        for finer, mix in zip(reversed(projected[:-1]), reversed(self.mixes), strict=True):
+            raised = F.interpolate(merged, finer.shape[-2:], mode="bilinear", align_corners=False)
+            merged = mix(finer + raised)
+        return merged

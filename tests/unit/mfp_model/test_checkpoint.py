@@ -76,3 +76,20 @@ def test_the_shipped_weights_load_and_are_small() -> None:
     assert checkpoint.version == weights_version(DEFAULT_WEIGHTS)
     assert DEFAULT_WEIGHTS.stat().st_size <= 12e6
     assert checkpoint.origin["data"]
+
+
+def test_statistics_beyond_16_bits_survive_and_what_is_not_finite_is_refused(
+    tiny_checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    name = next(name for name in tiny_checkpoint.weights if name.endswith("running_var"))
+    for value in (1e6, float("nan")):
+        weights = dict(tiny_checkpoint.weights)
+        weights[name] = torch.full_like(weights[name], value)
+        path = tmp_path / f"{value}.safetensors"
+        if value == 1e6:
+            save_checkpoint(replace(tiny_checkpoint, weights=weights), path, half=True)
+            assert torch.equal(load_checkpoint(path).weights[name], weights[name])
+        else:
+            with pytest.raises(CheckpointError, match="not finite"):
+                save_checkpoint(replace(tiny_checkpoint, weights=weights), path)
+            assert not path.exists()
