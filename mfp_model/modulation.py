@@ -11,11 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mfp_model.click_window import MIN_RADIUS, ClickWindow, NewestClick, click_window, newest_click
 from mfp_model.errors import ConfigError
 
 _POSITIVE_TARGET = 0.99  # value wanted at a positive click
 _NEGATIVE_TARGET = 0.01  # value wanted at a negative click
-_MIN_RADIUS = 10.0
+DISTANCES = ("probability", "rgb")
+CURVES = ("gamma", "linear", "bounded")
 _LOG_EPSILON = 1e-8
 
 
@@ -28,6 +30,12 @@ class ModulationConfig:
             ones the Euclidean distance (N in the paper), >= 0.
         max_radius: Window radius in pixels of the network frame while no click of the
             opposite sign exists (R_max), >= 10.
+        distance: What makes pixels alike for early clicks: `probability`, or `rgb`, the
+            squared difference of colours.
+        curve: How values are pushed. `gamma` is the published correction, f3. The supplement
+            shows two others as drawings only, defined here so: `linear`, f1, two straight
+            lines that lead 0 to 0, the click's value to its target and 1 to 1; `bounded`, f2,
+            adds what the click's value lacks and goes no further than its target.
 
     Raises:
         ConfigError: A value outside its range.
@@ -35,26 +43,27 @@ class ModulationConfig:
 
     n_early_clicks: int = 7
     max_radius: float = 100.0
+    distance: str = "probability"
+    curve: str = "gamma"
 
     def __post_init__(self) -> None:
         if self.n_early_clicks < 0:
             raise ConfigError(f"n_early_clicks={self.n_early_clicks}: expected >= 0")
-        if not self.max_radius >= _MIN_RADIUS:
-            raise ConfigError(f"max_radius={self.max_radius}: expected >= {_MIN_RADIUS}")
+        if not self.max_radius >= MIN_RADIUS:
+            raise ConfigError(f"max_radius={self.max_radius}: expected >= {MIN_RADIUS}")
+        for name, known in (("distance", DISTANCES), ("curve", CURVES)):
+            if getattr(self, name) not in known:
+                value = getattr(self, name)
+                raise ConfigError(f"{name}={value!r}: expected one of {', '.join(known)}")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Newest:
-    """The newest click of each sample, shapes `[B, 1, 1]`, float64."""
-
-    x: Tensor
-    y: Tensor
-    is_positive: Tensor
-    exists: Tensor
-    is_early: Tensor
-
-
-def modulate(probability: Tensor, clicks: Tensor, config: ModulationConfig | None = None) -> Tensor:
+def modulate(
+    probability: Tensor,
+    clicks: Tensor,
+    config: ModulationConfig | None = None,
+    *,
+    image: Tensor | None = None,
+) -> Tensor:
     """Return the modulated probability maps float32 `[B, H, W]`, always finite, in 0..1.
 
     Each sample is treated alone; one without clicks comes back unchanged. Where the published
@@ -66,109 +75,97 @@ def modulate(probability: Tensor, clicks: Tensor, config: ModulationConfig | Non
         probability: Previous probability maps float `[B, H, W]` in 0..1, network frame.
         clicks: Click tensor `[B, N, 3]`, oldest first, see `mfp_model.click_map`.
         config: Constants; the published ones by default.
+        image: RGB float `[B, 3, H, W]` in 0..1, for `distance="rgb"`.
+
+    Raises:
+        ConfigError: `distance="rgb"` without an image.
 
     Source: MFP, Eq. 4-9. The published implementation computes in float64; here what is
     per sample does, what is per pixel is float32, within 1e-6 of it at a third of the time.
     """
     config = config or ModulationConfig()
+    if config.distance == "rgb" and image is None:
+        raise ConfigError("modulation distance='rgb': expected an image, got none")
     height, width = probability.shape[-2:]
-    newest = _newest_click(clicks, config)
-    radius, nearest = _window_radius(clicks, newest, config)
-    top, bottom, left, right = _bounds(newest, radius, height, width)
-    rows = torch.arange(top, bottom, device=clicks.device, dtype=torch.float64)[:, None]
-    columns = torch.arange(left, right, device=clicks.device, dtype=torch.float64)
-    squared_distance = (columns - newest.x) ** 2 + (rows - newest.y) ** 2
-    window = (squared_distance <= radius**2) & newest.exists
-    if clicks.is_cuda or bool((nearest < _MIN_RADIUS).any()):
-        window &= ~_taken_by_opposite(clicks, newest, rows, columns)
-    previous = probability[:, top:bottom, left:right].float()
-    at_click = _value_at(probability, newest.x, newest.y, height, width).double()
-    pushed = _push(previous, squared_distance, window, at_click, radius, newest)
+    newest = newest_click(clicks)
+    window = click_window(clicks, newest, height=height, width=width, max_radius=config.max_radius)
+    previous = probability[:, window.rows, window.columns].float()
+    at_click = _value_at(probability[:, None], newest)[:, 0].double()
+    likeness = previous[:, None], at_click[:, None].float()
+    if config.distance == "rgb" and image is not None:
+        likeness = image[:, :, window.rows, window.columns].float(), _value_at(image, newest)
+    share = _share(likeness, window, newest, config)
+    pushed = _pushed(previous, at_click, share, newest, config.curve)
+    pushed = _with_cones(pushed, at_click, window, newest)
     modulated = probability.float().clone()
-    modulated[:, top:bottom, left:right] = torch.where(window, pushed, previous)
+    modulated[:, window.rows, window.columns] = torch.where(window.inside, pushed, previous)
     return _stamp(modulated, newest)
 
 
-def _newest_click(clicks: Tensor, config: ModulationConfig) -> _Newest:
-    n_clicks = (clicks[..., 2] != 0).sum(dim=1)
-    last = (n_clicks - 1).clamp_min(0)
-    newest = clicks.gather(1, last[:, None, None].expand(-1, 1, 3)).double()
-    return _Newest(
-        x=newest[..., 0:1],
-        y=newest[..., 1:2],
-        is_positive=newest[..., 2:3] > 0,
-        exists=(n_clicks > 0)[:, None, None],
-        is_early=(last < config.n_early_clicks)[:, None, None],
-    )
-
-
-def _window_radius(
-    clicks: Tensor, newest: _Newest, config: ModulationConfig
-) -> tuple[Tensor, Tensor]:
-    """Window radius, and distance to the nearest opposite click (inf if none), `[B, 1, 1]`."""
-    x, y, click_sign = clicks.double().unbind(dim=2)
-    distance = torch.hypot(x - newest.x[..., 0], y - newest.y[..., 0])
-    opposite = click_sign * torch.where(newest.is_positive, 1.0, -1.0)[..., 0] < 0
-    nearest = torch.where(opposite, distance, torch.inf).amin(dim=1)[:, None, None]
-    nearest = nearest.float().double()  # its single precision decides ties on the window's edge
-    halfway = (nearest / 2).clamp_min(_MIN_RADIUS)
-    return torch.where(nearest.isinf(), config.max_radius, halfway), nearest
-
-
-def _bounds(newest: _Newest, radius: Tensor, height: int, width: int) -> tuple[int, int, int, int]:
-    """Rows and columns that hold every sample's window.
-
-    All of them on a GPU, which then need not be waited for.
-    """
-    if radius.is_cuda or radius.shape[0] == 0:
-        return 0, height, 0, width
-    top = int((newest.y - radius).amin().clamp(0, height - 1))
-    bottom = int((newest.y + radius).amax().clamp(0, height - 1)) + 1
-    left = int((newest.x - radius).amin().clamp(0, width - 1))
-    right = int((newest.x + radius).amax().clamp(0, width - 1)) + 1
-    return top, bottom, left, right
-
-
-def _taken_by_opposite(clicks: Tensor, newest: _Newest, rows: Tensor, columns: Tensor) -> Tensor:
-    """Disks around opposite clicks nearer than the smallest window; they keep their values."""
-    taken = torch.zeros(1, 1, 1, dtype=torch.bool, device=clicks.device)
-    sign = torch.where(newest.is_positive, 1.0, -1.0)
-    for click in clicks.double().unbind(dim=1):
-        x, y, click_sign = (value[:, None, None] for value in click.unbind(dim=1))
-        reach = torch.hypot(x - newest.x, y - newest.y)
-        is_near = (click_sign * sign < 0) & (reach < _MIN_RADIUS)
-        taken = taken | (is_near & (torch.hypot(columns - x, rows - y) <= reach))
-    return taken
-
-
-def _push(
-    previous: Tensor,
-    squared_distance: Tensor,
-    window: Tensor,
-    at_click: Tensor,
-    radius: Tensor,
-    newest: _Newest,
+def _share(
+    likeness: tuple[Tensor, Tensor],
+    window: ClickWindow,
+    newest: NewestClick,
+    config: ModulationConfig,
 ) -> Tensor:
-    """The window's new values (Eq. 4-9); what lies outside the window is arbitrary."""
-    gamma_at_click = _gamma_at_click(at_click, newest.is_positive)
-    all_early, any_early = _all_and_any(newest.is_early)
+    """How much of the click's push each pixel gets, float32 `[B, h, w]` in 0..1 in the window.
+
+    By likeness (pixels `[B, C, h, w]`, at the click `[B, C, 1, 1]`) for early clicks, by the
+    Euclidean distance for later ones.
+    """
+    is_early = newest.index < config.n_early_clicks
+    all_early, any_early = _all_and_any(is_early)
     if any_early:
-        share = _early_share((previous - at_click.float()) ** 2, window)
+        pixels, at_click = likeness
+        share = _likeness_share(((pixels - at_click) ** 2).sum(dim=1), window.inside)
     if not all_early:
-        late = 1 - (squared_distance.sqrt() / radius).float()
-        share = torch.where(newest.is_early, share, late) if any_early else late
-    gamma = share.clamp_min_(0).mul_((gamma_at_click - 1).float()).add_(1)
+        late = 1 - (window.squared_distance.sqrt() / window.radius).float()
+        share = torch.where(is_early, share, late) if any_early else late
+    return share.clamp_min_(0)
+
+
+def _pushed(
+    previous: Tensor, at_click: Tensor, share: Tensor, newest: NewestClick, curve: str
+) -> Tensor:
+    """The window's new values; what lies outside the window is arbitrary."""
+    if curve == "gamma":
+        return _gamma_corrected(previous, at_click, share, newest)
+    target = torch.where(newest.is_positive, _POSITIVE_TARGET, _NEGATIVE_TARGET)
+    is_reached = torch.where(newest.is_positive, at_click >= target, at_click <= target)
+    target = torch.where(is_reached, at_click, target).float()
+    start = at_click.float()
+    if curve == "bounded":
+        moved = previous + share * (target - start)
+        # No further than the value wanted at the click, and never back.
+        raised = torch.maximum(previous, torch.minimum(moved, target))
+        lowered = torch.minimum(previous, torch.maximum(moved, target))
+        return torch.where(newest.is_positive, raised, lowered)
+    below = previous * (target / start.clamp_min(1e-12))
+    above = 1 - (1 - previous) * ((1 - target) / (1 - start).clamp_min(1e-12))
+    line = torch.where(previous <= start, below, above)
+    return torch.lerp(previous, line, share.clamp_max(1)).clamp(0, 1)
+
+
+def _gamma_corrected(
+    previous: Tensor, at_click: Tensor, share: Tensor, newest: NewestClick
+) -> Tensor:
+    gamma = share * (_gamma_at_click(at_click, newest.is_positive) - 1).float() + 1
     all_positive, any_positive = _all_and_any(newest.is_positive)
     exponent = gamma.reciprocal() if any_positive else gamma
     if any_positive and not all_positive:
         exponent = torch.where(newest.is_positive, exponent, gamma)
-    pushed = previous.log().mul_(exponent).exp_()  # a power, several times faster
-    # Opposite certainty at the click leaves nothing to push: a cone takes its place.
+    return previous.log().mul_(exponent).exp_()  # a power, several times faster
+
+
+def _with_cones(
+    pushed: Tensor, at_click: Tensor, window: ClickWindow, newest: NewestClick
+) -> Tensor:
+    """Opposite certainty at the click leaves nothing to push: a cone takes its place."""
     is_opposite = at_click == torch.where(newest.is_positive, 0.0, 1.0)
     if not _all_and_any(is_opposite)[1]:
         return pushed
-    distance = squared_distance.sqrt()
-    reach = torch.where(window, distance, 0).amax((1, 2), keepdim=True).clamp_min(1e-9)
+    distance = window.squared_distance.sqrt()
+    reach = torch.where(window.inside, distance, 0).amax((1, 2), keepdim=True).clamp_min(1e-9)
     slope = (distance / reach).float()
     cone = torch.where(newest.is_positive, 1 - slope, slope)
     return torch.where(is_opposite, cone, pushed)
@@ -193,13 +190,9 @@ def _gamma_at_click(at_click: Tensor, is_positive: Tensor) -> Tensor:
     return torch.where(is_positive, positive, negative)
 
 
-def _early_share(squared: Tensor, window: Tensor) -> Tensor:
-    """How much of the click's gamma each pixel gets.
-
-    All of it at probabilities like the click's, nothing at those further from it than the
-    window's median.
-    """
-    median = _lower_median(squared, window).clamp_min(1e-38)  # at 0 only equals get their share
+def _likeness_share(squared: Tensor, inside: Tensor) -> Tensor:
+    """All of it where a pixel is like the clicked one, nothing further off than the median."""
+    median = _lower_median(squared, inside).clamp_min(1e-38)  # at 0 only equals get their share
     return (squared / median).neg_().add_(1).clamp_min_(0) ** 3
 
 
@@ -216,14 +209,16 @@ def _lower_median(values: Tensor, window: Tensor) -> Tensor:
     return torch.tensor(np.array(medians), dtype=values.dtype)[:, None, None]
 
 
-def _value_at(maps: Tensor, x: Tensor, y: Tensor, height: int, width: int) -> Tensor:
-    """The maps' values at the truncated click positions, `[B, 1, 1]`."""
-    row = y.long().clamp(0, height - 1)
-    column = x.long().clamp(0, width - 1)
-    return maps.flatten(1).gather(1, (row * width + column)[:, 0])[:, :, None]
+def _value_at(maps: Tensor, newest: NewestClick) -> Tensor:
+    """The values of maps `[B, C, H, W]` at the truncated click positions, `[B, C, 1, 1]`."""
+    height, width = maps.shape[-2:]
+    row = newest.y.long().clamp(0, height - 1)
+    column = newest.x.long().clamp(0, width - 1)
+    index = (row * width + column).expand(-1, maps.shape[1], 1)
+    return maps.flatten(2).gather(2, index)[..., None]
 
 
-def _stamp(modulated: Tensor, newest: _Newest) -> Tensor:
+def _stamp(modulated: Tensor, newest: NewestClick) -> Tensor:
     """Set the pixel at each rounded click position to 1 (positive) or 0 (negative)."""
     height, width = modulated.shape[-2:]
     row = newest.y.round().long().clamp(0, height - 1)

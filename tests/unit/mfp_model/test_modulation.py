@@ -42,6 +42,60 @@ def test_a_sample_in_a_batch_equals_the_sample_alone(
         torch.testing.assert_close(row, modulate(one, click_tensor([clicks]))[0], atol=1e-6, rtol=0)
 
 
+_VARIANTS = [
+    ModulationConfig(n_early_clicks=2),
+    ModulationConfig(max_radius=15),
+    ModulationConfig(distance="rgb"),
+    ModulationConfig(curve="linear"),
+    ModulationConfig(curve="bounded"),
+]
+
+
+@pytest.mark.parametrize("config", _VARIANTS, ids=str)
+@settings(max_examples=40, deadline=None)
+@given(probability=_MAPS, clicks=st.lists(_CLICK, min_size=1, max_size=9))
+def test_every_variant_pushes_towards_the_click_and_stays_a_probability(
+    config: ModulationConfig,
+    probability: np.ndarray,
+    clicks: list[tuple[float, float, bool]],
+) -> None:
+    before = torch.from_numpy(probability)[None]
+    image = torch.rand(1, 3, *probability.shape, generator=torch.Generator().manual_seed(0))
+    modulated = modulate(before, click_tensor([clicks]), config, image=image)
+    assert bool(torch.isfinite(modulated).all())
+    assert 0 <= float(modulated.min())
+    assert float(modulated.max()) <= 1
+    x, y, is_positive = clicks[-1]
+    at_click = probability[
+        min(max(int(y), 0), probability.shape[0] - 1), min(max(int(x), 0), probability.shape[1] - 1)
+    ]
+    if at_click != (0.0 if is_positive else 1.0):  # else a cone replaces everything
+        change = (modulated - before) * (1 if is_positive else -1)
+        assert float(change.min()) >= -1e-6
+
+
+@pytest.mark.parametrize(("curve", "other"), [("gamma", 0.98), ("linear", 0.2), ("bounded", 0.75)])
+def test_curves_move_the_clicks_value_to_its_target(curve: str, other: float) -> None:
+    probability = torch.full((1, 60, 60), 0.3)
+    probability[0, 30:] = 0.05
+    clicks = click_tensor([[(30, 15, True)]])
+    modulated = modulate(probability, clicks, ModulationConfig(curve=curve, n_early_clicks=0))
+    assert modulated[0, 16, 31] == pytest.approx(0.99, abs=0.02)
+    assert 0.05 < modulated[0, 31, 30] < other
+
+
+def test_colours_decide_with_the_rgb_distance() -> None:
+    probability = torch.full((1, 40, 40), 0.3)
+    image = torch.zeros(1, 3, 40, 40)
+    image[:, 0, :, 20:] = 1  # red on the right
+    clicks, config = click_tensor([[(5, 20, True)]]), ModulationConfig(distance="rgb")
+    modulated = modulate(probability, clicks, config, image=image)[0]
+    assert modulated[20, 10] == pytest.approx(0.99, abs=1e-3)
+    assert modulated[20, 30] == pytest.approx(0.3, abs=1e-6)
+    with pytest.raises(ConfigError, match="expected an image"):
+        modulate(probability, clicks, config)
+
+
 def test_without_clicks_nothing_changes() -> None:
     probability = torch.rand(2, 9, 7)
     assert torch.equal(modulate(probability, click_tensor([[], []])), probability)
@@ -75,6 +129,8 @@ def test_constants_outside_their_range_are_refused() -> None:
         ModulationConfig(max_radius=5)
     with pytest.raises(ConfigError, match="n_early_clicks"):
         ModulationConfig(n_early_clicks=-1)
+    with pytest.raises(ConfigError, match="curve"):
+        ModulationConfig(curve="f3")
 
 
 def test_costs_little() -> None:
