@@ -30,3 +30,12 @@ def decode_segmentation(segmentation: Any, *, height: int, width: int) -> NDArra
     if mask.shape != (height, width):
         raise DataError(f"segmentation of {mask.shape}: expected {(height, width)}")
     return mask
+
+
+def segmentation_area(segmentation: Any, *, height: int, width: int) -> int:  # noqa: ANN401, JSON
+    """Return the number of pixels of a COCO annotation's `segmentation`.
+
+    Raises:
+        DataError: As in `decode_segmentation`.
+    """
+    return int(decode_segmentation(segmentation, height=height, width=width).sum())

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from mfp_model.errors import ConfigError
+
+_SHARES = (
+    "round_decay",
+    "average_decay",
+    "merge_probability",
+    "paste_probability",
+    "prior_probability",
+)
+SCHEMES = ("streamed", "recursive")
+SCHEDULES = ("cosine", "steps")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,34 +23,27 @@ class Phase:
     """A stretch of training at one resolution.
 
     Attributes:
-        size: Side of the square samples in pixels, a multiple of 32.
+        height: Rows of the samples in pixels, a multiple of 32.
+        width: Columns of the samples.
         batch: Samples per step.
         share: Share of all samples seen in this phase; the shares of a run add up to 1.
         freezes_norms: Normalise by the running statistics, as inference does, and keep them.
-            A first pass sees zeros where later rounds see maps; by its own batch's statistics
-            it learns to read clicks at a strength that inference never shows it.
     """
 
-    size: int
+    height: int
+    width: int
     batch: int
-    share: float
-    freezes_norms: bool = True
+    share: float = 1.0
+    freezes_norms: bool = False
 
     def __post_init__(self) -> None:
-        if self.size <= 0 or self.size % 32:
-            raise ConfigError(f"phase size={self.size}: expected a positive multiple of 32")
+        for name, value in (("height", self.height), ("width", self.width)):
+            if value <= 0 or value % 32:
+                raise ConfigError(f"phase {name}={value}: expected a positive multiple of 32")
         if self.batch < 2:
             raise ConfigError(f"phase batch={self.batch}: expected >= 2")
         if not 0 < self.share <= 1:
             raise ConfigError(f"phase share={self.share}: expected 0 < share <= 1")
-
-
-COMPACT_PHASES = (
-    Phase(size=128, batch=16, share=0.20, freezes_norms=False),
-    Phase(size=128, batch=16, share=0.35),
-    Phase(size=192, batch=16, share=0.30),
-    Phase(size=256, batch=12, share=0.15),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,45 +51,69 @@ class TrainingConfig:
     """All that decides the outcome of a run besides the data itself.
 
     Attributes:
-        folders: COCO folders and how often each is drawn from, relative to the others.
-        n_samples: Samples seen in all.
+        folders: Data sets and how often each is drawn from, relative to the others.
         phases: Resolutions in order, low first: most is learned where samples are cheap.
-        max_rounds: Rounds per batch are drawn from 1..max_rounds with p ~ round_decay^k.
-        round_decay: See `max_rounds`. Source: MFP, section 3.4.
-        learning_rate: Peak of a cosine with a linear warm-up.
-        weight_decay: AdamW's.
-        average_decay: The shipped weights are an exponential average with this decay per step.
+        n_samples: Samples that give loss in all.
+        scheme: `streamed` (see `mfp_model.training.stream`) or `recursive`, the published one.
+        max_rounds: No sample gets more rounds.
+        round_decay: The number of rounds is k with p ~ round_decay^k. Source: MFP, section 3.4.
+        learning_rate: The highest.
+        schedule: `cosine` (a linear warm-up, then a cosine to zero) or `steps`.
+        milestones: With `steps`, shares of the run after which the rate falls to a tenth.
+        weight_decay: AdamW's; 0 makes it Adam.
+        average_decay: The weights written are an exponential average with this decay per
+            step; 0 for the newest ones.
         merge_probability: How often two objects of an image become one target.
+        paste_probability: How often an object of another image is pasted over the view, half of
+            the time as the new target: what stands out is not always what is meant.
+        prior_probability: How often a sample starts from a damaged mask instead of nothing.
+        min_object_px: Smaller objects are left out, in pixels of the image.
+        size_power: An object of an image is drawn with p ~ area^size_power.
         seed: Sample i depends on the seed and i alone.
     """
 
     folders: tuple[tuple[Path, float], ...]
-    n_samples: int = 60_000
-    phases: tuple[Phase, ...] = field(default=COMPACT_PHASES)
+    phases: tuple[Phase, ...]
+    n_samples: int
+    scheme: str = "streamed"
     max_rounds: int = 8
     round_decay: float = 0.8
     learning_rate: float = 1.5e-3
+    schedule: str = "cosine"
+    milestones: tuple[float, ...] = ()
     weight_decay: float = 1e-3
     average_decay: float = 0.998
     merge_probability: float = 0.15
+    paste_probability: float = 0.0
+    prior_probability: float = 0.0
+    min_object_px: int = 80
+    size_power: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
         if not self.folders:
-            raise ConfigError("folders: expected at least one COCO folder")
-        if self.n_samples < 1:
-            raise ConfigError(f"n_samples={self.n_samples}: expected >= 1")
-        if self.max_rounds < 1:
-            raise ConfigError(f"max_rounds={self.max_rounds}: expected >= 1")
+            raise ConfigError("folders: expected at least one data set")
+        if any(weight <= 0 for _, weight in self.folders):
+            raise ConfigError(f"folders={self.folders}: expected weights above 0")
+        for name, known in (("scheme", SCHEMES), ("schedule", SCHEDULES)):
+            if getattr(self, name) not in known:
+                value = getattr(self, name)
+                raise ConfigError(f"{name}={value!r}: expected one of {', '.join(known)}")
+        for name in ("n_samples", "max_rounds"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name}={getattr(self, name)}: expected >= 1")
+        for name in _SHARES:
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name}={getattr(self, name)}: expected 0..1")
         total = sum(phase.share for phase in self.phases)
         if abs(total - 1) > 1e-6:
             raise ConfigError(f"phases: shares add up to {total}, expected 1")
 
-    def phase_at(self, n_seen: int) -> Phase:
-        """Return the phase that a run is in after `n_seen` samples."""
+    def phase_at(self, n_seen: int) -> int:
+        """Return the index of the phase that a run is in after `n_seen` samples."""
         done = n_seen / self.n_samples
-        for phase in self.phases:
+        for index, phase in enumerate(self.phases):
             if done < phase.share:
-                return phase
+                return index
             done -= phase.share
-        return self.phases[-1]
+        return len(self.phases) - 1

@@ -5,82 +5,46 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any
+from itertools import islice
 
-import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, default_collate
 
-from mfp_model.checkpoint import Checkpoint, save_checkpoint
+from mfp_model.checkpoint import Checkpoint
+from mfp_model.errors import ConfigError
 from mfp_model.network import MfpNetwork, NetworkConfig
-from mfp_model.training.config import Phase, TrainingConfig
-from mfp_model.training.datasets import ClickSamples, SampleSource
-from mfp_model.training.rounds import graded_rounds
-from mfp_model.training.state import TrainingState, load_state, save_state
+from mfp_model.training import ranks
+from mfp_model.training.config import TrainingConfig
+from mfp_model.training.rounds import Graded, RecursiveRounds
+from mfp_model.training.samples import ClickSamples, SampleSource
+from mfp_model.training.state import TrainingState
+from mfp_model.training.stream import StreamedRounds
+from mfp_model.training.validation import sample_ious
 
 _WARM_UP_SAMPLES = 3000
 _MAX_GRADIENT_NORM = 5.0
 
-Report = Callable[[dict[str, float]], None]
 
+class Run:
+    """Network, average and optimiser; `steps` learns and tells."""
 
-def train(
-    config: TrainingConfig,
-    network_config: NetworkConfig,
-    out: Path,
-    *,
-    version: str,
-    report: Report,
-    save_every_s: float = 120.0,
-    n_workers: int = 1,
-    stop_after: int | None = None,
-) -> None:
-    """Train a network and write its averaged weights to `out`.
-
-    Every `save_every_s` seconds and at the end both `out` and `out` + ".state" are written,
-    atomically; a run that finds the state file goes on from it.
-
-    Args:
-        config: The run.
-        network_config: The network.
-        out: Checkpoint file.
-        version: The checkpoint's version.
-        report: Called after every step with `n_seen`, `loss`, `iou`, `samples_per_s`.
-        save_every_s: Seconds between two saves.
-        n_workers: Processes that prepare samples.
-        stop_after: Stop early, resumable, after this many samples.
-    """
-    run = _Run(config, network_config)
-    state_path = out.with_name(out.name + ".state")
-    load_state(run.state, state_path)
-    source = SampleSource.read(config.folders)
-    saved_at = time.monotonic()
-    limit = min(config.n_samples, stop_after or config.n_samples)
-    while run.state.n_seen < limit:
-        phase = config.phase_at(run.state.n_seen)
-        for pixels, truth in _batches(source, config, phase, run.state.n_seen, n_workers):
-            report(run.step(pixels, truth, freezes_norms=phase.freezes_norms))
-            if time.monotonic() - saved_at > save_every_s:
-                run.save(out, state_path, version=version)
-                saved_at = time.monotonic()
-            if run.state.n_seen >= limit or config.phase_at(run.state.n_seen) != phase:
-                break
-    run.save(out, state_path, version=version)
-
-
-class _Run:
-    """Network, average and optimiser, and one step of them."""
-
-    def __init__(self, config: TrainingConfig, network_config: NetworkConfig) -> None:
+    def __init__(
+        self,
+        config: TrainingConfig,
+        network_config: NetworkConfig,
+        *,
+        start: Checkpoint | None = None,
+        device: torch.device | None = None,
+    ) -> None:
         torch.manual_seed(config.seed)
-        self._config = config
-        self._network_config = network_config
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        network = MfpNetwork(network_config).to(device=self._device)
+        self.config = config
+        self.network_config = network_config
+        self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._is_fast_in_bfloat16 = _is_fast_in_bfloat16(self.device)
+        network = MfpNetwork(network_config) if start is None else start.network()
+        network = network.to(device=self.device)
         network = network.to(memory_format=torch.channels_last)
         averaged = AveragedModel(
             network, avg_fn=_moving_average(config.average_decay), use_buffers=True
@@ -90,53 +54,109 @@ class _Run:
         )
         self.state = TrainingState(network=network, averaged=averaged, optimiser=optimiser)
 
-    def step(self, pixels: Tensor, truth: Tensor, *, freezes_norms: bool) -> dict[str, float]:
-        """Learn from a batch and report it."""
-        started = time.monotonic()
-        state, config = self.state, self._config
-        generator = np.random.default_rng([config.seed, state.n_seen, 1])
+    def steps(self, source: SampleSource, *, n_workers: int = 1) -> Iterator[dict[str, float]]:
+        """Learn from one batch after the other until the run is done.
+
+        Yields after every step `n_seen`, `loss`, `iou`, `learning_rate`, `seconds`,
+        `samples_per_s` that gave loss and `images_per_s` that were new.
+        """
+        state, config = self.state, self.config
+        while state.n_seen < config.n_samples:
+            index = config.phase_at(state.n_seen)
+            phase = config.phases[index]
+            rounds = self._rounds(index)
+            samples = _drawn(ClickSamples(source, config, phase), state.n_drawn, n_workers)
+            while state.n_seen < config.n_samples and config.phase_at(state.n_seen) == index:
+                started = time.monotonic()
+                graded = self._step(rounds, samples, freezes_norms=phase.freezes_norms)
+                iou = float(sample_ious(graded.logits.detach() > 0, graded.truth).mean())
+                seconds = time.monotonic() - started
+                loss, iou, seconds = ranks.mean([float(graded.loss.detach()), iou, seconds])
+                yield {
+                    "n_seen": state.n_seen,
+                    "loss": loss,
+                    "iou": iou,
+                    "learning_rate": learning_rate(config, state.n_seen),
+                    "samples_per_s": phase.batch / seconds,
+                    "images_per_s": graded.n_new * ranks.n_ranks() / seconds,
+                    "seconds": seconds,
+                }
+
+    def _rounds(self, index: int) -> StreamedRounds | RecursiveRounds:
+        """The rounds of a phase, with the state's samples in work where they are of its kind."""
+        kind = StreamedRounds if self.config.scheme == "streamed" else RecursiveRounds
+        phase = self.config.phases[index]
+        if phase.batch % ranks.n_ranks():
+            raise ConfigError(
+                f"phase batch={phase.batch}: expected a multiple of the {ranks.n_ranks()} processes"
+            )
+        rounds = kind(self.config, batch=phase.batch // ranks.n_ranks(), phase=phase)
+        rounds.to(self.device)
+        if self.state.phase == index and _same_shapes(rounds.state_dict(), self.state.rounds):
+            rounds.load_state_dict(self.state.rounds)
+        self.state.phase = index
+        return rounds
+
+    def _step(
+        self,
+        rounds: StreamedRounds | RecursiveRounds,
+        samples: Iterator[tuple[Tensor, Tensor, Tensor]],
+        *,
+        freezes_norms: bool,
+    ) -> Graded:
+        state, config = self.state, self.config
+        seed = config.seed * 1_000_003 + state.n_seen + ranks.rank()
+        generator = torch.Generator().manual_seed(seed)
         for group in state.optimiser.param_groups:
             group["lr"] = learning_rate(config, state.n_seen)
-        truth = truth.to(self._device)
-        image = pixels.to(self._device).permute(0, 3, 1, 2).float().div(255)
-        image = image.contiguous(memory_format=torch.channels_last)
-        loss, logits = graded_rounds(
-            state.network, image, truth, config, generator, freezes_norms=freezes_norms
-        )
+        state.network.train()
+        if freezes_norms:
+            _freeze_norms(state.network)
+
+        def draw(n: int) -> tuple[Tensor, Tensor, Tensor]:
+            pixels, truth, prior = default_collate(list(islice(samples, n)))
+            return pixels, truth, prior
+
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._is_fast_in_bfloat16):
+            graded = rounds.graded(state.network, draw, generator)
         state.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(state.network.parameters(), _MAX_GRADIENT_NORM)
+        graded.loss.backward()  # type: ignore[no-untyped-call]
+        ranks.average_gradients(state.network)
+        nn.utils.clip_grad_norm_(state.network.parameters(), _MAX_GRADIENT_NORM)
         state.optimiser.step()
         state.averaged.update_parameters(state.network)
-        state.n_seen += len(truth)
-        return {
-            "n_seen": state.n_seen,
-            "loss": float(loss.detach()),
-            "iou": _mean_iou(logits.detach() > 0, truth > 0),
-            "samples_per_s": len(truth) / (time.monotonic() - started),
-        }
-
-    def save(self, out: Path, state_path: Path, *, version: str) -> None:
-        """Write the averaged weights and, beside them, what a later run goes on from."""
-        origin = {
-            "data": [root.name for root, _ in self._config.folders],
-            "training": _plain(self._config),
-            "n_seen": self.state.n_seen,
-            "torch": torch.__version__,
-        }
-        weights = self.state.averaged.module.state_dict()
-        checkpoint = Checkpoint(
-            version=version, config=self._network_config, weights=weights, origin=origin
-        )
-        save_checkpoint(checkpoint, out, half=True)
-        save_state(self.state, state_path)
+        state.n_seen += len(graded.truth) * ranks.n_ranks()
+        state.n_drawn += graded.n_new
+        state.rounds = rounds.state_dict()
+        return graded
 
 
 def learning_rate(config: TrainingConfig, n_seen: int) -> float:
-    """Return the learning rate after `n_seen` samples: linear warm-up, then a cosine to zero."""
-    warm = min(1.0, (n_seen + 1) / _WARM_UP_SAMPLES)
+    """Return the learning rate after `n_seen` samples, see `TrainingConfig.schedule`."""
     done = min(1.0, n_seen / config.n_samples)
+    if config.schedule == "steps":
+        return config.learning_rate * 0.1 ** sum(done >= share for share in config.milestones)
+    warm = min(1.0, (n_seen + 1) / min(_WARM_UP_SAMPLES, config.n_samples))
     return config.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def _is_fast_in_bfloat16(device: torch.device) -> bool:
+    """Whether the device computes in it; a CPU that does not would convert, at a loss."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.cpu.get_capabilities().get("avx512_bf16"))
+
+
+def _same_shapes(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return {name: value.shape for name, value in one.items()} == {
+        name: value.shape for name, value in other.items()
+    }
+
+
+def _freeze_norms(network: nn.Module) -> None:
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
 
 
 def _moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
@@ -151,30 +171,14 @@ def _moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Te
     return average
 
 
-def _batches(
-    source: SampleSource, config: TrainingConfig, phase: Phase, n_seen: int, n_workers: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    samples = ClickSamples(
-        source, size=phase.size, seed=config.seed, merge_probability=config.merge_probability
-    )
+def _drawn(
+    samples: ClickSamples, n_drawn: int, n_workers: int
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     loader = DataLoader(
         samples,
-        batch_size=phase.batch,
-        sampler=range(n_seen, config.n_samples + phase.batch),
+        batch_size=None,
+        sampler=range(n_drawn * ranks.n_ranks() + ranks.rank(), 2**40, ranks.n_ranks()),
         num_workers=n_workers,
-        drop_last=True,
-        prefetch_factor=4 if n_workers else None,
+        prefetch_factor=16 if n_workers else None,
     )
     yield from loader
-
-
-def _mean_iou(masks: Tensor, truth: Tensor) -> float:
-    intersection = (masks & truth).sum(dim=(1, 2))
-    union = (masks | truth).sum(dim=(1, 2)).clamp_min(1)
-    return float((intersection / union).mean())
-
-
-def _plain(config: TrainingConfig) -> dict[str, Any]:
-    """The config as JSON can hold it; folders by name, whose path is nobody's business."""
-    folders = [[root.name, weight] for root, weight in config.folders]
-    return {**asdict(config), "folders": folders}

@@ -1,104 +1,114 @@
-"""The rounds of a training step: clicks that answer the network's own mistakes.
+"""The published recursion: rounds without gradient, then one that gives the loss.
 
-Source: MFP, section 3.4: all rounds but the last run without gradient in evaluation mode, the
-last gives the loss.
+Source: MFP, section 3.4: all rounds but the last run without gradient in evaluation mode.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from mfp_model.click_map import click_tensor, draw_click_maps
-from mfp_model.click_simulation import depth, next_click
-from mfp_model.network import MfpNetwork, first_pass, modulated_pass, run_round
-from mfp_model.training.config import TrainingConfig
-from mfp_model.training.losses import normalised_focal_loss
+from mfp_model.click_map import append_clicks, draw_click_maps
+from mfp_model.click_simulation import DEEP_SHARE, random_next_clicks
+from mfp_model.modulation import modulate
+from mfp_model.network import MfpNetwork, run_round
+from mfp_model.training.config import Phase, TrainingConfig
+from mfp_model.training.losses import total_loss
 
-Sequences = list[list[tuple[float, float, bool]]]
+Draw = Callable[[int], tuple[Tensor, Tensor, Tensor]]
+
+_CENTRAL_DEPTH = 0.8  # "near the centre", as a share of the greatest depth
 
 
-def draw_n_rounds(config: TrainingConfig, generator: np.random.Generator) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Graded:
+    """What a training step learned from.
+
+    Attributes:
+        loss: A scalar with gradient.
+        logits: `[B, H, W]` of the newest pass.
+        truth: int8 `[B, H, W]`, 1 object, 0 background, -1 ignored.
+        n_new: Images that were drawn for it.
+    """
+
+    loss: Tensor
+    logits: Tensor
+    truth: Tensor
+    n_new: int
+
+
+def draw_n_rounds(config: TrainingConfig, generator: torch.Generator) -> int:
     """Return a number of rounds in 1..max_rounds with p ~ round_decay^k."""
-    weights = config.round_decay ** np.arange(config.max_rounds)
-    return 1 + int(generator.choice(config.max_rounds, p=weights / weights.sum()))
+    weights = config.round_decay ** torch.arange(config.max_rounds, dtype=torch.float64)
+    return 1 + int(torch.multinomial(weights, 1, generator=generator))
 
 
-def extend_clicks(
-    sequences: Sequences,
-    truth: NDArray[np.bool_],
-    masks: NDArray[np.bool_],
-    generator: np.random.Generator,
-) -> None:
-    """Append each sample's next training click to its sequence, in place.
-
-    The first click lies in the deep inside of the object, later ones in the deep inside of
-    the larger error. A sample without error keeps its sequence and repeats its last click.
-
-    Args:
-        sequences: B sequences of (x, y, is_positive), network frame.
-        truth: bool `[B, H, W]`.
-        masks: bool `[B, H, W]`, the answers so far.
-        generator: Where the randomness comes from.
-    """
-    for sequence, wanted, mask in zip(sequences, truth, masks, strict=True):
-        if not sequence and generator.random() < 0.5:  # near the centre half of the time
-            inside = depth(wanted)
-            nearest = np.flatnonzero(inside >= 0.8 * max(float(inside.max()), 1.0))
-            if nearest.size:
-                row, column = divmod(int(generator.choice(nearest)), wanted.shape[1])
-                sequence.append((column + 0.5, row + 0.5, True))
-                continue
-        click = next_click(wanted, mask, generator=generator)
-        if click is not None:
-            sequence.append((click.column + 0.5, click.row + 0.5, click.is_positive))
+def first_depths(n: int, generator: torch.Generator) -> Tensor:
+    """Return how deep first clicks must lie: half of them near the centre, float `[n]`."""
+    is_central = torch.rand(n, generator=generator) < 0.5
+    return torch.where(is_central, _CENTRAL_DEPTH, DEEP_SHARE)
 
 
-def graded_rounds(
-    network: MfpNetwork,
-    image: Tensor,
-    truth: Tensor,
-    config: TrainingConfig,
-    generator: np.random.Generator,
-    *,
-    freezes_norms: bool,
-) -> tuple[Tensor, Tensor]:
-    """Return loss (a scalar) and logits `[B, H, W]` of the last of a random number of rounds.
+class RecursiveRounds:
+    """The published scheme: nothing is kept from step to step."""
 
-    Where the last round is also the first, both of its passes give loss.
+    def __init__(self, config: TrainingConfig, *, phase: Phase, batch: int) -> None:
+        self._config = config
+        self._batch = batch
+        self._device = torch.device("cpu")
 
-    Args:
-        network: Left in training mode.
-        image: RGB float32 `[B, 3, H, W]` in 0..1.
-        truth: `[B, H, W]`, 1 object, 0 background.
-        config: How many rounds.
-        generator: Where the randomness comes from.
-        freezes_norms: See `mfp_model.training.config.Phase`.
-    """
-    n_rounds = draw_n_rounds(config, generator)
-    wanted = truth.bool().cpu().numpy()
-    sequences: Sequences = [[] for _ in wanted]
-    previous = torch.zeros(truth.shape, device=image.device)
-    network.eval()
-    for _ in range(n_rounds - 1):
-        extend_clicks(sequences, wanted, (previous > 0.5).cpu().numpy(), generator)
-        with torch.no_grad():
-            clicks = click_tensor(sequences).to(image.device)
-            previous = run_round(network, image, previous, clicks).sigmoid()
-    extend_clicks(sequences, wanted, (previous > 0.5).cpu().numpy(), generator)
-    clicks = click_tensor(sequences).to(image.device)
-    click_maps = draw_click_maps(clicks, height=image.shape[2], width=image.shape[3])
-    network.train()
-    if freezes_norms:
-        for module in network.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
-    loss = torch.zeros((), device=image.device)
-    if n_rounds == 1:
-        first = first_pass(network, image, click_maps)
-        loss = loss + normalised_focal_loss(first, truth)
-        previous = first.sigmoid()
-    logits = modulated_pass(network, image, previous, clicks, click_maps)
-    return loss + normalised_focal_loss(logits, truth), logits
+    def to(self, device: torch.device) -> None:
+        """Work on the device from now on."""
+        self._device = device
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return nothing, which is all that is kept."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Take nothing over."""
+
+    def graded(self, network: MfpNetwork, draw: Draw, generator: torch.Generator) -> Graded:
+        """Return loss and logits of the last of a random number of rounds.
+
+        Where the last round is also the first, both of its passes give loss, and the gradient
+        of the second flows through the first; arguments as in `StreamedRounds.graded`.
+        """
+        pixels, truth, prior = (part.to(self._device) for part in draw(self._batch))
+        image = pixels.float().div(255).contiguous(memory_format=torch.channels_last)
+        previous = prior.float()
+        clicks = torch.zeros(len(truth), self._config.max_rounds, 3, device=self._device)
+        modes = [(module, module.training) for module in network.modules()]
+        network.eval()
+        n_rounds = draw_n_rounds(self._config, generator)
+        for index in range(n_rounds):
+            share = None if index else first_depths(len(truth), generator)
+            found = random_next_clicks(truth, previous > 0.5, generator, deep_share=share)
+            clicks = append_clicks(clicks, found)
+            if index < n_rounds - 1:
+                with torch.no_grad():
+                    previous = run_round(network, image, previous, clicks).sigmoid()
+        for module, is_training in modes:
+            module.training = is_training
+        return self._last_round(network, image, truth, previous, clicks)
+
+    def _last_round(
+        self, network: MfpNetwork, image: Tensor, truth: Tensor, previous: Tensor, clicks: Tensor
+    ) -> Graded:
+        click_maps = draw_click_maps(clicks, height=image.shape[2], width=image.shape[3])
+        loss = torch.zeros((), device=self._device)
+        is_first = (previous == 0).flatten(1).all(dim=1)
+        if bool(is_first.any()):
+            zeros = torch.zeros_like(click_maps)
+            logits, *auxiliary = network.all_logits(image, zeros, click_maps)
+            valid = torch.where(is_first[:, None, None], truth, -1)
+            loss = loss + total_loss(logits, auxiliary, valid)
+            previous = torch.where(is_first[:, None, None], logits.sigmoid(), previous)
+        modulated = modulate(previous.detach(), clicks, network.config.modulation, image=image)
+        maps = torch.stack([previous, modulated], dim=1)
+        logits, *auxiliary = network.all_logits(image, maps, click_maps)
+        loss = loss + total_loss(logits, auxiliary, truth)
+        return Graded(loss=loss, logits=logits, truth=truth, n_new=len(truth))

@@ -4,43 +4,68 @@ from __future__ import annotations
 
 import io
 import pickle
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
 from mfp_model.checkpoint import write_atomically
 from mfp_model.errors import CheckpointError
 from mfp_model.network import MfpNetwork
+from mfp_model.training import ranks
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class TrainingState:
-    """The parts of a run that change: weights, their average, the optimiser, samples seen."""
+    """The parts of a run that change.
+
+    Attributes:
+        network: The newest weights.
+        averaged: Their average.
+        optimiser: Its moments.
+        n_seen: Samples that gave loss.
+        n_drawn: Samples taken from the data sets.
+        rounds: The samples in work, see `StreamedRounds.state_dict`, and the phase they are of.
+        best_score: The best validation score so far.
+    """
 
     network: MfpNetwork
     averaged: AveragedModel
     optimiser: Optimizer
     n_seen: int = 0
+    n_drawn: int = 0
+    rounds: dict[str, Tensor] = field(default_factory=dict)
+    phase: int = -1
+    best_score: float = -1.0
 
 
 def save_state(state: TrainingState, path: Path) -> None:
-    """Write the state to `path`, atomically."""
-    buffer = io.BytesIO()
+    """Write the state to `path`, atomically; every rank must call it, the first one writes."""
+    rounds = {name: value.cpu() for name, value in state.rounds.items()}
+    parts = ranks.gathered({"n_drawn": state.n_drawn, "rounds": rounds})
+    if ranks.rank() != 0:
+        return
     content = {
         "network": state.network.state_dict(),
         "averaged": state.averaged.state_dict(),
         "optimiser": state.optimiser.state_dict(),
         "n_seen": state.n_seen,
+        "phase": state.phase,
+        "best_score": state.best_score,
+        "ranks": parts,
     }
+    buffer = io.BytesIO()
     torch.save(content, buffer)
     write_atomically(path, buffer.getvalue())
 
 
 def load_state(state: TrainingState, path: Path) -> None:
     """Fill the state from `path`; a path without a file leaves it as it is.
+
+    With another number of ranks than it was written by, the samples in work are given up.
 
     Raises:
         CheckpointError: The file is damaged or belongs to another network.
@@ -52,6 +77,12 @@ def load_state(state: TrainingState, path: Path) -> None:
         state.network.load_state_dict(content["network"])
         state.averaged.load_state_dict(content["averaged"])
         state.optimiser.load_state_dict(content["optimiser"])
-        state.n_seen = int(content["n_seen"])
+        for name in ("n_seen", "phase", "best_score"):
+            setattr(state, name, content[name])
+        parts = content["ranks"]
+        state.n_drawn = max(part["n_drawn"] for part in parts)
+        if len(parts) == ranks.n_ranks():
+            state.n_drawn = parts[ranks.rank()]["n_drawn"]
+            state.rounds = parts[ranks.rank()]["rounds"]
     except (OSError, RuntimeError, KeyError, ValueError, pickle.UnpicklingError) as error:
         raise CheckpointError(f"training state {path}: cannot be resumed ({error})") from None

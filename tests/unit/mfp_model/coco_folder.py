@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from scipy.io import savemat
 
 
 def make_coco_folder(root: Path, *, n_images: int = 3) -> Path:
@@ -47,4 +48,18 @@ def make_coco_folder(root: Path, *, n_images: int = 3) -> Path:
         "categories": [{"id": 1, "name": "square"}],
     }
     (root / "annotations.json").write_text(json.dumps(content))
+    return root
+
+
+def make_sbd_folder(root: Path, *, split: str) -> Path:
+    """Write one SBD image with a large instance, a small one, and a stripe of void."""
+    for name in ("img", "inst"):
+        (root / name).mkdir(parents=True)
+    instances = np.zeros((40, 50), np.uint8)
+    instances[5:25, 5:25] = 1
+    instances[30:33, 30:33] = 2
+    instances[39] = 255
+    Image.new("RGB", (50, 40), "red").save(root / "img" / "a.jpg")
+    savemat(root / "inst" / "a.mat", {"GTinst": {"Segmentation": instances}})
+    (root / f"{split}.txt").write_text("a\n")
     return root

@@ -1,0 +1,39 @@
+"""SBD's files: lists of names, and instance numbers in MATLAB files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.io import loadmat
+
+from mfp_model.errors import DataError
+
+
+def read_names(root: Path, split: str) -> list[str]:
+    """Return the image names of `split` (`train` or `val`), from `root/<split>.txt`.
+
+    Raises:
+        DataError: The file is missing or empty.
+    """
+    path = root / f"{split}.txt"
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; expected SBD's list of image names")
+    names = path.read_text().split()
+    if not names:
+        raise DataError(f"{path}: expected image names, one a line, got an empty file")
+    return names
+
+
+def read_instances(path: Path) -> NDArray[np.uint8]:
+    """Return the instance numbers of `inst/*.mat`, uint8 `[H, W]`; 0 background, 255 ignored.
+
+    Raises:
+        DataError: The file is missing or is not SBD's.
+    """
+    try:
+        content = loadmat(path)
+        return np.asarray(content["GTinst"]["Segmentation"][0][0], dtype=np.uint8)
+    except (OSError, KeyError, ValueError, IndexError, TypeError, NotImplementedError) as error:
+        raise DataError(f"{path}: expected SBD's GTinst, got {error!r}") from None

@@ -1,0 +1,74 @@
+"""Runs by name: the shipped compact network's, and the published ones (Table S-1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from mfp_model.training.config import Phase
+
+_SBD_IMAGES = 8498  # the images of an epoch in the published runs
+
+_PUBLISHED: dict[str, Any] = {
+    "scheme": "recursive",
+    "max_rounds": 24,
+    "schedule": "steps",
+    "weight_decay": 0.0,
+    "average_decay": 0.0,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preset:
+    """A backbone and the fields of its `TrainingConfig`, all but the data and the seed."""
+
+    backbone: str
+    fields: dict[str, Any]
+
+
+PRESETS: dict[str, Preset] = {
+    "compact": Preset(
+        backbone="compact",
+        fields={
+            "phases": (
+                Phase(height=128, width=128, batch=32, share=0.40),
+                Phase(height=192, width=192, batch=24, share=0.40),
+                Phase(height=256, width=256, batch=16, share=0.20),
+            ),
+            "n_samples": 280_000,
+            "max_rounds": 10,
+            "round_decay": 0.4,  # few rounds an image, so that more images are seen
+            "paste_probability": 0.20,
+            "prior_probability": 0.05,
+        },
+    ),
+    "resnet34": Preset(
+        backbone="resnet34",
+        fields={
+            **_PUBLISHED,
+            "phases": (Phase(height=384, width=384, batch=16),),
+            "n_samples": 80 * _SBD_IMAGES,
+            "learning_rate": 5e-4,
+        },
+    ),
+    "hrnet18": Preset(
+        backbone="hrnet18",
+        fields={
+            **_PUBLISHED,
+            "phases": (Phase(height=320, width=480, batch=16),),
+            "n_samples": 130 * _SBD_IMAGES,
+            "learning_rate": 5e-4,
+            "milestones": (100 / 130, 115 / 130),
+        },
+    ),
+    "vit_b": Preset(
+        backbone="vit_b",
+        fields={
+            **_PUBLISHED,
+            "phases": (Phase(height=448, width=448, batch=8),),
+            "n_samples": 55 * _SBD_IMAGES,
+            "learning_rate": 5e-5,
+            "milestones": (10 / 55,),
+        },
+    ),
+}

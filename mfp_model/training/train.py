@@ -1,0 +1,203 @@
+"""A training run from start to end: resume, learn, log, validate, save."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from mfp_model.checkpoint import Checkpoint, save_checkpoint, write_atomically
+from mfp_model.network import NetworkConfig
+from mfp_model.training import ranks
+from mfp_model.training.config import Phase, TrainingConfig
+from mfp_model.training.loop import Run
+from mfp_model.training.provenance import origin
+from mfp_model.training.samples import ClickSamples, SampleSource
+from mfp_model.training.state import load_state, save_state
+from mfp_model.training.validation import Validation, validate
+
+Report = Callable[[Mapping[str, float]], None]
+
+_VALIDATION_SEED = 1
+_LOG_EVERY = 20  # steps averaged in a line of the log
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingFiles:
+    """Where a run writes, all beside its checkpoint.
+
+    Attributes:
+        checkpoint: The best averaged weights by validation, the newest ones without it.
+    """
+
+    checkpoint: Path
+
+    @property
+    def state(self) -> Path:
+        """What a run that was cut goes on from."""
+        return self.checkpoint.with_name(self.checkpoint.name + ".state")
+
+    @property
+    def log(self) -> Path:
+        """A CSV file, a line every 20 steps: samples, loss, IoU, learning rate, speed."""
+        return self.checkpoint.with_name(self.checkpoint.stem + ".log.csv")
+
+    @property
+    def validation_log(self) -> Path:
+        """A CSV file, a line an epoch: samples, score, mean IoU after 1 to 5 clicks."""
+        return self.checkpoint.with_name(self.checkpoint.stem + ".validation.csv")
+
+    def sheet(self, epoch: int) -> Path:
+        """The picture sheet of an epoch's validation."""
+        return self.checkpoint.with_name(f"{self.checkpoint.stem}.epoch-{epoch:03d}.png")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TrainingJob:
+    """A run, and what is done with it on the way.
+
+    Attributes:
+        config: The run.
+        network_config: The network.
+        out: Checkpoint file.
+        version: The checkpoint's version.
+        start: Weights to begin with; None for random ones.
+        validation: Data sets, as in `TrainingConfig.folders`, none of whose images is trained on.
+        n_validation: Samples drawn from them.
+        epoch_samples: Samples between two validations; None for as many as there are images.
+        save_every_s: Seconds between two saves of the state.
+        n_workers: Processes that prepare samples, for each rank.
+    """
+
+    config: TrainingConfig
+    network_config: NetworkConfig
+    out: Path
+    version: str
+    start: Checkpoint | None = None
+    validation: tuple[tuple[Path, float], ...] = ()
+    n_validation: int = 128
+    epoch_samples: int | None = None
+    save_every_s: float = 120.0
+    n_workers: int = 1
+
+    @property
+    def files(self) -> TrainingFiles:
+        """Where the run writes."""
+        return TrainingFiles(checkpoint=self.out)
+
+
+def train(
+    job: TrainingJob, *, report: Report, should_stop: Callable[[], bool] = lambda: False
+) -> None:
+    """Train a network and write its averaged weights, see `TrainingFiles`.
+
+    A run that finds its state file goes on from the step at which that was written, to the same
+    weights as if it had never been cut.
+
+    Args:
+        job: What to do.
+        report: Called after every step with what `Run.steps` yields.
+        should_stop: Asked after every step; True saves the state and ends, to go on later.
+
+    Raises:
+        DataError: A data set cannot be read.
+        CheckpointError: The state file is damaged or of another network.
+    """
+    source = SampleSource.read(job.config)
+    run = Run(job.config, job.network_config, start=job.start)
+    load_state(run.state, job.files.state)
+    told = {**origin(job.config, source), "start": job.start.version if job.start else None}
+    held_out = _held_out(job)
+    epoch = job.epoch_samples or sum(len(images) for images in source.folders)
+    recent: list[Mapping[str, float]] = []
+    unsaved_s, n_before = 0.0, run.state.n_seen
+    for step in run.steps(source, n_workers=job.n_workers):
+        report(step)
+        recent = [*recent, step]
+        if len(recent) == _LOG_EVERY:
+            _log_mean(job.files.log, recent)
+            recent = []
+        unsaved_s += step["seconds"]
+        is_done = run.state.n_seen >= job.config.n_samples
+        stops = is_done or ranks.mean([should_stop()])[0] > 0
+        n_epochs = run.state.n_seen // epoch
+        if held_out is not None and (is_done or n_epochs > n_before // epoch):
+            _finish_epoch(job, run, held_out, n_epochs, told)
+        if stops or unsaved_s > job.save_every_s:
+            if held_out is None:
+                _write_weights(job, run, told)
+            save_state(run.state, job.files.state)
+            unsaved_s = 0.0
+        n_before = run.state.n_seen
+        if stops:
+            break
+
+
+def _held_out(job: TrainingJob) -> ClickSamples | None:
+    """Samples as inference meets them: one object, from nothing, at the network's input size."""
+    if not job.validation:
+        return None
+    size = job.network_config.input_size
+    plain = replace(
+        job.config,
+        folders=job.validation,
+        merge_probability=0.0,
+        paste_probability=0.0,
+        prior_probability=0.0,
+        seed=_VALIDATION_SEED,
+    )
+    return ClickSamples(SampleSource.read(plain), plain, Phase(height=size, width=size, batch=2))
+
+
+def _finish_epoch(
+    job: TrainingJob, run: Run, held_out: ClickSamples, epoch: int, told: dict[str, Any]
+) -> None:
+    """Validate the averaged weights, and keep them where they are the best so far."""
+    if ranks.rank() != 0:
+        return
+    network = run.state.averaged.module.eval()
+    found = validate(network, held_out, job.n_validation)  # type: ignore[arg-type]
+    _log_validation(job.files, epoch, run.state.n_seen, found)
+    if found.score > run.state.best_score:
+        run.state.best_score = found.score
+        _write_weights(job, run, {**told, "validation_miou_at": found.miou_at})
+
+
+def _write_weights(job: TrainingJob, run: Run, told: dict[str, Any]) -> None:
+    checkpoint = Checkpoint(
+        version=job.version,
+        config=job.network_config,
+        weights=run.state.averaged.module.state_dict(),
+        origin={**told, "n_seen": run.state.n_seen, "n_drawn": run.state.n_drawn},
+    )
+    if ranks.rank() == 0:
+        save_checkpoint(checkpoint, job.out, half=True)
+
+
+def _log_mean(path: Path, steps: list[Mapping[str, float]]) -> None:
+    if ranks.rank() != 0:
+        return
+    means = {name: sum(step[name] for step in steps) / len(steps) for name in steps[0]}
+    _append(path, {**means, "n_seen": steps[-1]["n_seen"]})
+
+
+def _log_validation(files: TrainingFiles, epoch: int, n_seen: int, found: Validation) -> None:
+    at = {f"miou@{k}": value for k, value in enumerate(found.miou_at, start=1)}
+    _append(files.validation_log, {"epoch": epoch, "n_seen": n_seen, "score": found.score, **at})
+    encoded = cv2.imencode(".png", cv2.cvtColor(found.sheet, cv2.COLOR_RGB2BGR))[1]
+    write_atomically(files.sheet(epoch), encoded.tobytes())
+
+
+def _append(path: Path, row: Mapping[str, float]) -> None:
+    """Add a line to a CSV file, and its heading to a new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    is_new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(row))
+        if is_new:
+            writer.writeheader()
+        writer.writerow({name: round(value, 6) for name, value in row.items()})
