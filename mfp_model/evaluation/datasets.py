@@ -1,18 +1,23 @@
-"""Objects to evaluate on: an image file, the truth, and where an error does not count."""
+"""Objects to evaluate on: an image, the truth, and where an error does not count."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.io import loadmat
 
 from mfp_model.errors import DataError
 from mfp_model.rle import decode_segmentation
+from mfp_model.sbd import read_instances, read_names
+
+_MIN_REGION_SHARE = 0.005  # of the image; BSDS500's smaller regions are left out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -32,46 +37,14 @@ class EvaluationObject:
     valid: NDArray[np.bool_]
 
 
-def read_grabcut(root: Path) -> Iterator[EvaluationObject]:
-    """Yield GrabCut's objects: `data_GT/*`, `boundary_GT/*` with 128 for "do not count"."""
-    yield from _pairs(root, images="data_GT", truths="boundary_GT")
+Reader = Callable[[Path], Iterator[EvaluationObject]]
 
 
-def read_davis(root: Path) -> Iterator[EvaluationObject]:
-    """Yield objects of frames in `img/*` with truth in `gt/*` (0 and 255)."""
-    yield from _pairs(root, images="img", truths="gt")
+def read_pairs(root: Path, *, images: str, truths: str) -> Iterator[EvaluationObject]:
+    """Yield one object an image: `root/images/x.jpg` with `root/truths/x.png`.
 
-
-def read_coco(root: Path) -> Iterator[EvaluationObject]:
-    """Yield every object of `annotations.json`, images in `images/`, crowds left out."""
-    path = root / "annotations.json"
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; expected COCO instance annotations")
-    content = json.loads(path.read_text())
-    images = {image["id"]: image for image in content["images"]}
-    for annotation in content["annotations"]:
-        if annotation.get("iscrowd"):
-            continue
-        image = images[annotation["image_id"]]
-        truth = decode_segmentation(
-            annotation["segmentation"], height=image["height"], width=image["width"]
-        )
-        yield EvaluationObject(
-            name=f"{image['file_name']}#{annotation['id']}",
-            image=_read_image(root / "images" / image["file_name"]),
-            truth=truth,
-            valid=np.ones_like(truth),
-        )
-
-
-READERS: dict[str, Callable[[Path], Iterator[EvaluationObject]]] = {
-    "grabcut": read_grabcut,
-    "davis": read_davis,
-    "coco": read_coco,
-}
-
-
-def _pairs(root: Path, *, images: str, truths: str) -> Iterator[EvaluationObject]:
+    In the truth, above 128 is object, 128 does not count, and the rest is background.
+    """
     for folder in (root / images, root / truths):
         if not folder.is_dir():
             raise DataError(f"{folder}: no such folder")
@@ -84,13 +57,92 @@ def _pairs(root: Path, *, images: str, truths: str) -> Iterator[EvaluationObject
         truth = cv2.imread(str(by_stem[path.stem]), cv2.IMREAD_GRAYSCALE)
         if truth is None:
             raise DataError(f"{by_stem[path.stem]}: not a readable image")
-        yield EvaluationObject(
-            name=path.stem, image=_read_image(path), truth=truth > 128, valid=truth != 128
+        yield _object(path.stem, _read_image(path), truth > 128, valid=truth != 128)
+
+
+def read_coco(root: Path) -> Iterator[EvaluationObject]:
+    """Yield every object of `annotations.json`, images in `images/`; crowds are left out."""
+    path = root / "annotations.json"
+    try:
+        content = json.loads(path.read_text())
+        images = {image["id"]: image for image in content["images"]}
+        annotations = [a for a in content["annotations"] if not a.get("iscrowd")]
+        located = [(images[annotation["image_id"]], annotation) for annotation in annotations]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: expected COCO instance annotations, got {error!r}") from None
+    for image, annotation in located:
+        truth = decode_segmentation(
+            annotation["segmentation"], height=image["height"], width=image["width"]
         )
+        if truth.any():
+            name = f"{image['file_name']}#{annotation['id']}"
+            yield _object(name, _read_image(root / "images" / image["file_name"]), truth)
+
+
+def read_sbd(root: Path) -> Iterator[EvaluationObject]:
+    """Yield every instance of SBD's `val.txt`; images in `img/`, instances in `inst/*.mat`."""
+    for name in read_names(root, "val"):
+        numbers = read_instances(root / "inst" / f"{name}.mat")
+        image = _read_image(root / "img" / f"{name}.jpg")
+        for number in np.unique(numbers[(numbers > 0) & (numbers < 255)]):
+            valid = numbers != 255
+            yield _object(f"{name}#{number}", image, numbers == number, valid=valid)
+
+
+def read_bsds500(root: Path) -> Iterator[EvaluationObject]:
+    """Yield regions of `groundTruth/val/*.mat` (or `test`), images in `images/val`.
+
+    Of an image's annotators the one with the fewest regions counts, of the regions those of
+    at least half a percent of the image.
+    """
+    splits = [split for split in ("val", "test") if (root / "groundTruth" / split).is_dir()]
+    if not splits:
+        raise DataError(f"{root / 'groundTruth' / 'val'}: no such folder")
+    for path in sorted((root / "groundTruth" / splits[0]).glob("*.mat")):
+        image = _read_image(root / "images" / splits[0] / f"{path.stem}.jpg")
+        regions = _coarsest_regions(path)
+        numbers, counts = np.unique(regions, return_counts=True)
+        for number in numbers[counts >= _MIN_REGION_SHARE * regions.size]:
+            yield _object(f"{path.stem}#{number}", image, regions == number)
+
+
+READERS: dict[str, Reader] = {
+    "grabcut": partial(read_pairs, images="data_GT", truths="boundary_GT"),
+    "berkeley": partial(read_pairs, images="images", truths="masks"),
+    "davis": partial(read_pairs, images="img", truths="gt"),
+    "sbd": read_sbd,
+    "bsds500": read_bsds500,
+    "coco": read_coco,
+}
+
+
+def _coarsest_regions(path: Path) -> NDArray[np.uint16]:
+    try:
+        annotators = [
+            np.asarray(entry["Segmentation"][0, 0], dtype=np.uint16)
+            for entry in loadmat(path)["groundTruth"][0]
+        ]
+    except (OSError, KeyError, ValueError, IndexError, TypeError, NotImplementedError) as error:
+        raise DataError(f"{path}: expected BSDS500's groundTruth, got {error!r}") from None
+    return min(annotators, key=lambda regions: len(np.unique(regions)))
+
+
+def _object(
+    name: str,
+    image: NDArray[np.uint8],
+    truth: NDArray[np.bool_],
+    *,
+    valid: NDArray[np.bool_] | None = None,
+) -> EvaluationObject:
+    if image.shape[:2] != truth.shape:
+        raise DataError(f"{name}: truth {truth.shape}, expected the image's {image.shape[:2]}")
+    valid = np.ones_like(truth) if valid is None else valid
+    return EvaluationObject(name=name, image=image, truth=truth, valid=valid)
 
 
 def _read_image(path: Path) -> NDArray[np.uint8]:
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION  # as the truth was drawn
+    image = cv2.imread(str(path), flags)
     if image is None:
         raise DataError(f"{path}: not a readable image")
     return np.asarray(image, dtype=np.uint8)

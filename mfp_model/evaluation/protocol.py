@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mfp_model.click_simulation import next_click
+from mfp_model.click_simulation import PixelClick, next_click
 from mfp_model.clicks import Click
 from mfp_model.errors import DataError
 from mfp_model.evaluation.datasets import EvaluationObject
@@ -59,9 +59,23 @@ def iou(mask: NDArray[np.bool_], truth: NDArray[np.bool_], valid: NDArray[np.boo
 
 
 def click_object(
-    segmenter: Segmenter, target: EvaluationObject, *, goal: float = max(THRESHOLDS)
+    segmenter: Segmenter,
+    target: EvaluationObject,
+    *,
+    goal: float = max(THRESHOLDS),
+    jitter_px: float = 0.0,
+    generator: np.random.Generator | None = None,
 ) -> ObjectResult:
-    """Return the IoUs after each automatic click, up to 20 or until `goal` is reached."""
+    """Return the IoUs after each automatic click, up to 20 or until `goal` is reached.
+
+    Args:
+        segmenter: What answers.
+        target: What is clicked on.
+        goal: The IoU to stop at.
+        jitter_px: How far a click may land from the deepest point, as people's do; it stays
+            in the same kind of error. 0 for the standard protocol.
+        generator: Where the jitter comes from; needed with `jitter_px` above 0.
+    """
     clicks: list[Click] = []
     clicked = np.zeros_like(target.truth)
     mask = np.zeros_like(target.truth)
@@ -72,6 +86,9 @@ def click_object(
         found = next_click(target.truth, mask, valid=target.valid, clicked=clicked)
         if found is None:
             break
+        if jitter_px > 0:
+            assert generator is not None
+            found = _jittered(found, target, mask, jitter_px, generator)
         clicked[found.row, found.column] = True
         clicks.append(Click(x=found.column + 0.5, y=found.row + 0.5, is_positive=found.is_positive))
         started = time.perf_counter()
@@ -80,6 +97,28 @@ def click_object(
         seconds += time.perf_counter() - started
         ious.append(iou(mask, target.truth, target.valid))
     return ObjectResult(name=target.name, ious=tuple(ious), seconds=seconds)
+
+
+def _jittered(
+    click: PixelClick,
+    target: EvaluationObject,
+    mask: NDArray[np.bool_],
+    radius: float,
+    generator: np.random.Generator,
+) -> PixelClick:
+    """A random pixel near the click with the same error as there."""
+    missed = target.truth & ~mask if click.is_positive else mask & ~target.truth
+    reach = int(radius)
+    top, left = max(0, click.row - reach), max(0, click.column - reach)
+    rows, columns = np.nonzero(
+        (missed & target.valid)[top : click.row + reach + 1, left : click.column + reach + 1]
+    )
+    rows, columns = rows + top, columns + left
+    is_near = (rows - click.row) ** 2 + (columns - click.column) ** 2 <= radius**2
+    chosen = int(generator.choice(np.flatnonzero(is_near)))
+    return PixelClick(
+        row=int(rows[chosen]), column=int(columns[chosen]), is_positive=click.is_positive
+    )
 
 
 def score(results: Iterable[ObjectResult]) -> Scores:

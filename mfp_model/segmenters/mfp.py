@@ -30,7 +30,11 @@ class MfpSegmenter(Segmenter):
     """The MFP network with zoom-in, see `mfp_model.segmenters.zoom`."""
 
     def __init__(
-        self, checkpoint: Checkpoint, *, device: str = "auto", averages_flip: bool = False
+        self,
+        checkpoint: Checkpoint,
+        *,
+        device: str = "auto",
+        averages_flip: bool = False,
     ) -> None:
         """Build the network and move it to the device.
 

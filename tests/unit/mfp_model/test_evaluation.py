@@ -1,14 +1,18 @@
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.io import savemat
 
 from mfp_model.errors import DataError
-from mfp_model.evaluation.datasets import EvaluationObject, read_coco, read_davis, read_grabcut
+from mfp_model.evaluation.ablation import VARIANTS, as_table
+from mfp_model.evaluation.datasets import READERS, EvaluationObject
+from mfp_model.evaluation.plots import Curve, plot_curves
 from mfp_model.evaluation.protocol import ObjectResult, click_object, iou, score
 from tests.fakes import DiskSegmenter
-from tests.unit.mfp_model.coco_folder import make_coco_folder
+from tests.unit.mfp_model.coco_folder import make_coco_folder, make_sbd_folder
 
 
 def _result(*ious: float) -> ObjectResult:
@@ -45,46 +49,114 @@ def test_ignored_pixels_do_not_count() -> None:
     assert iou(mask, truth, valid) == 1
 
 
-def test_clicking_stops_at_the_goal() -> None:
-    truth = np.zeros((60, 60), bool)
+def _disk() -> EvaluationObject:
     rows, columns = np.mgrid[0:60, 0:60]
-    truth[(rows - 30) ** 2 + (columns - 30) ** 2 < 400] = True
-    target = EvaluationObject(
+    truth = (rows - 30) ** 2 + (columns - 30) ** 2 < 400
+    return EvaluationObject(
         name="disk",
         image=np.zeros((60, 60, 3), np.uint8),
         truth=truth,
         valid=np.ones_like(truth),
     )
-    result = click_object(DiskSegmenter(radius=20), target)
+
+
+def test_clicking_stops_at_the_goal() -> None:
+    result = click_object(DiskSegmenter(radius=20), _disk())
     assert len(result.ious) == 1
     assert result.ious[0] > 0.95
 
 
-def test_folders_are_read(tmp_path: Path) -> None:
-    for images, truths, reader in (
-        ("data_GT", "boundary_GT", read_grabcut),
-        ("img", "gt", read_davis),
+def test_jittered_clicks_miss_the_aim_but_not_the_error() -> None:
+    firsts = set()
+    for seed in range(20):
+        generator = np.random.default_rng(seed)
+        segmenter = DiskSegmenter(radius=2)
+        click_object(segmenter, _disk(), jitter_px=6, generator=generator)
+        first = segmenter.clicks[0]
+        firsts.add((first.x, first.y))
+        assert np.hypot(first.x - 30.5, first.y - 30.5) <= 6
+    assert len(firsts) > 10
+
+
+def test_a_plot_shows_every_run() -> None:
+    report = {"miou_at": [0.5 + 0.02 * k for k in range(20)], "auc": 0.7}
+    curves = [Curve.from_report(report, name=name) for name in ("one", "two")]
+    picture = np.asarray(Image.open(io.BytesIO(plot_curves(curves))))
+    assert picture.shape[0] > 300
+    with pytest.raises(DataError, match="miou_at"):
+        Curve.from_report({"auc": 1.0}, name="three")
+
+
+def test_the_ablation_has_the_supplements_rows() -> None:
+    table = as_table({name: score([_result(0.9, 0.96)]) for name in VARIANTS})
+    assert len(table.splitlines()) == 2 + 8
+    assert "| RGB distance | 1.00 | 1.00 | 2.00 | 0.9" in table
+
+
+def test_pairs_are_read(tmp_path: Path) -> None:
+    for name, images, truths in (
+        ("grabcut", "data_GT", "boundary_GT"),
+        ("davis", "img", "gt"),
+        ("berkeley", "images", "masks"),
     ):
-        for name in (images, truths):
-            (tmp_path / name).mkdir()
+        for folder in (images, truths):
+            (tmp_path / folder).mkdir()
         Image.new("RGB", (8, 6), "red").save(tmp_path / images / "a.jpg")
         truth = np.array([[0, 128, 255, 255]], np.uint8).repeat(6, 0).repeat(2, 1)
         Image.fromarray(truth).save(tmp_path / truths / "a.png")
-        (found,) = reader(tmp_path)
+        (found,) = READERS[name](tmp_path)
         assert found.image.shape == (6, 8, 3)
         assert found.truth.sum() == 24
         assert (~found.valid).sum() == 12
-    squares = list(read_coco(make_coco_folder(tmp_path / "coco")))
+
+
+def test_instances_are_read(tmp_path: Path) -> None:
+    squares = list(READERS["coco"](make_coco_folder(tmp_path / "coco")))
     assert [target.truth.sum() for target in squares] == [900] * 6
+    objects = list(READERS["sbd"](make_sbd_folder(tmp_path / "sbd", split="val")))
+    assert [target.truth.sum() for target in objects] == [400, 9]
+    assert (~objects[0].valid).sum() == 50
 
 
-def test_an_incomplete_folder_names_what_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="data_GT"):
-        list(read_grabcut(tmp_path))
-    with pytest.raises(DataError, match=r"annotations\.json"):
-        list(read_coco(tmp_path))
-    for name in ("img", "gt"):
-        (tmp_path / name).mkdir()
+def test_bsds500_gives_the_regions_of_the_coarsest_annotator(tmp_path: Path) -> None:
+    for folder in ("images/val", "groundTruth/val"):
+        (tmp_path / folder).mkdir(parents=True)
+    Image.new("RGB", (40, 30)).save(tmp_path / "images" / "val" / "a.jpg")
+    fine = np.arange(1200, dtype=np.uint16).reshape(30, 40) // 100 + 1
+    coarse = np.where(np.arange(40) < 20, 1, 2).astype(np.uint16).repeat(30).reshape(40, 30).T
+    coarse[0, 0] = 3  # too small to count
+    cells = np.empty((1, 2), object)
+    for index, regions in enumerate((fine, coarse)):
+        cells[0, index] = {"Segmentation": regions}
+    savemat(tmp_path / "groundTruth" / "val" / "a.mat", {"groundTruth": cells})
+    found = list(READERS["bsds500"](tmp_path))
+    assert [int(target.truth.sum()) for target in found] == [599, 600]
+
+
+@pytest.mark.parametrize(
+    ("name", "missing"),
+    [
+        ("grabcut", "data_GT"),
+        ("berkeley", "images"),
+        ("davis", "img"),
+        ("coco", r"annotations\.json"),
+        ("sbd", r"val\.txt"),
+        ("bsds500", "groundTruth"),
+    ],
+)
+def test_an_incomplete_folder_names_what_is_missing(
+    name: str, missing: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match=missing):
+        list(READERS[name](tmp_path))
+
+
+def test_an_image_without_truth_or_of_another_size_is_named(tmp_path: Path) -> None:
+    for folder in ("img", "gt"):
+        (tmp_path / folder).mkdir()
     Image.new("RGB", (8, 6)).save(tmp_path / "img" / "a.jpg")
     with pytest.raises(DataError, match=r"a\.jpg"):
-        list(read_davis(tmp_path))
+        list(READERS["davis"](tmp_path))
+    Image.new("L", (9, 6)).save(tmp_path / "gt" / "a.png")
+    with pytest.raises(DataError, match=r"\(6, 9\)"):
+        list(READERS["davis"](tmp_path))
