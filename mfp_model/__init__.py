@@ -11,11 +11,13 @@ Glossary, one word per thing:
 - modulation: pushing the previous probability map towards the newest click's sign around it.
 - modulated probability map: what the modulation returns.
 - logits: what the network returns, before the sigmoid.
+- prior mask: one that was there before the first click; the first previous probability map.
 - round: one click's worth of work, from previous to next probability map.
 - mask: bool `[H, W]`, a probability map after the threshold, never before.
 - image frame: pixels of the original image. network frame: pixels of the network's input.
 - segmenter: image + clicks + previous prediction -> prediction.
 - backbone: the part of the network that turns the two embeddings into features.
+- graded: what gives loss in training; a sample is graded in one round or in every one.
 - checkpoint: a file. weights: the tensors in it.
 - NoC@90: mean number of clicks until the IoU reaches 0.90.
 

@@ -1,0 +1,62 @@
+"""Weights that others publish: where from, how to tell them, on what terms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsSource:
+    """A file that someone else publishes.
+
+    Attributes:
+        file_name: What it is called.
+        url: The file, or the page to get it from where there is no direct address.
+        is_direct: Whether `url` is the file.
+        sha256: The file's, or its beginning where only that is published, or None.
+        licence: The publisher's terms.
+        use: What it is for and which command takes it.
+    """
+
+    file_name: str
+    url: str
+    is_direct: bool
+    sha256: str | None
+    licence: str
+    use: str
+
+
+WEIGHTS_SOURCES: dict[str, WeightsSource] = {
+    "mfp-vit-b": WeightsSource(
+        file_name="MFP_vit_base(cocolvis).pth",
+        url="https://drive.google.com/drive/folders/1ygeSwkVfGlydP-LW6YnhSCyed4kLOe0f",
+        is_direct=False,
+        sha256=None,
+        licence="Apache-2.0 (code); weights: not stated",
+        use="the published MFP, ViT-B on COCO+LVIS: mfp convert FILE --out vit_b.safetensors",
+    ),
+    "mae-vit-b": WeightsSource(
+        file_name="mae_pretrain_vit_base.pth",
+        url="https://dl.fbaipublicfiles.com/mae/pretrain/mae_pretrain_vit_base.pth",
+        is_direct=True,
+        sha256=None,
+        licence="CC BY-NC 4.0",
+        use="to train ViT-B from: mfp train --preset vit_b --init FILE",
+    ),
+    "imagenet-resnet34": WeightsSource(
+        file_name="resnet34-b627a593.pth",
+        url="https://download.pytorch.org/models/resnet34-b627a593.pth",
+        is_direct=True,
+        sha256="b627a593",
+        licence="BSD-3-Clause (code); ImageNet's terms",
+        use="to train ResNet-34 from: mfp train --preset resnet34 --init FILE",
+    ),
+    "imagenet-hrnet18": WeightsSource(
+        file_name="hrnetv2_w18-8cb57bb9.pth",
+        url="https://github.com/huggingface/pytorch-image-models/releases/download/v0.1-hrnet/hrnetv2_w18-8cb57bb9.pth",
+        is_direct=True,
+        sha256="8cb57bb9",
+        licence="MIT (code); ImageNet's terms",
+        use="to train HRNet-18 from: mfp train --preset hrnet18 --init FILE",
+    ),
+}
