@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from mfp_model.errors import ConfigError
 
+CACHE_DIR = Path("~/.cache/label-studio-mfp")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -26,6 +28,7 @@ class Settings:
         image_cache_mb: `MFP_IMAGE_CACHE_MB`, decoded images kept per worker.
         click_cache_mb: `MFP_CLICK_CACHE_MB`, rounds kept per worker.
         cache_age_s: `MFP_CACHE_AGE_S`, older entries of both caches are dropped.
+        cache_dir: `MFP_CACHE_DIR`, where `mfp fetch-weights` puts what it downloads.
         speck_share: `MFP_SPECK_SHARE`, parts and holes smaller than this share of the
             largest part, and without a click, are removed from answers; 0 keeps all.
     """
@@ -41,6 +44,7 @@ class Settings:
     image_cache_mb: float = 512.0
     click_cache_mb: float = 256.0
     cache_age_s: float = 3600.0
+    cache_dir: Path = CACHE_DIR
     speck_share: float = 0.005
 
     def __post_init__(self) -> None:
@@ -79,6 +83,7 @@ class Settings:
             image_cache_mb=read.number("MFP_IMAGE_CACHE_MB", 512, low=0),
             click_cache_mb=read.number("MFP_CLICK_CACHE_MB", 256, low=0),
             cache_age_s=read.number("MFP_CACHE_AGE_S", 3600, low=1),
+            cache_dir=Path(environ.get("MFP_CACHE_DIR") or CACHE_DIR).expanduser(),
             speck_share=read.number("MFP_SPECK_SHARE", 0.005, low=0, high=1),
         )
 

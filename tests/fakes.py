@@ -17,11 +17,13 @@ class DiskSegmenter(Segmenter):
 
     Attributes:
         n_rounds: Rounds computed so far.
+        clicks: The newest answer's clicks.
     """
 
     def __init__(self, radius: float = 20) -> None:
         self._radius = radius
         self.n_rounds = 0
+        self.clicks: tuple[Click, ...] = ()
 
     @property
     def version(self) -> str:
@@ -33,7 +35,7 @@ class DiskSegmenter(Segmenter):
         clicks: Sequence[Click],
         previous: Prediction | None = None,
     ) -> Iterator[Prediction]:
-        checked = tuple(clicks)
+        checked = self.clicks = tuple(clicks)
         for n_clicks in range(check_prefix(checked, previous) + 1, len(checked) + 1):
             self.n_rounds += 1
             yield self._prediction(image, checked[:n_clicks])

@@ -127,5 +127,9 @@ class LabelingPage:
         self._browser.close()
 
     def _image_box(self) -> dict[str, float]:
+        """Where the image is drawn: in its canvas's top left corner, as large as fits."""
         boxes = [canvas.bounding_box() for canvas in self.page.locator("canvas").all()]
-        return max((b for b in boxes if b), key=lambda b: b["width"] * b["height"])
+        box = max((b for b in boxes if b), key=lambda b: b["width"] * b["height"])
+        ratio = float(self.store("(i => i.naturalWidth / i.naturalHeight)(a.names.get('image'))"))
+        width = min(box["width"], box["height"] * ratio)
+        return {"x": box["x"], "y": box["y"], "width": width, "height": width / ratio}

@@ -11,10 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from backend.cli import _parser, main
 from backend.settings import Settings
+from mfp_model.weights.sources import WEIGHTS_SOURCES
+from tests.published_weights import published_weights
 from tests.unit.mfp_model.coco_folder import make_coco_folder
 
 _ROOT = Path(__file__).parents[2]
@@ -32,15 +35,17 @@ def _commands() -> list[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What the commands name: a photo and two tiny data sets."""
+    """What the commands name: a photo, tiny data sets, a checkpoint in a published layout."""
     monkeypatch.chdir(tmp_path)
     shutil.copy(_ROOT / "backend" / "demo" / "photos" / "coffee.jpg", "photo.jpg")
-    make_coco_folder(tmp_path / "my-coco", n_images=1)
-    for name, mode in (("data_GT", "RGB"), ("boundary_GT", "L")):
-        Path("GrabCut", name).mkdir(parents=True)
-        image = Image.new(mode, (40, 30))
-        image.paste("white" if mode == "RGB" else 255, (10, 10, 30, 20))
-        image.save(f"GrabCut/{name}/a.png")
+    for name in ("my-coco", "my-held-out", "duts-te-500"):
+        make_coco_folder(tmp_path / name, n_images=1)
+    for folders in (("GrabCut/data_GT", "GrabCut/boundary_GT"), ("davis/img", "davis/gt")):
+        for name, mode in zip(folders, ("RGB", "L"), strict=True):
+            Path(name).mkdir(parents=True)
+            image = Image.new(mode, (40, 30))
+            image.paste("white" if mode == "RGB" else 255, (10, 10, 30, 20))
+            image.save(f"{name}/a.png")
     return tmp_path
 
 
@@ -59,6 +64,8 @@ def test_commands_run(command: str, folder: Path) -> None:
     arguments = shlex.split(command)[1:]
     if arguments[0] == "train":
         arguments += ["--samples", "4"]
+    if "MFP_vit_base.pth" in arguments:  # another published layout does, and is small
+        torch.save({"state_dict": published_weights("hrnet18")}, "MFP_vit_base.pth")
     assert main(arguments) == 0
 
 
@@ -74,6 +81,8 @@ def test_make_has_its_targets_and_the_server_its_options() -> None:
             )
         elif "mfp serve" in command:
             _parser().parse_args(shlex.split(command.partition("mfp ")[2]))
+        elif command.startswith("torchrun "):
+            _parser().parse_args(shlex.split(command.partition("backend.cli ")[2]))
         else:
             assert command == "pip install ."
 
@@ -81,6 +90,16 @@ def test_make_has_its_targets_and_the_server_its_options() -> None:
 def test_the_settings_table_is_complete() -> None:
     documented = re.findall(r"^\| `((?:MFP|LABEL_STUDIO)_\w+)` \|", _TEXT, flags=re.MULTILINE)
     assert documented == re.findall(r"`((?:MFP|LABEL_STUDIO)_[A-Z_]+)`", Settings.__doc__ or "")
+
+
+def test_the_table_of_published_weights_is_complete() -> None:
+    rows = re.findall(r"^\| `([\w-]+)` \| \[([^]]+)\]\(([^)]+)\) \| (.*?) \|", _TEXT, re.MULTILINE)
+    expected = [
+        (name, source.file_name, source.url, source.sha256 or "not published")
+        for name, source in WEIGHTS_SOURCES.items()
+    ]
+    shortened = [(n, f, u, s.strip("`").removesuffix("…")) for n, f, u, s in rows]
+    assert shortened == expected
 
 
 def test_links_lead_somewhere() -> None:

@@ -61,3 +61,63 @@ def test_evaluate_prints_and_writes_the_scores(
     assert scores["n_objects"] == 1
     assert len(scores["miou_at"]) == 20
     assert scores["checkpoint"] == "tiny-1"
+
+
+def test_evaluation_takes_jitter_flip_size_and_constants_and_draws_a_plot(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_coco_folder(tmp_path / "coco", n_images=1)
+    common = ["evaluate", "--format", "coco", "--root", str(folder), "--limit", "1"]
+    common += ["--checkpoint", str(weights)]
+    assert main([*common, "--json", str(tmp_path / "one.json")]) == 0
+    changes = ["--flip", "--jitter", "3", "--input-size", "96", "--modulation", "distance=rgb"]
+    plot = tmp_path / "plot.png"
+    plotting = ["--plot", str(plot), "--plot-with", str(tmp_path / "one.json")]
+    capsys.readouterr()
+    assert main([*common, *changes, *plotting]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["checkpoint"] == "tiny-1"
+    with Image.open(plot) as picture:
+        assert picture.width > 300
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [("radius=3", "n_early_clicks"), ("max_radius=wide", "NAME=VALUE"), ("curve=f3", "curve")],
+)
+def test_a_wrong_constant_of_the_modulation_is_refused(
+    option: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["evaluate", "--format", "coco", "--root", str(tmp_path)]
+    assert main([*arguments, "--modulation", option]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_the_ablation_prints_the_supplements_table(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_coco_folder(tmp_path / "coco", n_images=1)
+    arguments = ["ablate", "--format", "coco", "--root", str(folder), "--limit", "1"]
+    out = tmp_path / "table.json"
+    assert main([*arguments, "--checkpoint", str(weights), "--json", str(out)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 10
+    assert len(json.loads(out.read_text())) == 8
+
+
+@pytest.mark.parametrize("text", ["coco:many", "coco:0"])
+def test_a_weight_that_is_none_is_refused(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "--train", text, "--out", str(tmp_path / "o")]) == 1
+    assert text in capsys.readouterr().err
+
+
+def test_training_starts_from_one_file_of_the_right_backbone(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["train", "--train", "coco", "--out", str(tmp_path / "o"), "--start", str(weights)]
+    assert main([*arguments, "--preset", "hrnet18"]) == 1
+    assert "has backbone compact" in capsys.readouterr().err
+    assert main([*arguments, "--init", "imagenet-resnet34"]) == 1
+    assert "expected one of them" in capsys.readouterr().err

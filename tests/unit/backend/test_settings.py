@@ -1,13 +1,14 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from backend.settings import Settings
+from backend.settings import CACHE_DIR, Settings
 from mfp_model.errors import ConfigError
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
-    assert Settings.from_env({}) == Settings()
+    assert Settings.from_env({}) == replace(Settings(), cache_dir=CACHE_DIR.expanduser())
 
 
 def test_every_field_has_a_variable(tmp_path: Path) -> None:
@@ -26,6 +27,7 @@ def test_every_field_has_a_variable(tmp_path: Path) -> None:
             "MFP_IMAGE_CACHE_MB": "100",
             "MFP_CLICK_CACHE_MB": "10",
             "MFP_CACHE_AGE_S": "60",
+            "MFP_CACHE_DIR": str(tmp_path),
             "MFP_SPECK_SHARE": "0",
         }
     )

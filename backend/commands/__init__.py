@@ -1,0 +1,1 @@
+"""The commands of `mfp`, by subject; each imports what it needs when it runs."""

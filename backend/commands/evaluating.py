@@ -1,0 +1,171 @@
+"""`mfp evaluate` and `mfp ablate`."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backend.commands.options import add_segmenter_options
+from mfp_model.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from mfp_model.evaluation.protocol import Scores
+    from mfp_model.modulation import ModulationConfig
+    from mfp_model.segmenters import Segmenter
+
+_FORMATS = ("grabcut", "berkeley", "davis", "sbd", "bsds500", "coco")
+
+
+def add_evaluate(commands: Any) -> None:  # noqa: ANN401, argparse's type is private
+    """Add `mfp evaluate`."""
+    parser = commands.add_parser("evaluate", help="clicks needed on a labelled folder")
+    _add_data(parser)
+    add_segmenter_options(parser)
+    parser.add_argument("--input-size", type=int, metavar="PX", help="of the network")
+    parser.add_argument("--flip", action="store_true", help="average with the mirrored image")
+    parser.add_argument(
+        "--jitter", type=float, default=0.0, metavar="PX", help="how far clicks may miss their aim"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the jitter")
+    parser.add_argument(
+        "--modulation",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="another constant: n_early_clicks, max_radius, distance or curve; repeatable",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--plot", type=Path, metavar="FILE.png", help="mean IoU against clicks")
+    parser.add_argument(
+        "--plot-with",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE.json",
+        help="earlier report to draw in the same plot; repeatable",
+    )
+    parser.set_defaults(run=_evaluate)
+
+
+def add_ablate(commands: Any) -> None:  # noqa: ANN401, argparse's type is private
+    """Add `mfp ablate`."""
+    parser = commands.add_parser("ablate", help="the same with each variant of the modulation")
+    _add_data(parser)
+    parser.add_argument("--checkpoint", type=Path, metavar="FILE")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.set_defaults(run=_ablate, segmenter="mfp", flip=False, jitter=0.0, seed=0)
+    parser.set_defaults(input_size=None)
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", choices=_FORMATS, required=True)
+    parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--limit", type=int, metavar="N", help="the first N objects only")
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    segmenter = _segmenter(options, _modulation(options.modulation))
+    report = {
+        **dataclasses.asdict(_scores(options, segmenter)),
+        "segmenter": options.segmenter,
+        "checkpoint": segmenter.version,
+    }
+    if options.plot:
+        _plot(options, report)
+    _write(report, options.json)
+    print(json.dumps(report))
+
+
+def _ablate(options: argparse.Namespace) -> None:
+    from mfp_model.evaluation.ablation import VARIANTS, as_table
+
+    rows = {}
+    for name, modulation in VARIANTS.items():
+        rows[name] = _scores(options, _segmenter(options, modulation), label=name)
+    print(as_table(rows))
+    _write({name: dataclasses.asdict(scores) for name, scores in rows.items()}, options.json)
+
+
+def _modulation(texts: list[str]) -> ModulationConfig | None:
+    """The modulation with the constants of `NAME=VALUE`, None for the checkpoint's own."""
+    from mfp_model.modulation import ModulationConfig
+
+    if not texts:
+        return None
+    kinds = {"n_early_clicks": int, "max_radius": float, "distance": str, "curve": str}
+    values: dict[str, Any] = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        try:
+            values[name] = kinds[name](value)
+        except (KeyError, ValueError):
+            known = ", ".join(kinds)
+            raise ConfigError(f"--modulation {text!r}: expected NAME=VALUE of {known}") from None
+    return ModulationConfig(**values)
+
+
+def _segmenter(options: argparse.Namespace, modulation: ModulationConfig | None) -> Segmenter:
+    """The segmenter, with what the options change of its checkpoint."""
+    from mfp_model.segmenters import load_segmenter
+
+    if modulation is None and options.input_size is None and not options.flip:
+        return load_segmenter(
+            options.segmenter, checkpoint=options.checkpoint, device=options.device
+        )
+    if options.segmenter != "mfp":
+        raise ConfigError(f"--segmenter {options.segmenter}: cannot be changed as mfp can")
+    from mfp_model.checkpoint import load_checkpoint
+    from mfp_model.segmenters.mfp import MfpSegmenter
+    from mfp_model.weights import DEFAULT_WEIGHTS
+
+    checkpoint = load_checkpoint(options.checkpoint or DEFAULT_WEIGHTS)
+    config = dataclasses.replace(
+        checkpoint.config,
+        modulation=modulation or checkpoint.config.modulation,
+        input_size=options.input_size or checkpoint.config.input_size,
+    )
+    checkpoint = dataclasses.replace(checkpoint, config=config)
+    return MfpSegmenter(checkpoint, device=options.device, averages_flip=options.flip)
+
+
+def _scores(options: argparse.Namespace, segmenter: Segmenter, *, label: str = "") -> Scores:
+    from itertools import islice
+
+    import numpy as np
+    from tqdm import tqdm
+
+    from mfp_model.evaluation.datasets import READERS
+    from mfp_model.evaluation.protocol import click_object, score
+
+    targets = islice(READERS[options.format](options.root), options.limit)
+    generator = np.random.default_rng(options.seed)
+    return score(
+        click_object(segmenter, target, jitter_px=options.jitter, generator=generator)
+        for target in tqdm(targets, unit="object", desc=label or None)
+    )
+
+
+def _plot(options: argparse.Namespace, report: dict[str, Any]) -> None:
+    from mfp_model.checkpoint import write_atomically
+    from mfp_model.evaluation.plots import Curve, plot_curves
+
+    curves = [Curve.from_report(report, name=str(report["checkpoint"]))]
+    for path in options.plot_with:
+        try:
+            earlier = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise DataError(f"{path}: expected a report of mfp evaluate, got {error}") from None
+        curves.append(Curve.from_report(earlier, name=path.stem))
+    write_atomically(options.plot, plot_curves(curves))
+
+
+def _write(report: dict[str, Any], path: Path | None) -> None:
+    """Write the report as JSON where a file is asked for."""
+    if path:
+        from mfp_model.checkpoint import write_atomically
+
+        write_atomically(path, json.dumps(report).encode())

@@ -1,0 +1,83 @@
+"""Published weights into a folder: resumed where a download broke off, checked, then renamed."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import requests
+from tqdm import tqdm
+
+from mfp_model.errors import CheckpointError, ConfigError
+from mfp_model.weights.sources import WEIGHTS_SOURCES, WeightsSource
+
+_CHUNK_BYTES = 1 << 16
+_TIMEOUT_S = 30
+
+
+def fetch_weights(name: str, folder: Path, *, is_offline: bool = False) -> Path:
+    """Return the path of the weights called `name`, downloaded into `folder` if not there.
+
+    A broken download stays beside it as `.part`, and the next call goes on from there.
+
+    Raises:
+        ConfigError: Unknown name.
+        CheckpointError: It cannot be downloaded (the message says what to place where), or it
+            is not the published file.
+    """
+    if name not in WEIGHTS_SOURCES:
+        raise ConfigError(f"weights {name!r}: expected one of {', '.join(WEIGHTS_SOURCES)}")
+    source = WEIGHTS_SOURCES[name]
+    path = folder / source.file_name
+    if path.exists():
+        _check(path, source)
+        return path
+    by_hand = f"get {source.url} in a browser and place it as {path}"
+    if is_offline or not source.is_direct:
+        reason = "offline" if is_offline else "no direct address is published"
+        raise CheckpointError(f"weights {name}: {reason}; {by_hand}")
+    folder.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    try:
+        _download(source.url, part)
+    except (requests.RequestException, OSError) as error:
+        raise CheckpointError(f"weights {name}: download failed ({error}); {by_hand}") from None
+    try:
+        _check(part, source)
+    except CheckpointError:
+        part.unlink()
+        raise
+    part.replace(path)
+    return path
+
+
+def _download(url: str, part: Path) -> None:
+    n_done = part.stat().st_size if part.exists() else 0
+    headers = {"Accept-Encoding": "identity"}
+    if n_done:
+        headers["Range"] = f"bytes={n_done}-"
+    with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT_S) as answer:
+        if answer.status_code == 416:  # nothing is left to send
+            return
+        answer.raise_for_status()
+        goes_on = answer.status_code == 206
+        n_done = n_done if goes_on else 0
+        n_left = int(answer.headers.get("Content-Length", 0))
+        with (
+            part.open("ab" if goes_on else "wb") as file,
+            tqdm(total=n_done + n_left or None, initial=n_done, unit="B", unit_scale=True) as bar,
+        ):
+            for chunk in answer.iter_content(_CHUNK_BYTES):
+                file.write(chunk)
+                bar.update(len(chunk))
+    if n_left and part.stat().st_size != n_done + n_left:
+        raise OSError(f"got {part.stat().st_size} bytes, expected {n_done + n_left}")
+
+
+def _check(path: Path, source: WeightsSource) -> None:
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if source.sha256 and not found.startswith(source.sha256):
+        raise CheckpointError(
+            f"{path}: sha256 begins {found[:8]}, expected {source.sha256}; not the published file"
+        )
