@@ -95,14 +95,14 @@ def test_clicks_make_a_mask_that_is_saved_as_it_was_sent(
     assert not after_alt[int(0.3 * height), int(0.5 * width)]
 
     page.accept()
-    assert len(page.masks()) == 1
+    page.wait_for_masks(1)
     assert page.suggestions() == 0
 
     # A second object begins with its own clicks; the first one stays as it is.
     second = _row(page.click(12, 85))
     assert second["id"] != row["id"]
     page.accept()
-    assert len(page.masks()) == 2
+    page.wait_for_masks(2)
     page.submit()
 
     saved = _saved_masks(api, project, "bowl")
@@ -138,8 +138,8 @@ def test_after_a_reload_only_new_clicks_count(
     page.accept()
     page.submit()
     page.reload()
+    page.wait_for_masks(1)
     page.switch_on_clicking()
-    assert len(page.masks()) == 1
     row = _row(page.click(56, 54))
     mask = _mask(row)
     height, width = mask.shape
