@@ -12,6 +12,8 @@ from typing import Generic, TypeVar
 _Key = TypeVar("_Key", bound=Hashable)
 _Value = TypeVar("_Value")
 
+OnUse = Callable[[bool, int], None]
+
 
 @dataclass(frozen=True, slots=True)
 class _Entry(Generic[_Value]):

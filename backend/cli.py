@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=9090)
     serve.add_argument("--workers", type=int, default=1)
-    serve.add_argument("--threads", type=int, default=8)
+    serve.add_argument("--threads", type=int, help="per worker; default: MFP_MAX_WAITING + 4")
     serve.add_argument("--device", help="auto, cpu, cuda or cuda:N; default: MFP_DEVICE or auto")
     serve.set_defaults(run=_serve)
 

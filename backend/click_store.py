@@ -7,7 +7,7 @@ before it. Whatever is not found is computed again, with the same bytes.
 
 from __future__ import annotations
 
-from backend.bounded_cache import BoundedCache
+from backend.bounded_cache import BoundedCache, OnUse
 from mfp_model.clicks import Click
 from mfp_model.segmenters import Prediction
 
@@ -19,10 +19,17 @@ RoundKey = tuple[str, str, tuple[Click, ...]]
 class ClickStore:
     """Predictions by (image digest, model version, clicks), bounded in bytes and age."""
 
-    def __init__(self, *, max_bytes: int, max_age_s: float) -> None:
+    def __init__(
+        self,
+        *,
+        max_bytes: int,
+        max_age_s: float,
+        on_use: OnUse = lambda is_kept, n_bytes: None,
+    ) -> None:
         self._rounds: BoundedCache[RoundKey, Prediction] = BoundedCache(
             max_bytes=max_bytes, max_age_s=max_age_s
         )
+        self._on_use = on_use
 
     @property
     def n_bytes(self) -> int:
@@ -33,11 +40,11 @@ class ClickStore:
         self, digest: str, version: str, clicks: tuple[Click, ...]
     ) -> Prediction | None:
         """Return the prediction for the longest prefix of the clicks that is kept."""
-        for n_clicks in range(len(clicks), 0, -1):
-            found = self._rounds.get((digest, version, clicks[:n_clicks]))
-            if found is not None:
-                return found
-        return None
+        prefixes = (clicks[:n_clicks] for n_clicks in range(len(clicks), 0, -1))
+        kept = (self._rounds.get((digest, version, prefix)) for prefix in prefixes)
+        found = next((prediction for prediction in kept if prediction is not None), None)
+        self._on_use(found is not None, self._rounds.n_bytes)
+        return found
 
     def remember(self, digest: str, version: str, prediction: Prediction) -> None:
         """Keep a prediction for its clicks."""

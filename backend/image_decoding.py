@@ -11,6 +11,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mfp_model.errors import ImageError
 
+# What browsers show, and photos' other formats. Not, for example, EPS, which Pillow would hand to
+# another program to run.
+_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "JPEG2000", "PPM")
 _16_BIT_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 
 
@@ -21,13 +24,13 @@ def decode_image(content: bytes, *, max_megapixels: float) -> NDArray[np.uint8]:
     animated and multi-page files the first frame counts.
 
     Raises:
-        ImageError: Not an image, truncated, or larger than allowed, which the header decides
-            before anything is decoded.
+        ImageError: Not an image of a known format, truncated, or larger than allowed, which the
+            header decides before anything is decoded.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(content))
+            image = Image.open(io.BytesIO(content), formats=_known_formats())
             megapixels = image.width * image.height / 1e6
             if megapixels > max_megapixels:
                 raise ImageError(
@@ -36,13 +39,31 @@ def decode_image(content: bytes, *, max_megapixels: float) -> NDArray[np.uint8]:
                 )
             pixels = np.array(_to_rgb(ImageOps.exif_transpose(image)), dtype=np.uint8)
     except UnidentifiedImageError:
-        raise ImageError(f"{len(content)} bytes that are no image file known here") from None
+        raise ImageError(
+            f"{len(content)} bytes that are {_guess(content)}; "
+            f"expected one of {', '.join(_FORMATS)}"
+        ) from None
     except Image.DecompressionBombError as error:
         raise ImageError(f"image refused: {error}") from None
     except (OSError, SyntaxError, ValueError) as error:
         raise ImageError(f"image cannot be decoded: {error}") from None
     pixels.setflags(write=False)
     return pixels
+
+
+def _known_formats() -> list[str]:
+    """Those of ours that this build of Pillow reads: AVIF depends on it."""
+    Image.init()
+    return [name for name in _FORMATS if name in Image.OPEN]
+
+
+def _guess(content: bytes) -> str:
+    start = content[:1000].lower()
+    if b"<svg" in start:
+        return "an SVG drawing, which has no pixels"
+    if b"<html" in start or b"<!doctype html" in start:
+        return "a web page"
+    return "no image file known here"
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

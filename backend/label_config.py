@@ -13,17 +13,19 @@ class LabelConfigError(MfpError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BrushControl:
+class MaskControl:
     """The control that a mask is an answer of.
 
     Attributes:
+        kind: `brush` or `polygon`, the form of the answer.
         name: The control's `name`.
         to_name: The image's name.
         labels: The control's label values, in order.
         labels_name: Name of the generic `<Labels>` control that holds the labels for a plain
-            `<Brush>`; None for `<BrushLabels>`.
+            `<Brush>` or `<Polygon>`; None for `<BrushLabels>` and `<PolygonLabels>`.
     """
 
+    kind: str
     name: str
     to_name: str
     labels: tuple[str, ...]
@@ -32,27 +34,28 @@ class BrushControl:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelConfig:
-    """Images and brush controls of a label configuration.
+    """Images and mask controls of a label configuration.
 
     Attributes:
         image_keys: Task data key of each image by the image's name.
-        brushes: Controls that take masks, in order.
+        controls: Controls that take masks, in the document's order.
     """
 
     image_keys: dict[str, str]
-    brushes: tuple[BrushControl, ...]
+    controls: tuple[MaskControl, ...]
 
-    def brush_for(self, image_name: str) -> BrushControl:
-        """Return the first brush control of an image.
+    def control_for(self, image_name: str) -> MaskControl:
+        """Return the first mask control of an image: the configuration chooses the form.
 
         Raises:
             LabelConfigError: There is none.
         """
-        for brush in self.brushes:
-            if brush.to_name == image_name:
-                return brush
+        for control in self.controls:
+            if control.to_name == image_name:
+                return control
         raise LabelConfigError(
-            f"label config has no <BrushLabels toName={image_name!r}>, so a mask has no place"
+            f"label config has no <BrushLabels toName={image_name!r}> or <PolygonLabels "
+            f"toName={image_name!r}>, so a mask has no place"
         )
 
 
@@ -72,25 +75,25 @@ def parse_label_config(xml: str) -> LabelConfig:
         tag.get("name", ""): tag.get("value", "").removeprefix("$") for tag in root.iter("Image")
     }
     generic = {tag.get("toName", ""): tag for tag in root.iter("Labels")}
-    brushes = [
-        BrushControl(
-            name=tag.get("name", ""), to_name=tag.get("toName", ""), labels=_label_values(tag)
-        )
-        for tag in root.iter("BrushLabels")
-    ]
-    for tag in root.iter("Brush"):
-        to_name = tag.get("toName", "")
-        if to_name in generic:
+    controls = [control for tag in root.iter() if (control := _control(tag, generic))]
+    return LabelConfig(image_keys=image_keys, controls=tuple(controls))
+
+
+def _control(tag: ET.Element, generic: dict[str, ET.Element]) -> MaskControl | None:
+    name, to_name = tag.get("name", ""), tag.get("toName", "")
+    for kind, plain in (("brush", "Brush"), ("polygon", "Polygon")):
+        if tag.tag == f"{plain}Labels":
+            return MaskControl(kind=kind, name=name, to_name=to_name, labels=_label_values(tag))
+        if tag.tag == plain and to_name in generic:
             labels = generic[to_name]
-            brushes.append(
-                BrushControl(
-                    name=tag.get("name", ""),
-                    to_name=to_name,
-                    labels=_label_values(labels),
-                    labels_name=labels.get("name", ""),
-                )
+            return MaskControl(
+                kind=kind,
+                name=name,
+                to_name=to_name,
+                labels=_label_values(labels),
+                labels_name=labels.get("name", ""),
             )
-    return LabelConfig(image_keys=image_keys, brushes=tuple(brushes))
+    return None
 
 
 def _label_values(control: ET.Element) -> tuple[str, ...]:

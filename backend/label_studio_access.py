@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 
 import requests
 
@@ -23,10 +24,13 @@ class LabelStudioAccess:
     one, which is renewed before it ends.
     """
 
-    def __init__(self, *, url: str, api_key: str, timeout_s: float) -> None:
+    def __init__(
+        self, *, url: str, api_key: str, timeout_s: float, ca_bundle: Path | None = None
+    ) -> None:
         self._url = url
         self._api_key = api_key
         self._timeout_s = timeout_s
+        self._verify: bool | str = str(ca_bundle) if ca_bundle else True
         self._lock = threading.Lock()
         self._bearer: tuple[str, float] | None = None
 
@@ -55,12 +59,46 @@ class LabelStudioAccess:
         with self._lock:
             self._bearer = None
 
+    def check(self) -> None:
+        """Ask Label Studio who we are, where it is configured.
+
+        Raises:
+            LabelStudioError: It cannot be reached, there is no token, or it is not accepted.
+        """
+        if not self._url:
+            return
+        try:
+            response = requests.get(
+                f"{self._url}/api/current-user/whoami",
+                headers=self.headers(),
+                timeout=self._timeout_s,
+                verify=self._verify,
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            raise LabelStudioError(
+                f"Label Studio at {self._url} cannot be reached ({type(error).__name__}): "
+                "start it, or correct LABEL_STUDIO_URL"
+            ) from None
+        if response.is_redirect:
+            raise LabelStudioError(
+                f"Label Studio at {self._url} redirects: set LABEL_STUDIO_URL to where it leads"
+            )
+        if response.status_code in (401, 403):
+            what = "does not accept LABEL_STUDIO_API_KEY" if self._api_key else "asks for a token"
+            raise LabelStudioError(
+                f"Label Studio at {self._url} {what}: images that lie in it cannot be fetched; "
+                "set LABEL_STUDIO_API_KEY to a token from its page Account & Settings"
+            )
+
     def _exchange(self) -> str:
         try:
             response = requests.post(
                 f"{self._url}/api/token/refresh/",
                 json={"refresh": self._api_key},
                 timeout=self._timeout_s,
+                verify=self._verify,
+                allow_redirects=False,  # the token is for nobody else
             )
             if response.status_code != 200:
                 raise LabelStudioError(

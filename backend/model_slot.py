@@ -1,11 +1,10 @@
-"""The weights that answer: loaded in the background, one computation at a time."""
+"""The weights that answer, loaded in the background."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from mfp_model.errors import MfpError
 from mfp_model.segmenters import Segmenter
@@ -18,21 +17,28 @@ class NotReadyError(MfpError):
 
 
 class ModelSlot:
-    """Holds the segmenter; whoever computes holds the device."""
+    """Holds the segmenter."""
 
-    def __init__(self, load: Callable[[], Segmenter], *, version: str) -> None:
+    def __init__(
+        self,
+        load: Callable[[], Segmenter],
+        *,
+        version: str,
+        on_loaded: Callable[[Segmenter], None] = lambda segmenter: None,
+    ) -> None:
         """Prepare a slot; `load` runs in the background after `start`.
 
         Args:
             load: Returns the segmenter.
             version: The model version that is being loaded.
+            on_loaded: Told of the segmenter as soon as it answers.
         """
         self._load = load
         self._version = version
+        self._on_loaded = on_loaded
         self._segmenter: Segmenter | None = None
         self._failure: str | None = None
         self._done = threading.Event()
-        self._device = threading.Lock()
 
     @property
     def version(self) -> str:
@@ -53,9 +59,8 @@ class ModelSlot:
         """Load the weights in a thread of their own."""
         threading.Thread(target=self._run, name="load-weights", daemon=True).start()
 
-    @contextmanager
-    def segmenter(self, *, wait_s: float) -> Iterator[Segmenter]:
-        """Hold the device and give the segmenter.
+    def segmenter(self, *, wait_s: float) -> Segmenter:
+        """Return the segmenter.
 
         Raises:
             NotReadyError: The weights are not loaded after `wait_s`, or cannot be.
@@ -64,12 +69,12 @@ class ModelSlot:
             raise NotReadyError(f"weights {self._version} are still loading after {wait_s:g} s")
         if self._segmenter is None:
             raise NotReadyError(f"weights {self._version} cannot be loaded: {self._failure}")
-        with self._device:
-            yield self._segmenter
+        return self._segmenter
 
     def _run(self) -> None:
         try:
             self._segmenter = self._load()
+            self._on_loaded(self._segmenter)
             _log.info("weights %s are loaded", self._version)
         except Exception as error:
             self._failure = str(error)

@@ -5,14 +5,21 @@ from __future__ import annotations
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from backend.click_store import ClickStore
 from backend.images import ImageLoader, LoadedImage
 from backend.model_slot import ModelSlot
 from backend.request import RegionRequest, TaskRequest
-from backend.response import region_result
+from backend.response import brush_rows, empty_result, polygon_rows, result
+from backend.telemetry import Telemetry
+from backend.turns import Place, Region, SupersededError, Turns
 from mfp_model.errors import ImageError, MfpError
+from mfp_model.polygons import polygon_iou, polygons_of
 from mfp_model.segmenters import Prediction
 from mfp_model.specks import remove_specks
 
@@ -25,54 +32,104 @@ class Predictor:
     """Answers tasks; holds no state that an answer depends on."""
 
     def __init__(
-        self, images: ImageLoader, store: ClickStore, slot: ModelSlot, *, speck_share: float
+        self,
+        images: ImageLoader,
+        store: ClickStore,
+        slot: ModelSlot,
+        turns: Turns,
+        telemetry: Telemetry,
+        *,
+        speck_share: float,
+        polygon_error_px: float,
     ) -> None:
         self._images = images
         self._store = store
         self._slot = slot
+        self._turns = turns
+        self._telemetry = telemetry
         self._speck_share = speck_share
+        self._polygon_error_px = polygon_error_px
         self._prefetcher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prefetch")
         self._prefetch_places = threading.BoundedSemaphore(_MAX_PREFETCHES)
 
-    def answer(self, task: TaskRequest, region: RegionRequest) -> dict[str, Any]:
-        """Return the entry of `results` for a task's region.
+    def results(self, tasks: list[TaskRequest]) -> list[dict[str, Any]]:
+        """Return the entries of `results` for a request's tasks; none for tasks being opened.
 
         Raises:
-            ImageError: The image cannot be used, or is not of the size that the page sees.
+            ImageError: An image cannot be used, or is not of the size that the page sees.
             NotReadyError: The weights are not loaded.
+            BusyError: Too many requests are in work.
         """
-        image = self._images.load(task.image)
-        _check_size(image, region)
-        prediction = self._predict(image, region)
-        mask = remove_specks(prediction.mask, prediction.clicks, share=self._speck_share)
-        return region_result(
-            region, mask, score=round(prediction.score, 4), version=self._slot.version
-        )
+        results = []
+        for task in tasks:
+            if task.is_opening:
+                self._prefetch(task)
+            elif task.region is None:
+                results.append(empty_result())
+            else:
+                results.append(self._answer(task, task.region))
+        return results
 
-    def prefetch(self, task: TaskRequest) -> None:
+    def _answer(self, task: TaskRequest, region: RegionRequest) -> dict[str, Any]:
+        who = Region(task=f"{task.project}/{task.task_id}", point_ids=region.point_ids)
+        try:
+            with (
+                self._telemetry.click(task.task_id, len(region.clicks)),
+                self._turns.place(who) as place,
+            ):
+                with self._telemetry.step("image"):
+                    image = self._images.load(task.image, task_id=task.task_id)
+                _check_size(image, region)
+                prediction = self._predict(image, region, place)
+                with self._telemetry.step("mask"):
+                    mask = remove_specks(
+                        prediction.mask, prediction.clicks, share=self._speck_share
+                    )
+                with self._telemetry.step("encode"):
+                    return self._encoded(region, mask, round(prediction.score, 4))
+        except SupersededError:
+            self._telemetry.superseded(task.task_id)
+            return empty_result()
+
+    def _predict(self, image: LoadedImage, region: RegionRequest, place: Place) -> Prediction:
+        segmenter = self._slot.segmenter(wait_s=_WAIT_FOR_WEIGHTS_S)
+        known = self._store.longest_prefix(image.digest, segmenter.version, region.clicks)
+        n_done = len(known.clicks) if known else 0
+        rounds = segmenter.rounds(image.pixels, region.clicks, known)
+        prediction = known
+        for _ in range(n_done, len(region.clicks)):
+            with self._turns.turn(place), self._telemetry.step("round"):
+                prediction = next(rounds)
+            self._store.remember(image.digest, segmenter.version, prediction)
+        assert prediction is not None, "a region has clicks"
+        return prediction
+
+    def _encoded(
+        self, region: RegionRequest, mask: NDArray[np.bool_], score: float
+    ) -> dict[str, Any]:
+        version = self._slot.version
+        if region.control.kind == "brush":
+            return result(brush_rows(region, mask), score=score, version=version)
+        polygons = polygons_of(mask, max_error_px=self._polygon_error_px)
+        iou = round(polygon_iou(polygons, mask), 4)
+        self._telemetry.metrics.polygon_iou.observe(iou)
+        rows = polygon_rows(region, polygons)
+        return result(rows, score=score, version=version, polygon_iou=iou)
+
+    def _prefetch(self, task: TaskRequest) -> None:
         """Fetch and decode a task's image in the background; a full queue skips it."""
         if not self._prefetch_places.acquire(blocking=False):
             _log.info("prefetch of task %s skipped: %d are waiting", task.task_id, _MAX_PREFETCHES)
             return
-        self._prefetcher.submit(self._load_quietly, task)
+        self._prefetcher.submit(copy_context().run, self._load_quietly, task)
 
     def _load_quietly(self, task: TaskRequest) -> None:
         try:
-            self._images.load(task.image)
+            self._images.load(task.image, task_id=task.task_id)
         except MfpError as error:
-            _log.warning("prefetch of task %s failed: %s", task.task_id, error)
+            self._telemetry.failed(error, during=f"fetching the image of task {task.task_id}")
         finally:
             self._prefetch_places.release()
-
-    def _predict(self, image: LoadedImage, region: RegionRequest) -> Prediction:
-        version = self._slot.version
-        known = self._store.longest_prefix(image.digest, version, region.clicks)
-        if known is not None and known.clicks == region.clicks:
-            return known
-        with self._slot.segmenter(wait_s=_WAIT_FOR_WEIGHTS_S) as segmenter:
-            for prediction in segmenter.rounds(image.pixels, region.clicks, known):
-                self._store.remember(image.digest, version, prediction)
-        return prediction
 
 
 def _check_size(image: LoadedImage, region: RegionRequest) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from backend.label_config import BrushControl, LabelConfig, parse_label_config
+from backend.label_config import LabelConfig, MaskControl, parse_label_config
 from mfp_model.clicks import Click
 from mfp_model.errors import MfpError
 
@@ -26,14 +26,16 @@ class RegionRequest:
 
     Attributes:
         clicks: Clicks in pixels of the displayed image, oldest first, at least one positive.
-        brush: Control that the answer belongs to.
+        point_ids: Label Studio's ids of the clicks, kept while the object is being clicked.
+        control: Control that the answer belongs to.
         label: Label of the answer, None where the control has none.
         width: Image width in pixels as the page sees it.
         height: Image height in pixels as the page sees it.
     """
 
     clicks: tuple[Click, ...]
-    brush: BrushControl
+    point_ids: frozenset[str]
+    control: MaskControl
     label: str | None
     width: int
     height: int
@@ -44,8 +46,8 @@ class TaskRequest:
     """One task of a request.
 
     Attributes:
-        task_id: For logs.
-        project: Label Studio's project id, for logs.
+        task_id: Label Studio's task id.
+        project: Label Studio's project id.
         image: Address of the image as the task names it.
         is_opening: True where the page opens the task, False where it asks about clicks.
         region: The object being clicked, None where there is no positive click.
@@ -118,11 +120,11 @@ def _task(
         project=project,
         image=image,
         is_opening=points is None,
-        region=_region(points, config.brush_for(image_name)) if points and has_positive else None,
+        region=_region(points, config.control_for(image_name)) if points and has_positive else None,
     )
 
 
-def _region(points: list[Mapping[str, Any]], brush: BrushControl) -> RegionRequest:
+def _region(points: list[Mapping[str, Any]], control: MaskControl) -> RegionRequest:
     width, height = (_size(points[-1], name) for name in ("original_width", "original_height"))
     clicks = tuple(
         Click(
@@ -132,8 +134,14 @@ def _region(points: list[Mapping[str, Any]], brush: BrushControl) -> RegionReque
         )
         for point in points
     )
-    label = _label(points[-1], brush)
-    return RegionRequest(clicks=clicks, brush=brush, label=label, width=width, height=height)
+    return RegionRequest(
+        clicks=clicks,
+        point_ids=frozenset(str(point.get("id")) for point in points),
+        control=control,
+        label=_label(points[-1], control),
+        width=width,
+        height=height,
+    )
 
 
 def _size(point: Mapping[str, Any], name: str) -> int:
@@ -152,11 +160,11 @@ def _pixels(point: Mapping[str, Any], axis: str, size: int) -> float:
     return min(max(percent, 0.0), 100.0) / 100 * size
 
 
-def _label(point: Mapping[str, Any], brush: BrushControl) -> str | None:
-    """The point's label where the brush control has it, else the control's first."""
+def _label(point: Mapping[str, Any], control: MaskControl) -> str | None:
+    """The point's label where the mask's control has it, else the control's first."""
     value = point["value"]
     named = value.get("keypointlabels") or value.get("labels") or []
     for label in named if isinstance(named, list) else []:
-        if label in brush.labels:
+        if label in control.labels:
             return str(label)
-    return brush.labels[0] if brush.labels else None
+    return control.labels[0] if control.labels else None

@@ -10,39 +10,74 @@ from numpy.typing import NDArray
 
 from backend import brush_rle
 from backend.request import RegionRequest
+from mfp_model.polygons import Polygon
+
+_PERCENT_DIGITS = 5  # 0.001 pixels at 10,000 pixels
 
 
-def region_result(
-    region: RegionRequest, mask: NDArray[np.bool_], *, score: float, version: str
-) -> dict[str, Any]:
-    """Return one entry of `results` with the mask as a brush region.
+def brush_rows(region: RegionRequest, mask: NDArray[np.bool_]) -> list[dict[str, Any]]:
+    """Return a mask as a brush region.
 
     Args:
         region: What was asked.
         mask: bool `[region.height, region.width]`; any other size breaks the page for good.
-        score: 0..1.
-        version: The model version.
     """
     assert mask.shape == (region.height, region.width)
+    return _rows(region, {"format": "rle", "rle": brush_rle.encode(mask)})
+
+
+def polygon_rows(region: RegionRequest, polygons: list[Polygon]) -> list[dict[str, Any]]:
+    """Return a mask's parts as polygon regions; points are in pixels."""
+    scale = 100 / np.array([region.width, region.height])
+    return [
+        row
+        for polygon in polygons
+        for row in _rows(
+            region,
+            {"points": np.round(polygon * scale, _PERCENT_DIGITS).tolist(), "closed": True},
+        )
+    ]
+
+
+def _rows(region: RegionRequest, shape: dict[str, Any]) -> list[dict[str, Any]]:
+    """One region: a row, or two of one id where the labels have a control of their own."""
+    control = region.control
     common = {
         "id": secrets.token_urlsafe(8),
-        "to_name": region.brush.to_name,
+        "to_name": control.to_name,
         "original_width": region.width,
         "original_height": region.height,
         "image_rotation": 0,
-        "score": score,
         "origin": "prediction",
     }
-    value: dict[str, Any] = {"format": "rle", "rle": brush_rle.encode(mask)}
     labels = [region.label] if region.label is not None else []
-    if region.brush.labels_name is None:
-        value["brushlabels"] = labels
-        rows = [{**common, "from_name": region.brush.name, "type": "brushlabels", "value": value}]
-    else:
-        value["labels"] = labels
-        names = ((region.brush.name, "brush"), (region.brush.labels_name, "labels"))
-        rows = [{**common, "from_name": name, "type": kind, "value": value} for name, kind in names]
-    return {"result": rows, "score": score, "model_version": version}
+    if control.labels_name is None:
+        kind = f"{control.kind}labels"
+        return [
+            {**common, "from_name": control.name, "type": kind, "value": {**shape, kind: labels}}
+        ]
+    value = {**shape, "labels": labels}
+    names = ((control.name, control.kind), (control.labels_name, "labels"))
+    return [{**common, "from_name": name, "type": kind, "value": value} for name, kind in names]
+
+
+def result(
+    rows: list[dict[str, Any]], *, score: float, version: str, polygon_iou: float | None = None
+) -> dict[str, Any]:
+    """Return one entry of `results`.
+
+    Args:
+        rows: The regions.
+        score: 0..1.
+        version: The model version.
+        polygon_iou: IoU of the polygons with the mask, for polygons.
+    """
+    entry: dict[str, Any] = {
+        "result": [{**row, "score": score} for row in rows],
+        "score": score,
+        "model_version": version,
+    }
+    return entry if polygon_iou is None else {**entry, "polygon_iou": polygon_iou}
 
 
 def empty_result() -> dict[str, Any]:

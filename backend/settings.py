@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +11,18 @@ from urllib.parse import urlsplit
 from mfp_model.errors import ConfigError
 
 CACHE_DIR = Path("~/.cache/label-studio-mfp")
+# Where Label Studio's redirects for cloud storage lead: Amazon, Google, Azure.
+CLOUD_HOSTS = (
+    "s3.amazonaws.com",
+    "s3.*.amazonaws.com",
+    "*.s3.amazonaws.com",
+    "*.s3.*.amazonaws.com",
+    "storage.googleapis.com",
+    "*.storage.googleapis.com",
+    "*.blob.core.windows.net",
+)
+LOG_FORMATS = ("text", "json")
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,33 +32,60 @@ class Settings:
     Attributes:
         label_studio_url: `LABEL_STUDIO_URL`, where relative image addresses are fetched.
         label_studio_api_key: `LABEL_STUDIO_API_KEY`, a legacy or a personal access token.
+        username: `MFP_USERNAME`, of the Basic auth that every route but `/health` asks for.
+        password: `MFP_PASSWORD`, empty for no access control.
+        allows_open: `MFP_ALLOW_OPEN`, listen to other machines without access control.
+        max_request_mb: `MFP_MAX_REQUEST_MB`, larger request bodies are refused.
+        max_waiting: `MFP_MAX_WAITING`, requests in work or in line per worker; more get "busy".
+        log_format: `MFP_LOG_FORMAT`, text or json.
         checkpoint: `MFP_CHECKPOINT`, weights; empty for the shipped ones.
         device: `MFP_DEVICE`, auto, cpu, cuda or cuda:N.
         n_torch_threads: `MFP_TORCH_THREADS`, CPU threads per worker; 0 for all cores.
         max_megapixels: `MFP_MAX_MEGAPIXELS`, larger images are refused by their header.
         max_image_mb: `MFP_MAX_IMAGE_MB`, larger downloads are refused.
         fetch_timeout_s: `MFP_FETCH_TIMEOUT_S`, limit to connect and between two packets.
+        fetch_total_s: `MFP_FETCH_TOTAL_S`, limit for a whole file, redirects included.
+        image_hosts: `MFP_IMAGE_HOSTS`, hosts outside Label Studio that images may come from, `*`
+            stands for any letters; empty for the three clouds' storage.
+        private_networks: `MFP_PRIVATE_NETWORKS`, private address ranges that those may lie in.
+        ca_bundle: `MFP_CA_BUNDLE`, file with the certificate authorities to trust.
+        uploads_dir: `MFP_UPLOADS_DIR`, Label Studio's folder `media/upload` where it is mounted.
+        local_files_dir: `MFP_LOCAL_FILES_DIR`, its local files' document root, likewise.
         image_cache_mb: `MFP_IMAGE_CACHE_MB`, decoded images kept per worker.
         click_cache_mb: `MFP_CLICK_CACHE_MB`, rounds kept per worker.
         cache_age_s: `MFP_CACHE_AGE_S`, older entries of both caches are dropped.
         cache_dir: `MFP_CACHE_DIR`, where `mfp fetch-weights` puts what it downloads.
         speck_share: `MFP_SPECK_SHARE`, parts and holes smaller than this share of the
             largest part, and without a click, are removed from answers; 0 keeps all.
+        polygon_error_px: `MFP_POLYGON_ERROR_PX`, how far a polygon may be from the mask's edge.
     """
 
     label_studio_url: str = ""
     label_studio_api_key: str = ""
+    username: str = ""
+    password: str = ""
+    allows_open: bool = False
+    max_request_mb: float = 64.0
+    max_waiting: int = 12
+    log_format: str = "text"
     checkpoint: Path | None = None
     device: str = "auto"
     n_torch_threads: int = 0
     max_megapixels: float = 50.0
     max_image_mb: float = 200.0
     fetch_timeout_s: float = 20.0
+    fetch_total_s: float = 60.0
+    image_hosts: tuple[str, ...] = CLOUD_HOSTS
+    private_networks: tuple[Network, ...] = ()
+    ca_bundle: Path | None = None
+    uploads_dir: Path | None = None
+    local_files_dir: Path | None = None
     image_cache_mb: float = 512.0
     click_cache_mb: float = 256.0
     cache_age_s: float = 3600.0
     cache_dir: Path = CACHE_DIR
     speck_share: float = 0.005
+    polygon_error_px: float = 1.0
 
     def __post_init__(self) -> None:
         if self.label_studio_url and urlsplit(self.label_studio_url).scheme not in (
@@ -55,8 +95,28 @@ class Settings:
             raise ConfigError(
                 f"LABEL_STUDIO_URL={self.label_studio_url!r}: expected http://… or https://…"
             )
-        if self.checkpoint is not None and not self.checkpoint.is_file():
-            raise ConfigError(f"MFP_CHECKPOINT={str(self.checkpoint)!r}: no such file")
+        if bool(self.username) != bool(self.password):
+            raise ConfigError("MFP_USERNAME and MFP_PASSWORD: expected both or none of them")
+        if ":" in self.username:
+            raise ConfigError(f"MFP_USERNAME={self.username!r}: a colon cannot be sent")
+        if self.log_format not in LOG_FORMATS:
+            raise ConfigError(
+                f"MFP_LOG_FORMAT={self.log_format!r}: expected one of {', '.join(LOG_FORMATS)}"
+            )
+        for name, file in (("MFP_CHECKPOINT", self.checkpoint), ("MFP_CA_BUNDLE", self.ca_bundle)):
+            if file is not None and not file.is_file():
+                raise ConfigError(f"{name}={str(file)!r}: no such file")
+        for name, folder in (
+            ("MFP_UPLOADS_DIR", self.uploads_dir),
+            ("MFP_LOCAL_FILES_DIR", self.local_files_dir),
+        ):
+            if folder is not None and not folder.is_dir():
+                raise ConfigError(f"{name}={str(folder)!r}: no such folder")
+
+    @property
+    def asks_for_password(self) -> bool:
+        """Whether requests need Basic auth."""
+        return bool(self.password)
 
     def with_torch_threads(self, n_threads: int) -> Settings:
         """Return these settings with another number of CPU threads per worker."""
@@ -67,24 +127,36 @@ class Settings:
         """Return the settings that an environment holds.
 
         Raises:
-            ConfigError: A value that is not a number, or outside its range.
+            ConfigError: A value that cannot be read, is outside its range, or names no file.
         """
         read = _Reader(environ)
-        checkpoint = environ.get("MFP_CHECKPOINT", "")
         return cls(
-            label_studio_url=environ.get("LABEL_STUDIO_URL", "").rstrip("/"),
-            label_studio_api_key=environ.get("LABEL_STUDIO_API_KEY", ""),
-            checkpoint=Path(checkpoint) if checkpoint else None,
-            device=environ.get("MFP_DEVICE", "") or "auto",
+            label_studio_url=read.text("LABEL_STUDIO_URL").rstrip("/"),
+            label_studio_api_key=read.text("LABEL_STUDIO_API_KEY"),
+            username=read.text("MFP_USERNAME"),
+            password=read.text("MFP_PASSWORD"),
+            allows_open=read.switch("MFP_ALLOW_OPEN"),
+            max_request_mb=read.number("MFP_MAX_REQUEST_MB", 64, low=0.001),
+            max_waiting=int(read.number("MFP_MAX_WAITING", 12, low=1)),
+            log_format=read.text("MFP_LOG_FORMAT") or "text",
+            checkpoint=read.path("MFP_CHECKPOINT"),
+            device=read.text("MFP_DEVICE") or "auto",
             n_torch_threads=int(read.number("MFP_TORCH_THREADS", 0, low=0)),
             max_megapixels=read.number("MFP_MAX_MEGAPIXELS", 50, low=0.000001),
             max_image_mb=read.number("MFP_MAX_IMAGE_MB", 200, low=0.001),
             fetch_timeout_s=read.number("MFP_FETCH_TIMEOUT_S", 20, low=0.1),
+            fetch_total_s=read.number("MFP_FETCH_TOTAL_S", 60, low=0.1),
+            image_hosts=read.items("MFP_IMAGE_HOSTS") or CLOUD_HOSTS,
+            private_networks=read.networks("MFP_PRIVATE_NETWORKS"),
+            ca_bundle=read.path("MFP_CA_BUNDLE"),
+            uploads_dir=read.path("MFP_UPLOADS_DIR"),
+            local_files_dir=read.path("MFP_LOCAL_FILES_DIR"),
             image_cache_mb=read.number("MFP_IMAGE_CACHE_MB", 512, low=0),
             click_cache_mb=read.number("MFP_CLICK_CACHE_MB", 256, low=0),
             cache_age_s=read.number("MFP_CACHE_AGE_S", 3600, low=1),
             cache_dir=Path(environ.get("MFP_CACHE_DIR") or CACHE_DIR).expanduser(),
             speck_share=read.number("MFP_SPECK_SHARE", 0.005, low=0, high=1),
+            polygon_error_px=read.number("MFP_POLYGON_ERROR_PX", 1, low=0),
         )
 
 
@@ -92,8 +164,30 @@ class Settings:
 class _Reader:
     environ: Mapping[str, str]
 
+    def text(self, name: str) -> str:
+        return self.environ.get(name, "").strip()
+
+    def path(self, name: str) -> Path | None:
+        text = self.text(name)
+        return Path(text) if text else None
+
+    def switch(self, name: str) -> bool:
+        text = self.text(name).lower()
+        if text not in ("", "0", "1", "false", "true", "no", "yes"):
+            raise ConfigError(f"{name}={text!r}: expected true or false")
+        return text in ("1", "true", "yes")
+
+    def items(self, name: str) -> tuple[str, ...]:
+        return tuple(item.strip().lower() for item in self.text(name).split(",") if item.strip())
+
+    def networks(self, name: str) -> tuple[Network, ...]:
+        try:
+            return tuple(ipaddress.ip_network(item) for item in self.items(name))
+        except ValueError as error:
+            raise ConfigError(f"{name}: {error}; expected ranges such as 10.0.0.0/8") from None
+
     def number(self, name: str, default: float, *, low: float, high: float = float("inf")) -> float:
-        text = self.environ.get(name, "")
+        text = self.text(name)
         try:
             value = float(text) if text else float(default)
         except ValueError:

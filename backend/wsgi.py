@@ -1,13 +1,17 @@
-"""For gunicorn: `gunicorn "backend.wsgi:application()"`. `mfp serve` does the same."""
+"""For a WSGI server of your own: `gunicorn "backend.wsgi:application()"`, with one worker.
+
+`mfp serve` does more: it adds up the metrics of several workers and checks the address.
+"""
 
 from __future__ import annotations
 
-import logging
+import logging.config
 import os
 
 from flask import Flask
 
 from backend.app import create_app
+from backend.logs import log_config
 from backend.settings import Settings
 
 
@@ -18,7 +22,6 @@ def application() -> Flask:
         ConfigError: A setting is wrong.
         CheckpointError: The weights' file is missing or damaged.
     """
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    return create_app(Settings.from_env(os.environ))
+    settings = Settings.from_env(os.environ)
+    logging.config.dictConfig(log_config(settings.log_format))
+    return create_app(settings)

@@ -29,6 +29,10 @@ class DiskSegmenter(Segmenter):
     def version(self) -> str:
         return "disks-1"
 
+    @property
+    def device(self) -> str:
+        return "cpu"
+
     def rounds(
         self,
         image: NDArray[np.uint8],

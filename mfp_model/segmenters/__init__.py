@@ -71,6 +71,11 @@ class Segmenter(ABC):
     def version(self) -> str:
         """What answers carry as their model version."""
 
+    @property
+    @abstractmethod
+    def device(self) -> str:
+        """Where it computes, in torch's words."""
+
     @abstractmethod
     def rounds(
         self,

@@ -7,8 +7,10 @@ import requests
 
 from backend.demo.label_studio_api import LabelStudioApi
 from backend.demo.processes import TOKEN, Server
+from backend.image_sources import ImageSources
 from backend.images import ImageLoader
 from backend.label_studio_access import LabelStudioAccess
+from backend.web_fetch import FetchLimits, WebFetcher
 from mfp_model.errors import ImageError
 from tests.e2e.conftest import PHOTOS, ROOT
 
@@ -17,14 +19,11 @@ _LEGACY = {"Authorization": f"Token {TOKEN}"}
 
 def _loader(server: Server, key: str) -> ImageLoader:
     access = LabelStudioAccess(url=server.url, api_key=key, timeout_s=30)
-    return ImageLoader(
-        access,
-        max_megapixels=50,
-        max_file_bytes=10_000_000,
-        timeout_s=30,
-        cache_bytes=0,
-        cache_age_s=1,
+    limits = FetchLimits(max_bytes=10_000_000, timeout_s=30, total_s=60)
+    sources = ImageSources(
+        WebFetcher(access, limits), label_studio_url=server.url, max_bytes=10_000_000
     )
+    return ImageLoader(sources.read, max_megapixels=50, cache_bytes=0, cache_age_s=1)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +54,10 @@ def _addresses(api: LabelStudioApi, project: int) -> list[str]:
 def test_uploads_and_local_files_load_with_a_legacy_token(
     label_studio: Server, api: LabelStudioApi, project: int
 ) -> None:
-    sizes = [_loader(label_studio, TOKEN).load(a).pixels.shape for a in _addresses(api, project)]
+    sizes = [
+        _loader(label_studio, TOKEN).load(a, task_id="1").pixels.shape
+        for a in _addresses(api, project)
+    ]
     assert sizes == [(300, 451, 3), (1400, 932, 3)]
 
 
@@ -63,7 +65,7 @@ def test_and_with_a_personal_access_token(
     label_studio: Server, api: LabelStudioApi, project: int, personal_token: str
 ) -> None:
     loader = _loader(label_studio, personal_token)
-    sizes = [loader.load(address).pixels.shape for address in _addresses(api, project)]
+    sizes = [loader.load(address, task_id="1").pixels.shape for address in _addresses(api, project)]
     assert sizes == [(300, 451, 3), (1400, 932, 3)]
 
 
@@ -71,4 +73,4 @@ def test_without_a_token_the_error_says_what_to_set(
     label_studio: Server, api: LabelStudioApi, project: int
 ) -> None:
     with pytest.raises(ImageError, match="set LABEL_STUDIO_API_KEY"):
-        _loader(label_studio, "").load(_addresses(api, project)[0])
+        _loader(label_studio, "").load(_addresses(api, project)[0], task_id="1")

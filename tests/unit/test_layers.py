@@ -15,7 +15,7 @@ _ROOT = Path(__file__).parents[2]
 _LAYERS = (
     ("errors",),
     ("clicks", "rle"),
-    ("click_map", "click_window", "transforms", "specks", "click_simulation", "sbd"),
+    ("click_map", "click_window", "transforms", "specks", "click_simulation", "sbd", "polygons"),
     ("modulation",),
     ("backbones", "heads"),
     ("network",),
@@ -61,7 +61,7 @@ def test_the_model_knows_no_server_and_no_layer_above(path: Path) -> None:
     "path", [*_modules("mfp_model"), *_modules("backend")], ids=lambda p: str(p.relative_to(_ROOT))
 )
 def test_only_settings_and_entry_points_read_the_environment(path: Path) -> None:
-    entries = {"settings.py", "cli.py", "wsgi.py", "processes.py"}
+    entries = {"settings.py", "cli.py", "wsgi.py", "serve.py", "processes.py"}
     if path.name not in entries:
         assert not re.search(r"os\.environ|getenv", path.read_text())
 

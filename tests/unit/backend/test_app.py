@@ -112,7 +112,10 @@ def test_a_failure_is_an_empty_answer_that_is_logged_and_counted(
     assert answer.json["results"] == []
     assert "image is 1000x768, but the page sees 1024x768" in answer.json["error"]
     assert "image is 1000x768" in caplog.text
-    assert client.get("/health").json["errors"] == {"ImageError": 1}
+    assert 'mfp_errors_total{kind="ImageError"} 1.0' in client.get("/metrics").text
+    page = client.get("/").text
+    assert "image is 1000x768" in page
+    assert "Open the task&#39;s image" in page
 
 
 def test_a_bug_is_an_empty_answer_without_a_traceback(
@@ -168,7 +171,7 @@ def test_weights_that_cannot_be_loaded_show_in_health(caplog: pytest.LogCaptureF
     while client.get("/health").status_code == 200:
         assert time.monotonic() < until
         time.sleep(0.01)
-    assert client.get("/health").json["failure"] == "no such weights"
+    assert "no such weights" in client.get("/").text
 
 
 @pytest.mark.parametrize(

@@ -72,9 +72,31 @@ def test_the_first_frame_of_an_animation_counts() -> None:
     assert _only(_decode(content)) == (255, 0, 0)
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", b"<svg xmlns='http://www.w3.org/2000/svg'/>"])
-def test_what_is_no_image_is_refused(content: bytes) -> None:
-    with pytest.raises(ImageError, match="no image file"):
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "0 bytes that are no image file known here"),
+        (b"hello", "no image file"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "an SVG drawing"),
+        (b"<!DOCTYPE html><html>", "a web page"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n", "no image file"),
+    ],
+)
+def test_what_is_no_image_is_refused(content: bytes, message: str) -> None:
+    with pytest.raises(ImageError, match=message):
+        _decode(content)
+
+
+def test_the_first_page_of_a_tiff_counts() -> None:
+    pages = [Image.new("RGB", (6, 6), color) for color in ("red", "blue")]
+    pixels = _decode(_file(pages[0], "TIFF", save_all=True, append_images=pages[1:]))
+    assert pixels[3, 3].tolist() == [255, 0, 0]
+
+
+def test_a_bomb_is_refused_by_its_header() -> None:
+    content = _file(Image.new("1", (16000, 16000)), "PNG")
+    assert len(content) < 100_000
+    with pytest.raises(ImageError, match="MFP_MAX_MEGAPIXELS|decompression bomb"):
         _decode(content)
 
 

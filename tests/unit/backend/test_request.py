@@ -21,7 +21,7 @@ def test_percent_becomes_pixels_of_the_original_image(capture: Capture) -> None:
     assert task.region.clicks == (
         Click(x=44.99424626006904 / 100 * 1024, y=25.009589566551593 / 100 * 768),
     )
-    assert (task.region.brush.name, task.region.brush.to_name) == ("brush", "image")
+    assert (task.region.control.name, task.region.control.to_name) == ("brush", "image")
     assert task.region.label == "Object"
 
 
@@ -42,7 +42,7 @@ def test_a_point_that_comes_twice_counts_once(capture: Capture) -> None:
     assert task.region is not None
     assert len(task.region.clicks) == 1
     assert task.region.label == "Dog"
-    assert task.region.brush.labels_name == "labels"
+    assert task.region.control.labels_name == "labels"
 
 
 def test_points_that_survived_a_reload_are_not_ours(capture: Capture) -> None:
@@ -115,9 +115,21 @@ def test_a_body_that_is_no_object_is_refused() -> None:
         parse_predict([])
 
 
-def test_a_label_config_without_brush_says_so(capture: Capture) -> None:
+def test_the_first_mask_control_of_the_configuration_is_answered(capture: Capture) -> None:
     body = capture("predict_first_click")
-    body["label_config"] = body["label_config"].replace("BrushLabels", "PolygonLabels")
+    for before, after, kind in (
+        ("BrushLabels", "PolygonLabels", "polygon"),
+        ("<PolygonLabels", '<BrushLabels name="b" toName="image"/><PolygonLabels', "brush"),
+    ):
+        body["label_config"] = body["label_config"].replace(before, after)
+        (task,) = parse_predict(body)
+        assert task.region is not None
+        assert task.region.control.kind == kind
+
+
+def test_a_label_config_without_masks_says_so(capture: Capture) -> None:
+    body = capture("predict_first_click")
+    body["label_config"] = body["label_config"].replace("BrushLabels", "EllipseLabels")
     with pytest.raises(LabelConfigError, match="no <BrushLabels"):
         parse_predict(body)
 

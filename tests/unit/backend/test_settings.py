@@ -29,9 +29,24 @@ def test_every_field_has_a_variable(tmp_path: Path) -> None:
             "MFP_CACHE_AGE_S": "60",
             "MFP_CACHE_DIR": str(tmp_path),
             "MFP_SPECK_SHARE": "0",
+            "MFP_USERNAME": "team",
+            "MFP_PASSWORD": "secret",
+            "MFP_ALLOW_OPEN": "yes",
+            "MFP_MAX_REQUEST_MB": "3",
+            "MFP_MAX_WAITING": "4",
+            "MFP_LOG_FORMAT": "json",
+            "MFP_FETCH_TOTAL_S": "30",
+            "MFP_IMAGE_HOSTS": "*.example.com, images.example",
+            "MFP_PRIVATE_NETWORKS": "10.0.0.0/8,fd00::/8",
+            "MFP_CA_BUNDLE": str(checkpoint),
+            "MFP_UPLOADS_DIR": str(tmp_path),
+            "MFP_LOCAL_FILES_DIR": str(tmp_path),
+            "MFP_POLYGON_ERROR_PX": "0.5",
         }
     )
     assert settings.label_studio_url == "https://labels.example"
+    assert settings.image_hosts == ("*.example.com", "images.example")
+    assert settings.asks_for_password
     changed = [
         name for name in Settings.__slots__ if getattr(settings, name) == getattr(Settings(), name)
     ]
@@ -47,6 +62,11 @@ def test_every_field_has_a_variable(tmp_path: Path) -> None:
         ("MFP_CACHE_AGE_S", "-1", "1 <= value"),
         ("LABEL_STUDIO_URL", "labels.example", "expected http"),
         ("MFP_CHECKPOINT", "/nowhere/w", "no such file"),
+        ("MFP_UPLOADS_DIR", "/nowhere", "no such folder"),
+        ("MFP_PRIVATE_NETWORKS", "10.0.0.1/8", "ranges such as"),
+        ("MFP_ALLOW_OPEN", "maybe", "true or false"),
+        ("MFP_LOG_FORMAT", "xml", "text, json"),
+        ("MFP_USERNAME", "me", "MFP_PASSWORD: expected both"),
     ],
 )
 def test_a_bad_value_is_refused_by_name(name: str, value: str, message: str) -> None:

@@ -1,0 +1,97 @@
+"""The server's figures in Prometheus' format, right with one worker process and with several."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+
+_SECONDS = (0.005, 0.01, 0.02, 0.04, 0.06, 0.1, 0.15, 0.25, 0.5, 1, 2, 5, 10, 30)
+_IOUS = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 1)
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+
+class Metrics:
+    """Counters, gauges and histograms; all names begin with `mfp_`."""
+
+    def __init__(self, shared_dir: Path | None = None) -> None:
+        """Make the figures.
+
+        Args:
+            shared_dir: The folder of `PROMETHEUS_MULTIPROC_DIR`, which all workers of a server
+                write to and which must be set before this module is imported; None for a
+                process that is alone.
+        """
+        self._shared_dir = shared_dir
+        registry = self._registry = CollectorRegistry()
+
+        def counter(name: str, told: str, *labels: str) -> Counter:
+            return Counter(name, told, labels, registry=registry)
+
+        def gauge(name: str, told: str, *labels: str) -> Gauge:
+            return Gauge(name, told, labels, registry=registry, multiprocess_mode="livesum")
+
+        def histogram(
+            name: str, told: str, *labels: str, buckets: tuple[float, ...] = _SECONDS
+        ) -> Histogram:
+            return Histogram(name, told, labels, buckets=buckets, registry=registry)
+
+        self.requests = counter("mfp_requests", "HTTP requests.", "route", "status")
+        self.clicks = counter(
+            "mfp_clicks",
+            "Requests with clicks: answered, superseded by a newer click, busy, failed.",
+            "outcome",
+        )
+        self.errors = counter("mfp_errors", "Errors by kind.", "kind")
+        self.cache_uses = counter("mfp_cache_uses", "Cache uses: hit, miss.", "cache", "result")
+        self.cache_bytes = gauge("mfp_cache_bytes", "Bytes held by a cache.", "cache")
+        self.waiting = gauge("mfp_waiting", "Requests with clicks in work or in line.")
+        self.model = gauge(
+            "mfp_model",
+            "Workers that answer with this model version on this device.",
+            "version",
+            "device",
+        )
+        self.answer_seconds = histogram(
+            "mfp_answer_seconds", "From a request with clicks to its mask."
+        )
+        self.step_seconds = histogram(
+            "mfp_step_seconds", "Steps of an answer: image, wait, round, mask, encode.", "step"
+        )
+        self.polygon_iou = histogram(
+            "mfp_polygon_iou", "IoU of a polygon answer with its mask.", buckets=_IOUS
+        )
+
+    def exposition(self) -> bytes:
+        """Return the text that Prometheus reads, summed over the workers."""
+        return generate_latest(self._collected())
+
+    def value(self, name: str, **labels: str) -> float:
+        """Return a figure by its sample's name, summed over the workers; 0 if never counted."""
+        samples = (s for metric in self._collected().collect() for s in metric.samples)
+        return sum(
+            sample.value
+            for sample in samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
+    def labels(self, name: str, label: str) -> set[str]:
+        """Return the values that a label of a figure has."""
+        samples = (s for metric in self._collected().collect() for s in metric.samples)
+        return {sample.labels[label] for sample in samples if sample.name == name}
+
+    def _collected(self) -> CollectorRegistry:
+        if self._shared_dir is None:
+            return self._registry
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry, path=str(self._shared_dir))  # type: ignore[no-untyped-call]
+        return registry

@@ -1,0 +1,110 @@
+"""The page for people: is it well, how fast, and what went wrong.
+
+Label Studio shows an annotator nothing of a backend's errors, so this page does, each with what
+to do about it.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+
+from flask import render_template
+
+from backend.journal import Minute
+from backend.model_slot import ModelSlot
+from backend.telemetry import Telemetry
+
+_MINUTES = 60
+_N_ERRORS = 25
+_CHART_HEIGHT = 60
+_ADVICE = {
+    "AccessError": "Enter the backend's user name and password where Label Studio's project "
+    "settings connect the model; for webhooks write them into the URL.",
+    "BusyError": "More clicks arrive than are computed: add workers, a GPU, or raise "
+    "MFP_MAX_WAITING.",
+    "ImageError": "Open the task's image in a browser. If it is well there, do what the message "
+    "says.",
+    "LabelConfigError": "Compare the project's label configuration with those in label_config/.",
+    "LabelStudioError": "Check LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY, and restart the backend.",
+    "NotReadyError": "The weights load for some seconds after a start. If it goes on, the log "
+    "says why.",
+    "RequestEntityTooLarge": "The task carries very many regions: raise MFP_MAX_REQUEST_MB.",
+    "RequestError": "Something other than Label Studio sends requests, or another version of it.",
+}
+_UNKNOWN = "This is a bug here: report it with the lines of the log that have this request's id."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    age: str
+    kind: str
+    message: str
+    advice: str
+    request_id: str
+
+
+def render_status(slot: ModelSlot, telemetry: Telemetry) -> str:
+    """Return the page's HTML."""
+    metrics, journal = telemetry.metrics, telemetry.journal
+    minutes = journal.minutes(_MINUTES)
+    busy = [minute for minute in minutes if minute.n_clicks]
+    now = time.time()
+    errors = [
+        _Row(
+            age=_age(now - error.at),
+            kind=error.kind,
+            message=error.message,
+            advice=_ADVICE.get(error.kind, _UNKNOWN),
+            request_id=error.request_id,
+        )
+        for error in journal.errors(_N_ERRORS)
+    ]
+    slowest = max((minute.p95_ms for minute in minutes), default=0.0)
+    return render_template(
+        "status.html",
+        slot=slot,
+        state="DOWN" if slot.failure else "ready" if slot.is_ready else "loading",
+        devices=sorted(metrics.labels("mfp_model", "device")),
+        n_workers=int(metrics.value("mfp_model")),
+        uptime=_age(journal.uptime_s()),
+        outcomes={
+            outcome: int(metrics.value("mfp_clicks_total", outcome=outcome))
+            for outcome in ("answered", "superseded", "busy", "failed")
+        },
+        waiting=int(metrics.value("mfp_waiting")),
+        cache_mb={
+            name: metrics.value("mfp_cache_bytes", cache=name) / 1e6
+            for name in ("images", "clicks")
+        },
+        median_ms=statistics.median([m.median_ms for m in busy]) if busy else None,
+        clicks_per_minute=max((minute.n_clicks for minute in minutes), default=0),
+        bars=_bars([minute.n_clicks for minute in minutes]),
+        median_line=_dots(minutes, [m.median_ms for m in minutes], slowest),
+        p95_line=_dots(minutes, [m.p95_ms for m in minutes], slowest),
+        slowest_ms=slowest,
+        height=_CHART_HEIGHT,
+        errors=errors,
+    )
+
+
+def _age(seconds: float) -> str:
+    return str(timedelta(seconds=int(max(seconds, 0))))
+
+
+def _bars(values: list[int]) -> list[tuple[int, float, float]]:
+    """Bars of a chart: x, top, height, in its own units."""
+    scale = _CHART_HEIGHT / max(*values, 1)
+    return [(10 * i, _CHART_HEIGHT - v * scale, v * scale) for i, v in enumerate(values)]
+
+
+def _dots(minutes: list[Minute], values: list[float], top: float) -> list[tuple[int, float]]:
+    """Points of a chart for the minutes that had clicks: x, y."""
+    scale = (_CHART_HEIGHT - 4) / (top or 1)
+    return [
+        (10 * i + 4, _CHART_HEIGHT - 2 - value * scale)
+        for i, (minute, value) in enumerate(zip(minutes, values, strict=True))
+        if minute.n_clicks
+    ]

@@ -1,0 +1,141 @@
+"""Who may compute when: one round at a time, requests taking turns, the newest click first of all.
+
+A request takes a place, and then a turn for each of its rounds; after a turn it goes to the end
+of the line. So somebody whose twenty clicks are computed again, as after a restart, delays
+another's single click by one round and not by twenty.
+
+Label Studio's page shows the answer to the newest click of a region only. A request that shares a
+point with a newer one of the same task is therefore superseded: it gets no further turn. Two
+annotators on one task share no point, so neither supersedes the other.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from mfp_model.errors import MfpError
+
+_MAX_WAIT_S = 90.0  # Label Studio gives up after 100
+
+
+class BusyError(MfpError):
+    """Too many requests are in work, or one waited too long."""
+
+
+class SupersededError(MfpError):
+    """A newer click of the same region has arrived."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """Whose turn it is: a task, and the ids of the points clicked."""
+
+    task: str
+    point_ids: frozenset[str]
+
+    def is_continued_by(self, other: Region) -> bool:
+        """Whether the other is about the same object of the same annotator."""
+        return self.task == other.task and not self.point_ids.isdisjoint(other.point_ids)
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """A request's place; `Turns.turn` takes it."""
+
+    region: Region
+    is_superseded: bool = False
+
+
+class Turns:
+    """The line in front of a device."""
+
+    def __init__(
+        self,
+        *,
+        max_places: int,
+        on_change: Callable[[int], None] = lambda n_places: None,
+        on_turn: Callable[[float], None] = lambda waited_s: None,
+    ) -> None:
+        """Make a line.
+
+        Args:
+            max_places: More requests at the same time are refused.
+            on_change: Told how many places are taken, whenever that changes.
+            on_turn: Told how many seconds a request waited for a turn.
+        """
+        self._max_places = max_places
+        self._on_change = on_change
+        self._on_turn = on_turn
+        self._changed = threading.Condition()
+        self._places: list[Place] = []
+        self._line: deque[Place] = deque()
+        self._has_turn: Place | None = None
+
+    @contextmanager
+    def place(self, region: Region) -> Iterator[Place]:
+        """Take a place, which supersedes those of the same region.
+
+        Raises:
+            BusyError: All places are taken.
+        """
+        mine = Place(region)
+        with self._changed:
+            for place in self._places:
+                if place.region.is_continued_by(region):
+                    place.is_superseded = True
+            self._changed.notify_all()
+            if len(self._places) >= self._max_places:
+                raise BusyError(
+                    f"{len(self._places)} requests are in work already (MFP_MAX_WAITING)"
+                )
+            self._places.append(mine)
+            self._on_change(len(self._places))
+        try:
+            yield mine
+        finally:
+            with self._changed:
+                self._places.remove(mine)
+                self._on_change(len(self._places))
+
+    @contextmanager
+    def turn(self, place: Place) -> Iterator[None]:
+        """Wait for the device and hold it.
+
+        Raises:
+            SupersededError: A newer click of the region has arrived.
+            BusyError: The device was not free within 90 seconds.
+        """
+        self._wait(place)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._has_turn = None
+                self._changed.notify_all()
+
+    def _wait(self, place: Place) -> None:
+        started = time.monotonic()
+        until = started + _MAX_WAIT_S
+        with self._changed:
+            self._line.append(place)
+            try:
+                while self._has_turn is not None or self._line[0] is not place:
+                    self._check(place, until)
+                    self._changed.wait(until - time.monotonic())
+                self._check(place, until)
+                self._has_turn = place
+            finally:
+                self._line.remove(place)
+                self._changed.notify_all()
+        self._on_turn(time.monotonic() - started)
+
+    def _check(self, place: Place, until: float) -> None:
+        if place.is_superseded:
+            raise SupersededError("a newer click of the same region has arrived")
+        if time.monotonic() >= until:
+            raise BusyError(f"waited {_MAX_WAIT_S:g} s for the device")

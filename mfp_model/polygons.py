@@ -1,0 +1,99 @@
+"""Masks as polygons, for tools that take no bitmaps.
+
+A polygon has one outline. A hole is joined to it by a cut of no width, walked there and back, so
+that filling by either rule leaves the hole empty.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from contourpy import FillType, contour_generator
+from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
+
+Polygon = NDArray[np.float64]
+
+
+def polygons_of(mask: NDArray[np.bool_], *, max_error_px: float) -> list[Polygon]:
+    """Return one polygon for each connected part of a mask.
+
+    The outlines run along the pixels' edges with their corners cut, and are then simplified
+    (Douglas-Peucker).
+
+        . # .       (1, 0.5) (1.5, 0) (2, 0.5) (1.5, 1)
+
+    Args:
+        mask: bool `[H, W]`.
+        max_error_px: How far an outline may be moved by simplification.
+
+    Returns:
+        Polygons float64 `[n, 2]` of x and y in pixels, 0..W and 0..H, the first point not
+        repeated at the end; the largest part first.
+    """
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if rows.size == 0:
+        return []
+    top, left = rows[0], columns[0]
+    inside = np.pad(mask[top : rows[-1] + 1, left : columns[-1] + 1], 1)
+    generator = contour_generator(z=inside.astype(np.float32), fill_type=FillType.OuterOffset)
+    offset = np.array([left, top], dtype=np.float64) - 0.5
+    polygons = []
+    for points, offsets in zip(*generator.filled(0.5, 2.0), strict=True):
+        rings = [
+            _simplified(points[start : end - 1] + offset, max_error_px)
+            for start, end in zip(offsets[:-1], offsets[1:], strict=True)
+        ]
+        polygons.append(_joined(rings))
+    return sorted(polygons, key=lambda polygon: -_area(polygon))
+
+
+def mask_of(polygons: list[Polygon], *, height: int, width: int) -> NDArray[np.bool_]:
+    """Return what COCO's tools make of polygons: the union of their filled outlines.
+
+    Args:
+        polygons: As from `polygons_of`.
+        height: Rows of the mask.
+        width: Columns of the mask.
+    """
+    if not polygons:
+        return np.zeros((height, width), dtype=np.bool_)
+    encoded = coco_mask.frPyObjects(
+        [polygon.ravel().tolist() for polygon in polygons], height, width
+    )
+    decoded = coco_mask.decode(coco_mask.merge(encoded))
+    return np.asarray(decoded, dtype=np.bool_)
+
+
+def polygon_iou(polygons: list[Polygon], mask: NDArray[np.bool_]) -> float:
+    """Return the IoU of a mask with what COCO's tools make of its polygons; 1 for nothing."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if rows.size == 0:
+        return 1.0 if not polygons else 0.0
+    cut = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    moved = [polygon - (columns[0], rows[0]) for polygon in polygons]
+    drawn = mask_of(moved, height=cut.shape[0], width=cut.shape[1])
+    return float((drawn & cut).sum() / (drawn | cut).sum())
+
+
+def _simplified(ring: Polygon, max_error_px: float) -> Polygon:
+    if max_error_px == 0:
+        return ring
+    simple = cv2.approxPolyDP(ring.astype(np.float32)[:, None], max_error_px, closed=True)[:, 0]
+    return ring if len(simple) < 3 else simple.astype(np.float64)
+
+
+def _joined(rings: list[Polygon]) -> Polygon:
+    """The outline with its holes, nearest points joined."""
+    outline = rings[0]
+    for hole in sorted(rings[1:], key=lambda ring: float(ring[:, 0].min())):
+        distances = ((outline[:, None] - hole[None]) ** 2).sum(axis=2)
+        here, there = np.unravel_index(distances.argmin(), distances.shape)
+        walk = np.concatenate([hole[there:], hole[: there + 1]])
+        outline = np.concatenate([outline[: here + 1], walk, outline[here:]])
+    return outline
+
+
+def _area(polygon: Polygon) -> float:
+    following = np.roll(polygon, -1, axis=0)
+    return abs(float((polygon[:, 0] * following[:, 1] - polygon[:, 1] * following[:, 0]).sum())) / 2
