@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+from backend.commands.connecting import add_connect
 from backend.commands.evaluating import add_ablate, add_evaluate
 from backend.commands.options import add_segmenter_options
 from backend.commands.training import add_train
@@ -52,7 +53,15 @@ def _parser() -> argparse.ArgumentParser:
     add_segmenter_options(segment)
     segment.set_defaults(run=_segment)
 
-    for add in (add_evaluate, add_ablate, add_train, add_convert, add_parity, add_fetch_weights):
+    for add in (
+        add_connect,
+        add_evaluate,
+        add_ablate,
+        add_train,
+        add_convert,
+        add_parity,
+        add_fetch_weights,
+    ):
         add(commands)
     return parser
 

@@ -35,13 +35,15 @@ class ImageSources:
         *,
         label_studio_url: str,
         max_bytes: int,
-        uploads_dir: Path | None = None,
+        label_studio_data_dir: Path | None = None,
         local_files_dir: Path | None = None,
     ) -> None:
         self._web = web
         self._label_studio_url = label_studio_url
         self._max_bytes = max_bytes
-        self._uploads_dir = uploads_dir
+        self._uploads_dir = (
+            label_studio_data_dir / "media" / "upload" if label_studio_data_dir else None
+        )
         self._local_files_dir = local_files_dir
 
     def read(self, address: str, task_id: str) -> bytes:

@@ -30,7 +30,7 @@ class LabelStudioAccess:
         self._url = url
         self._api_key = api_key
         self._timeout_s = timeout_s
-        self._verify: bool | str = str(ca_bundle) if ca_bundle else True
+        self.verify: bool | str = str(ca_bundle) if ca_bundle else True  # as `requests` takes it
         self._lock = threading.Lock()
         self._bearer: tuple[str, float] | None = None
 
@@ -72,7 +72,7 @@ class LabelStudioAccess:
                 f"{self._url}/api/current-user/whoami",
                 headers=self.headers(),
                 timeout=self._timeout_s,
-                verify=self._verify,
+                verify=self.verify,
                 allow_redirects=False,
             )
         except requests.RequestException as error:
@@ -97,7 +97,7 @@ class LabelStudioAccess:
                 f"{self._url}/api/token/refresh/",
                 json={"refresh": self._api_key},
                 timeout=self._timeout_s,
-                verify=self._verify,
+                verify=self.verify,
                 allow_redirects=False,  # the token is for nobody else
             )
             if response.status_code != 200:

@@ -109,7 +109,7 @@ def _images(settings: Settings, access: LabelStudioAccess, telemetry: Telemetry)
         WebFetcher(access, limits),
         label_studio_url=settings.label_studio_url,
         max_bytes=max_bytes,
-        uploads_dir=settings.uploads_dir,
+        label_studio_data_dir=settings.label_studio_data_dir,
         local_files_dir=settings.local_files_dir,
     )
     return ImageLoader(

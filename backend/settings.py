@@ -49,7 +49,8 @@ class Settings:
             stands for any letters; empty for the three clouds' storage.
         private_networks: `MFP_PRIVATE_NETWORKS`, private address ranges that those may lie in.
         ca_bundle: `MFP_CA_BUNDLE`, file with the certificate authorities to trust.
-        uploads_dir: `MFP_UPLOADS_DIR`, Label Studio's folder `media/upload` where it is mounted.
+        label_studio_data_dir: `MFP_LABEL_STUDIO_DATA_DIR`, its data folder where it is mounted, so
+            that uploads are read from there.
         local_files_dir: `MFP_LOCAL_FILES_DIR`, its local files' document root, likewise.
         image_cache_mb: `MFP_IMAGE_CACHE_MB`, decoded images kept per worker.
         click_cache_mb: `MFP_CLICK_CACHE_MB`, rounds kept per worker.
@@ -78,7 +79,7 @@ class Settings:
     image_hosts: tuple[str, ...] = CLOUD_HOSTS
     private_networks: tuple[Network, ...] = ()
     ca_bundle: Path | None = None
-    uploads_dir: Path | None = None
+    label_studio_data_dir: Path | None = None
     local_files_dir: Path | None = None
     image_cache_mb: float = 512.0
     click_cache_mb: float = 256.0
@@ -107,7 +108,7 @@ class Settings:
             if file is not None and not file.is_file():
                 raise ConfigError(f"{name}={str(file)!r}: no such file")
         for name, folder in (
-            ("MFP_UPLOADS_DIR", self.uploads_dir),
+            ("MFP_LABEL_STUDIO_DATA_DIR", self.label_studio_data_dir),
             ("MFP_LOCAL_FILES_DIR", self.local_files_dir),
         ):
             if folder is not None and not folder.is_dir():
@@ -149,7 +150,7 @@ class Settings:
             image_hosts=read.items("MFP_IMAGE_HOSTS") or CLOUD_HOSTS,
             private_networks=read.networks("MFP_PRIVATE_NETWORKS"),
             ca_bundle=read.path("MFP_CA_BUNDLE"),
-            uploads_dir=read.path("MFP_UPLOADS_DIR"),
+            label_studio_data_dir=read.path("MFP_LABEL_STUDIO_DATA_DIR"),
             local_files_dir=read.path("MFP_LOCAL_FILES_DIR"),
             image_cache_mb=read.number("MFP_IMAGE_CACHE_MB", 512, low=0),
             click_cache_mb=read.number("MFP_CLICK_CACHE_MB", 256, low=0),

@@ -14,6 +14,8 @@ from pycocotools import mask as coco_mask
 
 Polygon = NDArray[np.float64]
 
+_SHRINK = 0.85
+
 
 def polygons_of(mask: NDArray[np.bool_], *, max_error_px: float) -> list[Polygon]:
     """Return one polygon for each connected part of a mask.
@@ -77,10 +79,32 @@ def polygon_iou(polygons: list[Polygon], mask: NDArray[np.bool_]) -> float:
 
 
 def _simplified(ring: Polygon, max_error_px: float) -> Polygon:
-    if max_error_px == 0:
-        return ring
-    simple = cv2.approxPolyDP(ring.astype(np.float32)[:, None], max_error_px, closed=True)[:, 0]
-    return ring if len(simple) < 3 else simple.astype(np.float64)
+    """The ring with as few of its points as the error allows.
+
+    OpenCV drops points that are nearly on a line once it is done, and so may go too far.
+    """
+    epsilon = max_error_px
+    while epsilon > 0.1 * max_error_px:
+        kept = cv2.approxPolyDP(ring.astype(np.float32)[:, None], epsilon, closed=True)[:, 0]
+        simple = kept.astype(np.float64)
+        if len(simple) < 3:
+            break
+        if _deviation(ring, simple) <= max_error_px:
+            return simple
+        epsilon *= _SHRINK
+    return ring
+
+
+def _deviation(ring: Polygon, simple: Polygon) -> float:
+    """How far the ring's points are from the edges that replace them, at most."""
+    places = {(x, y): index for index, (x, y) in enumerate(ring.tolist())}
+    kept = np.sort([places[x, y] for x, y in simple.tolist()])
+    edge = np.searchsorted(kept, np.arange(len(ring)), side="right") - 1  # -1: before the first
+    start, end = ring[kept[edge]], ring[kept[(edge + 1) % len(kept)]]
+    along, offset = end - start, ring - start
+    length = np.maximum((along**2).sum(axis=1), 1e-12)
+    share = np.clip((offset * along).sum(axis=1) / length, 0, 1)
+    return float(np.sqrt(((offset - share[:, None] * along) ** 2).sum(axis=1)).max())
 
 
 def _joined(rings: list[Polygon]) -> Polygon:

@@ -8,7 +8,6 @@ import sys
 import time
 from pathlib import Path
 
-from backend.demo.label_studio_api import LabelStudioApi
 from backend.demo.processes import (
     PASSWORD,
     TOKEN,
@@ -19,10 +18,12 @@ from backend.demo.processes import (
     start_backend,
     start_label_studio,
 )
+from backend.demo.project import demo_project
+from backend.label_studio_access import LabelStudioAccess
+from backend.label_studio_api import LabelStudioApi
 from mfp_model.errors import MfpError
 
 _ROOT = Path(__file__).parents[2]
-_PHOTOS = Path(__file__).parent / "photos"
 _TITLE = "Click on an object"
 _START_LIMIT_S = 240
 
@@ -68,13 +69,9 @@ def _run(servers: list[Server], data: Path) -> None:
     servers.append(backend)
     for server in servers:
         server.wait(limit_s=_START_LIMIT_S, tick=lambda: _say(".", end=""))
-    api = LabelStudioApi(url=label_studio.url, token=TOKEN)
-    project = api.project_named(_TITLE)
-    if project is None:
-        label_config = (_ROOT / "label_config" / "one_class.xml").read_text()
-        project = api.create_project(_TITLE, label_config)
-    if not api.tasks(project):
-        api.upload(project, sorted(_PHOTOS.glob("*.jpg")))
+    access = LabelStudioAccess(url=label_studio.url, api_key=TOKEN, timeout_s=60)
+    api = LabelStudioApi(access)
+    project = demo_project(api, _TITLE)
     api.connect_backend(project, backend.url)
     _say(f"\n\n  Open   {label_studio.url}/projects/{project}/data")
     _say(f"  Login  {USER}   Password  {PASSWORD}\n{_CHEAT_SHEET}")

@@ -127,7 +127,14 @@ def start_label_studio(
     return _start("Label Studio", command, variables, url=url, log=data / "label-studio.log")
 
 
-def start_backend(log: Path, *, port: int, label_studio_url: str, n_workers: int = 1) -> Server:
+def start_backend(
+    log: Path,
+    *,
+    port: int,
+    label_studio_url: str,
+    n_workers: int = 1,
+    settings: Mapping[str, str] | None = None,
+) -> Server:
     """Start `mfp serve` with the shipped weights.
 
     Args:
@@ -135,8 +142,13 @@ def start_backend(log: Path, *, port: int, label_studio_url: str, n_workers: int
         port: Port of the loopback address.
         label_studio_url: Where it fetches images.
         n_workers: Worker processes.
+        settings: Further environment variables.
     """
-    variables = {"LABEL_STUDIO_URL": label_studio_url, "LABEL_STUDIO_API_KEY": TOKEN}
+    variables = {
+        "LABEL_STUDIO_URL": label_studio_url,
+        "LABEL_STUDIO_API_KEY": TOKEN,
+        **(settings or {}),
+    }
     command = [sys.executable, "-m", "backend.cli", "serve", "--port", str(port)]
     command += ["--workers", str(n_workers)]
     url = f"http://127.0.0.1:{port}"

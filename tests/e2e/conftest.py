@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Playwright, sync_playwright
 
-from backend.demo.label_studio_api import LabelStudioApi
 from backend.demo.processes import (
     PASSWORD,
     TOKEN,
@@ -18,6 +17,8 @@ from backend.demo.processes import (
     start_backend,
     start_label_studio,
 )
+from backend.label_studio_access import LabelStudioAccess
+from backend.label_studio_api import LabelStudioApi
 from tests.e2e.labeling_page import CHROMIUM, LabelingPage
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +51,7 @@ def backend(label_studio: Server, tmp_path_factory: pytest.TempPathFactory) -> I
 
 @pytest.fixture(scope="session")
 def api(label_studio: Server) -> LabelStudioApi:
-    return LabelStudioApi(url=label_studio.url, token=TOKEN)
+    return LabelStudioApi(LabelStudioAccess(url=label_studio.url, api_key=TOKEN, timeout_s=60))
 
 
 @pytest.fixture(scope="session")

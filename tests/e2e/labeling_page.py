@@ -108,13 +108,14 @@ class LabelingPage:
         )
 
     def masks(self) -> list[dict[str, Any]]:
-        return [region for region in self.regions() if region["type"] == "brushregion"]
+        kinds = ("brushregion", "polygonregion")
+        return [region for region in self.regions() if region["type"] in kinds]
 
     def wait_for_masks(self, n_masks: int) -> None:
         """Wait until the annotation has so many masks; a saved one is read after its image."""
         self.page.wait_for_function(
             f"n => {_STORE}?.annotationStore?.selected?.regionStore.regions"
-            ".filter(r => r.type === 'brushregion').length === n",
+            ".filter(r => /^(brush|polygon)region$/.test(r.type)).length === n",
             arg=n_masks,
         )
 

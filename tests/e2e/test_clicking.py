@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from backend.brush_rle import decode
-from backend.demo.label_studio_api import LabelStudioApi
 from backend.demo.processes import Server
+from backend.label_studio_api import LabelStudioApi
 from mfp_model.click_simulation import next_click
+from mfp_model.polygons import mask_of
 from tests.e2e.conftest import PHOTOS, ROOT
 from tests.e2e.labeling_page import LabelingPage
 
@@ -149,7 +150,7 @@ def test_after_a_reload_only_new_clicks_count(
 
 @pytest.mark.parametrize("path", _CONFIGS, ids=lambda path: path.stem)
 def test_every_label_configuration_works_in_the_page(
-    page: LabelingPage, api: LabelStudioApi, backend: Server, path: Path
+    page: LabelingPage, api: LabelStudioApi, backend: Server, path: Path, tmp_path: Path
 ) -> None:
     project = api.create_project(f"config {path.stem}", path.read_text())
     api.upload(project, [PHOTOS / "cat.jpg"])
@@ -157,16 +158,33 @@ def test_every_label_configuration_works_in_the_page(
     task = _task(api, project, "cat")
     page.open_task(project, task["id"])
     page.switch_on_clicking()
-    labels = ["Person", "Animal"] if path.stem == "several_classes" else ["Object"]
+    kind = "polygonlabels" if "polygons" in path.stem else "brushlabels"
+    labels = ["Person", "Animal"] if path.stem.startswith("several") else ["Object"]
+    sent: list[dict[str, Any]] = []
     free = np.ones((300, 451), bool)
     for index, label in enumerate(labels):
         if len(labels) > 1:
             page.page.keyboard.press("qwe"[index])
-        row = _row(_click_pixel(page, free, np.zeros_like(free)))
-        free &= ~_mask(row)  # a click on an accepted mask would select it
-        assert row["value"]["brushlabels"] == [label]
+        answer = _click_pixel(page, free, np.zeros_like(free))
+        rows = answer["data"]["result"]
+        assert {row["type"] for row in rows} == {kind}
+        assert all(row["value"][kind] == [label] for row in rows)
+        free &= ~_shown(rows)  # a click on an accepted mask would select it
+        sent += rows
         page.accept()
-    assert [mask["label"] for mask in page.masks()] == labels
+        page.wait_for_masks(len(sent))
+    page.screenshot(Path(os.environ.get("MFP_SCREENSHOTS", tmp_path)) / f"{path.stem}.png")
+    assert [mask["label"] for mask in page.masks()] == [row["value"][kind][0] for row in sent]
     page.submit()
-    assert len(_saved_masks(api, project, "cat")) == len(labels)
+    (annotation,) = _task(api, project, "cat")["annotations"]
+    saved = [row["value"] for row in annotation["result"] if row["type"] == kind]
+    assert saved == [row["value"] for row in sent]
     assert _task(api, project, "cat")["predictions"] == []
+
+
+def _shown(rows: list[dict[str, Any]]) -> NDArray[np.bool_]:
+    if rows[0]["type"] == "brushlabels":
+        return np.any([_mask(row) for row in rows], axis=0)
+    height, width = rows[0]["original_height"], rows[0]["original_width"]
+    polygons = [np.array(row["value"]["points"]) / 100 * (width, height) for row in rows]
+    return mask_of(polygons, height=height, width=width)

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import requests
 
-from backend.demo.label_studio_api import LabelStudioApi
 from backend.demo.processes import TOKEN
+from backend.label_studio_access import LabelStudioAccess
+from backend.label_studio_api import LabelStudioApi
 from tests.e2e.conftest import ROOT
 
 
@@ -52,14 +53,14 @@ def test_the_demo_starts_twice_takes_free_ports_and_stops_cleanly(tmp_path: Path
             assert word in printed
         found = re.search(r"(http://127\.0\.0\.1:\d+)/projects/(\d+)/data", printed)
         assert found is not None
-        api = LabelStudioApi(url=found[1], token=TOKEN)
+        api = LabelStudioApi(LabelStudioAccess(url=found[1], api_key=TOKEN, timeout_s=60))
         assert len(api.tasks(int(found[2]))) == 6
         _stop(process)
     again, printed = _started(tmp_path)
     try:
         found = re.search(r"(http://127\.0\.0\.1:\d+)/projects/(\d+)/data", printed)
         assert found is not None
-        api = LabelStudioApi(url=found[1], token=TOKEN)
+        api = LabelStudioApi(LabelStudioAccess(url=found[1], api_key=TOKEN, timeout_s=60))
         assert len(api.tasks(int(found[2]))) == 6
         assert requests.get(f"{found[1]}/health", timeout=5).status_code == 200
     finally:

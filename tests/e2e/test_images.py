@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import requests
 
-from backend.demo.label_studio_api import LabelStudioApi
 from backend.demo.processes import TOKEN, Server
 from backend.image_sources import ImageSources
 from backend.images import ImageLoader
 from backend.label_studio_access import LabelStudioAccess
+from backend.label_studio_api import LabelStudioApi
 from backend.web_fetch import FetchLimits, WebFetcher
 from mfp_model.errors import ImageError
 from tests.e2e.conftest import PHOTOS, ROOT

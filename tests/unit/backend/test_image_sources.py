@@ -28,8 +28,8 @@ def web() -> _RecordingFetcher:
 
 @pytest.fixture
 def mounted(web: _RecordingFetcher, tmp_path: Path) -> ImageSources:
-    (tmp_path / "uploads" / "1").mkdir(parents=True)
-    (tmp_path / "uploads" / "1" / "a b.png").write_bytes(b"upload")
+    (tmp_path / "media" / "upload" / "1").mkdir(parents=True)
+    (tmp_path / "media" / "upload" / "1" / "a b.png").write_bytes(b"upload")
     (tmp_path / "photos" / "set").mkdir(parents=True)
     (tmp_path / "photos" / "set" / "c.png").write_bytes(b"local")
     (tmp_path / "photos" / "inside").symlink_to(tmp_path / "photos" / "set" / "c.png")
@@ -40,7 +40,7 @@ def mounted(web: _RecordingFetcher, tmp_path: Path) -> ImageSources:
         web,
         label_studio_url="http://ls",
         max_bytes=10,
-        uploads_dir=tmp_path / "uploads",
+        label_studio_data_dir=tmp_path,
         local_files_dir=tmp_path / "photos",
     )
 

@@ -39,7 +39,7 @@ def test_every_field_has_a_variable(tmp_path: Path) -> None:
             "MFP_IMAGE_HOSTS": "*.example.com, images.example",
             "MFP_PRIVATE_NETWORKS": "10.0.0.0/8,fd00::/8",
             "MFP_CA_BUNDLE": str(checkpoint),
-            "MFP_UPLOADS_DIR": str(tmp_path),
+            "MFP_LABEL_STUDIO_DATA_DIR": str(tmp_path),
             "MFP_LOCAL_FILES_DIR": str(tmp_path),
             "MFP_POLYGON_ERROR_PX": "0.5",
         }
@@ -62,7 +62,7 @@ def test_every_field_has_a_variable(tmp_path: Path) -> None:
         ("MFP_CACHE_AGE_S", "-1", "1 <= value"),
         ("LABEL_STUDIO_URL", "labels.example", "expected http"),
         ("MFP_CHECKPOINT", "/nowhere/w", "no such file"),
-        ("MFP_UPLOADS_DIR", "/nowhere", "no such folder"),
+        ("MFP_LABEL_STUDIO_DATA_DIR", "/nowhere", "no such folder"),
         ("MFP_PRIVATE_NETWORKS", "10.0.0.1/8", "ranges such as"),
         ("MFP_ALLOW_OPEN", "maybe", "true or false"),
         ("MFP_LOG_FORMAT", "xml", "text, json"),

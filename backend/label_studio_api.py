@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,17 +10,16 @@ from typing import Any
 
 import requests
 
-from backend.label_studio_access import LabelStudioError
+from backend.label_studio_access import LabelStudioAccess, LabelStudioError
 
 _TIMEOUT_S = 60
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class LabelStudioApi:
-    """One Label Studio and the token of a user."""
+    """One Label Studio as a user of it."""
 
-    url: str
-    token: str
+    access: LabelStudioAccess
 
     def project_named(self, title: str) -> int | None:
         """Return the id of the project with this title, or None."""
@@ -37,14 +37,42 @@ class LabelStudioApi:
             with photo.open("rb") as file:
                 self._call("POST", f"/api/projects/{project}/import", files={photo.name: file})
 
-    def connect_backend(self, project: int, url: str) -> None:
-        """Connect the backend at `url` for interactive use, or change its address."""
-        backend = {"url": url, "project": project, "title": "MFP", "is_interactive": True}
+    def connect_backend(
+        self, project: int, url: str, *, username: str = "", password: str = ""
+    ) -> None:
+        """Connect the backend at `url` for interactive use, or change how it is connected.
+
+        Args:
+            project: The project's id.
+            url: The backend's address as Label Studio sees it.
+            username: For Basic auth.
+            password: For Basic auth; empty for none.
+        """
+        backend: dict[str, Any] = {
+            "url": url,
+            "project": project,
+            "title": "MFP",
+            "is_interactive": True,
+        }
+        if password:
+            backend["auth_method"] = "BASIC_AUTH"
+            backend["basic_auth_user"] = username
+            backend["basic_auth_pass"] = password
         connected = self._call("GET", f"/api/ml/?project={project}")
         if connected:
             self._call("PATCH", f"/api/ml/{connected[0]['id']}", json=backend)
         else:
             self._call("POST", "/api/ml/", json=backend)
+        if password:
+            self._authorize_webhooks(project, f"{url}/webhook", f"{username}:{password}")
+
+    def _authorize_webhooks(self, project: int, url: str, credentials: str) -> None:
+        """Label Studio makes a webhook with the connection, and leaves its credentials out."""
+        encoded = base64.b64encode(credentials.encode()).decode()
+        for webhook in self._call("GET", f"/api/webhooks/?project={project}"):
+            if webhook["url"] == url:
+                headers = {**(webhook["headers"] or {}), "Authorization": f"Basic {encoded}"}
+                self._call("PATCH", f"/api/webhooks/{webhook['id']}/", json={"headers": headers})
 
     def tasks(self, project: int) -> list[dict[str, Any]]:
         """Return the project's tasks with their annotations, in order."""
@@ -53,18 +81,20 @@ class LabelStudioApi:
         return sorted(tasks, key=lambda task: int(task["id"]))
 
     def _call(self, method: str, path: str, *, json: object = None, files: object = None) -> Any:  # noqa: ANN401, JSON of any form
+        access = self.access
         try:
             response = requests.request(
                 method,
-                self.url + path,
-                headers={"Authorization": f"Token {self.token}"},
+                access.url + path,
+                headers=access.headers(),
                 timeout=_TIMEOUT_S,
+                verify=access.verify,
                 json=json,
                 files=files,  # type: ignore[arg-type]
             )
         except requests.RequestException as error:
             raise LabelStudioError(
-                f"Label Studio at {self.url} cannot be reached ({type(error).__name__})"
+                f"Label Studio at {access.url} cannot be reached ({type(error).__name__})"
             ) from None
         if not response.ok:
             raise LabelStudioError(
