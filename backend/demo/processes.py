@@ -133,15 +133,17 @@ def start_backend(
     port: int,
     label_studio_url: str,
     n_workers: int = 1,
+    host: str = "127.0.0.1",
     settings: Mapping[str, str] | None = None,
 ) -> Server:
     """Start `mfp serve` with the shipped weights.
 
     Args:
         log: File for all it prints.
-        port: Port of the loopback address.
+        port: Port to bind.
         label_studio_url: Where it fetches images.
         n_workers: Worker processes.
+        host: Address to bind; the loopback address is always among them.
         settings: Further environment variables.
     """
     variables = {
@@ -150,7 +152,7 @@ def start_backend(
         **(settings or {}),
     }
     command = [sys.executable, "-m", "backend.cli", "serve", "--port", str(port)]
-    command += ["--workers", str(n_workers)]
+    command += ["--workers", str(n_workers), "--host", host]
     url = f"http://127.0.0.1:{port}"
     return _start("the backend", command, variables, url=url, log=log)
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
+import json
 import os
+import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +20,27 @@ import pytest
 import requests
 
 from backend.demo.processes import Server, free_port, start_backend
+from mfp_model.checkpoint import load_checkpoint, save_checkpoint
+from mfp_model.weights import DEFAULT_WEIGHTS, weights_version
 from tests.e2e.conftest import PHOTOS
 
+_VERSION = weights_version(DEFAULT_WEIGHTS)
 _BOWL = "data:image/jpeg;base64," + base64.b64encode((PHOTOS / "bowl.jpg").read_bytes()).decode()
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
+def checkpoint(tmp_path: Path) -> Path:
+    return Path(shutil.copy(DEFAULT_WEIGHTS, tmp_path / "weights.safetensors"))
+
+
+@pytest.fixture
+def server(tmp_path: Path, checkpoint: Path) -> Iterator[Server]:
     started = start_backend(
-        tmp_path / "backend.log", port=free_port(19190), label_studio_url="", n_workers=2
+        tmp_path / "backend.log",
+        port=free_port(19190),
+        label_studio_url="",
+        n_workers=2,
+        settings={"MFP_CHECKPOINT": str(checkpoint), "MFP_LOG_FORMAT": "json"},
     )
     try:
         started.wait(limit_s=60)
@@ -41,6 +58,34 @@ def _click(body: dict[str, Any], x: float, y: float, *, is_positive: bool) -> di
         "original_height": 866,
         "value": {"x": x, "y": y, "keypointlabels": ["Object"]},
     }
+
+
+def _body(capture: Callable[[str], Any], *clicks: tuple[float, float]) -> dict[str, Any]:
+    body: dict[str, Any] = capture("predict_first_click")
+    body["tasks"][0]["data"]["image"] = _BOWL
+    (point,) = body["params"]["context"]["result"]
+    body["params"]["context"]["result"] = [_click(point, x, y, is_positive=True) for x, y in clicks]
+    return body
+
+
+def _predict(server: Server, body: dict[str, Any]) -> dict[str, Any]:
+    answer = requests.post(f"{server.url}/predict", json=body, timeout=100)
+    assert answer.status_code == 200
+    (result,) = answer.json()["results"]
+    return dict(result)
+
+
+def _metric(server: Server, sample: str) -> float:
+    text = requests.get(f"{server.url}/metrics", timeout=30).text
+    found = [line.rpartition(" ")[2] for line in text.splitlines() if line.startswith(sample)]
+    return sum(map(float, found))
+
+
+def _until(condition: Callable[[], bool], limit_s: float = 60) -> None:
+    until = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.1)
 
 
 def _workers(server: Server) -> list[int]:
@@ -81,6 +126,89 @@ def test_killing_the_workers_between_two_clicks_changes_no_byte(
     assert [rle(n) for n in (3, 1, 2)] == [step_by_step[2], step_by_step[0], step_by_step[1]]
 
 
-def test_sigterm_ends_it_cleanly(server: Server) -> None:
-    server.process.send_signal(signal.SIGTERM)
+def test_metrics_and_status_page_add_up_the_workers(
+    server: Server, capture: Callable[[str], Any], tmp_path: Path
+) -> None:
+    for x in range(6):
+        with requests.Session() as connection:  # a new one, for whichever worker takes it
+            body = _body(capture, (60 + x, 60))
+            assert connection.post(f"{server.url}/predict", json=body, timeout=100).ok
+    broken = _body(capture, (50, 50))
+    broken["tasks"][0]["data"]["image"] = "ftp://host/a.png"
+    requests.post(f"{server.url}/predict", json=broken, timeout=100)
+    for _ in range(4):
+        assert _metric(server, 'mfp_clicks_total{outcome="answered"}') == 6
+        assert _metric(server, 'mfp_clicks_total{outcome="failed"}') == 1
+        assert _metric(server, 'mfp_errors_total{kind="ImageError"}') == 1
+        assert _metric(server, "mfp_model{") == 2
+        page = requests.get(server.url, timeout=30).text
+        assert "ftp://host/a.png" in page
+        assert "2 workers" in page
+    lines = [json.loads(line) for line in server.log.read_text().splitlines()]
+    assert sum("answered in" in line["message"] for line in lines) == 6
+    assert len({line["request_id"] for line in lines if "answered in" in line["message"]}) == 6
+
+
+def test_sighup_loads_the_weights_anew_and_loses_no_click(
+    server: Server, checkpoint: Path, capture: Callable[[str], Any]
+) -> None:
+    assert _predict(server, _body(capture, (60, 60)))["model_version"] == _VERSION
+    newer = dataclasses.replace(load_checkpoint(checkpoint), version="newer")
+    save_checkpoint(newer, checkpoint)
+    before = _workers(server)
+    server.process.send_signal(signal.SIGHUP)
+    versions = set()
+    until = time.monotonic() + 60
+    while set(_workers(server)) & set(before) and time.monotonic() < until:
+        versions.add(_predict(server, _body(capture, (60, 60)))["model_version"])
+    assert versions <= {_VERSION, "newer"}
+    assert _predict(server, _body(capture, (60, 60)))["model_version"] == "newer"
+    _until(lambda: _metric(server, 'mfp_model{device="cpu",version="newer"}') == 2)
+    assert _metric(server, f'mfp_model{{device="cpu",version="{_VERSION}"}}') == 0
+
+
+def test_sigterm_ends_it_cleanly(server: Server, capture: Callable[[str], Any]) -> None:
+    _predict(server, _body(capture, (60, 60)))  # the weights are loaded
+    many = _body(capture, *[(10 + 2 * i, 20 + i) for i in range(30)])
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(_predict, server, many)
+        _until(lambda: _metric(server, "mfp_waiting") == 1)
+        server.process.send_signal(signal.SIGTERM)
+        assert answer.result(60)["result"], "what is being computed is finished"
     assert server.process.wait(40) == 0
+
+
+def test_clicks_superseded_on_the_way_are_answered_empty(
+    server: Server, capture: Callable[[str], Any]
+) -> None:
+    for _ in range(2):  # both workers have weights and image
+        _predict(server, _body(capture, (60, 60)))
+    clicks = [(10 + 2 * i, 20 + i) for i in range(25)]
+    with ThreadPoolExecutor(4) as pool:
+        older = [pool.submit(_predict, server, _body(capture, *clicks)) for _ in range(3)]
+        _until(lambda: _metric(server, "mfp_waiting") >= 2)
+        newest = _predict(server, _body(capture, *clicks, (70, 70)))
+        results = [future.result(100)["result"] for future in older]
+    assert newest["result"]
+    assert [] in results
+    assert _metric(server, 'mfp_clicks_total{outcome="superseded"}') >= 1
+
+
+def test_it_refuses_other_machines_without_a_password(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "backend.cli", "serve", "--host", "0.0.0.0"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1
+    assert "set MFP_USERNAME and MFP_PASSWORD" in ended.stderr
+    server = start_backend(
+        tmp_path / "log",
+        port=free_port(19290),
+        label_studio_url="",
+        host="0.0.0.0",
+        settings={"MFP_USERNAME": "team", "MFP_PASSWORD": "secret"},
+    )
+    try:
+        server.wait(limit_s=60)
+        assert requests.get(server.url, timeout=10).status_code == 401
+        assert requests.get(server.url, auth=("team", "secret"), timeout=10).status_code == 200
+    finally:
+        server.stop()
