@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hmac
 import re
 import uuid
@@ -33,13 +34,15 @@ def add_guard(
         password: For Basic auth; empty to let everybody in.
         max_request_mb: Larger bodies are answered 413.
     """
+    accepted = _accepted(username, password)
     app.config["MAX_CONTENT_LENGTH"] = int(max_request_mb * _MEGABYTE)
 
     @app.before_request
     def begin() -> Response | None:
         wanted = request.headers.get("X-Request-ID", "")
         request_id.set(wanted if _REQUEST_ID.fullmatch(wanted) else uuid.uuid4().hex[:12])
-        if request.path in _OPEN_ROUTES or _may_enter(username, password):
+        header = request.headers.get("Authorization", "")
+        if not password or request.path in _OPEN_ROUTES or _may_enter(header, accepted):
             return None
         telemetry.failed(AccessError(_REFUSAL), during=f"request to {request.path[:80]}")
         answer: Response = jsonify({"error": _REFUSAL, "request_id": request_id.get()})
@@ -68,15 +71,18 @@ class AccessError(MfpError):
 _REFUSAL = "user name and password expected (Basic auth, MFP_USERNAME and MFP_PASSWORD)"
 
 
-def _may_enter(username: str, password: str) -> bool:
-    if not password:
-        return True
-    given = request.authorization
-    if given is None or given.type != "basic":
-        return False
-    is_user = hmac.compare_digest((given.username or "").encode(), username.encode())
-    is_password = hmac.compare_digest((given.password or "").encode(), password.encode())
-    return is_user and is_password
+def _accepted(username: str, password: str) -> tuple[bytes, ...]:
+    """Credentials as they may be sent: browsers encode them in UTF-8, Label Studio in Latin-1."""
+    text = f"{username}:{password}"
+    encodings = ("utf-8", "latin-1") if max(map(ord, text)) < 256 else ("utf-8",)
+    return tuple(base64.b64encode(text.encode(encoding)) for encoding in encodings)
+
+
+def _may_enter(header: str, accepted: tuple[bytes, ...]) -> bool:
+    kind, _, credentials = header.partition(" ")
+    given = credentials.strip().encode(errors="replace")
+    # All are compared, so that the time tells nothing.
+    return kind.lower() == "basic" and any([hmac.compare_digest(given, one) for one in accepted])
 
 
 def _error_answer(error: Exception, telemetry: Telemetry) -> tuple[Response, int]:

@@ -64,6 +64,15 @@ def playwright() -> Iterator[Playwright]:
 
 @pytest.fixture
 def page(playwright: Playwright, label_studio: Server) -> Iterator[LabelingPage]:
+    yield from _tab(playwright, label_studio)
+
+
+@pytest.fixture
+def other_page(playwright: Playwright, label_studio: Server) -> Iterator[LabelingPage]:
+    yield from _tab(playwright, label_studio)
+
+
+def _tab(playwright: Playwright, label_studio: Server) -> Iterator[LabelingPage]:
     tab = LabelingPage(playwright, label_studio.url, width=1400, height=900)
     try:
         tab.log_in(USER, PASSWORD)

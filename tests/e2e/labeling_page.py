@@ -33,6 +33,7 @@ class LabelingPage:
         self.page.set_default_timeout(_LIMIT_MS)
         self.answers: list[dict[str, Any]] = []
         self.asked: list[dict[str, Any]] = []
+        self._n_answers = 0
         self.page.on("response", self._keep_answer)
 
     def _keep_answer(self, response: Response) -> None:
@@ -75,15 +76,23 @@ class LabelingPage:
 
     def click(self, x: float, y: float, *, alt: bool = False) -> dict[str, Any]:
         """Click (with Alt: "not object"), wait for the answer to be shown, and return it."""
-        n_answers = len(self.answers)
+        self.start_click(x, y, alt=alt)
+        return self.finish_click()
+
+    def start_click(self, x: float, y: float, *, alt: bool = False) -> None:
+        """Click without waiting."""
+        self._n_answers = len(self.answers)
         box = self._image_box()
         if alt:
             self.page.keyboard.down("Alt")
         self.page.mouse.click(box["x"] + box["width"] * x / 100, box["y"] + box["height"] * y / 100)
         if alt:
             self.page.keyboard.up("Alt")
+
+    def finish_click(self) -> dict[str, Any]:
+        """Wait for the answer to `start_click` to be shown, and return it."""
         for _ in range(600):
-            if len(self.answers) > n_answers and not self.store("s.awaitingSuggestions"):
+            if len(self.answers) > self._n_answers and not self.store("s.awaitingSuggestions"):
                 return self.answers[-1]
             self.page.wait_for_timeout(50)
         raise TimeoutError("the page got no answer to the click")

@@ -47,7 +47,11 @@ def test_every_route_but_health_asks_for_the_password(
         answer = guarded.open(path, method=method, headers=headers, json={})
         assert answer.status_code == 401
         assert answer.headers["WWW-Authenticate"].startswith("Basic")
-    assert guarded.open(path, method=method, headers=_AUTH, json={}).status_code != 401
+    latin = {
+        "Authorization": "Basic " + base64.b64encode("team:pässword".encode("latin-1")).decode()
+    }
+    for headers in (_AUTH, latin):
+        assert guarded.open(path, method=method, headers=headers, json={}).status_code != 401
     assert guarded.get("/health").status_code == 200
 
 
