@@ -17,6 +17,8 @@ ENV PATH=/opt/mfp/bin:$PATH \
     PIP_PROGRESS_BAR=off \
     PYTHONUNBUFFERED=1
 
+# The newest torch of the index, as pyproject.toml asks for.
+# hadolint ignore=DL3013
 RUN python3 -m venv /opt/mfp && \
     index="${TORCH_INDEX}" && \
     case "${VARIANT}" in \
@@ -37,7 +39,9 @@ COPY label_config label_config
 COPY mfp_model mfp_model
 COPY backend backend
 RUN pip install --no-deps . && \
-    useradd --system --uid 10001 --user-group --home-dir /data --create-home mfp
+    rm -rf /opt/build/* && \
+    useradd --system --uid 10001 --user-group --home-dir /data --no-create-home mfp && \
+    install -d -o mfp -g mfp /data
 
 # Downloaded weights, trained versions and recordings.
 ENV MFP_CACHE_DIR=/data/cache \
@@ -45,7 +49,7 @@ ENV MFP_CACHE_DIR=/data/cache \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 VOLUME ["/data"]
 WORKDIR /data
-USER mfp
+USER 10001
 EXPOSE 9090
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 \
   CMD ["python3", "-c", "import urllib.request as web; web.urlopen('http://127.0.0.1:9090/health', timeout=3)"]

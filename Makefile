@@ -2,13 +2,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 LABEL_STUDIO := label-studio==1.23.2
+LABEL_STUDIO_ML := label-studio-ml==1.0.9 redis rq
 
 .PHONY: demo test check format environments clean
 
 demo: environments
 	$(BIN)/python -m backend.demo
 
-test: environments .venv/dev
+test: environments .venv/dev .venv-label-studio-ml/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -38,5 +39,14 @@ environments:
 	.venv-label-studio/bin/python -m pip install --disable-pip-version-check --progress-bar off '$(LABEL_STUDIO)'
 	@touch $@
 
+# Its old Flask in front, everything else borrowed from the project's environment.
+.venv-label-studio-ml/installed: .venv/dev
+	$(PYTHON) -m venv .venv-label-studio-ml
+	.venv-label-studio-ml/bin/python -m pip install --disable-pip-version-check --progress-bar off $(LABEL_STUDIO_ML)
+	.venv-label-studio-ml/bin/python -m pip install --disable-pip-version-check --progress-bar off --no-deps -e .
+	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" > \
+	  "$$(.venv-label-studio-ml/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/borrowed.pth"
+	@touch $@
+
 clean:
-	rm -rf .venv .venv-label-studio .demo build *.egg-info
+	rm -rf .venv .venv-label-studio .venv-label-studio-ml .demo build *.egg-info

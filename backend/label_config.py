@@ -69,7 +69,7 @@ def parse_label_config(xml: str) -> LabelConfig:
         raise LabelConfigError("label config: document types and entities are refused")
     try:
         root = ET.fromstring(xml)
-    except ET.ParseError as error:
+    except (ET.ParseError, ValueError) as error:  # ValueError: letters that no encoding has
         raise LabelConfigError(f"label config: not XML ({error})") from None
     image_keys = {
         tag.get("name", ""): tag.get("value", "").removeprefix("$") for tag in root.iter("Image")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -13,6 +12,7 @@ from mfp_model.errors import MfpError
 
 _Kind = TypeVar("_Kind")
 
+_MAX_SIDE_PX = 1_000_000
 _EDGE_TOLERANCE_PERCENT = 0.5  # the page may round a click on the border to just outside
 
 
@@ -112,8 +112,12 @@ def _task(
     data = _field(task, "data", dict)
     image_name = str(points[0].get("to_name")) if points else next(iter(config.image_keys), "")
     if image_name not in config.image_keys:
-        raise RequestError(f"label config has no <Image name={image_name!r}>")
+        raise RequestError(f"label config has no <Image name={image_name!r:.80}>")
     image = _field(data, config.image_keys[image_name], str)
+    try:
+        image.encode()
+    except UnicodeEncodeError:
+        raise RequestError(f"image address {image[:80]!r}: not Unicode") from None
     has_positive = points and any(point["is_positive"] for point in points)
     return TaskRequest(
         task_id=str(task.get("id", "")),
@@ -146,17 +150,19 @@ def _region(points: list[Mapping[str, Any]], control: MaskControl) -> RegionRequ
 
 def _size(point: Mapping[str, Any], name: str) -> int:
     value = point.get(name)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise RequestError(f"point {name}={value!r}: expected a whole number of pixels >= 1")
+    if not isinstance(value, int) or not 1 <= value <= _MAX_SIDE_PX or value is True:
+        raise RequestError(
+            f"point {name}={value!r:.40}: expected a whole number of pixels, 1..{_MAX_SIDE_PX}"
+        )
     return value
 
 
 def _pixels(point: Mapping[str, Any], axis: str, size: int) -> float:
     percent = point["value"].get(axis)
-    if not isinstance(percent, (int, float)) or not math.isfinite(percent):
-        raise RequestError(f"point {axis}={percent!r}: expected a number in percent")
-    if not -_EDGE_TOLERANCE_PERCENT <= percent <= 100 + _EDGE_TOLERANCE_PERCENT:
-        raise RequestError(f"point {axis}={percent}: expected 0..100 percent")
+    if not isinstance(percent, (int, float)):
+        raise RequestError(f"point {axis}={percent!r:.40}: expected a number in percent")
+    if not -_EDGE_TOLERANCE_PERCENT <= percent <= 100 + _EDGE_TOLERANCE_PERCENT:  # nor NaN
+        raise RequestError(f"point {axis}={percent!r:.40}: expected 0..100 percent")
     return min(max(percent, 0.0), 100.0) / 100 * size
 
 

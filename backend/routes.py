@@ -8,7 +8,7 @@ from typing import Any
 from flask import Flask, Response, request
 
 from backend.metrics import CONTENT_TYPE
-from backend.request import parse_predict
+from backend.request import RequestError, parse_predict
 from backend.service import Service
 from backend.status_page import render_status
 
@@ -43,11 +43,18 @@ def add_routes(app: Flask, service: Service) -> None:
 
     @app.route("/predict", methods=["POST"])
     def predict() -> dict[str, Any]:
-        tasks = parse_predict(request.get_json(force=True))
+        tasks = parse_predict(_body())
         return {"results": service.predictor.results(tasks)}
 
     @app.route("/webhook", methods=["POST"])
     def webhook() -> dict[str, Any]:
-        body = request.get_json(force=True)
+        body = _body()
         _log.info("webhook %s", str(body.get("action"))[:40] if isinstance(body, dict) else None)
         return {"status": "ok"}
+
+
+def _body() -> object:
+    try:
+        return request.get_json(force=True)
+    except RecursionError:
+        raise RequestError("body: JSON nested too deep") from None

@@ -1,0 +1,219 @@
+"""Requests of the real Label Studio, mutated: never a 5xx, never a mask of a wrong size.
+
+`MFP_FUZZ_EXAMPLES=10000 python -m pytest tests/unit/backend/test_fuzz.py` is the long form.
+"""
+
+from __future__ import annotations
+
+import base64
+import copy
+import io
+import json
+import os
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from backend.app import create_app
+from backend.brush_rle import decode
+from backend.model_slot import ModelSlot
+from backend.settings import Settings
+from tests.fakes import DiskSegmenter
+
+_N_EXAMPLES = int(os.environ.get("MFP_FUZZ_EXAMPLES", "300"))
+_WIDTH, _HEIGHT = 64, 48
+_MAX_GROWTH_MB = 150
+_CACHE_MB = 2.0
+_CAPTURES = sorted((Path(__file__).parents[2] / "data" / "captures").glob("*.json"))
+
+
+def _image(seed: int) -> str:
+    buffer = io.BytesIO()
+    Image.new("RGB", (_WIDTH, _HEIGHT), (seed, 0, 0)).save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _capture(path: Path) -> Any:  # noqa: ANN401
+    """A captured body with a small image in place of its own."""
+    body = json.loads(path.read_text()).get("json")
+    for task in body.get("tasks", []) if isinstance(body, dict) else []:
+        task["data"] = {name: _image(0) for name in task["data"]}
+        for point in ((body.get("params") or {}).get("context") or {}).get("result", []):
+            point.update(original_width=_WIDTH, original_height=_HEIGHT)
+    return body
+
+
+_BODIES = [(path.stem, _capture(path)) for path in _CAPTURES]
+_SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.sampled_from([0, -1, 1, 10**400, 2**63, 64, 48]),
+    st.floats(),
+    st.text(max_size=20),
+    st.sampled_from(
+        [
+            "keypointlabels",
+            "keypoint",
+            "labels",
+            "image",
+            "Object",
+            "s3://b/k",
+            "/data/upload/1/a.png",
+            "http://127.0.0.1:9/a.png",
+            "file:///etc/passwd",
+            "data:image/png;base64,AAAA",
+            "\ud800",
+            "<View><Image name='image' value='$image'/></View>",
+        ]
+    ),
+    st.integers(0, 255).map(_image),
+)
+_VALUES = st.recursive(
+    _SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=6,
+)
+
+
+def _places(value: object, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield (*path, key)
+            yield from _places(inner, (*path, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield (*path, index)
+            yield from _places(inner, (*path, index))
+
+
+@st.composite
+def _requests(draw: st.DrawFn) -> tuple[str, bytes]:
+    name, body = draw(st.sampled_from(_BODIES))
+    body = copy.deepcopy(body)
+    for _ in range(draw(st.integers(0, 4))):
+        places = list(_places(body))
+        if not places:
+            break
+        clicks = [place for place in places if "params" in place or "label_config" in place]
+        *parents, last = draw(st.sampled_from(places) | st.sampled_from(clicks or places))
+        holder = body
+        for key in parents:
+            holder = holder[key]
+        change = draw(st.sampled_from(["replace", "delete", "repeat"]))
+        if change == "delete":
+            del holder[last]
+        elif change == "repeat" and isinstance(holder, list):
+            holder.append(copy.deepcopy(holder[last]))
+        else:
+            holder[last] = draw(_VALUES)
+    content = json.dumps(body).encode()
+    if draw(st.integers(0, 9)) == 0:
+        cut = draw(st.integers(0, len(content)))
+        content = content[:cut] + draw(st.binary(max_size=8)) + content[cut:]
+    return name.partition("_")[0], content
+
+
+@pytest.fixture(scope="module")
+def client() -> FlaskClient:
+    limits = {"image_cache_mb": _CACHE_MB, "click_cache_mb": _CACHE_MB}
+    slot = ModelSlot(lambda: DiskSegmenter(radius=6), version="disks-1")
+    return create_app(Settings(**limits, fetch_timeout_s=0.2), slot=slot).test_client()
+
+
+def _check(result: dict[str, Any]) -> None:
+    for row in result["result"]:
+        width, height = row["original_width"], row["original_height"]
+        assert (width, height) == (_WIDTH, _HEIGHT)
+        if "rle" in row["value"]:
+            decode(row["value"]["rle"], height=height, width=width)
+        else:
+            assert all(0 <= part <= 100 for point in row["value"]["points"] for part in point)
+
+
+@settings(
+    max_examples=_N_EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+@given(request=_requests())
+def test_no_request_breaks_the_server(client: FlaskClient, request: tuple[str, bytes]) -> None:
+    kind, content = request
+    route = {"predict": "/predict", "webhook": "/webhook"}.get(kind, "/setup")
+    answer = client.post(route, data=content, content_type="application/json")
+    assert answer.status_code < 500, answer.text
+    assert "internal error" not in answer.text  # a bug is answered 200 and empty, too
+    if route == "/predict" and answer.status_code == 200:
+        for result in answer.json["results"]:
+            _check(result)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        True,
+        -1,
+        0,
+        10**400,
+        -(10**400),
+        1e308,
+        float("nan"),
+        "x",
+        "\ud800",
+        [],
+        {},
+        [[]],
+        [{}],
+    ],
+    ids=str,
+)
+def test_no_value_at_any_place_of_a_click_breaks_the_server(
+    client: FlaskClient, value: object
+) -> None:
+    original = dict(_BODIES)["predict_first_click"]
+    for *parents, last in _places(original):
+        body = copy.deepcopy(original)
+        holder = body
+        for key in parents:
+            holder = holder[key]
+        holder[last] = value
+        answer = client.post("/predict", data=json.dumps(body))
+        assert answer.status_code < 500
+        assert "internal error" not in answer.text, (parents, last)
+        for result in answer.json.get("results", []):
+            _check(result)
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b'{"a":' * 100_000, b"1" * 100_000])
+@pytest.mark.parametrize("route", ["/predict", "/webhook"])
+def test_deep_and_long_json_is_refused(client: FlaskClient, route: str, content: bytes) -> None:
+    assert client.post(route, data=content).status_code in (200, 400)
+
+
+def test_memory_stays_bounded(client: FlaskClient) -> None:
+    path = next(path for path in _CAPTURES if path.stem == "predict_first_click")
+    body = _capture(path)
+
+    def send(n: int) -> None:
+        for seed in range(n):
+            body["tasks"][0]["data"]["image"] = _image(seed % 256)
+            body["params"]["context"]["result"][0]["value"]["x"] = seed % 97
+            assert client.post("/predict", json=body).json["results"]
+
+    send(100)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    send(_N_EXAMPLES)
+    grown_mb = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1000
+    assert grown_mb < _MAX_GROWTH_MB
+    for cache in ("images", "clicks"):
+        lines = client.get("/metrics").text.splitlines()
+        (held,) = (x for x in lines if x.startswith(f'mfp_cache_bytes{{cache="{cache}"}}'))
+        assert float(held.split()[-1]) <= _CACHE_MB * 1e6
