@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+from backend.commands.benching import add_bench
 from backend.commands.connecting import add_connect
 from backend.commands.evaluating import add_ablate, add_evaluate
 from backend.commands.options import add_segmenter_options
@@ -55,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
 
     for add in (
         add_connect,
+        add_bench,
         add_evaluate,
         add_ablate,
         add_train,

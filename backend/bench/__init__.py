@@ -1,0 +1,1 @@
+"""Measuring the running server the way annotators use it."""

@@ -1,0 +1,112 @@
+"""A simulated annotator: clicks on photos and waits for masks, as Label Studio's page does."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import requests
+
+_TIMEOUT_S = 100
+_LABEL_CONFIG = """<View><Image name="image" value="$image"/>
+<BrushLabels name="mask" toName="image"><Label value="Object"/></BrushLabels>
+<KeyPoint name="click" toName="image"/></View>"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Photo:
+    """A photo in the folder that is the server's `MFP_LOCAL_FILES_DIR`."""
+
+    name: str
+    width: int
+    height: int
+
+
+def make_photos(folder: Path, sizes: list[tuple[int, int]], *, seed: int) -> list[Photo]:
+    """Write a photo-like JPEG for each size (width, height), and return what they are."""
+    random = np.random.default_rng(seed)
+    photos = []
+    for index, (width, height) in enumerate(sizes):
+        image = cv2.resize(random.integers(0, 255, (9, 12, 3), dtype=np.uint8), (width, height))
+        for _ in range(5):
+            centre = (int(random.integers(width)), int(random.integers(height)))
+            colour = tuple(int(part) for part in random.integers(0, 255, 3))
+            cv2.circle(image, centre, int(random.integers(height // 8, height // 3)), colour, -1)
+        photo = Photo(name=f"{index}.jpg", width=width, height=height)
+        cv2.imwrite(str(folder / photo.name), image)
+        photos.append(photo)
+    return photos
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Annotator:
+    """One annotator.
+
+    Attributes:
+        url: The server's.
+        task: Id of the task whose photo is being clicked on.
+        photo: The photo.
+        points: Clicks of the object: id, x and y in percent, sign.
+        times_ms: From click to mask, for each click answered with a mask.
+        n_empty: Answers without a mask.
+        n_failed: Answers that were none, or of another status than 200.
+    """
+
+    url: str
+    task: int = 0
+    photo: Photo | None = None
+    points: list[tuple[str, float, float, bool]] = field(default_factory=list)
+    times_ms: list[float] = field(default_factory=list)
+    n_empty: int = 0
+    n_failed: int = 0
+
+    def open(self, task: int, photo: Photo) -> None:
+        """Open a task, without clicks so far."""
+        self.task, self.photo, self.points = task, photo, []
+        self._post(context=None)
+
+    def click(self, x: float, y: float, *, is_positive: bool = True) -> None:
+        """Click at a place in percent, and wait for the mask."""
+        self.points.append((f"{self.task}-{time.monotonic_ns()}", x, y, is_positive))
+        started = time.perf_counter()
+        answer = self._post(context={"result": [self._keypoint(*point) for point in self.points]})
+        if answer is None:
+            self.n_failed += 1
+        elif answer and answer[0]["result"]:
+            self.times_ms.append(1000 * (time.perf_counter() - started))
+        else:
+            self.n_empty += 1
+
+    def undo(self) -> None:
+        """Take the last click back, which Label Studio tells with the next one only."""
+        self.points = self.points[:-1]
+
+    def _keypoint(self, name: str, x: float, y: float, is_positive: bool) -> dict[str, object]:
+        assert self.photo is not None, "a task is open"
+        return {
+            "id": name,
+            "type": "keypoint",
+            "to_name": "image",
+            "is_positive": is_positive,
+            "original_width": self.photo.width,
+            "original_height": self.photo.height,
+            "value": {"x": x, "y": y},
+        }
+
+    def _post(self, *, context: object) -> list[dict[str, object]] | None:
+        assert self.photo is not None, "a task is open"
+        image = f"/data/local-files/?d={self.photo.name}"
+        body = {
+            "tasks": [{"id": self.task, "data": {"image": image}}],
+            "project": "1.0",
+            "label_config": _LABEL_CONFIG,
+            "params": {"context": context},
+        }
+        try:
+            answer = requests.post(f"{self.url}/predict", json=body, timeout=_TIMEOUT_S)
+            return list(answer.json()["results"]) if answer.status_code == 200 else None
+        except (requests.RequestException, ValueError, KeyError):
+            return None
