@@ -20,6 +20,7 @@ from mfp_model.errors import ConfigError
 _SETTING_NAMES = frozenset(setting.name for setting in KNOWN_SETTINGS)
 _SPARE_THREADS = 4  # for health, metrics and webhooks while all places are taken
 _MEMORY_DIR = Path("/dev/shm")
+_NEEDED_BYTES = 8 << 20
 
 
 class _Server(BaseApplication):  # type: ignore[misc]
@@ -104,19 +105,22 @@ def _check_access(settings: Settings, host: str) -> None:
 def _shared_dir() -> Path:
     """A new folder for metrics and journal, in memory where that is possible.
 
-    Metrics are mapped into memory, and on a disk that is full that would end the process.
+    Raises:
+        ConfigError: There is no space for it anywhere.
     """
-    place = _MEMORY_DIR if os.access(_MEMORY_DIR, os.W_OK) else None
-    try:
-        folder = Path(tempfile.mkdtemp(prefix="label-studio-mfp-", dir=place))
-        (folder / "probe").write_bytes(bytes(1 << 20))
-        (folder / "probe").unlink()
-    except OSError as error:
-        raise ConfigError(
-            f"no place for temporary files in {place or tempfile.gettempdir()} "
-            f"({error.strerror}): free some, or set TMPDIR to another folder"
-        ) from None
-    return folder
+    failure: OSError | None = None
+    for place in (_MEMORY_DIR, None):
+        try:
+            folder = Path(tempfile.mkdtemp(prefix="label-studio-mfp-", dir=place))
+            (folder / "probe").write_bytes(bytes(_NEEDED_BYTES))
+            (folder / "probe").unlink()
+            return folder
+        except OSError as error:
+            failure = error
+    raise ConfigError(
+        f"no place for temporary files in {tempfile.gettempdir()} ({failure}): "
+        "free some, or set TMPDIR to another folder"
+    )
 
 
 def _forget_worker(server: object, worker: Any) -> None:  # noqa: ANN401, gunicorn's

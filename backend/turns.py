@@ -85,14 +85,14 @@ class Turns:
         """
         mine = Place(region)
         with self._changed:
-            for place in self._places:
-                if place.region.is_continued_by(region):
-                    place.is_superseded = True
-            self._changed.notify_all()
             if len(self._places) >= self._max_places:
                 raise BusyError(
                     f"{len(self._places)} requests are in work already (MFP_MAX_WAITING)"
                 )
+            for place in self._places:
+                if place.region.is_continued_by(region):
+                    place.is_superseded = True
+            self._changed.notify_all()
             self._places.append(mine)
             self._on_change(len(self._places))
         try:

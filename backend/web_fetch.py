@@ -19,6 +19,12 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 import urllib3
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    LocationParseError,
+    NewConnectionError,
+)
 from urllib3.util import Timeout, Url, parse_url
 
 from backend.label_studio_access import LabelStudioAccess
@@ -108,10 +114,10 @@ class WebFetcher:
                         assert_same_host=False,
                         preload_content=False,
                     )
-                except (urllib3.exceptions.NewConnectionError, TimeoutError) as failure:
+                except (NewConnectionError, ConnectTimeoutError) as failure:
                     error = failure  # one of a host's addresses may be out of reach
                     continue
-                except urllib3.exceptions.HTTPError as failure:
+                except HTTPError as failure:
                     error = failure
                     break
                 with response:
@@ -175,7 +181,7 @@ class WebFetcher:
                         f"image {_shown(target)}: not here after {self._limits.total_s:g} s "
                         "(MFP_FETCH_TOTAL_S)"
                     )
-        except (urllib3.exceptions.HTTPError, OSError) as error:
+        except (HTTPError, OSError) as error:
             raise ImageError(
                 f"image {_shown(target)}: broken off after {len(content)} bytes "
                 f"({type(error).__name__})"
@@ -195,7 +201,7 @@ def _embedded(address: Address) -> Address:
 def _parsed(url: str) -> Url:
     try:
         target = parse_url(url)
-    except urllib3.exceptions.LocationParseError:
+    except LocationParseError:
         raise ImageError("image address: not a valid web address") from None
     if target.scheme not in _PORTS or not target.host:
         raise ImageError(f"image address with scheme {target.scheme!r}: expected http or https")

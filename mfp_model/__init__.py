@@ -14,6 +14,7 @@ Glossary, one word per thing:
 - prior mask: one that was there before the first click; the first previous probability map.
 - round: one click's worth of work, from previous to next probability map.
 - mask: bool `[H, W]`, a probability map after the threshold, never before.
+- polygon: the outline of one connected part of a mask, float64 `[n, 2]`, x and y in pixels.
 - image frame: pixels of the original image. network frame: pixels of the network's input.
 - segmenter: image + clicks + previous prediction -> prediction.
 - backbone: the part of the network that turns the two embeddings into features.

@@ -87,6 +87,13 @@ def test_make_has_its_targets_and_the_server_its_options() -> None:
             assert command in ("pip install .", "docker compose up --build")
 
 
+def test_commands_inside_sentences_are_understood() -> None:
+    found = re.findall(r"`mfp ((?:[a-z-]+) --[^`]*)`", _TEXT)
+    assert len(found) >= 2
+    for arguments in found:
+        _parser().parse_args(shlex.split(arguments))
+
+
 def test_the_settings_table_is_complete() -> None:
     documented = re.findall(r"^\| `((?:MFP|LABEL_STUDIO)_\w+)` \|", _TEXT, flags=re.MULTILINE)
     assert documented == re.findall(r"`((?:MFP|LABEL_STUDIO)_[A-Z_]+)`", Settings.__doc__ or "")
