@@ -123,7 +123,8 @@ class WebFetcher:
                 with response:
                     yield response
                     return
-        raise ImageError(f"image {_shown(target)} cannot be fetched ({type(error).__name__})")
+        hint = "; is Label Studio running at LABEL_STUDIO_URL?" if is_ours else ""
+        raise ImageError(f"image {_shown(target)} cannot be fetched ({type(error).__name__}){hint}")
 
     def _pool(self, target: Url, address: str, deadline: float) -> urllib3.HTTPConnectionPool:
         left_s = max(0.1, deadline - time.monotonic())
