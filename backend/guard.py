@@ -18,7 +18,7 @@ from backend.turns import BusyError
 from mfp_model.errors import MfpError
 
 _OPEN_ROUTES = ("/health",)
-_REQUEST_ID = re.compile(r"[\w.-]{1,64}")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _MEGABYTE = 1_000_000
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 from backend.app import create_app
 from backend.brush_rle import decode
 from backend.model_slot import ModelSlot
+from backend.request import parse_predict
 from backend.settings import Settings
 from mfp_model.segmenters import Prediction, Segmenter
 from tests.fakes import DiskSegmenter
@@ -72,6 +73,27 @@ def test_generic_labels_are_answered_with_both_rows(capture: Capture) -> None:
         ("labels", "labels"),
     ]
     assert len({row["id"] for row in rows}) == 1
+
+
+@pytest.mark.parametrize("generic", [False, True])
+def test_polygons_are_answered_where_the_configuration_asks_for_them(
+    capture: Capture, generic: bool
+) -> None:
+    name = "predict_generic_labels_point_twice" if generic else "predict_first_click"
+    body = _with_image(capture(name), 1024, 768)
+    body["label_config"] = body["label_config"].replace("Brush", "Polygon")
+    client = _client()
+    (result,) = client.post("/predict", json=body).json["results"]
+    assert 0.9 < result["polygon_iou"] <= 1
+    types = [row["type"] for row in result["result"]]
+    assert types == (["polygon", "labels"] if generic else ["polygonlabels"])
+    value = result["result"][0]["value"]
+    assert value["labels" if generic else "polygonlabels"] == ["Dog" if generic else "Object"]
+    assert value["closed"] is True
+    (click,) = parse_predict(body)[0].region.clicks  # type: ignore[union-attr]
+    away = [np.hypot(x * 10.24 - click.x, y * 7.68 - click.y) for x, y in value["points"]]
+    assert 17 < min(away) < max(away) < 22  # the fake's disk has radius 20
+    assert "mfp_polygon_iou_count 1.0" in client.get("/metrics").text
 
 
 def test_opening_a_task_answers_nothing_and_fetches_the_image(capture: Capture) -> None:

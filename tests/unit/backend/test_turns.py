@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from backend import turns as module
 from backend.turns import BusyError, Region, SupersededError, Turns
 
 
@@ -134,3 +135,16 @@ def test_a_failure_during_a_turn_gives_the_device_back() -> None:
             raise ZeroDivisionError
     with turns.place(_region("b", "2")) as place, turns.turn(place):
         pass
+
+
+def test_nobody_waits_longer_than_label_studio_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MAX_WAIT_S", 0.05)
+    turns, log = Turns(max_places=2), list[str]()
+    holder = _Worker(turns, _region("a", "1"), 1, log)
+    _until(lambda: log == ["a"])
+    with turns.place(_region("b", "2")) as place, pytest.raises(BusyError, match="waited"):
+        with turns.turn(place):
+            raise AssertionError("the device was taken")
+    holder.gate.set()
+    holder.thread.join(10)
+    assert not turns._line
