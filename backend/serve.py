@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import ipaddress
 import os
 import shutil
@@ -21,6 +22,7 @@ _SETTING_NAMES = frozenset(setting.name for setting in KNOWN_SETTINGS)
 _SPARE_THREADS = 4  # for health, metrics and webhooks while all places are taken
 _MEMORY_DIR = Path("/dev/shm")
 _NEEDED_BYTES = 8 << 20
+_M_ARENA_MAX = -8  # in glibc's malloc.h
 
 
 class _Server(BaseApplication):  # type: ignore[misc]
@@ -37,6 +39,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
     def load(self) -> Flask:
         from backend.app import create_app  # in the worker, after the metrics' folder is set
 
+        _limit_arenas()
         return create_app(self._settings, shared_dir=self._shared_dir)
 
 
@@ -86,6 +89,16 @@ def serve(
     if "control_socket_disable" in _SETTING_NAMES:  # newer ones put a socket file somewhere
         options["control_socket_disable"] = True
     _Server(settings, shared_dir, options).run()
+
+
+def _limit_arenas() -> None:
+    """Let the threads share memory that one of them freed.
+
+    By default glibc gives nearly each its own: under four annotators 1.7 GB instead of 1.2.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
+    if mallopt is not None:
+        mallopt(_M_ARENA_MAX, 2)
 
 
 def _check_access(settings: Settings, host: str) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from backend.bench.annotator import Annotator, Photo, make_photos
-from backend.demo.processes import Server, free_port, start_backend
+from backend.demo.processes import Server, ServerError, free_port, start_backend
 from mfp_model.errors import ConfigError
 
 _SIZES = [(640, 480), (1024, 768), (1920, 1080), (899, 1201), (4000, 3000)] * 8
@@ -74,7 +74,7 @@ def soak(
 
     Raises:
         ConfigError: There is no `/proc` to read memory from.
-        ServerError: The server does not start.
+        ServerError: The server does not start, or ends by itself.
     """
     if not Path("/proc/self/status").exists():
         raise ConfigError("memory is read from /proc, which this system does not have")
@@ -115,6 +115,8 @@ def _watched(
     seconds, memory = [], []
     try:
         while (passed := time.monotonic() - started) < 60 * minutes:
+            if server.process.poll() is not None:
+                raise ServerError(f"the server ended with {server.process.returncode}")
             seconds.append(passed)
             memory.append(_memory_bytes(server.process.pid) / _MEGABYTE)
             report(passed / (60 * minutes))
