@@ -73,8 +73,10 @@ class ModelSlot:
 
     def _run(self) -> None:
         try:
-            self._segmenter = self._load()
-            self._on_loaded(self._segmenter)
+            segmenter = self._load()
+            self._version = segmenter.version  # the file may have been replaced meanwhile
+            self._segmenter = segmenter
+            self._on_loaded(segmenter)
             _log.info("weights %s are loaded", self._version)
         except Exception as error:
             self._failure = str(error)

@@ -7,12 +7,14 @@ import sys
 import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import boto3
 import pytest
 import requests
 from botocore.config import Config
 
+from backend.cli import main
 from backend.demo.processes import TOKEN, Server, free_port, start_backend
 from backend.label_studio_api import LabelStudioApi
 from tests.e2e.conftest import PHOTOS, ROOT
@@ -93,6 +95,20 @@ def _metrics(server: Server) -> str:
     return requests.get(f"{server.url}/metrics", auth=_encoded(), timeout=30).text
 
 
+def _webhooks(server: Server) -> float:
+    """How many were accepted so far."""
+    counted = 'mfp_requests_total{route="/webhook",status="200"} '
+    lines = [line for line in _metrics(server).splitlines() if line.startswith(counted)]
+    return float(lines[0].split()[-1]) if lines else 0.0
+
+
+def _wait_for_webhook(server: Server, before: float) -> None:
+    until = time.monotonic() + 20
+    while _webhooks(server) <= before:
+        assert time.monotonic() < until, _metrics(server)
+        time.sleep(0.2)
+
+
 def _encoded() -> tuple[bytes, bytes]:
     """As browsers and Label Studio send it; `requests` itself would take Latin-1."""
     return _AUTH[0].encode(), _AUTH[1].encode()
@@ -140,12 +156,55 @@ def test_every_call_of_label_studio_brings_the_password(
     page.switch_on_clicking()
     assert page.click(50, 50)["data"]["result"]
     page.accept()
+    before = _webhooks(guarded)
     page.submit()
-    until = time.monotonic() + 20
-    while 'mfp_requests_total{route="/webhook",status="200"}' not in _metrics(guarded):
-        assert time.monotonic() < until
-        time.sleep(0.2)
+    _wait_for_webhook(guarded, before)
     assert 'status="401"' not in _metrics(guarded)
+
+
+def test_credentials_in_the_address_reach_webhooks_too(
+    api: LabelStudioApi, label_studio: Server, guarded: Server
+) -> None:
+    project = api.create_project("credentials in the address", _CONFIG)
+    user, password = (quote(part, safe="") for part in _AUTH)
+    api.connect_backend(project, guarded.url.replace("//", f"//{user}:{password}@"))
+    api.upload(project, [PHOTOS / "cat.jpg"])
+    (task,) = api.tasks(project)
+    before = _webhooks(guarded)
+    _post(label_studio, f"/api/tasks/{task['id']}/annotations/", {"result": []})
+    _wait_for_webhook(guarded, before)
+    assert 'status="401"' not in _metrics(guarded)
+
+
+def test_the_command_connects_a_project_and_does_so_again(
+    api: LabelStudioApi,
+    label_studio: Server,
+    guarded: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, value in (
+        ("LABEL_STUDIO_URL", label_studio.url),
+        ("LABEL_STUDIO_API_KEY", TOKEN),
+        ("MFP_USERNAME", _AUTH[0]),
+        ("MFP_PASSWORD", _AUTH[1]),
+    ):
+        monkeypatch.setenv(name, value)
+    for _ in range(2):
+        assert (
+            main(["connect", "--backend", f"{guarded.url}/", "--new", "made by mfp connect"]) == 0
+        )
+    project = api.project_named("made by mfp connect")
+    assert project is not None
+    assert f"/projects/{project}/data" in capsys.readouterr().out
+    assert len(api.tasks(project)) > 1
+    connected = requests.get(
+        f"{label_studio.url}/api/ml/?project={project}", headers=_LEGACY, timeout=60
+    ).json()
+    assert [(backend["url"], backend["state"]) for backend in connected] == [(guarded.url, "CO")]
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "")
+    assert main(["connect", "--backend", guarded.url, "--project", str(project)]) == 1
+    assert "expected both" in capsys.readouterr().err
 
 
 def test_two_annotators_at_once_get_each_their_own(
