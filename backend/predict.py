@@ -18,7 +18,7 @@ from backend.request import RegionRequest, TaskRequest
 from backend.response import brush_rows, empty_result, polygon_rows, result
 from backend.telemetry import Telemetry
 from backend.turns import Place, Region, SupersededError, Turns
-from mfp_model.errors import ImageError, MfpError
+from mfp_model.errors import ImageError
 from mfp_model.polygons import polygon_iou, polygons_of
 from mfp_model.segmenters import Prediction
 from mfp_model.specks import remove_specks
@@ -81,6 +81,7 @@ class Predictor:
                     image = self._images.load(task.image, task_id=task.task_id)
                 _check_size(image, region)
                 prediction = self._predict(image, region, place)
+                place.check()
                 with self._telemetry.step("mask"):
                     mask = remove_specks(
                         prediction.mask, prediction.clicks, share=self._speck_share
@@ -126,7 +127,7 @@ class Predictor:
     def _load_quietly(self, task: TaskRequest) -> None:
         try:
             self._images.load(task.image, task_id=task.task_id)
-        except MfpError as error:
+        except Exception as error:  # nobody else would see it in this thread
             self._telemetry.failed(error, during=f"fetching the image of task {task.task_id}")
         finally:
             self._prefetch_places.release()

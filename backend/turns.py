@@ -50,6 +50,15 @@ class Place:
     region: Region
     is_superseded: bool = False
 
+    def check(self) -> None:
+        """Go on only if the answer will be seen.
+
+        Raises:
+            SupersededError: A newer click of the region has arrived.
+        """
+        if self.is_superseded:
+            raise SupersededError("a newer click of the same region has arrived")
+
 
 class Turns:
     """The line in front of a device."""
@@ -135,7 +144,6 @@ class Turns:
         self._on_turn(time.monotonic() - started)
 
     def _check(self, place: Place, until: float) -> None:
-        if place.is_superseded:
-            raise SupersededError("a newer click of the same region has arrived")
+        place.check()
         if time.monotonic() >= until:
             raise BusyError(f"waited {_MAX_WAIT_S:g} s for the device")

@@ -150,7 +150,7 @@ class WebFetcher:
         host = (target.host or "").strip("[]")
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError:
+        except (OSError, UnicodeError):  # UnicodeError: a part of the name is too long
             raise ImageError(f"image {_shown(target)}: no such host") from None
         addresses = list(dict.fromkeys(str(info[4][0]) for info in found))
         allowed = [a for a in addresses if is_ours or self._is_allowed(a)]

@@ -174,6 +174,7 @@ def test_a_server_that_says_nothing_is_given_up() -> None:
         ("http://user:password@host.example/a", "password in the address"),
         ("http://[::1/a", "not a valid web address"),
         ("http:///a", "expected http"),
+        (f"http://{'a' * 70}.example/a", "no such host"),
         ("http://does-not-exist.invalid/a?token=secret", "no such host"),
     ],
 )
