@@ -6,6 +6,7 @@ to do about it.
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from backend.telemetry import Telemetry
 _MINUTES = 60
 _N_ERRORS = 25
 _CHART_HEIGHT = 60
+_FASTEST_MS = 10  # at the chart's lower edge
 _ADVICE = {
     "AccessError": "Enter the backend's user name and password where Label Studio's project "
     "settings connect the model; for webhooks write them into the URL.",
@@ -84,6 +86,7 @@ def render_status(slot: ModelSlot, telemetry: Telemetry) -> str:
         bars=_bars([minute.n_clicks for minute in minutes]),
         median_line=_dots(minutes, [m.median_ms for m in minutes], slowest),
         p95_line=_dots(minutes, [m.p95_ms for m in minutes], slowest),
+        fastest_ms=_FASTEST_MS,
         slowest_ms=slowest,
         height=_CHART_HEIGHT,
         errors=errors,
@@ -101,10 +104,10 @@ def _bars(values: list[int]) -> list[tuple[int, float, float]]:
 
 
 def _dots(minutes: list[Minute], values: list[float], top: float) -> list[tuple[int, float]]:
-    """Points of a chart for the minutes that had clicks: x, y."""
-    scale = (_CHART_HEIGHT - 4) / (top or 1)
+    """Points of a chart for the minutes that had clicks, y logarithmic: x, y."""
+    scale = (_CHART_HEIGHT - 4) / math.log(max(top / _FASTEST_MS, math.e))
     return [
-        (10 * i + 4, _CHART_HEIGHT - 2 - value * scale)
+        (10 * i + 4, _CHART_HEIGHT - 2 - math.log(max(value / _FASTEST_MS, 1)) * scale)
         for i, (minute, value) in enumerate(zip(minutes, values, strict=True))
         if minute.n_clicks
     ]
