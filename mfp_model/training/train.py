@@ -172,7 +172,7 @@ def _write_weights(job: TrainingJob, run: Run, told: dict[str, Any]) -> None:
         version=job.version,
         config=job.network_config,
         weights=run.state.averaged.module.state_dict(),
-        origin={**told, "n_seen": run.state.n_seen, "n_drawn": run.state.n_drawn},
+        origin={**told, "n_seen": run.state.n_seen, "n_drawn": run.state.n_drawn * ranks.n_ranks()},
     )
     if ranks.rank() == 0:
         save_checkpoint(checkpoint, job.out, half=True)
