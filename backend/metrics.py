@@ -14,6 +14,7 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.samples import Sample
 
 _SECONDS = (0.005, 0.01, 0.02, 0.04, 0.06, 0.1, 0.15, 0.25, 0.5, 1, 2, 5, 10, 30)
 _FILE_KINDS = ("counter", "gauge_livesum", "histogram")
@@ -21,6 +22,25 @@ _FILE_BYTES = 1 << 20  # as prometheus-client makes them
 _IOUS = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 1)
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+
+class Figures:
+    """What was counted up to one moment."""
+
+    def __init__(self, samples: list[Sample]) -> None:
+        self._samples = samples
+
+    def value(self, name: str, **labels: str) -> float:
+        """Return a figure by its sample's name; 0 if never counted."""
+        return sum(
+            sample.value
+            for sample in self._samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
+    def labels(self, name: str, label: str) -> set[str]:
+        """Return the values that a label of a figure has."""
+        return {sample.labels[label] for sample in self._samples if sample.name == name}
 
 
 class Metrics:
@@ -80,19 +100,10 @@ class Metrics:
         """Return the text that Prometheus reads, summed over the workers."""
         return generate_latest(self._collected())
 
-    def value(self, name: str, **labels: str) -> float:
-        """Return a figure by its sample's name, summed over the workers; 0 if never counted."""
-        samples = (s for metric in self._collected().collect() for s in metric.samples)
-        return sum(
-            sample.value
-            for sample in samples
-            if sample.name == name and labels.items() <= sample.labels.items()
-        )
-
-    def labels(self, name: str, label: str) -> set[str]:
-        """Return the values that a label of a figure has."""
-        samples = (s for metric in self._collected().collect() for s in metric.samples)
-        return {sample.labels[label] for sample in samples if sample.name == name}
+    def figures(self) -> Figures:
+        """Return all figures as they are now, summed over the workers."""
+        metrics = self._collected().collect()
+        return Figures([sample for metric in metrics for sample in metric.samples])
 
     def _collected(self) -> CollectorRegistry:
         if self._shared_dir is None:

@@ -50,7 +50,7 @@ class _Row:
 
 def render_status(slot: ModelSlot, telemetry: Telemetry) -> str:
     """Return the page's HTML."""
-    metrics, journal = telemetry.metrics, telemetry.journal
+    figures, journal = telemetry.metrics.figures(), telemetry.journal
     minutes = journal.minutes(_MINUTES)
     busy = [minute for minute in minutes if minute.n_clicks]
     now = time.time()
@@ -69,16 +69,16 @@ def render_status(slot: ModelSlot, telemetry: Telemetry) -> str:
         "status.html",
         slot=slot,
         state="DOWN" if slot.failure else "ready" if slot.is_ready else "loading",
-        devices=sorted(metrics.labels("mfp_model", "device")),
-        n_workers=int(metrics.value("mfp_model")),
+        devices=sorted(figures.labels("mfp_model", "device")),
+        n_workers=int(figures.value("mfp_model")),
         uptime=_age(journal.uptime_s()),
         outcomes={
-            outcome: int(metrics.value("mfp_clicks_total", outcome=outcome))
+            outcome: int(figures.value("mfp_clicks_total", outcome=outcome))
             for outcome in ("answered", "superseded", "busy", "failed")
         },
-        waiting=int(metrics.value("mfp_waiting")),
+        waiting=int(figures.value("mfp_waiting")),
         cache_mb={
-            name: metrics.value("mfp_cache_bytes", cache=name) / 1e6
+            name: figures.value("mfp_cache_bytes", cache=name) / 1e6
             for name in ("images", "clicks")
         },
         median_ms=statistics.median([m.median_ms for m in busy]) if busy else None,

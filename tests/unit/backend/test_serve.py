@@ -83,8 +83,8 @@ metrics.answer_seconds.observe(0.1)
 files = sorted(folder.glob("*.db"))
 assert len(files) == 3, files
 assert all(file.stat().st_blocks * 512 >= 1 << 20 for file in files)
-assert metrics.value("mfp_errors_total", kind="ImageError") == 1
-assert metrics.value("mfp_waiting") == 3
+assert metrics.figures().value("mfp_errors_total", kind="ImageError") == 1
+assert metrics.figures().value("mfp_waiting") == 3
 """
     subprocess.run(
         [sys.executable, "-c", code, str(tmp_path)],
