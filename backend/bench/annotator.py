@@ -50,7 +50,6 @@ class Annotator:
         task: Id of the task whose photo is being clicked on.
         photo: The photo.
         points: Clicks of the object: id, x and y in percent, sign.
-        times_ms: From click to mask, for each click answered with a mask.
         n_empty: Answers without a mask.
         n_failed: Answers that were none, or of another status than 200.
     """
@@ -59,7 +58,6 @@ class Annotator:
     task: int = 0
     photo: Photo | None = None
     points: list[tuple[str, float, float, bool]] = field(default_factory=list)
-    times_ms: list[float] = field(default_factory=list)
     n_empty: int = 0
     n_failed: int = 0
 
@@ -68,17 +66,18 @@ class Annotator:
         self.task, self.photo, self.points = task, photo, []
         self._post(context=None)
 
-    def click(self, x: float, y: float, *, is_positive: bool = True) -> None:
-        """Click at a place in percent, and wait for the mask."""
+    def click(self, x: float, y: float, *, is_positive: bool = True) -> float | None:
+        """Click at a place in percent; return the milliseconds to its mask, None without one."""
         self.points.append((f"{self.task}-{time.monotonic_ns()}", x, y, is_positive))
         started = time.perf_counter()
         answer = self._post(context={"result": [self._keypoint(*point) for point in self.points]})
+        if answer and answer[0]["result"]:
+            return 1000 * (time.perf_counter() - started)
         if answer is None:
             self.n_failed += 1
-        elif answer and answer[0]["result"]:
-            self.times_ms.append(1000 * (time.perf_counter() - started))
         else:
             self.n_empty += 1
+        return None
 
     def undo(self) -> None:
         """Take the last click back, which Label Studio tells with the next one only."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import statistics
 import tempfile
 import threading
@@ -88,11 +89,8 @@ def soak(
             n_workers=n_workers,
             settings={"MFP_LOCAL_FILES_DIR": name, **_CACHES},
         )
-        try:
-            server.wait(limit_s=_START_LIMIT_S)
+        with server.running(limit_s=_START_LIMIT_S):
             return _watched(server, photos, minutes, n_annotators, report)
-        finally:
-            server.stop()
 
 
 def _watched(
@@ -155,10 +153,9 @@ def _work(
             if turn > 1 and random.random() < 0.15:
                 annotator.undo()
             x, y = random.uniform(0, 100, size=2)
-            n_before = len(annotator.times_ms)
-            annotator.click(x, y, is_positive=turn == 0 or random.random() < 0.7)
-            new = annotator.times_ms[n_before:]
-            clicks.extend((time.monotonic() - started, ms) for ms in new)
+            ms = annotator.click(x, y, is_positive=turn == 0 or random.random() < 0.7)
+            if ms is not None:
+                clicks.append((time.monotonic() - started, ms))
 
 
 def _memory_bytes(pid: int) -> int:
@@ -169,7 +166,7 @@ def _memory_bytes(pid: int) -> int:
             pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
         except OSError:
             continue  # it has just ended
-        total += pages * 4096
+        total += pages * resource.getpagesize()
     return total
 
 
