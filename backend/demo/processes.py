@@ -8,7 +8,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,6 +81,15 @@ class Server:
             time.sleep(1)
         raise ServerError(f"{self.name} does not answer after {limit_s:g} s, see {self.log}")
 
+    @contextmanager
+    def running(self, *, limit_s: float) -> Iterator[Server]:
+        """Wait as in `wait`, and end the process in the end."""
+        try:
+            self.wait(limit_s=limit_s)
+            yield self
+        finally:
+            self.stop()
+
     def stop(self) -> None:
         """End the process and its children, with force after a while."""
         for ending in (signal.SIGTERM, signal.SIGKILL):
@@ -124,7 +134,7 @@ def start_label_studio(
     command += ["--internal-host", "127.0.0.1", "-p", str(port)]
     data.mkdir(parents=True, exist_ok=True)
     url = f"http://127.0.0.1:{port}"
-    return _start("Label Studio", command, variables, url=url, log=data / "label-studio.log")
+    return start_server("Label Studio", command, variables, url=url, log=data / "label-studio.log")
 
 
 def start_backend(
@@ -154,12 +164,21 @@ def start_backend(
     command = [sys.executable, "-m", "backend.cli", "serve", "--port", str(port)]
     command += ["--workers", str(n_workers), "--host", host]
     url = f"http://127.0.0.1:{port}"
-    return _start("the backend", command, variables, url=url, log=log)
+    return start_server("the backend", command, variables, url=url, log=log)
 
 
-def _start(
+def start_server(
     name: str, command: list[str], variables: Mapping[str, str], *, url: str, log: Path
 ) -> Server:
+    """Start a command that serves `url`.
+
+    Args:
+        name: For messages.
+        command: Program and arguments.
+        variables: Added to the environment.
+        url: Where it will answer, `/health` too.
+        log: File for all it prints.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         process = subprocess.Popen(

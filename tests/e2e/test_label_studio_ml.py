@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import base64
-import os
-import subprocess
-import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from backend.demo.processes import TOKEN, Server, free_port
+from backend.demo.processes import TOKEN, Server, free_port, start_server
 from backend.label_studio_api import LabelStudioApi
 from tests.e2e.conftest import PHOTOS, ROOT
 from tests.e2e.labeling_page import LabelingPage
@@ -33,32 +29,15 @@ def served(label_studio: Server, tmp_path_factory: pytest.TempPathFactory) -> It
     assert _PYTHON.exists(), f"{_PYTHON} is missing: run `make test`, which builds it"
     folder, port = tmp_path_factory.mktemp("label-studio-ml"), free_port(19490)
     url = f"http://127.0.0.1:{port}"
-    settings = {"LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": TOKEN}
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [_PYTHON, "-c", _SERVE.format(folder=str(folder), port=port)],
-            env={**os.environ, **settings},
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        _wait(url, process, folder / "log")
+    server = start_server(
+        "label-studio-ml",
+        [str(_PYTHON), "-c", _SERVE.format(folder=str(folder), port=port)],
+        {"LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": TOKEN},
+        url=url,
+        log=folder / "log",
+    )
+    with server.running(limit_s=60):
         yield url
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + 60
-    while True:
-        try:
-            requests.get(f"{url}/health", timeout=5)
-            return
-        except requests.ConnectionError:
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < until, log.read_text()
-            time.sleep(0.2)
 
 
 @pytest.mark.browser

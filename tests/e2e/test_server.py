@@ -42,11 +42,8 @@ def server(tmp_path: Path, checkpoint: Path) -> Iterator[Server]:
         n_workers=2,
         settings={"MFP_CHECKPOINT": str(checkpoint), "MFP_LOG_FORMAT": "json"},
     )
-    try:
-        started.wait(limit_s=60)
+    with started.running(limit_s=60):
         yield started
-    finally:
-        started.stop()
 
 
 def _click(body: dict[str, Any], x: float, y: float, *, is_positive: bool) -> dict[str, Any]:
@@ -206,9 +203,6 @@ def test_it_refuses_other_machines_without_a_password(tmp_path: Path) -> None:
         host="0.0.0.0",
         settings={"MFP_USERNAME": "team", "MFP_PASSWORD": "secret"},
     )
-    try:
-        server.wait(limit_s=60)
+    with server.running(limit_s=60):
         assert requests.get(server.url, timeout=10).status_code == 401
         assert requests.get(server.url, auth=("team", "secret"), timeout=10).status_code == 200
-    finally:
-        server.stop()

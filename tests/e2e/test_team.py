@@ -78,11 +78,8 @@ def guarded(label_studio: Server, tmp_path_factory: pytest.TempPathFactory) -> I
             "MFP_PRIVATE_NETWORKS": "127.0.0.0/8",
         },
     )
-    try:
-        server.wait(limit_s=60)
+    with server.running(limit_s=60):
         yield server
-    finally:
-        server.stop()
 
 
 def _connected(api: LabelStudioApi, title: str, server: Server) -> int:
