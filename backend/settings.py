@@ -130,34 +130,34 @@ class Settings:
         Raises:
             ConfigError: A value that cannot be read, is outside its range, or names no file.
         """
-        read = _Reader(environ)
+        read, plain = _Reader(environ), cls()
         return cls(
             label_studio_url=read.text("LABEL_STUDIO_URL").rstrip("/"),
             label_studio_api_key=read.text("LABEL_STUDIO_API_KEY"),
             username=read.text("MFP_USERNAME"),
             password=read.text("MFP_PASSWORD"),
             allows_open=read.switch("MFP_ALLOW_OPEN"),
-            max_request_mb=read.number("MFP_MAX_REQUEST_MB", 64, low=0.001),
-            max_waiting=int(read.number("MFP_MAX_WAITING", 12, low=1)),
-            log_format=read.text("MFP_LOG_FORMAT") or "text",
+            max_request_mb=read.number("MFP_MAX_REQUEST_MB", plain.max_request_mb, low=0.001),
+            max_waiting=int(read.number("MFP_MAX_WAITING", plain.max_waiting, low=1)),
+            log_format=read.text("MFP_LOG_FORMAT") or plain.log_format,
             checkpoint=read.path("MFP_CHECKPOINT"),
-            device=read.text("MFP_DEVICE") or "auto",
-            n_torch_threads=int(read.number("MFP_TORCH_THREADS", 0, low=0)),
-            max_megapixels=read.number("MFP_MAX_MEGAPIXELS", 50, low=0.000001),
-            max_image_mb=read.number("MFP_MAX_IMAGE_MB", 200, low=0.001),
-            fetch_timeout_s=read.number("MFP_FETCH_TIMEOUT_S", 20, low=0.1),
-            fetch_total_s=read.number("MFP_FETCH_TOTAL_S", 60, low=0.1),
-            image_hosts=read.items("MFP_IMAGE_HOSTS") or CLOUD_HOSTS,
+            device=read.text("MFP_DEVICE") or plain.device,
+            n_torch_threads=int(read.number("MFP_TORCH_THREADS", plain.n_torch_threads, low=0)),
+            max_megapixels=read.number("MFP_MAX_MEGAPIXELS", plain.max_megapixels, low=0.000001),
+            max_image_mb=read.number("MFP_MAX_IMAGE_MB", plain.max_image_mb, low=0.001),
+            fetch_timeout_s=read.number("MFP_FETCH_TIMEOUT_S", plain.fetch_timeout_s, low=0.1),
+            fetch_total_s=read.number("MFP_FETCH_TOTAL_S", plain.fetch_total_s, low=0.1),
+            image_hosts=read.items("MFP_IMAGE_HOSTS") or plain.image_hosts,
             private_networks=read.networks("MFP_PRIVATE_NETWORKS"),
             ca_bundle=read.path("MFP_CA_BUNDLE"),
             label_studio_data_dir=read.path("MFP_LABEL_STUDIO_DATA_DIR"),
             local_files_dir=read.path("MFP_LOCAL_FILES_DIR"),
-            image_cache_mb=read.number("MFP_IMAGE_CACHE_MB", 512, low=0),
-            click_cache_mb=read.number("MFP_CLICK_CACHE_MB", 256, low=0),
-            cache_age_s=read.number("MFP_CACHE_AGE_S", 3600, low=1),
-            cache_dir=Path(environ.get("MFP_CACHE_DIR") or CACHE_DIR).expanduser(),
-            speck_share=read.number("MFP_SPECK_SHARE", 0.005, low=0, high=1),
-            polygon_error_px=read.number("MFP_POLYGON_ERROR_PX", 1, low=0),
+            image_cache_mb=read.number("MFP_IMAGE_CACHE_MB", plain.image_cache_mb, low=0),
+            click_cache_mb=read.number("MFP_CLICK_CACHE_MB", plain.click_cache_mb, low=0),
+            cache_age_s=read.number("MFP_CACHE_AGE_S", plain.cache_age_s, low=1),
+            cache_dir=(read.path("MFP_CACHE_DIR") or plain.cache_dir).expanduser(),
+            speck_share=read.number("MFP_SPECK_SHARE", plain.speck_share, low=0, high=1),
+            polygon_error_px=read.number("MFP_POLYGON_ERROR_PX", plain.polygon_error_px, low=0),
         )
 
 
