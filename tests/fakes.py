@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,3 +57,35 @@ class DiskSegmenter(Segmenter):
             values[near] = float(click.is_positive)
         layers = LayeredMap(height=height, width=width).pasted(whole(height, width), values)
         return Prediction(clicks=clicks, layers=layers)
+
+
+class LoopbackSite(ThreadingHTTPServer):
+    """A web server on a free port of this machine."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(("127.0.0.1", 0), handler)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    @contextmanager
+    def serving(self) -> Iterator[Self]:
+        thread = threading.Thread(target=self.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield self
+        finally:
+            self.shutdown()
+            thread.join()
+            self.server_close()
+
+
+class QuietHandler(BaseHTTPRequestHandler):
+    """Logs nothing."""
+
+    def log_message(self, *arguments: object) -> None:
+        pass

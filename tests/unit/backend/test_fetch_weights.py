@@ -1,8 +1,6 @@
 import hashlib
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -11,12 +9,13 @@ from backend.cli import main
 from backend.fetch_weights import fetch_weights
 from mfp_model.errors import CheckpointError, ConfigError
 from mfp_model.weights.sources import WEIGHTS_SOURCES
+from tests.fakes import LoopbackSite, QuietHandler
 
 _CONTENT = bytes(range(256)) * 5000
 _NAME = "imagenet-resnet34"
 
 
-class _Publisher(BaseHTTPRequestHandler):
+class _Publisher(QuietHandler):
     """Serves the file from any offset; breaks off after `cut_after` bytes."""
 
     cut_after: int | None = None
@@ -30,22 +29,16 @@ class _Publisher(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(_CONTENT[start:][: self.cut_after])
 
-    def log_message(self, *arguments: object) -> None:
-        pass
-
 
 @pytest.fixture
 def publisher(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[_Publisher]]:
     handler = type("Publisher", (_Publisher,), {"offsets": []})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}/weights.pth"
-    sha256 = hashlib.sha256(_CONTENT).hexdigest()[:8]
-    source = replace(WEIGHTS_SOURCES[_NAME], url=url, sha256=sha256)
-    monkeypatch.setitem(WEIGHTS_SOURCES, _NAME, source)
-    yield handler
-    server.shutdown()
-    server.server_close()
+    with LoopbackSite(handler).serving() as server:
+        url = f"{server.url}/weights.pth"
+        sha256 = hashlib.sha256(_CONTENT).hexdigest()[:8]
+        source = replace(WEIGHTS_SOURCES[_NAME], url=url, sha256=sha256)
+        monkeypatch.setitem(WEIGHTS_SOURCES, _NAME, source)
+        yield handler
 
 
 def test_a_file_is_downloaded_once(publisher: type[_Publisher], tmp_path: Path) -> None:

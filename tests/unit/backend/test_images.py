@@ -2,7 +2,6 @@ import base64
 import io
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_network
 
 import pytest
@@ -13,6 +12,7 @@ from backend.images import ImageLoader
 from backend.label_studio_access import LabelStudioAccess, LabelStudioError
 from backend.web_fetch import FetchLimits, WebFetcher
 from mfp_model.errors import ImageError
+from tests.fakes import LoopbackSite, QuietHandler
 
 
 def _png(width: int = 6, height: int = 4) -> bytes:
@@ -21,25 +21,18 @@ def _png(width: int = 6, height: int = 4) -> bytes:
     return buffer.getvalue()
 
 
-class FakeLabelStudio(ThreadingHTTPServer):
+class FakeLabelStudio(LoopbackSite):
     """Serves one upload to those with the right token; keeps what it was asked."""
 
-    daemon_threads = True
-    block_on_close = False
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.content = _png()
         self.accepts = {"Token secret", "Bearer short-1"}
         self.n_bearers = 0
         self.requests: list[tuple[str, str | None]] = []
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
 
-
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     server: FakeLabelStudio
 
     def do_GET(self) -> None:
@@ -68,19 +61,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def log_message(self, *arguments: object) -> None:
-        pass
-
 
 @pytest.fixture
 def label_studio() -> Iterator[FakeLabelStudio]:
-    server = FakeLabelStudio()
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with FakeLabelStudio().serving() as server:
+        yield server
 
 
 def _loader(url: str, key: str = "secret", **limits: float) -> ImageLoader:

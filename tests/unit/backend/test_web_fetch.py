@@ -1,9 +1,7 @@
 import ipaddress
 import socket
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -11,29 +9,23 @@ import pytest
 from backend.label_studio_access import LabelStudioAccess
 from backend.web_fetch import FetchLimits, WebFetcher
 from mfp_model.errors import ImageError
+from tests.fakes import LoopbackSite, QuietHandler
 
 _LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
 
 
-class _Site(ThreadingHTTPServer):
+class _Site(LoopbackSite):
     """Redirects where `leads_to` says, else sends `content` with a pause between bytes."""
 
-    daemon_threads = True
-    block_on_close = False
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.content = b"picture"
         self.leads_to: dict[str, str] = {}
         self.pause_s = 0.0
         self.tokens: list[str | None] = []
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
 
-
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     server: _Site
 
     def do_GET(self) -> None:
@@ -54,21 +46,11 @@ class _Handler(BaseHTTPRequestHandler):
         except OSError:
             pass
 
-    def log_message(self, *arguments: object) -> None:
-        pass
-
 
 @pytest.fixture
 def sites() -> Iterator[list[_Site]]:
-    servers = [_Site(), _Site()]
-    threads = [threading.Thread(target=site.serve_forever, args=(0.01,)) for site in servers]
-    for thread in threads:
-        thread.start()
-    yield servers
-    for site, thread in zip(servers, threads, strict=True):
-        site.shutdown()
-        thread.join()
-        site.server_close()
+    with _Site().serving() as one, _Site().serving() as other:
+        yield [one, other]
 
 
 def _fetcher(label_studio: str = "", **limits: Any) -> WebFetcher:  # noqa: ANN401
