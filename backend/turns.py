@@ -1,4 +1,4 @@
-"""Who may compute when: one round at a time, requests taking turns, the newest click first of all.
+"""Who may compute when: requests take turns by rounds, and a newer click replaces an older one.
 
 A request takes a place, and then a turn for each of its rounds; after a turn it goes to the end
 of the line. So somebody whose twenty clicks are computed again, as after a restart, delays
