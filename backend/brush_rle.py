@@ -68,17 +68,22 @@ def decode(rle: Sequence[int], *, height: int, width: int) -> NDArray[np.uint8]:
     if word_bits != _WORD_BITS:
         raise BrushRleError(f"brush RLE has words of {word_bits} bits, expected {_WORD_BITS}")
     sizes = [stream.read(4) + 1 for _ in range(4)]
-    values = np.empty(n_values, dtype=np.uint8)
+    alpha = np.empty(height * width, dtype=np.uint8)
     position = 0
     while position < n_values:
-        is_run, size = stream.read(1), sizes[stream.read(2)]
-        length = stream.read(size) + 1
+        kind = stream.read(3)
+        length = stream.read(sizes[kind & 3]) + 1
         stop = position + length
         if stop > n_values:
             raise BrushRleError(f"brush RLE runs past its {n_values} values")
-        values[position:stop] = stream.read(_WORD_BITS) if is_run else stream.read_words(length)
+        covered = slice(position // _CHANNELS, stop // _CHANNELS)  # whose last channel is in it
+        if kind >= 4:
+            alpha[covered] = stream.read(_WORD_BITS)
+        else:
+            first = (_CHANNELS - 1 - position) % _CHANNELS
+            alpha[covered] = stream.read_words(length)[first::_CHANNELS]
         position = stop
-    return np.ascontiguousarray(values[_CHANNELS - 1 :: _CHANNELS].reshape(height, width))
+    return alpha.reshape(height, width)
 
 
 def _runs(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

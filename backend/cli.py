@@ -14,6 +14,7 @@ from pathlib import Path
 from backend.commands.benching import add_bench
 from backend.commands.connecting import add_connect
 from backend.commands.evaluating import add_ablate, add_evaluate
+from backend.commands.exchanging import add_export_coco, add_import_coco
 from backend.commands.options import add_segmenter_options
 from backend.commands.training import add_train
 from backend.commands.weights import add_convert, add_fetch_weights, add_parity
@@ -21,18 +22,20 @@ from mfp_model.errors import MfpError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command and return its exit code: 0, or 1 with a message on standard error."""
+    """Run one command and return its exit code.
+
+    0; 1 with a message on standard error; 2 where some items of many could not be processed.
+    """
     options = _parser().parse_args(arguments)
     options.environment = dict(os.environ)
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     try:
-        options.run(options)
+        return options.run(options) or 0
     except MfpError as error:
         print(f"mfp {options.command}: {error}", file=sys.stderr)
         return 1
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -56,6 +59,8 @@ def _parser() -> argparse.ArgumentParser:
 
     for add in (
         add_connect,
+        add_export_coco,
+        add_import_coco,
         add_bench,
         add_evaluate,
         add_ablate,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from mfp_model.errors import ImageError
 
@@ -15,6 +18,24 @@ from mfp_model.errors import ImageError
 # another program to run.
 _FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "JPEG2000", "PPM")
 _16_BIT_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
+_SUFFIXES = {"JPEG": ".jpg", "JPEG2000": ".jp2"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageHeader:
+    """What is known of an image before it is decoded.
+
+    Attributes:
+        width: In pixels as a browser shows it, EXIF orientation applied.
+        height: Likewise.
+        is_turned: The file's pixels lie in another order than they are shown.
+        suffix: Of the file's format, with its dot.
+    """
+
+    width: int
+    height: int
+    is_turned: bool
+    suffix: str
 
 
 def decode_image(content: bytes, *, max_megapixels: float) -> NDArray[np.uint8]:
@@ -27,6 +48,27 @@ def decode_image(content: bytes, *, max_megapixels: float) -> NDArray[np.uint8]:
         ImageError: Not an image of a known format, truncated, or larger than allowed, which the
             header decides before anything is decoded.
     """
+    with _opened(content, max_megapixels) as image:
+        pixels = np.array(_to_rgb(ImageOps.exif_transpose(image)), dtype=np.uint8)
+    pixels.setflags(write=False)
+    return pixels
+
+
+def read_header(content: bytes, *, max_megapixels: float) -> ImageHeader:
+    """Return what an image file's header tells.
+
+    Raises:
+        ImageError: As in `decode_image`, but for what only decoding shows.
+    """
+    with _opened(content, max_megapixels) as image:
+        turn = image.getexif().get(ExifTags.Base.Orientation, 1)
+        width, height = image.size if turn not in (5, 6, 7, 8) else image.size[::-1]
+        suffix = _SUFFIXES.get(str(image.format), f".{str(image.format).lower()}")
+    return ImageHeader(width=width, height=height, is_turned=turn in range(2, 9), suffix=suffix)
+
+
+@contextmanager
+def _opened(content: bytes, max_megapixels: float) -> Iterator[Image.Image]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -37,7 +79,7 @@ def decode_image(content: bytes, *, max_megapixels: float) -> NDArray[np.uint8]:
                     f"image of {image.width}x{image.height} = {megapixels:.1f} megapixels: "
                     f"at most {max_megapixels:g} are allowed (MFP_MAX_MEGAPIXELS)"
                 )
-            pixels = np.array(_to_rgb(ImageOps.exif_transpose(image)), dtype=np.uint8)
+            yield image
     except UnidentifiedImageError:
         raise ImageError(
             f"{len(content)} bytes that are {_guess(content)}; "
@@ -47,8 +89,6 @@ def decode_image(content: bytes, *, max_megapixels: float) -> NDArray[np.uint8]:
         raise ImageError(f"image refused: {error}") from None
     except (OSError, SyntaxError, ValueError) as error:
         raise ImageError(f"image cannot be decoded: {error}") from None
-    pixels.setflags(write=False)
-    return pixels
 
 
 def _known_formats() -> list[str]:

@@ -61,8 +61,10 @@ class ImageSources:
         if parts.scheme in _CLOUD_SCHEMES:
             return self._web.fetch(self._in_label_studio(_resolving(address, task_id)))
         if not parts.scheme and address.startswith("/") and not address.startswith("//"):
-            content = self._mounted(address)
-            return self._web.fetch(self._in_label_studio(address)) if content is None else content
+            path = self.mounted(address)
+            if path is not None:
+                return self._read(path)
+            return self._web.fetch(self._in_label_studio(address))
         raise ImageError(
             f"image address {address[:_SHOWN_LETTERS]!r}: expected http(s), data:, s3:, gs:, "
             "azure-blob: or a path of Label Studio"
@@ -74,36 +76,45 @@ class ImageSources:
             raise ImageError(f"image {shown!r} lies in Label Studio: set LABEL_STUDIO_URL")
         return self._label_studio_url + path
 
-    def _mounted(self, address: str) -> bytes | None:
-        """The file's content if its folder is mounted here and has it."""
+    def mounted(self, address: str) -> Path | None:
+        """Return the file at an address of Label Studio if its folder is mounted here and has it.
+
+        Raises:
+            ImageError: The address leads out of the folder.
+        """
         parts = urlsplit(address)
         if self._uploads_dir is not None and parts.path.startswith(_UPLOADS):
-            return self._read(self._uploads_dir, unquote(parts.path.removeprefix(_UPLOADS)))
+            return _inside(self._uploads_dir, unquote(parts.path.removeprefix(_UPLOADS)))
         if self._local_files_dir is not None and parts.path.rstrip("/") + "/" == _LOCAL_FILES:
-            named = parse_qs(parts.query).get("d", [""])[0]
-            return self._read(self._local_files_dir, named)
+            return _inside(self._local_files_dir, parse_qs(parts.query).get("d", [""])[0])
         return None
 
-    def _read(self, root: Path, name: str) -> bytes | None:
-        if "\0" in name:
-            raise ImageError("image address: a file name with a zero byte")
-        root = root.resolve()
+    def _read(self, path: Path) -> bytes:
         try:
-            path = (root / name.lstrip("/")).resolve()
-            if not path.is_relative_to(root):
-                raise ImageError(f"image {name[:_SHOWN_LETTERS]!r} leads out of its folder")
-            if not path.is_file():
-                return None
             with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
                 content = file.read(self._max_bytes + 1)
         except OSError as error:
-            raise ImageError(f"image {name[:_SHOWN_LETTERS]!r}: {error.strerror}") from None
+            raise ImageError(f"image {path.name[:_SHOWN_LETTERS]!r}: {error.strerror}") from None
         if len(content) > self._max_bytes:
             raise ImageError(
-                f"image {name[:_SHOWN_LETTERS]!r}: more than {self._max_bytes} bytes "
+                f"image {path.name[:_SHOWN_LETTERS]!r}: more than {self._max_bytes} bytes "
                 "(MFP_MAX_IMAGE_MB)"
             )
         return content
+
+
+def _inside(root: Path, name: str) -> Path | None:
+    """The file of that name in a folder; None where there is none."""
+    if "\0" in name:
+        raise ImageError("image address: a file name with a zero byte")
+    root = root.resolve()
+    try:
+        path = (root / name.lstrip("/")).resolve()
+        if not path.is_relative_to(root):
+            raise ImageError(f"image {name[:_SHOWN_LETTERS]!r} leads out of its folder")
+        return path if path.is_file() else None
+    except OSError as error:
+        raise ImageError(f"image {name[:_SHOWN_LETTERS]!r}: {error.strerror}") from None
 
 
 def _resolving(address: str, task_id: str) -> str:

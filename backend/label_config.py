@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from xml.etree import ElementTree as ET
 
 from mfp_model.errors import MfpError
+
+_SHAPES = ("Brush", "Polygon", "Rectangle", "Ellipse")
 
 
 class LabelConfigError(MfpError):
@@ -31,6 +35,26 @@ class MaskControl:
     labels: tuple[str, ...]
     labels_name: str | None = None
 
+    def rows(
+        self, shape: Mapping[str, Any], *, label: str | None, common: Mapping[str, Any]
+    ) -> list[dict[str, Any]]:
+        """Return a region's rows: one, or two of one id where a generic control has the labels.
+
+        Args:
+            shape: The value, without labels.
+            label: Label of the region, None where the control has none.
+            common: What all rows have, such as the id and the image's size.
+        """
+        labels = [label] if label is not None else []
+        common = {**common, "to_name": self.to_name}
+        if self.labels_name is None:
+            kind = f"{self.kind}labels"
+            value = {**shape, kind: labels}
+            return [{**common, "from_name": self.name, "type": kind, "value": value}]
+        value = {**shape, "labels": labels}
+        names = ((self.name, self.kind), (self.labels_name, "labels"))
+        return [{**common, "from_name": name, "type": kind, "value": value} for name, kind in names]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelConfig:
@@ -39,10 +63,15 @@ class LabelConfig:
     Attributes:
         image_keys: Task data key of each image by the image's name.
         controls: Controls that take masks, in the document's order.
+        labels: Values of all labels that shapes can have, in the document's order, each once;
+            a control that draws without labels stands there with its own name.
+        aliases: Label values by the alias that results have in their place.
     """
 
     image_keys: dict[str, str]
     controls: tuple[MaskControl, ...]
+    labels: tuple[str, ...]
+    aliases: dict[str, str]
 
     def control_for(self, image_name: str) -> MaskControl:
         """Return the first mask control of an image: the configuration chooses the form.
@@ -76,7 +105,24 @@ def parse_label_config(xml: str) -> LabelConfig:
     }
     generic = {tag.get("toName", ""): tag for tag in root.iter("Labels")}
     controls = [control for tag in root.iter() if (control := _control(tag, generic))]
-    return LabelConfig(image_keys=image_keys, controls=tuple(controls))
+    return LabelConfig(
+        image_keys=image_keys,
+        controls=tuple(controls),
+        labels=tuple(dict.fromkeys(label for tag in root.iter() for label in _shown(tag, generic))),
+        aliases={
+            label.get("alias", ""): label.get("value", "")
+            for label in root.iter("Label")
+            if label.get("alias")
+        },
+    )
+
+
+def _shown(tag: ET.Element, generic: dict[str, ET.Element]) -> tuple[str, ...]:
+    """The labels that a control gives to shapes."""
+    if tag.tag == "Labels" or tag.tag in [f"{shape}Labels" for shape in _SHAPES]:
+        return _label_values(tag)
+    is_unlabeled = tag.tag in _SHAPES and tag.get("toName", "") not in generic
+    return (tag.get("name", ""),) if is_unlabeled else ()
 
 
 def _control(tag: ET.Element, generic: dict[str, ET.Element]) -> MaskControl | None:

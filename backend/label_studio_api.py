@@ -1,12 +1,14 @@
-"""The few calls of Label Studio's API that setting up a project takes."""
+"""The few calls of Label Studio's API that are needed here."""
 
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import requests
 
@@ -29,13 +31,35 @@ class LabelStudioApi:
     def create_project(self, title: str, label_config: str) -> int:
         """Return the id of a new project."""
         project = {"title": title, "label_config": label_config}
-        return int(self._call("POST", "/api/projects/", json=project)["id"])
+        return int(self._call("POST", "/api/projects/", body=project)["id"])
 
     def upload(self, project: int, photos: Iterable[Path]) -> None:
         """Make a task of each photo."""
         for photo in photos:
             with photo.open("rb") as file:
                 self._call("POST", f"/api/projects/{project}/import", files={photo.name: file})
+
+    def upload_file(self, project: int, path: Path) -> str:
+        """Upload an image without making a task of it, and return its address."""
+        with path.open("rb") as file:
+            query = "commit_to_project=false"
+            told = self._call(
+                "POST", f"/api/projects/{project}/import?{query}", files={path.name: file}
+            )
+        number = told["file_upload_ids"][0]
+        return "/data/" + str(self._call("GET", f"/api/import/file-upload/{number}")["file"])
+
+    def import_tasks(self, project: int, tasks: list[dict[str, Any]]) -> None:
+        """Make tasks, with their predictions and annotations."""
+        self._call("POST", f"/api/projects/{project}/import", body=tasks)
+
+    def data_values(self, project: int, key: str) -> set[str]:
+        """Return the values that a key of the tasks' data has in a project."""
+        found, after = set(), -1
+        while rows := self._after(project, after, limit=500, fields="task_only")["tasks"]:
+            after = int(rows[-1]["id"])
+            found |= {str(row["data"][key]) for row in rows if key in row["data"]}
+        return found
 
     def connect_backend(
         self, project: int, url: str, *, username: str = "", password: str = ""
@@ -60,9 +84,9 @@ class LabelStudioApi:
             backend["basic_auth_pass"] = password
         connected = self._call("GET", f"/api/ml/?project={project}")
         if connected:
-            self._call("PATCH", f"/api/ml/{connected[0]['id']}", json=backend)
+            self._call("PATCH", f"/api/ml/{connected[0]['id']}", body=backend)
         else:
-            self._call("POST", "/api/ml/", json=backend)
+            self._call("POST", "/api/ml/", body=backend)
         if password:
             self._authorize_webhooks(project, f"{url}/webhook", f"{username}:{password}")
 
@@ -72,7 +96,7 @@ class LabelStudioApi:
         for webhook in self._call("GET", f"/api/webhooks/?project={project}"):
             if webhook["url"] == url:
                 headers = {**(webhook["headers"] or {}), "Authorization": f"Basic {encoded}"}
-                self._call("PATCH", f"/api/webhooks/{webhook['id']}/", json={"headers": headers})
+                self._call("PATCH", f"/api/webhooks/{webhook['id']}/", body={"headers": headers})
 
     def tasks(self, project: int) -> list[dict[str, Any]]:
         """Return the project's tasks with their annotations, in order."""
@@ -80,7 +104,37 @@ class LabelStudioApi:
         tasks: list[dict[str, Any]] = self._call("GET", query)["tasks"]
         return sorted(tasks, key=lambda task: int(task["id"]))
 
-    def _call(self, method: str, path: str, *, json: object = None, files: object = None) -> Any:  # noqa: ANN401, JSON of any form
+    def label_config(self, project: int) -> str:
+        """Return the project's label configuration, XML."""
+        return str(self._call("GET", f"/api/projects/{project}/")["label_config"])
+
+    def tasks_after(self, project: int, task: int, *, limit: int) -> list[dict[str, Any]]:
+        """Return the next tasks by id, with annotations, drafts and predictions.
+
+        Asked by id and not by page, so that tasks that come or go meanwhile shift nothing.
+
+        Args:
+            project: The project's id.
+            task: Only tasks with a higher id.
+            limit: How many at most.
+        """
+        return list(self._after(project, task, limit=limit)["tasks"])
+
+    def n_tasks(self, project: int, *, after: int = -1) -> int:
+        """Return how many tasks with a higher id than `after` the project has."""
+        return int(self._after(project, after, limit=1, fields="task_only")["total"])
+
+    def _after(self, project: int, task: int, *, limit: int, fields: str = "all") -> dict[str, Any]:
+        higher = {"filter": "filter:tasks:id", "operator": "greater", "value": task}
+        query = {
+            "filters": {"conjunction": "and", "items": [{**higher, "type": "Number"}]},
+            "ordering": ["tasks:id"],
+        }
+        told = urlencode({"project": project, "page_size": limit, "query": json.dumps(query)})
+        answer: dict[str, Any] = self._call("GET", f"/api/tasks/?{told}&fields={fields}")
+        return answer
+
+    def _call(self, method: str, path: str, *, body: object = None, files: object = None) -> Any:  # noqa: ANN401, JSON of any form
         access = self.access
         try:
             response = requests.request(
@@ -89,7 +143,7 @@ class LabelStudioApi:
                 headers=access.headers(),
                 timeout=_TIMEOUT_S,
                 verify=access.verify,
-                json=json,
+                json=body,
                 files=files,  # type: ignore[arg-type]
             )
         except requests.RequestException as error:

@@ -40,25 +40,14 @@ def polygon_rows(region: RegionRequest, polygons: list[Polygon]) -> list[dict[st
 
 
 def _rows(region: RegionRequest, shape: dict[str, Any]) -> list[dict[str, Any]]:
-    """One region: a row, or two of one id where the labels have a control of their own."""
-    control = region.control
     common = {
         "id": secrets.token_urlsafe(8),
-        "to_name": control.to_name,
         "original_width": region.width,
         "original_height": region.height,
         "image_rotation": 0,
         "origin": "prediction",
     }
-    labels = [region.label] if region.label is not None else []
-    if control.labels_name is None:
-        kind = f"{control.kind}labels"
-        return [
-            {**common, "from_name": control.name, "type": kind, "value": {**shape, kind: labels}}
-        ]
-    value = {**shape, "labels": labels}
-    names = ((control.name, control.kind), (control.labels_name, "labels"))
-    return [{**common, "from_name": name, "type": kind, "value": value} for name, kind in names]
+    return region.control.rows(shape, label=region.label, common=common)
 
 
 def result(

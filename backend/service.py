@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backend.click_store import ClickStore
-from backend.image_sources import ImageSources
+from backend.image_access import image_sources, label_studio_access
 from backend.images import ImageLoader
 from backend.journal import Journal
 from backend.label_studio_access import LabelStudioAccess
@@ -17,7 +17,6 @@ from backend.predict import Predictor
 from backend.settings import Settings
 from backend.telemetry import Telemetry
 from backend.turns import Turns
-from backend.web_fetch import FetchLimits, WebFetcher
 from mfp_model.errors import MfpError
 from mfp_model.segmenters import Segmenter, load_segmenter
 from mfp_model.weights import DEFAULT_WEIGHTS, weights_version
@@ -50,12 +49,7 @@ def create_service(
     """
     journal = Journal(shared_dir / "journal.sqlite3" if shared_dir else None)
     telemetry = Telemetry(Metrics(shared_dir), journal)
-    access = LabelStudioAccess(
-        url=settings.label_studio_url,
-        api_key=settings.label_studio_api_key,
-        timeout_s=settings.fetch_timeout_s,
-        ca_bundle=settings.ca_bundle,
-    )
+    access = label_studio_access(settings)
     slot = slot or _slot(settings, telemetry)
     slot.start()
     predictor = Predictor(
@@ -96,24 +90,8 @@ def _slot(settings: Settings, telemetry: Telemetry) -> ModelSlot:
 
 
 def _images(settings: Settings, access: LabelStudioAccess, telemetry: Telemetry) -> ImageLoader:
-    max_bytes = int(settings.max_image_mb * _MEGABYTE)
-    limits = FetchLimits(
-        max_bytes=max_bytes,
-        timeout_s=settings.fetch_timeout_s,
-        total_s=settings.fetch_total_s,
-        hosts=settings.image_hosts,
-        private_networks=settings.private_networks,
-        ca_bundle=settings.ca_bundle,
-    )
-    sources = ImageSources(
-        WebFetcher(access, limits),
-        label_studio_url=settings.label_studio_url,
-        max_bytes=max_bytes,
-        label_studio_data_dir=settings.label_studio_data_dir,
-        local_files_dir=settings.local_files_dir,
-    )
     return ImageLoader(
-        sources.read,
+        image_sources(settings, access).read,
         max_megapixels=settings.max_megapixels,
         cache_bytes=int(settings.image_cache_mb * _MEGABYTE),
         cache_age_s=settings.cache_age_s,

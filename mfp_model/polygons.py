@@ -11,6 +11,7 @@ import numpy as np
 from contourpy import FillType, contour_generator
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
+from scipy.spatial import cKDTree
 
 Polygon = NDArray[np.float64]
 
@@ -111,8 +112,9 @@ def _joined(rings: list[Polygon]) -> Polygon:
     """The outline with its holes, nearest points joined."""
     outline = rings[0]
     for hole in sorted(rings[1:], key=lambda ring: float(ring[:, 0].min())):
-        distances = ((outline[:, None] - hole[None]) ** 2).sum(axis=2)
-        here, there = np.unravel_index(distances.argmin(), distances.shape)
+        distances, nearest = cKDTree(hole).query(outline)
+        here = int(distances.argmin())
+        there = int(nearest[here])
         walk = np.concatenate([hole[there:], hole[: there + 1]])
         outline = np.concatenate([outline[: here + 1], walk, outline[here:]])
     return outline

@@ -1,4 +1,4 @@
-"""COCO segmentations (polygons, COCO RLE plain or compressed) -> masks."""
+"""COCO segmentations (polygons, COCO RLE plain or compressed) <-> masks."""
 
 from __future__ import annotations
 
@@ -39,3 +39,12 @@ def segmentation_area(segmentation: Any, *, height: int, width: int) -> int:  # 
         DataError: As in `decode_segmentation`.
     """
     return int(decode_segmentation(segmentation, height=height, width=width).sum())
+
+
+def encode_mask(mask: NDArray[np.bool_]) -> dict[str, Any]:
+    """Return a mask bool `[H, W]` as compressed COCO RLE: `size` and `counts`.
+
+    [[0, 1, 0], [0, 1, 1]] -> runs down the columns 2 2 1 1 -> {"size": [2, 3], "counts": "221O"}
+    """
+    rle = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
+    return {"size": list(mask.shape), "counts": rle["counts"].decode("ascii")}

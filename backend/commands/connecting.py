@@ -26,21 +26,11 @@ def add_connect(commands: Any) -> None:  # noqa: ANN401, argparse's type is priv
 
 def _connect(options: argparse.Namespace) -> None:
     from backend.demo.project import demo_project
-    from backend.label_studio_access import LabelStudioAccess
-    from backend.label_studio_api import LabelStudioApi
+    from backend.image_access import label_studio_api
     from backend.settings import Settings
-    from mfp_model.errors import ConfigError
 
     settings = Settings.from_env(options.environment)
-    if not settings.label_studio_url or not settings.label_studio_api_key:
-        raise ConfigError("LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY: expected both")
-    access = LabelStudioAccess(
-        url=settings.label_studio_url,
-        api_key=settings.label_studio_api_key,
-        timeout_s=settings.fetch_timeout_s,
-        ca_bundle=settings.ca_bundle,
-    )
-    api = LabelStudioApi(access)
+    api = label_studio_api(settings)
     project = options.project or demo_project(api, options.new)
     api.connect_backend(
         project,

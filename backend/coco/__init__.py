@@ -1,0 +1,1 @@
+"""Label Studio's annotations to COCO and back."""

@@ -1,0 +1,65 @@
+"""A folder that appears whole or not at all."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mfp_model.errors import ConfigError
+
+
+class WholeFolder:
+    """Builds a folder beside its place and renames it when it is done.
+
+    What was built so far stays after a failure, for the next try to go on with.
+    """
+
+    def __init__(self, path: Path, *, mark: str) -> None:
+        """Prepare to build.
+
+        Args:
+            path: The folder.
+            mark: A file that tells that a folder there is an earlier one, and may be replaced.
+        """
+        self._path = path.absolute()
+        self._mark = mark
+
+    @contextmanager
+    def building(self) -> Iterator[Path]:
+        """Give the folder to build in, and publish it in the end.
+
+        Raises:
+            ConfigError: The place holds something else, or somebody else is building.
+        """
+        path = self._path
+        partial, old = (path.with_name(f".{path.name}.{what}") for what in ("partial", "old"))
+        self._check()
+        partial.mkdir(parents=True, exist_ok=True)
+        lock = os.open(partial, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ConfigError(f"{path}: is being written by another process") from None
+            if old.exists() and not path.exists():  # cut between the two renames
+                old.rename(path)
+            yield partial
+            shutil.rmtree(old, ignore_errors=True)
+            if path.exists():
+                path.rename(old)
+            partial.rename(path)
+            shutil.rmtree(old, ignore_errors=True)
+        finally:
+            os.close(lock)
+
+    def _check(self) -> None:
+        path = self._path
+        if not path.exists():
+            return
+        is_ours = path.is_dir() and ((path / self._mark).exists() or not any(path.iterdir()))
+        if not is_ours:
+            raise ConfigError(f"{path}: exists and is not empty; name another folder, or remove it")

@@ -1,0 +1,117 @@
+"""Rows of a Label Studio result -> regions, each one object."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mfp_model.errors import DataError
+
+KINDS = ("brush", "polygon", "rectangle", "ellipse")
+_MARKS = {"brush": "rle", "polygon": "points", "ellipse": "radiusX", "rectangle": "height"}
+_MAX_SIDE_PX = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskRegion:
+    """One object as a person left it.
+
+    Attributes:
+        id: Label Studio's id.
+        kind: `brush`, `polygon`, `rectangle` or `ellipse`.
+        value: The shape, coordinates in percent of the image.
+        labels: Its labels, in order.
+        from_name: The control that it was made with.
+        to_name: The image's name; empty where the row does not tell.
+        width: Width in pixels of the image as the page showed it.
+        height: Height likewise.
+        origin: `manual`, `prediction` (a model's, as it was) or `prediction-changed`.
+        score: The model's, where the row has one.
+    """
+
+    id: str
+    kind: str
+    value: Mapping[str, Any]
+    labels: tuple[str, ...]
+    from_name: str
+    to_name: str
+    width: int
+    height: int
+    origin: str
+    score: float | None = None
+
+
+def regions_of(result: object, left_out: Counter[str]) -> Iterator[MaskRegion | DataError]:
+    """Yield the regions of a result, and an error in place of each one that is damaged.
+
+    A generic `<Labels>` writes two rows of one id, which make one region. Points, and the masks
+    that the page copies into `keypointlabels` rows, are no objects: they are counted by type in
+    `left_out`, as are rows that belong to no shape, such as choices.
+    """
+    if not isinstance(result, list):
+        yield DataError(f"result: expected a list, got {type(result).__name__}")
+        return
+    by_id: dict[str, list[Mapping[str, Any]]] = {}
+    for index, row in enumerate(result):
+        if not isinstance(row, dict) or not isinstance(row.get("value"), dict):
+            yield DataError(f"row {index}: expected an object with a value, got {row!r:.60}")
+        elif _kind(row) is None:
+            left_out[f"{str(row.get('type'))[:40]} rows"] += 1
+        else:
+            by_id.setdefault(str(row.get("id", index)), []).append(row)
+    for region_id, rows in by_id.items():
+        try:
+            yield _region(region_id, rows)
+        except DataError as error:
+            yield DataError(f"region {region_id}: {error}")
+
+
+def _kind(row: Mapping[str, Any]) -> str | None:
+    """The row's shape, or None for what is no object."""
+    kind = str(row.get("type")).removesuffix("labels")
+    if kind in KINDS:
+        return kind
+    if kind == "":  # a generic label's row repeats the shape
+        return next((kind for kind, mark in _MARKS.items() if mark in row["value"]), None)
+    return None
+
+
+def _region(region_id: str, rows: list[Mapping[str, Any]]) -> MaskRegion:
+    plain = [row for row in rows if row.get("type") != "labels"] or rows
+    row = plain[0]
+    kind = _kind(row)
+    mark = _MARKS[str(kind)]
+    if any(other["value"].get(mark) != row["value"].get(mark) for other in rows):
+        raise DataError("two shapes of one id")
+    if row.get("image_rotation"):
+        raise DataError(
+            f"image_rotation={row['image_rotation']!r:.20}: rotated images are not read"
+        )
+    score = row.get("score")
+    return MaskRegion(
+        id=region_id,
+        kind=str(kind),
+        value=row["value"],
+        labels=tuple(dict.fromkeys(label for one in rows for label in _labels(one))),
+        from_name=str(row.get("from_name", "")),
+        to_name=str(row.get("to_name", "")),
+        width=_size(row, "original_width"),
+        height=_size(row, "original_height"),
+        origin=str(row.get("origin", "manual")),
+        score=float(score) if isinstance(score, (int, float)) else None,
+    )
+
+
+def _labels(row: Mapping[str, Any]) -> list[str]:
+    kind = str(row.get("type"))
+    found = row["value"].get(kind if kind.endswith("labels") else "labels")
+    return [str(label) for label in found] if isinstance(found, list) else []
+
+
+def _size(row: Mapping[str, Any], name: str) -> int:
+    value = row.get(name)
+    if not isinstance(value, int) or not 1 <= value <= _MAX_SIDE_PX or value is True:
+        raise DataError(f"{name}={value!r:.40}: expected pixels, 1..{_MAX_SIDE_PX}")
+    return value
