@@ -15,6 +15,7 @@ from backend.commands.benching import add_bench
 from backend.commands.connecting import add_connect
 from backend.commands.evaluating import add_ablate, add_evaluate
 from backend.commands.exchanging import add_export_coco, add_import_coco
+from backend.commands.fine_tuning import add_fine_tune, add_models, add_work
 from backend.commands.options import add_segmenter_options
 from backend.commands.training import add_train
 from backend.commands.weights import add_convert, add_fetch_weights, add_parity
@@ -65,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
         add_evaluate,
         add_ablate,
         add_train,
+        add_fine_tune,
+        add_models,
+        add_work,
         add_convert,
         add_parity,
         add_fetch_weights,

@@ -14,6 +14,7 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
 _SECONDS = (0.005, 0.01, 0.02, 0.04, 0.06, 0.1, 0.15, 0.25, 0.5, 1, 2, 5, 10, 30)
@@ -55,6 +56,7 @@ class Metrics:
                 process that is alone.
         """
         self._shared_dir = shared_dir
+        self._shared: list[Collector] = []
         if shared_dir is not None:
             _take_space(shared_dir)
         registry = self._registry = CollectorRegistry()
@@ -96,6 +98,10 @@ class Metrics:
             "mfp_polygon_iou", "IoU of a polygon answer with its mask.", buckets=_IOUS
         )
 
+    def add(self, collector: Collector) -> None:
+        """Add figures that are the same for every worker."""
+        self._shared.append(collector)
+
     def exposition(self) -> bytes:
         """Return the text that Prometheus reads, summed over the workers."""
         return generate_latest(self._collected())
@@ -106,10 +112,13 @@ class Metrics:
         return Figures([sample for metric in metrics for sample in metric.samples])
 
     def _collected(self) -> CollectorRegistry:
-        if self._shared_dir is None:
-            return self._registry
         registry = CollectorRegistry()
-        MultiProcessCollector(registry, path=str(self._shared_dir))  # type: ignore[no-untyped-call]
+        if self._shared_dir is None:
+            registry.register(self._registry)
+        else:
+            MultiProcessCollector(registry, path=str(self._shared_dir))  # type: ignore[no-untyped-call]
+        for collector in self._shared:
+            registry.register(collector)
         return registry
 
 

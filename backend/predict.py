@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from backend.click_store import ClickStore
 from backend.images import ImageLoader, LoadedImage
 from backend.model_slot import ModelSlot
+from backend.region_versions import RegionVersions
 from backend.request import RegionRequest, TaskRequest
 from backend.response import brush_rows, empty_result, polygon_rows, result
 from backend.telemetry import Telemetry
 from backend.turns import Place, Region, SupersededError, Turns
 from mfp_model.errors import ImageError
 from mfp_model.polygons import polygon_iou, polygons_of
-from mfp_model.segmenters import Prediction
+from mfp_model.segmenters import Prediction, Segmenter
 from mfp_model.specks import remove_specks
 
 _log = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ class Predictor:
         images: ImageLoader,
         store: ClickStore,
         slot: ModelSlot,
+        versions: RegionVersions,
         turns: Turns,
         telemetry: Telemetry,
         *,
@@ -45,6 +47,7 @@ class Predictor:
         self._images = images
         self._store = store
         self._slot = slot
+        self._versions = versions
         self._turns = turns
         self._telemetry = telemetry
         self._speck_share = speck_share
@@ -80,20 +83,30 @@ class Predictor:
                 with self._telemetry.step("image"):
                     image = self._images.load(task.image, task_id=task.task_id)
                 _check_size(image, region)
-                prediction = self._predict(image, region, place)
+                segmenter = self._segmenter(task.project, region)
+                prediction = self._predict(segmenter, image, region, place)
                 place.check()
                 with self._telemetry.step("mask"):
                     mask = remove_specks(
                         prediction.mask, prediction.clicks, share=self._speck_share
                     )
                 with self._telemetry.step("encode"):
-                    return self._encoded(region, mask, round(prediction.score, 4))
+                    score = round(prediction.score, 4)
+                    return self._encoded(region, mask, score, segmenter.version)
         except SupersededError:
             self._telemetry.superseded(task.task_id)
             return empty_result()
 
-    def _predict(self, image: LoadedImage, region: RegionRequest, place: Place) -> Prediction:
-        segmenter = self._slot.segmenter(wait_s=_WAIT_FOR_WEIGHTS_S)
+    def _segmenter(self, project: str, region: RegionRequest) -> Segmenter:
+        """The version that the object was begun on, else the one that serves its project."""
+        begun = self._versions.version(region.point_ids)
+        segmenter = self._slot.segmenter(project, begun=begun, wait_s=_WAIT_FOR_WEIGHTS_S)
+        self._versions.remember(region.point_ids, segmenter.version)
+        return segmenter
+
+    def _predict(
+        self, segmenter: Segmenter, image: LoadedImage, region: RegionRequest, place: Place
+    ) -> Prediction:
         known = self._store.longest_prefix(image.digest, segmenter.version, region.clicks)
         n_done = len(known.clicks) if known else 0
         rounds = segmenter.rounds(image.pixels, region.clicks, known)
@@ -106,9 +119,8 @@ class Predictor:
         return prediction
 
     def _encoded(
-        self, region: RegionRequest, mask: NDArray[np.bool_], score: float
+        self, region: RegionRequest, mask: NDArray[np.bool_], score: float, version: str
     ) -> dict[str, Any]:
-        version = self._slot.version
         if region.control.kind == "brush":
             return result(brush_rows(region, mask), score=score, version=version)
         polygons = polygons_of(mask, max_error_px=self._polygon_error_px)

@@ -71,9 +71,14 @@ def parse_predict(body: object) -> list[TaskRequest]:
         raise RequestError(f"body: expected a JSON object, got {type(body).__name__}")
     tasks = _field(body, "tasks", list)
     config = parse_label_config(_field(body, "label_config", str))
-    project = str(body.get("project") or "").partition(".")[0]
+    project = project_id(body)
     points = _points(body)
     return [_task(task, project, config, points) for task in tasks]
+
+
+def project_id(body: Mapping[str, Any]) -> str:
+    """Return Label Studio's project id of a request; it sends `14.1790000000`, id and time."""
+    return str(body.get("project") or "").partition(".")[0]
 
 
 def _field(body: Mapping[str, Any], name: str, kind: type[_Kind]) -> _Kind:

@@ -1,31 +1,28 @@
-"""What the server answers: Label Studio's calls, the metrics, and a page for people."""
+"""What the server answers: Label Studio's calls, the metrics, and pages for people."""
 
 from __future__ import annotations
 
-import logging
 from typing import Any
+from urllib.parse import urlsplit
 
-from flask import Flask, Response, request
+from flask import Flask, Response, abort, redirect, request
 
 from backend.metrics import CONTENT_TYPE
-from backend.request import RequestError, parse_predict
+from backend.request import RequestError, parse_predict, project_id
 from backend.service import Service
 from backend.status_page import render_status
 
-_log = logging.getLogger(__name__)
+_Redirect = Any  # Flask 1 and 3 return responses of different classes
 
 
 def add_routes(app: Flask, service: Service) -> None:
     """Give the application its routes."""
-    slot, telemetry = service.slot, service.telemetry
+    _add_label_studio_routes(app, service)
+    _add_pages(app, service)
 
-    @app.route("/")
-    def status() -> str:
-        return render_status(slot, telemetry)
 
-    @app.route("/metrics")
-    def metrics() -> Response:
-        return Response(telemetry.metrics.exposition(), content_type=CONTENT_TYPE)
+def _add_label_studio_routes(app: Flask, service: Service) -> None:
+    slot = service.slot
 
     @app.route("/health")
     def health() -> tuple[dict[str, Any], int]:
@@ -39,7 +36,9 @@ def add_routes(app: Flask, service: Service) -> None:
 
     @app.route("/setup", methods=["POST"])
     def setup() -> dict[str, Any]:
-        return {"model_version": slot.version, "ready": slot.is_ready}
+        sent = request.get_json(force=True, silent=True)
+        project = project_id(sent) if isinstance(sent, dict) else ""
+        return {"model_version": slot.version_of(project), "ready": slot.is_ready}
 
     @app.route("/predict", methods=["POST"])
     def predict() -> dict[str, Any]:
@@ -48,9 +47,40 @@ def add_routes(app: Flask, service: Service) -> None:
 
     @app.route("/webhook", methods=["POST"])
     def webhook() -> dict[str, Any]:
-        body = _body()
-        _log.info("webhook %s", str(body.get("action"))[:40] if isinstance(body, dict) else None)
-        return {"status": "ok"}
+        job = service.trainer.take(_body())
+        return {"status": "ok", "job": job.id if job else None}
+
+
+def _add_pages(app: Flask, service: Service) -> None:
+    @app.route("/")
+    def status() -> str:
+        return render_status(service)
+
+    @app.route("/metrics")
+    def metrics() -> Response:
+        return Response(service.telemetry.metrics.exposition(), content_type=CONTENT_TYPE)
+
+    @app.route("/jobs/<int:job>/log")
+    def log(job: int) -> Response:
+        return Response(service.trainer.log(job), content_type="text/plain; charset=utf-8")
+
+    @app.route("/jobs/<int:job>/cancel", methods=["POST"])
+    def cancel(job: int) -> _Redirect:
+        _check_origin()
+        service.trainer.queue.cancel(job)
+        return redirect("/", code=303)
+
+    @app.route("/models/<version>/report")
+    def report(version: str) -> str:
+        path = service.registry.version(version).report
+        return path.read_text() if path.exists() else abort(404)
+
+
+def _check_origin() -> None:
+    """Browsers send the password along to any page's form, so a form must be of our own page."""
+    origin = request.headers.get("Origin")
+    if origin is not None and urlsplit(origin).netloc != request.host:
+        raise RequestError(f"form sent from {origin[:80]!r}: expected the status page")
 
 
 def _body() -> object:

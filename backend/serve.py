@@ -6,6 +6,8 @@ import ctypes
 import ipaddress
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.config import KNOWN_SETTINGS
 
+from backend.data_folder import DataFolder
 from backend.logs import log_config
 from backend.settings import Settings
 from mfp_model.errors import ConfigError
@@ -72,7 +75,9 @@ def serve(
     if not settings.n_torch_threads:
         n_cores = len(os.sched_getaffinity(0))
         settings = settings.with_torch_threads(max(1, n_cores // n_workers))
+    DataFolder(settings.data_dir)  # now, and not in each worker, if it cannot be written
     shared_dir = _shared_dir()
+    worker = _start_fine_tuning(settings)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(shared_dir)  # there is no other way to say it
     options = {
         "bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
@@ -84,11 +89,23 @@ def serve(
         "keepalive": 5,
         "logconfig_dict": log_config(settings.log_format),
         "child_exit": _forget_worker,
-        "on_exit": lambda server: shutil.rmtree(shared_dir, ignore_errors=True),
+        "on_exit": lambda server: _end(worker, shared_dir),
     }
     if "control_socket_disable" in _SETTING_NAMES:  # newer ones put a socket file somewhere
         options["control_socket_disable"] = True
     _Server(settings, shared_dir, options).run()
+
+
+def _start_fine_tuning(settings: Settings) -> subprocess.Popen[bytes]:
+    """Start `mfp work`; it has the environment's settings, and ends with this process."""
+    chosen = {"MFP_DATA_DIR": str(settings.data_dir), "MFP_DEVICE": settings.device}
+    command = [sys.executable, "-m", "backend.cli", "work"]
+    return subprocess.Popen(command, env={**os.environ, **chosen}, stdin=subprocess.DEVNULL)
+
+
+def _end(worker: subprocess.Popen[bytes], shared_dir: Path) -> None:
+    worker.terminate()  # a running job saves its state, and goes on after the next start
+    shutil.rmtree(shared_dir, ignore_errors=True)
 
 
 def _limit_arenas() -> None:

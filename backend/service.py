@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from backend.click_store import ClickStore
+from backend.data_folder import DataFolder
 from backend.image_access import image_sources, label_studio_access
 from backend.images import ImageLoader
+from backend.jobs import JobFigures, JobQueue
 from backend.journal import Journal
 from backend.label_studio_access import LabelStudioAccess
 from backend.metrics import Metrics
+from backend.model_registry import ModelRegistry
 from backend.model_slot import ModelSlot
 from backend.predict import Predictor
+from backend.region_versions import RegionVersions
 from backend.settings import Settings
 from backend.telemetry import Telemetry
+from backend.trainer import Trainer
 from backend.turns import Turns
 from mfp_model.errors import MfpError
 from mfp_model.segmenters import Segmenter, load_segmenter
@@ -26,11 +32,13 @@ _MEGABYTE = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Service:
-    """What answers: the predictor, the weights' slot, and what is noted of the work."""
+    """What answers: predictor, weights, the way to better weights, and what is noted of all."""
 
     predictor: Predictor
     slot: ModelSlot
     telemetry: Telemetry
+    registry: ModelRegistry
+    trainer: Trainer
 
 
 def create_service(
@@ -46,11 +54,16 @@ def create_service(
 
     Raises:
         CheckpointError: The weights' file is missing or damaged.
+        ConfigError: The data folder cannot be written.
     """
     journal = Journal(shared_dir / "journal.sqlite3" if shared_dir else None)
     telemetry = Telemetry(Metrics(shared_dir), journal)
     access = label_studio_access(settings)
-    slot = slot or _slot(settings, telemetry)
+    data = DataFolder(settings.data_dir)
+    queue = JobQueue(data.jobs_file)
+    telemetry.metrics.add(JobFigures(queue))
+    registry = ModelRegistry(data.models)
+    slot = slot or _slot(settings, telemetry, registry)
     slot.start()
     predictor = Predictor(
         _images(settings, access, telemetry),
@@ -60,6 +73,7 @@ def create_service(
             on_use=telemetry.cache("clicks"),
         ),
         slot,
+        RegionVersions(data.regions_file),
         Turns(
             max_places=settings.max_waiting,
             on_change=telemetry.metrics.waiting.set,
@@ -70,23 +84,41 @@ def create_service(
         polygon_error_px=settings.polygon_error_px,
     )
     threading.Thread(target=_check_label_studio, args=(access, telemetry), daemon=True).start()
-    return Service(predictor=predictor, slot=slot, telemetry=telemetry)
+    return Service(
+        predictor=predictor,
+        slot=slot,
+        telemetry=telemetry,
+        registry=registry,
+        trainer=Trainer(queue, data, settings.train_every),
+    )
 
 
-def _slot(settings: Settings, telemetry: Telemetry) -> ModelSlot:
-    def load() -> Segmenter:
-        segmenter = load_segmenter("mfp", checkpoint=settings.checkpoint, device=settings.device)
+def _slot(settings: Settings, telemetry: Telemetry, registry: ModelRegistry) -> ModelSlot:
+    def load(checkpoint: Path | None) -> Segmenter:
+        segmenter = load_segmenter(
+            "mfp", checkpoint=checkpoint or settings.checkpoint, device=settings.device
+        )
         if settings.n_torch_threads:
             import torch
 
             torch.set_num_threads(settings.n_torch_threads)
         return segmenter
 
-    def note(segmenter: Segmenter) -> None:
-        telemetry.metrics.model.labels(segmenter.version, segmenter.device).set(1)
+    def note(segmenter: Segmenter, *, is_loaded: bool) -> None:
+        telemetry.metrics.model.labels(segmenter.version, segmenter.device).set(int(is_loaded))
 
-    version = weights_version(settings.checkpoint or DEFAULT_WEIGHTS)
-    return ModelSlot(load, version=version, on_loaded=note)
+    def fail(error: Exception) -> None:
+        telemetry.failed(error, during="looking for promoted versions")
+
+    return ModelSlot(
+        load,
+        version=weights_version(settings.checkpoint or DEFAULT_WEIGHTS),
+        registry=registry,
+        max_loaded=settings.max_models,
+        on_loaded=partial(note, is_loaded=True),
+        on_dropped=partial(note, is_loaded=False),
+        on_failure=fail,
+    )
 
 
 def _images(settings: Settings, access: LabelStudioAccess, telemetry: Telemetry) -> ImageLoader:

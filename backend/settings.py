@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from mfp_model.errors import ConfigError
 
 CACHE_DIR = Path("~/.cache/label-studio-mfp")
+DATA_DIR = Path("~/.local/share/label-studio-mfp")
 # Where Label Studio's redirects for cloud storage lead: Amazon, Google, Azure.
 CLOUD_HOSTS = (
     "s3.amazonaws.com",
@@ -56,6 +58,13 @@ class Settings:
         click_cache_mb: `MFP_CLICK_CACHE_MB`, rounds kept per worker.
         cache_age_s: `MFP_CACHE_AGE_S`, older entries of both caches are dropped.
         cache_dir: `MFP_CACHE_DIR`, where `mfp fetch-weights` puts what it downloads.
+        data_dir: `MFP_DATA_DIR`, where fine-tuned versions, jobs and what they need are kept.
+        max_models: `MFP_MAX_MODELS`, versions that a worker keeps in memory.
+        train_every: `MFP_TRAIN_EVERY`, annotations changed in a project after which it is
+            fine-tuned; by project id, `""` for all others; 0 for only when asked.
+        train_samples: `MFP_TRAIN_SAMPLES`, that a fine-tuning learns from; 0 for the recipe's.
+        train_replay: `MFP_TRAIN_REPLAY`, COCO folders to learn from beside the corrections,
+            with colons between.
         speck_share: `MFP_SPECK_SHARE`, parts and holes smaller than this share of the
             largest part, and without a click, are removed from answers; 0 keeps all.
         polygon_error_px: `MFP_POLYGON_ERROR_PX`, how far a polygon may be from the mask's edge.
@@ -85,6 +94,11 @@ class Settings:
     click_cache_mb: float = 256.0
     cache_age_s: float = 3600.0
     cache_dir: Path = CACHE_DIR
+    data_dir: Path = DATA_DIR
+    max_models: int = 3
+    train_every: Mapping[str, int] = field(default_factory=dict)
+    train_samples: int = 0
+    train_replay: tuple[Path, ...] = ()
     speck_share: float = 0.005
     polygon_error_px: float = 1.0
 
@@ -110,6 +124,7 @@ class Settings:
         for name, folder in (
             ("MFP_LABEL_STUDIO_DATA_DIR", self.label_studio_data_dir),
             ("MFP_LOCAL_FILES_DIR", self.local_files_dir),
+            *(("MFP_TRAIN_REPLAY", folder) for folder in self.train_replay),
         ):
             if folder is not None and not folder.is_dir():
                 raise ConfigError(f"{name}={str(folder)!r}: no such folder")
@@ -156,6 +171,11 @@ class Settings:
             click_cache_mb=read.number("MFP_CLICK_CACHE_MB", plain.click_cache_mb, low=0),
             cache_age_s=read.number("MFP_CACHE_AGE_S", plain.cache_age_s, low=1),
             cache_dir=(read.path("MFP_CACHE_DIR") or plain.cache_dir).expanduser(),
+            data_dir=(read.path("MFP_DATA_DIR") or plain.data_dir).expanduser(),
+            max_models=int(read.number("MFP_MAX_MODELS", plain.max_models, low=1)),
+            train_every=read.counts("MFP_TRAIN_EVERY"),
+            train_samples=int(read.number("MFP_TRAIN_SAMPLES", plain.train_samples, low=0)),
+            train_replay=read.paths("MFP_TRAIN_REPLAY"),
             speck_share=read.number("MFP_SPECK_SHARE", plain.speck_share, low=0, high=1),
             polygon_error_px=read.number("MFP_POLYGON_ERROR_PX", plain.polygon_error_px, low=0),
         )
@@ -180,6 +200,18 @@ class _Reader:
 
     def items(self, name: str) -> tuple[str, ...]:
         return tuple(item.strip().lower() for item in self.text(name).split(",") if item.strip())
+
+    def paths(self, name: str) -> tuple[Path, ...]:
+        return tuple(Path(item) for item in self.text(name).split(os.pathsep) if item)
+
+    def counts(self, name: str) -> dict[str, int]:
+        found = {}
+        for item in self.items(name):
+            project, _, count = item.rpartition(":")
+            if not count.isdecimal() or not (project.isdecimal() or not project):
+                raise ConfigError(f"{name}: {item!r}: expected N or PROJECT:N")
+            found[project] = int(count)
+        return found
 
     def networks(self, name: str) -> tuple[Network, ...]:
         try:

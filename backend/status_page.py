@@ -14,12 +14,13 @@ from datetime import timedelta
 
 from flask import render_template
 
-from backend.journal import Minute
-from backend.model_slot import ModelSlot
-from backend.telemetry import Telemetry
+from backend.jobs import OPEN_STATES, Job
+from backend.journal import Journal, Minute
+from backend.service import Service
 
 _MINUTES = 60
 _N_ERRORS = 25
+_N_JOBS = 10
 _CHART_HEIGHT = 60
 _FASTEST_MS = 10  # at the chart's lower edge
 _ADVICE = {
@@ -33,6 +34,7 @@ _ADVICE = {
     "LabelStudioError": "Check LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY, and restart the backend.",
     "NotReadyError": "The weights load for some seconds after a start. If it goes on, the log "
     "says why.",
+    "RegistryError": "Look into the folder models/ of MFP_DATA_DIR, and at `mfp models list`.",
     "RequestEntityTooLarge": "The task carries very many regions: raise MFP_MAX_REQUEST_MB.",
     "RequestError": "Something other than Label Studio sends requests, or another version of it.",
 }
@@ -48,29 +50,34 @@ class _Row:
     request_id: str
 
 
-def render_status(slot: ModelSlot, telemetry: Telemetry) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _JobRow:
+    id: int
+    project: str
+    state: str
+    told: str
+    percent: int
+    since: str
+    version: str
+    has_report: bool
+    is_open: bool
+
+
+def render_status(service: Service) -> str:
     """Return the page's HTML."""
+    slot, telemetry = service.slot, service.telemetry
     figures, journal = telemetry.metrics.figures(), telemetry.journal
     minutes = journal.minutes(_MINUTES)
     busy = [minute for minute in minutes if minute.n_clicks]
-    now = time.time()
-    errors = [
-        _Row(
-            age=_age(now - error.at),
-            kind=error.kind,
-            message=error.message,
-            advice=_ADVICE.get(error.kind, _UNKNOWN),
-            request_id=error.request_id,
-        )
-        for error in journal.errors(_N_ERRORS)
-    ]
     slowest = max((minute.p95_ms for minute in minutes), default=0.0)
     return render_template(
         "status.html",
         slot=slot,
         state="DOWN" if slot.failure else "ready" if slot.is_ready else "loading",
         devices=sorted(figures.labels("mfp_model", "device")),
-        n_workers=int(figures.value("mfp_model")),
+        n_workers=int(figures.value("mfp_model", version=slot.version)),
+        projects=sorted(service.registry.serving().histories.items()),
+        jobs=[_job_row(job, service) for job in service.trainer.queue.newest(_N_JOBS)],
         uptime=_age(journal.uptime_s()),
         outcomes={
             outcome: int(figures.value("mfp_clicks_total", outcome=outcome))
@@ -89,7 +96,36 @@ def render_status(slot: ModelSlot, telemetry: Telemetry) -> str:
         fastest_ms=_FASTEST_MS,
         slowest_ms=slowest,
         height=_CHART_HEIGHT,
-        errors=errors,
+        errors=_errors(journal),
+    )
+
+
+def _errors(journal: Journal) -> list[_Row]:
+    now = time.time()
+    return [
+        _Row(
+            age=_age(now - error.at),
+            kind=error.kind,
+            message=error.message,
+            advice=_ADVICE.get(error.kind, _UNKNOWN),
+            request_id=error.request_id,
+        )
+        for error in journal.errors(_N_ERRORS)
+    ]
+
+
+def _job_row(job: Job, service: Service) -> _JobRow:
+    is_open = job.state in OPEN_STATES
+    return _JobRow(
+        id=job.id,
+        project=job.project,
+        state=job.state,
+        told=job.step if is_open else job.message,
+        percent=int(100 * job.share),
+        since=_age(time.time() - (job.finished or job.started or job.created)),
+        version=job.version,
+        has_report=job.version in service.registry.names(),
+        is_open=is_open,
     )
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
+import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.settings import Settings
 from mfp_model.clicks import Click
 from mfp_model.segmenters import Prediction, Segmenter, check_prefix
 from mfp_model.transforms import LayeredMap, whole
@@ -57,6 +61,13 @@ class DiskSegmenter(Segmenter):
             values[near] = float(click.is_positive)
         layers = LayeredMap(height=height, width=width).pasted(whole(height, width), values)
         return Prediction(clicks=clicks, layers=layers)
+
+
+def temporary_settings(**fields: Any) -> Settings:  # noqa: ANN401, as the settings have them
+    """Settings with a data folder of their own, which goes when the tests end."""
+    folder = tempfile.TemporaryDirectory(prefix="label-studio-mfp-tests-")
+    atexit.register(folder.cleanup)
+    return Settings(data_dir=Path(folder.name), **fields)
 
 
 class LoopbackSite(ThreadingHTTPServer):

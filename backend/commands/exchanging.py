@@ -31,7 +31,11 @@ def add_export_coco(commands: Any) -> None:  # noqa: ANN401, argparse's type is 
     _add_label_config(parser)
     parser.add_argument("--polygons", action="store_true", help="polygons instead of RLE")
     parser.add_argument(
-        "--polygon-error", type=float, default=0.25, metavar="PX", help="off the edge; default: 0.25"
+        "--polygon-error",
+        type=float,
+        default=0.25,
+        metavar="PX",
+        help="off the edge; default: 0.25",
     )
     parser.add_argument("--images", choices=("copy", "link", "none"), default="copy")
     parser.add_argument("--only-submitted", action="store_true", help="no drafts")

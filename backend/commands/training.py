@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -59,6 +58,7 @@ def add_train(commands: Any) -> None:  # noqa: ANN401, argparse's type is privat
 def _train(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
+    from backend.stop_signal import StopSignal
     from mfp_model.backbones import BACKBONES
     from mfp_model.network import NetworkConfig
     from mfp_model.training import ranks
@@ -97,7 +97,7 @@ def _train(options: argparse.Namespace) -> None:
         epoch_samples=options.epoch_samples,
         n_workers=_n_workers(n_ranks) if options.workers is None else options.workers,
     )
-    stop = _StopSignal()
+    stop = StopSignal()
     with tqdm(total=config.n_samples, unit="sample", disable=ranks.rank() != 0) as bar:
         train(job, report=_Progress(bar).show, should_stop=lambda: stop.is_asked)
     ranks.leave()
@@ -131,18 +131,6 @@ def _start(options: argparse.Namespace, backbone: str) -> Checkpoint | None:
             f"expected {backbone} as in --preset"
         )
     return checkpoint
-
-
-class _StopSignal:
-    """Notices Ctrl-C and SIGTERM, so that a run ends after its step with its state saved."""
-
-    def __init__(self) -> None:
-        self.is_asked = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._ask)
-
-    def _ask(self, number: int, frame: object) -> None:
-        self.is_asked = True
 
 
 class _Progress:

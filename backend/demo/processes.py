@@ -159,6 +159,7 @@ def start_backend(
     variables = {
         "LABEL_STUDIO_URL": label_studio_url,
         "LABEL_STUDIO_API_KEY": TOKEN,
+        "MFP_DATA_DIR": str(log.parent / "backend-data"),
         **(settings or {}),
     }
     command = [sys.executable, "-m", "backend.cli", "serve", "--port", str(port)]

@@ -59,6 +59,7 @@ class TrainingConfig:
         round_decay: The number of rounds is k with p ~ round_decay^k. Source: MFP, section 3.4.
         learning_rate: The highest.
         schedule: `cosine` (a linear warm-up, then a cosine to zero) or `steps`.
+        warm_up_samples: With `cosine`, the samples of its warm-up.
         milestones: With `steps`, shares of the run after which the rate falls to a tenth.
         weight_decay: AdamW's; 0 makes it Adam.
         average_decay: The weights written are an exponential average with this decay per
@@ -80,6 +81,7 @@ class TrainingConfig:
     round_decay: float = 0.8
     learning_rate: float = 1.5e-3
     schedule: str = "cosine"
+    warm_up_samples: int = 3000
     milestones: tuple[float, ...] = ()
     weight_decay: float = 1e-3
     average_decay: float = 0.998
@@ -99,7 +101,7 @@ class TrainingConfig:
             if getattr(self, name) not in known:
                 value = getattr(self, name)
                 raise ConfigError(f"{name}={value!r}: expected one of {', '.join(known)}")
-        for name in ("n_samples", "max_rounds"):
+        for name in ("n_samples", "max_rounds", "warm_up_samples"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}={getattr(self, name)}: expected >= 1")
         for name in _SHARES:

@@ -24,6 +24,8 @@ class TrainingImage:
         path: The image file.
         objects: COCO segmentations, or the numbers of the instances in `instances`.
         areas: The objects' sizes in pixels.
+        weights: How much more often than others an object is drawn; from a COCO annotation's
+            `weight`, 1 without it.
         crowds: COCO segmentations of groups in which no pixel counts as background.
         instances: An SBD file of instance numbers, or None.
     """
@@ -31,6 +33,7 @@ class TrainingImage:
     path: Path
     objects: tuple[Any, ...]
     areas: tuple[float, ...]
+    weights: tuple[float, ...]
     crowds: tuple[Any, ...] = ()
     instances: Path | None = None
 
@@ -101,7 +104,7 @@ def _coco_image(
     folder: Path, row: dict[str, Any], annotations: list[dict[str, Any]], min_object_px: int
 ) -> TrainingImage:
     size = {"height": int(row["height"]), "width": int(row["width"])}
-    objects, areas, crowds = [], [], []
+    objects, areas, weights, crowds = [], [], [], []
     for annotation in annotations:
         if annotation.get("iscrowd") or annotation.get("ignore"):
             crowds.append(annotation["segmentation"])
@@ -110,10 +113,12 @@ def _coco_image(
         if area >= max(1, min_object_px):
             objects.append(annotation["segmentation"])
             areas.append(float(area))
+            weights.append(float(annotation.get("weight", 1)))
     return TrainingImage(
         path=_image_path(folder, row),
         objects=tuple(objects),
         areas=tuple(areas),
+        weights=tuple(weights),
         crowds=tuple(crowds),
     )
 
@@ -139,6 +144,7 @@ def _read_sbd(root: Path, min_object_px: int) -> list[TrainingImage]:
                     path=root / "img" / f"{name}.jpg",
                     objects=tuple(int(number) for number in numbers[large]),
                     areas=tuple(float(count) for count in counts[large]),
+                    weights=(1.0,) * int(large.sum()),
                     instances=path,
                 )
             )

@@ -23,7 +23,6 @@ from mfp_model.training.state import TrainingState
 from mfp_model.training.stream import StreamedRounds
 from mfp_model.training.validation import sample_ious
 
-_WARM_UP_SAMPLES = 3000
 _MAX_GRADIENT_NORM = 5.0
 
 
@@ -136,7 +135,7 @@ def learning_rate(config: TrainingConfig, n_seen: int) -> float:
     done = min(1.0, n_seen / config.n_samples)
     if config.schedule == "steps":
         return config.learning_rate * 0.1 ** sum(done >= share for share in config.milestones)
-    warm = min(1.0, (n_seen + 1) / min(_WARM_UP_SAMPLES, config.n_samples))
+    warm = min(1.0, (n_seen + 1) / min(config.warm_up_samples, config.n_samples))
     return config.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * done))
 
 

@@ -25,10 +25,11 @@ Sample = tuple[Tensor, Tensor, Tensor]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SampleSource:
-    """Images by data set with the sets' probabilities."""
+    """Images by data set, with the sets' probabilities and those of the images within a set."""
 
     folders: tuple[list[TrainingImage], ...]
     probabilities: NDArray[np.float64]
+    image_probabilities: tuple[NDArray[np.float64], ...]
 
     @staticmethod
     def read(config: TrainingConfig) -> SampleSource:
@@ -37,7 +38,12 @@ class SampleSource:
         images = [
             read_dataset(root, min_object_px=config.min_object_px) for root, _ in config.folders
         ]
-        return SampleSource(folders=tuple(images), probabilities=weights / weights.sum())
+        heaviest = [np.array([max(image.weights) for image in folder]) for folder in images]
+        return SampleSource(
+            folders=tuple(images),
+            probabilities=weights / weights.sum(),
+            image_probabilities=tuple(odds / odds.sum() for odds in heaviest),
+        )
 
 
 class ClickSamples(Dataset[Sample]):
@@ -102,8 +108,8 @@ class ClickSamples(Dataset[Sample]):
         self, generator: np.random.Generator
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         folder = generator.choice(len(self._source.folders), p=self._source.probabilities)
-        images = self._source.folders[folder]
-        image = images[int(generator.integers(len(images)))]
+        images, odds = self._source.folders[folder], self._source.image_probabilities[folder]
+        image = images[int(generator.choice(len(images), p=odds))]
         pixels = image.pixels()
         return pixels, self._target(image, pixels.shape[:2], generator)
 
@@ -112,7 +118,7 @@ class ClickSamples(Dataset[Sample]):
     ) -> NDArray[np.uint8]:
         """One object or two; a view's pixels outside the image become 0, which is ignored."""
         height, width = shape
-        odds = np.array(image.areas) ** self._config.size_power
+        odds = np.array(image.weights) * np.array(image.areas) ** self._config.size_power
         n_objects = 2 if generator.random() < self._config.merge_probability else 1
         chosen = generator.choice(len(odds), n_objects, p=odds / odds.sum())
         masks = [image.mask(int(index), height=height, width=width) for index in set(chosen)]

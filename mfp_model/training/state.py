@@ -30,6 +30,7 @@ class TrainingState:
         n_drawn: Samples taken from the data sets.
         rounds: The samples in work, see `StreamedRounds.state_dict`, and the phase they are of.
         best_score: The best validation score so far.
+        n_worse: Validations since then.
     """
 
     network: MfpNetwork
@@ -40,6 +41,7 @@ class TrainingState:
     rounds: dict[str, Tensor] = field(default_factory=dict)
     phase: int = -1
     best_score: float = -1.0
+    n_worse: int = 0
 
 
 def save_state(state: TrainingState, path: Path) -> None:
@@ -55,6 +57,7 @@ def save_state(state: TrainingState, path: Path) -> None:
         "n_seen": state.n_seen,
         "phase": state.phase,
         "best_score": state.best_score,
+        "n_worse": state.n_worse,
         "ranks": parts,
     }
     buffer = io.BytesIO()
@@ -77,7 +80,7 @@ def load_state(state: TrainingState, path: Path) -> None:
         state.network.load_state_dict(content["network"])
         state.averaged.load_state_dict(content["averaged"])
         state.optimiser.load_state_dict(content["optimiser"])
-        for name in ("n_seen", "phase", "best_score"):
+        for name in ("n_seen", "phase", "best_score", "n_worse"):
             setattr(state, name, content[name])
         parts = content["ranks"]
         state.n_drawn = max(part["n_drawn"] for part in parts)

@@ -69,6 +69,7 @@ class TrainingJob:
         validation: Data sets, as in `TrainingConfig.folders`, none of whose images is trained on.
         n_validation: Samples drawn from them.
         epoch_samples: Samples between two validations; None for as many as there are images.
+        patience: Validations without a better score after which the run ends; None for no end.
         save_every_s: Seconds between two saves of the state.
         n_workers: Processes that prepare samples, for each rank.
     """
@@ -81,6 +82,7 @@ class TrainingJob:
     validation: tuple[tuple[Path, float], ...] = ()
     n_validation: int = 128
     epoch_samples: int | None = None
+    patience: int | None = None
     save_every_s: float = 120.0
     n_workers: int = 1
 
@@ -110,6 +112,8 @@ def train(
     source = SampleSource.read(job.config)
     run = Run(job.config, job.network_config, start=job.start)
     load_state(run.state, job.files.state)
+    if _is_out_of_patience(job, run):
+        return
     told = {**origin(job.config, source), "start": job.start.version if job.start else None}
     held_out = _held_out(job)
     epoch = job.epoch_samples or sum(len(images) for images in source.folders)
@@ -127,6 +131,7 @@ def train(
         n_epochs = run.state.n_seen // epoch
         if held_out is not None and (is_done or n_epochs > n_before // epoch):
             _finish_epoch(job, run, held_out, n_epochs, told)
+            stops = stops or _is_out_of_patience(job, run)
         if stops or unsaved_s > job.save_every_s:
             if held_out is None:
                 _write_weights(job, run, told)
@@ -162,9 +167,15 @@ def _finish_epoch(
     network = run.state.averaged.module.eval()
     found = validate(network, held_out, job.n_validation)  # type: ignore[arg-type]
     _log_validation(job.files, epoch, run.state.n_seen, found)
+    run.state.n_worse += 1
     if found.score > run.state.best_score:
-        run.state.best_score = found.score
+        run.state.best_score, run.state.n_worse = found.score, 0
         _write_weights(job, run, {**told, "validation_miou_at": found.miou_at})
+
+
+def _is_out_of_patience(job: TrainingJob, run: Run) -> bool:
+    n_worse = run.state.n_worse if ranks.rank() == 0 else 0  # the others do not validate
+    return job.patience is not None and ranks.mean([n_worse])[0] * ranks.n_ranks() >= job.patience
 
 
 def _write_weights(job: TrainingJob, run: Run, told: dict[str, Any]) -> None:

@@ -15,9 +15,8 @@ from backend.app import create_app
 from backend.brush_rle import decode
 from backend.model_slot import ModelSlot
 from backend.request import parse_predict
-from backend.settings import Settings
 from mfp_model.segmenters import Prediction, Segmenter
-from tests.fakes import DiskSegmenter
+from tests.fakes import DiskSegmenter, temporary_settings
 
 Capture = Callable[[str], Any]
 
@@ -29,8 +28,8 @@ def _uri(width: int, height: int) -> str:
 
 
 def _client(load: Callable[[], Segmenter] = DiskSegmenter) -> FlaskClient:
-    slot = ModelSlot(load, version="disks-1")
-    return create_app(Settings(), slot=slot).test_client()
+    slot = ModelSlot(lambda checkpoint: load(), version="disks-1")
+    return create_app(temporary_settings(), slot=slot).test_client()
 
 
 def _with_image(body: dict[str, Any], width: int, height: int) -> dict[str, Any]:

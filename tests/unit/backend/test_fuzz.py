@@ -24,8 +24,7 @@ from PIL import Image
 from backend.app import create_app
 from backend.brush_rle import decode
 from backend.model_slot import ModelSlot
-from backend.settings import Settings
-from tests.fakes import DiskSegmenter
+from tests.fakes import DiskSegmenter, temporary_settings
 
 _N_EXAMPLES = int(os.environ.get("MFP_FUZZ_EXAMPLES", "300"))
 _WIDTH, _HEIGHT = 64, 48
@@ -124,8 +123,8 @@ def _requests(draw: st.DrawFn) -> tuple[str, bytes]:
 @pytest.fixture(scope="module")
 def client() -> FlaskClient:
     limits = {"image_cache_mb": _CACHE_MB, "click_cache_mb": _CACHE_MB}
-    slot = ModelSlot(lambda: DiskSegmenter(radius=6), version="disks-1")
-    return create_app(Settings(**limits, fetch_timeout_s=0.2), slot=slot).test_client()
+    slot = ModelSlot(lambda checkpoint: DiskSegmenter(radius=6), version="disks-1")
+    return create_app(temporary_settings(**limits, fetch_timeout_s=0.2), slot=slot).test_client()
 
 
 def _check(result: dict[str, Any]) -> None:

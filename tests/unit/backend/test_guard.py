@@ -12,15 +12,14 @@ from flask.testing import FlaskClient
 from backend.app import create_app
 from backend.logs import log_config
 from backend.model_slot import ModelSlot
-from backend.settings import Settings
-from tests.fakes import DiskSegmenter
+from tests.fakes import DiskSegmenter, temporary_settings
 
 _AUTH = {"Authorization": "Basic " + base64.b64encode("team:pässword".encode()).decode()}
 
 
 def _client(**settings: Any) -> FlaskClient:  # noqa: ANN401
-    slot = ModelSlot(DiskSegmenter, version="disks-1")
-    return create_app(Settings(**settings), slot=slot).test_client()
+    slot = ModelSlot(lambda checkpoint: DiskSegmenter(), version="disks-1")
+    return create_app(temporary_settings(**settings), slot=slot).test_client()
 
 
 @pytest.fixture

@@ -15,8 +15,7 @@ import pytest
 
 from backend.model_slot import ModelSlot
 from backend.service import create_service
-from backend.settings import Settings
-from tests.fakes import DiskSegmenter
+from tests.fakes import DiskSegmenter, temporary_settings
 from tests.unit.backend.test_app import _with_image
 
 
@@ -43,8 +42,8 @@ def model_class(monkeypatch: pytest.MonkeyPatch) -> Any:  # noqa: ANN401
     monkeypatch.setitem(sys.modules, "label_studio_ml.model", model)
     monkeypatch.delitem(sys.modules, "backend.label_studio_ml_model", raising=False)
     found = importlib.import_module("backend.label_studio_ml_model").MfpBackend
-    slot = ModelSlot(DiskSegmenter, version="disks-1")
-    found._service = create_service(Settings(), slot=slot)
+    slot = ModelSlot(lambda checkpoint: DiskSegmenter(), version="disks-1")
+    found._service = create_service(temporary_settings(), slot=slot)
     yield found
     sys.modules.pop("backend.label_studio_ml_model", None)
 

@@ -11,8 +11,9 @@ from backend import serve as module
 from backend.serve import serve
 from backend.settings import Settings
 from mfp_model.errors import ConfigError
+from tests.fakes import temporary_settings
 
-_GUARDED = Settings(username="team", password="secret")
+_GUARDED = temporary_settings(username="team", password="secret")
 
 
 def _serve(settings: Settings, *, host: str = "127.0.0.1", n_threads: int | None = None) -> None:
@@ -34,27 +35,28 @@ def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, o
             pass
 
     monkeypatch.setattr(module, "_Server", Server)
+    monkeypatch.setattr(module, "_start_fine_tuning", lambda settings: None)
     return starts
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.7", "labels.example"])
 def test_other_machines_need_a_password(started: list[dict[str, object]], host: str) -> None:
     with pytest.raises(ConfigError, match="MFP_PASSWORD"):
-        _serve(Settings(), host=host)
+        _serve(temporary_settings(), host=host)
     _serve(_GUARDED, host=host)
-    _serve(Settings(allows_open=True), host=host)
+    _serve(temporary_settings(allows_open=True), host=host)
     assert len(started) == 2
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
 def test_this_machine_needs_none(started: list[dict[str, object]], host: str) -> None:
-    _serve(Settings(), host=host)
+    _serve(temporary_settings(), host=host)
     (options,) = started
     assert options["bind"] == ("[::1]:1" if host == "::1" else f"{host}:1")
 
 
 def test_there_are_threads_to_spare_for_health(started: list[dict[str, object]]) -> None:
-    settings = replace(Settings(), max_waiting=5)
+    settings = replace(temporary_settings(), max_waiting=5)
     _serve(settings)
     assert started[0]["threads"] == 9
     with pytest.raises(ConfigError, match="MFP_MAX_WAITING=5"):
@@ -65,9 +67,10 @@ def test_a_full_disk_is_told_at_the_start(monkeypatch: pytest.MonkeyPatch) -> No
     def full(*_: object, **__: object) -> str:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
+    settings = temporary_settings()
     monkeypatch.setattr(module.tempfile, "mkdtemp", full)
     with pytest.raises(ConfigError, match="No space left on device.*TMPDIR"):
-        _serve(Settings())
+        _serve(settings)
 
 
 def test_a_disk_that_becomes_full_finds_the_metrics_files_written(tmp_path: Path) -> None:

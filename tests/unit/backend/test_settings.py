@@ -3,12 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from backend.settings import CACHE_DIR, Settings
+from backend.settings import CACHE_DIR, DATA_DIR, Settings
 from mfp_model.errors import ConfigError
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
-    assert Settings.from_env({}) == replace(Settings(), cache_dir=CACHE_DIR.expanduser())
+    folders = {"cache_dir": CACHE_DIR.expanduser(), "data_dir": DATA_DIR.expanduser()}
+    assert Settings.from_env({}) == replace(Settings(), **folders)
 
 
 def test_every_field_has_a_variable(tmp_path: Path) -> None:

@@ -1,0 +1,55 @@
+"""The folder of `MFP_DATA_DIR`: what must outlive the server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mfp_model.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class DataFolder:
+    """Where things lie in it; making one makes the folder."""
+
+    root: Path
+
+    def __post_init__(self) -> None:
+        try:
+            for folder in (self.models, self.jobs):
+                folder.mkdir(parents=True, exist_ok=True)
+            (self.root / ".probe").write_bytes(b"")
+            (self.root / ".probe").unlink(missing_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"MFP_DATA_DIR={str(self.root)!r}: cannot be written ({error.strerror}); "
+                "name a folder where fine-tuned versions can be kept"
+            ) from None
+
+    @property
+    def models(self) -> Path:
+        """The fine-tuned versions."""
+        return self.root / "models"
+
+    @property
+    def jobs(self) -> Path:
+        """A folder and a log for each job."""
+        return self.root / "jobs"
+
+    @property
+    def jobs_file(self) -> Path:
+        """The queue."""
+        return self.root / "jobs.sqlite3"
+
+    @property
+    def regions_file(self) -> Path:
+        """The versions that objects were begun on."""
+        return self.root / "regions.sqlite3"
+
+    def job(self, number: int) -> Path:
+        """Return the folder of a job."""
+        return self.jobs / str(number)
+
+    def log(self, number: int) -> Path:
+        """Return the log of a job."""
+        return self.jobs / f"{number}.log"

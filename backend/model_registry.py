@@ -1,0 +1,209 @@
+"""Versions of the weights: a folder of checkpoints with manifests, and which of them serve.
+
+    models/serving.json               {"global": [...], "projects": {"14": [..., newest]}}
+    models/VERSION/checkpoint.safetensors
+    models/VERSION/manifest.json      base, data, scores, time
+    models/VERSION/report.html
+
+Where nothing is promoted, the checkpoint of the settings serves. Each change is one rename.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mfp_model.checkpoint import write_atomically
+from mfp_model.errors import MfpError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+_GLOBAL = "global"
+
+
+class RegistryError(MfpError):
+    """A version that is unknown, or cannot be changed as asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelVersion:
+    """A version in the folder.
+
+    Attributes:
+        version: Its name, the model version of its answers.
+        checkpoint: Its weights.
+        report: Its page; it may be missing.
+        manifest: What is known of it.
+    """
+
+    version: str
+    checkpoint: Path
+    report: Path
+    manifest: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """The versions that serve, newest last: globally, and for projects of their own."""
+
+    histories: Mapping[str, tuple[str, ...]]
+
+    def version(self, project: str) -> str | None:
+        """Return the version that serves a project; None for the checkpoint of the settings."""
+        own = self.histories.get(project) or self.histories.get(_GLOBAL)
+        return own[-1] if own else None
+
+    def versions(self) -> set[str]:
+        """Return all that serve somewhere."""
+        return {history[-1] for history in self.histories.values() if history}
+
+
+class ModelRegistry:
+    """The folder."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._serving_path = root / "serving.json"
+
+    def versions(self) -> list[ModelVersion]:
+        """Return all versions, oldest first."""
+        found = [self._read(path.parent) for path in self._root.glob("*/manifest.json")]
+        return sorted(found, key=lambda one: (one.manifest.get("added", 0), one.version))
+
+    def names(self) -> set[str]:
+        """Return the names of all versions."""
+        return {path.parent.name for path in self._root.glob("*/manifest.json")}
+
+    def version(self, name: str) -> ModelVersion:
+        """Return a version.
+
+        Raises:
+            RegistryError: There is none of that name.
+        """
+        folder = self._root / name
+        if not _NAME.fullmatch(name) or not (folder / "manifest.json").is_file():
+            raise RegistryError(f"model version {name!r:.80}: unknown")
+        return self._read(folder)
+
+    def add(self, version: str, checkpoint: Path, report: Path, told: Mapping[str, Any]) -> None:
+        """Put a version into the folder, whole or not at all; one that is there is kept.
+
+        Raises:
+            RegistryError: The name cannot be one of a folder.
+        """
+        if not _NAME.fullmatch(version):
+            raise RegistryError(f"model version {version!r:.80}: expected letters, digits, . _ -")
+        folder, partial = self._root / version, self._root / f".{version}.partial"
+        if folder.exists():
+            return
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        shutil.copyfile(checkpoint, partial / "checkpoint.safetensors")
+        shutil.copyfile(report, partial / "report.html")
+        manifest = {**told, "version": version, "added": round(time.time(), 3)}
+        write_atomically(partial / "manifest.json", json.dumps(manifest, indent=1).encode())
+        for path in partial.iterdir():
+            _flush(path)
+        partial.rename(folder)
+
+    def serving(self) -> Serving:
+        """Return what serves.
+
+        Raises:
+            RegistryError: The file is damaged.
+        """
+        try:
+            told = json.loads(self._serving_path.read_text())
+            return Serving({name: tuple(history) for name, history in told.items()})
+        except FileNotFoundError:
+            return Serving({})
+        except (OSError, ValueError, AttributeError, TypeError) as error:
+            raise RegistryError(f"{self._serving_path}: damaged ({error})") from None
+
+    def stamp(self) -> tuple[int, int]:
+        """Return what changes when `serving` does; cheap."""
+        try:
+            state = self._serving_path.stat()
+        except FileNotFoundError:
+            return 0, 0
+        return state.st_mtime_ns, state.st_ino
+
+    def promote(self, version: str, *, project: str | None = None) -> None:
+        """Let a version serve: one project, or all that have none of their own.
+
+        Raises:
+            RegistryError: There is none of that name.
+        """
+        self.version(version)
+        with self._changing() as histories:
+            name = project or _GLOBAL
+            history = histories.get(name, [])
+            if not history or history[-1] != version:
+                histories[name] = [*history, version]
+
+    def rollback(self, *, project: str | None = None) -> str | None:
+        """Let the version before serve again, and return it; None for the settings' checkpoint.
+
+        Raises:
+            RegistryError: Nothing was promoted.
+        """
+        with self._changing() as histories:
+            name = project or _GLOBAL
+            if not histories.get(name):
+                raise RegistryError(f"{name}: nothing was promoted, so nothing can be rolled back")
+            histories[name] = histories[name][:-1]
+            return histories[name][-1] if histories[name] else None
+
+    def delete(self, version: str) -> None:
+        """Remove a version that does not serve.
+
+        Raises:
+            RegistryError: There is none of that name, or it serves.
+        """
+        folder = self.version(version).checkpoint.parent
+        with self._changing() as histories:
+            for name, history in histories.items():
+                if history and history[-1] == version:
+                    raise RegistryError(f"model version {version}: serves ({name}), roll it back")
+                histories[name] = [other for other in history if other != version]
+            gone = folder.with_name(f".{folder.name}.deleted")
+            folder.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
+
+    @contextmanager
+    def _changing(self) -> Iterator[dict[str, list[str]]]:
+        """The histories, written back in the end, by one process at a time."""
+        self._root.mkdir(parents=True, exist_ok=True)
+        lock = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            histories = {name: list(one) for name, one in self.serving().histories.items()}
+            yield histories
+            write_atomically(self._serving_path, json.dumps(histories, indent=1).encode())
+        finally:
+            os.close(lock)
+
+    def _read(self, folder: Path) -> ModelVersion:
+        try:
+            manifest = json.loads((folder / "manifest.json").read_text())
+        except (OSError, ValueError) as error:
+            raise RegistryError(f"{folder / 'manifest.json'}: damaged ({error})") from None
+        return ModelVersion(
+            version=folder.name,
+            checkpoint=folder / "checkpoint.safetensors",
+            report=folder / "report.html",
+            manifest=manifest,
+        )
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

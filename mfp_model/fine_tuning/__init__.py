@@ -1,0 +1,1 @@
+"""Fine-tuning on corrected masks: split, replay, train, and a gate that lets only better pass."""

@@ -1,0 +1,267 @@
+"""Fine-tuning from start to end: split, replay, train, judge, report.
+
+Each step leaves its result in the work folder, and a run that was cut goes on from there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mfp_model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, write_atomically
+from mfp_model.errors import MfpError
+from mfp_model.fine_tuning.corrections import Corrections, split_corrections
+from mfp_model.fine_tuning.gate import GENERAL_SET, Judgement, Verdict, judge, verdict
+from mfp_model.fine_tuning.recipe import (
+    BLENDS,
+    EPOCH_SAMPLES,
+    N_VALIDATION,
+    PATIENCE,
+    REPLAY_WEIGHT,
+    recipe,
+)
+from mfp_model.fine_tuning.replay import write_replay
+from mfp_model.fine_tuning.report import write_report
+from mfp_model.segmenters.mfp import MfpSegmenter
+from mfp_model.training.train import TrainingJob, train
+
+# Steps of a run and the share of the whole that is done when each ends.
+_STEPS = {"replay": 0.1, "judge the old": 0.15, "train": 0.85, "judge the new": 1.0}
+
+
+class StoppedError(MfpError):
+    """The run was asked to stop; it can go on later."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FineTuneJob:
+    """A run.
+
+    Attributes:
+        data: COCO folder of corrected masks, as `mfp export-coco` writes it.
+        base: Checkpoint to begin with.
+        served: Checkpoint that the candidate must beat; None for the base.
+        out: The candidate's checkpoint; `.report.html` and `.json` go beside it.
+        version: The candidate's model version.
+        work: Folder for what the run needs on the way.
+        replay: Further COCO folders to learn from, with their weights beside the corrections' 1.
+        n_samples: Samples to learn from at most; None for the recipe's.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        n_workers: Processes that prepare samples.
+    """
+
+    data: Path
+    base: Path
+    out: Path
+    version: str
+    work: Path
+    served: Path | None = None
+    replay: tuple[tuple[Path, float], ...] = ()
+    n_samples: int | None = None
+    device: str = "auto"
+    n_workers: int = 1
+
+    @property
+    def report(self) -> Path:
+        """The HTML page."""
+        return self.out.with_suffix(".report.html")
+
+    @property
+    def manifest(self) -> Path:
+        """What is known of the candidate, JSON."""
+        return self.out.with_suffix(".json")
+
+    def told(self) -> dict[str, Any]:
+        """Return what the manifest of a run that is done tells."""
+        told: dict[str, Any] = json.loads(self.manifest.read_text())
+        return told
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where a run is: the step, and the share of the whole that is done."""
+
+    step: str
+    share: float
+
+
+Report = Callable[[Progress], None]
+
+
+def fine_tune(
+    job: FineTuneJob,
+    *,
+    report: Report = lambda progress: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Verdict:
+    """Fine-tune, and write the candidate with its report and manifest, whether it passes or not.
+
+    Args:
+        job: What to do.
+        report: Told of progress.
+        should_stop: Asked often; True ends the run, to be gone on with later.
+
+    Raises:
+        DataError: The data cannot be read, or has masks on too few images.
+        CheckpointError: A checkpoint cannot be read.
+        StoppedError: It was asked to stop.
+    """
+    return _FineTuning(job, report, should_stop).run()
+
+
+class _FineTuning:
+    def __init__(self, job: FineTuneJob, report: Report, should_stop: Callable[[], bool]) -> None:
+        self._job = job
+        self._report = report
+        self._should_stop = should_stop
+        self._base = load_checkpoint(job.base)
+        self._served = load_checkpoint(job.served) if job.served else self._base
+
+    def run(self) -> Verdict:
+        job = self._job
+        corrections = split_corrections(job.data, job.work / "split")
+        replay = job.work / "replay"
+        images = sorted((corrections.train / "images").resolve().iterdir())
+        names = {row["file_name"] for row in _rows(corrections.train)}
+        write_replay(
+            MfpSegmenter(self._base, device=job.device),
+            [path for path in images if path.name in names],
+            replay,
+            report=lambda share: self._tell("replay", share),
+        )
+        old = self._judged(self._served, corrections, "judge the old", name="served")
+        self._train(corrections, replay)
+        tuned = load_checkpoint(job.work / "tuned.safetensors")
+        new, decision, checkpoint = self._best_blend(tuned, corrections, old)
+        told = self._manifest(checkpoint, corrections, old, new, decision)
+        save_checkpoint(checkpoint, job.out, half=True)
+        write_report(
+            job.report,
+            told=told,
+            old=(old, MfpSegmenter(self._served, device=job.device)),
+            new=(new, MfpSegmenter(checkpoint, device=job.device)),
+            held_out=corrections.held_out,
+            validation_log=job.work / "tuned.validation.csv",
+        )
+        write_atomically(job.manifest, json.dumps(told, indent=1).encode())
+        return decision
+
+    def _tell(self, step: str, share: float) -> None:
+        """Report, and stop where asked to; for all steps but training, which saves its state."""
+        names = list(_STEPS)
+        start = _STEPS[names[names.index(step) - 1]] if step != names[0] else 0.0
+        self._report(Progress(step=step, share=start + (_STEPS[step] - start) * min(1.0, share)))
+        if self._should_stop() and step != "train":
+            raise StoppedError(f"stopped during {step!r}")
+
+    def _judged(
+        self, checkpoint: Checkpoint, corrections: Corrections, step: str, *, name: str
+    ) -> Judgement:
+        """The scores of a checkpoint, from an earlier try if it made them on the same data."""
+        path = self._job.work / f"judgement-{name}.json"
+        digest = corrections.told["digest"]
+        if path.exists():
+            known = json.loads(path.read_text())
+            if known["digest"] == digest and known["scores"]["version"] == checkpoint.version:
+                return Judgement.from_json(known["scores"])
+        n_objects = corrections.told["held_out_objects"] + len(_annotations(GENERAL_SET))
+        n_done = 0
+
+        def one_more() -> None:
+            nonlocal n_done
+            n_done += 1
+            self._tell(step, n_done / n_objects)
+
+        segmenter = MfpSegmenter(checkpoint, device=self._job.device)
+        found = judge(segmenter, corrections.held_out, report=one_more)
+        told = {"digest": digest, "scores": found.as_json()}
+        write_atomically(path, json.dumps(told).encode())
+        return found
+
+    def _train(self, corrections: Corrections, replay: Path) -> None:
+        job = self._job
+        folders = ((corrections.train, 1.0), (replay, REPLAY_WEIGHT), *job.replay)
+        config = recipe(self._base.config, folders, n_samples=job.n_samples)
+        training = TrainingJob(
+            config=config,
+            network_config=self._base.config,
+            out=job.work / "tuned.safetensors",
+            version=job.version,
+            start=self._base,
+            validation=((corrections.held_out, 1.0),),
+            n_validation=N_VALIDATION,
+            epoch_samples=EPOCH_SAMPLES,
+            patience=PATIENCE,
+            save_every_s=30.0,
+            n_workers=job.n_workers,
+        )
+        train(
+            training,
+            report=lambda step: self._tell("train", step["n_seen"] / config.n_samples),
+            should_stop=self._should_stop,
+        )
+        if self._should_stop():
+            raise StoppedError("stopped during training")
+
+    def _best_blend(
+        self, tuned: Checkpoint, corrections: Corrections, old: Judgement
+    ) -> tuple[Judgement, Verdict, Checkpoint]:
+        """The first mixture with the base's weights that passes, the least mixed one if none does.
+
+        Source: WiSE-FT (Wortsman et al., 2022).
+        """
+        tried = []
+        for share in BLENDS:
+            checkpoint = _blended(self._base, tuned, share)
+            found = self._judged(checkpoint, corrections, "judge the new", name=f"blend-{share:g}")
+            tried.append((found, verdict(found, old), checkpoint))
+            if tried[-1][1].passes:
+                return tried[-1]
+        return tried[0]
+
+    def _manifest(
+        self,
+        checkpoint: Checkpoint,
+        corrections: Corrections,
+        old: Judgement,
+        new: Judgement,
+        decision: Verdict,
+    ) -> dict[str, Any]:
+        return {
+            "version": checkpoint.version,
+            "base": self._base.version,
+            "compared_with": self._served.version,
+            "passes": decision.passes,
+            "reason": decision.reason,
+            "share_of_tuned_weights": checkpoint.origin["share_of_tuned_weights"],
+            "data": dict(corrections.told),
+            "scores": {"old": old.as_json(), "new": new.as_json()},
+            "training": checkpoint.origin.get("training"),
+        }
+
+
+def _blended(base: Checkpoint, tuned: Checkpoint, share: float) -> Checkpoint:
+    weights = {
+        name: torch.lerp(base.weights[name], tensor, share)
+        if tensor.is_floating_point()
+        else tensor
+        for name, tensor in tuned.weights.items()
+    }
+    origin = {**tuned.origin, "share_of_tuned_weights": share, "fine_tuned_from": base.version}
+    return Checkpoint(version=tuned.version, config=tuned.config, weights=weights, origin=origin)
+
+
+def _rows(folder: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads((folder / "annotations.json").read_text())["images"]
+    return rows
+
+
+def _annotations(folder: Path) -> list[dict[str, Any]]:
+    content = json.loads((folder / "annotations.json").read_text())
+    found: list[dict[str, Any]] = content["annotations"]
+    return found

@@ -1,0 +1,93 @@
+"""The gate: a candidate passes only if it is better on corrections and as good as before elsewhere.
+
+NoC is the mean of NoC@85 and NoC@90, on held-out corrections, and on the general set that ships
+with the package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mfp_model.evaluation.datasets import read_coco
+from mfp_model.evaluation.protocol import Scores, click_object, score
+from mfp_model.segmenters import Segmenter
+
+GENERAL_SET = Path(__file__).parent / "general"
+GENERAL_MARGIN = 0.5  # clicks that the general set may need more
+_GOAL_IOU = 0.90
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """Scores of one segmenter: on held-out corrections, and on the general set."""
+
+    version: str
+    corrections: Scores
+    general: Scores
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the scores as JSON can hold them."""
+        return asdict(self)
+
+    @staticmethod
+    def from_json(told: dict[str, Any]) -> Judgement:
+        """Return what `as_json` told."""
+        corrections, general = (
+            Scores(**{**told[name], "miou_at": tuple(told[name]["miou_at"])})
+            for name in ("corrections", "general")
+        )
+        return Judgement(version=told["version"], corrections=corrections, general=general)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Whether a candidate passes, and why."""
+
+    passes: bool
+    reason: str
+
+
+def judge(
+    segmenter: Segmenter, held_out: Path, *, report: Callable[[], None] = lambda: None
+) -> Judgement:
+    """Return a segmenter's scores on a COCO folder of held-out corrections and the general set.
+
+    Args:
+        segmenter: Who is judged.
+        held_out: The folder.
+        report: Called after each object.
+    """
+
+    def scores(root: Path) -> Scores:
+        results = []
+        for target in read_coco(root):
+            results.append(click_object(segmenter, target, goal=_GOAL_IOU))
+            report()
+        return score(results)
+
+    return Judgement(
+        version=segmenter.version, corrections=scores(held_out), general=scores(GENERAL_SET)
+    )
+
+
+def verdict(candidate: Judgement, base: Judgement) -> Verdict:
+    """Return whether the candidate takes the base's place."""
+    was, now = mean_noc(base.corrections), mean_noc(candidate.corrections)
+    general_was, general_now = mean_noc(base.general), mean_noc(candidate.general)
+    told = (
+        f"corrections {was:.2f} -> {now:.2f} clicks, general set {general_was:.2f} -> "
+        f"{general_now:.2f} (at most {GENERAL_MARGIN} more)"
+    )
+    if now >= was:
+        return Verdict(passes=False, reason=f"not better: {told}")
+    if general_now > general_was + GENERAL_MARGIN:
+        return Verdict(passes=False, reason=f"forgets: {told}")
+    return Verdict(passes=True, reason=f"better: {told}")
+
+
+def mean_noc(scores: Scores) -> float:
+    """Return the mean of NoC@85 and NoC@90."""
+    return (scores.noc["0.85"] + scores.noc["0.90"]) / 2

@@ -1,0 +1,46 @@
+"""How to learn from few images without forgetting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mfp_model.network import NetworkConfig
+from mfp_model.training.config import Phase, TrainingConfig
+
+N_SAMPLES = 5000
+EPOCH_SAMPLES = 500  # between two validations
+N_VALIDATION = 48
+PATIENCE = 4
+BLENDS = (1.0, 0.7, 0.4)  # shares of the tuned weights to try, the rest is the base's
+
+REPLAY_WEIGHT = 1.0  # of the base's own answers beside the corrections' 1
+
+_SIDE_PX = 256
+
+
+def recipe(
+    network: NetworkConfig,
+    folders: tuple[tuple[Path, float], ...],
+    *,
+    n_samples: int | None = None,
+) -> TrainingConfig:
+    """Return the run for a few corrected images.
+
+    Args:
+        network: The base's network.
+        folders: COCO folders with their weights: corrections and replay.
+        n_samples: Samples; None for the recipe's.
+    """
+    side = min(_SIDE_PX, network.input_size)
+    return TrainingConfig(
+        folders=folders,
+        phases=(Phase(height=side, width=side, batch=16, freezes_norms=True),),
+        n_samples=n_samples or N_SAMPLES,
+        warm_up_samples=400,
+        round_decay=0.7,
+        learning_rate=5e-4,
+        average_decay=0.99,
+        merge_probability=0.0,
+        prior_probability=0.05,
+        min_object_px=20,
+    )

@@ -1,0 +1,100 @@
+"""Replay: what the base answers where nobody has corrected it, so that it is not forgotten."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mfp_model.checkpoint import write_atomically
+from mfp_model.click_simulation import next_click
+from mfp_model.clicks import Click
+from mfp_model.errors import DataError
+from mfp_model.rle import encode_mask
+from mfp_model.segmenters import Segmenter
+
+_TRIES = 16  # clicks an image
+_AGREEMENT_IOU = 0.8  # of the answers to two clicks on one object
+_SAME_IOU = 0.7  # two masks of one object
+_MIN_SHARE, _MAX_SHARE = 0.004, 0.8  # of the image
+
+
+def write_replay(
+    base: Segmenter,
+    images: Iterable[Path],
+    out: Path,
+    *,
+    report: Callable[[float], None] = lambda share: None,
+) -> None:
+    """Write a COCO folder of what a segmenter finds by itself; one that is there is kept.
+
+    Source: the distillation of Learning without Forgetting (Li and Hoiem, 2016), with masks in
+    place of outputs.
+
+    Args:
+        base: Whose answers are to be kept.
+        images: Image files.
+        out: The folder.
+        report: Told the share that is done.
+
+    Raises:
+        DataError: An image cannot be read, or nothing is found on any.
+    """
+    if (out / "annotations.json").exists():
+        return
+    (out / "images").mkdir(parents=True, exist_ok=True)
+    rows: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    paths = list(images)
+    for number, path in enumerate(paths, start=1):
+        pixels = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+        if pixels is None:
+            raise DataError(f"{path}: not a readable image")
+        image = np.asarray(pixels, dtype=np.uint8)
+        name = f"{number}{path.suffix}"
+        link = out / "images" / name
+        link.unlink(missing_ok=True)
+        link.symlink_to(path.resolve())
+        height, width = image.shape[:2]
+        rows.append({"id": number, "file_name": name, "height": height, "width": width})
+        for mask in found_objects(base, image):
+            segmentation = {"segmentation": encode_mask(mask), "area": int(mask.sum())}
+            numbers = {"id": len(annotations) + 1, "image_id": number, "category_id": 1}
+            annotations.append({**numbers, **segmentation, "iscrowd": 0})
+        report(number / len(paths))
+    if not annotations:
+        raise DataError(f"replay: nothing found on {len(paths)} images")
+    content = {"images": rows, "annotations": annotations, "categories": []}
+    write_atomically(out / "annotations.json", json.dumps(content).encode())
+
+
+def found_objects(base: Segmenter, image: NDArray[np.uint8]) -> list[NDArray[np.bool_]]:
+    """Return masks bool `[H, W]` on which two single clicks, one of them random, agree."""
+    height, width = image.shape[:2]
+    seed = int.from_bytes(hashlib.sha256(image.tobytes()).digest()[:8], "big")
+    generator = np.random.default_rng(seed)
+    found: list[NDArray[np.bool_]] = []
+    for x, y in generator.random((_TRIES, 2)) * (width, height):
+        first = base.segment(image, [Click(x=float(x), y=float(y))]).mask
+        if not _MIN_SHARE < first.mean() < _MAX_SHARE:
+            continue
+        nothing = np.zeros_like(first)
+        deepest = next_click(first, nothing, valid=~nothing, clicked=nothing)
+        assert deepest is not None, "the mask has pixels"
+        click = Click(x=deepest.column + 0.5, y=deepest.row + 0.5)
+        second = base.segment(image, [click]).mask
+        if _iou(first, second) < _AGREEMENT_IOU:
+            continue
+        if all(_iou(second, other) < _SAME_IOU for other in found):
+            found.append(second)
+    return found
+
+
+def _iou(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    return float((one & other).sum() / max(1, (one | other).sum()))

@@ -1,0 +1,145 @@
+"""The page that tells what a fine-tuning led to: curves, masks before and after, data."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from jinja2 import Environment, PackageLoader, select_autoescape
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from mfp_model.checkpoint import write_atomically
+from mfp_model.click_simulation import next_click
+from mfp_model.clicks import Click
+from mfp_model.evaluation.datasets import EvaluationObject, read_coco
+from mfp_model.evaluation.plots import Curve, plot_curves
+from mfp_model.evaluation.protocol import iou
+from mfp_model.fine_tuning.gate import Judgement, mean_noc
+from mfp_model.segmenters import Segmenter
+
+_N_EXAMPLES = 8
+_TILE_PX = 220
+_OUTLINE = (255, 60, 60)
+
+
+def write_report(
+    path: Path,
+    *,
+    told: Mapping[str, Any],
+    old: tuple[Judgement, Segmenter],
+    new: tuple[Judgement, Segmenter],
+    held_out: Path,
+    validation_log: Path,
+) -> None:
+    """Write the page, one HTML file with its pictures in it.
+
+    Args:
+        path: The file.
+        told: The manifest.
+        old: What was served so far, and its scores.
+        new: The candidate, and its scores.
+        held_out: COCO folder of held-out corrections.
+        validation_log: CSV of the training's validations.
+    """
+    rows = [
+        (name, mean_noc(getattr(old[0], field)), mean_noc(getattr(new[0], field)))
+        for name, field in (("held-out corrections", "corrections"), ("general set", "general"))
+    ]
+    curves = {
+        name: plot_curves(
+            [
+                Curve(name=judged.version, miou_at=scores.miou_at, auc=scores.auc)
+                for judged in (old[0], new[0])
+                for scores in [getattr(judged, field)]
+            ]
+        )
+        for name, field in (("Held-out corrections", "corrections"), ("General set", "general"))
+    }
+    page = (
+        Environment(
+            loader=PackageLoader("mfp_model.fine_tuning", "templates"),
+            autoescape=select_autoescape(),
+        )
+        .get_template("report.html")
+        .render(
+            told=told,
+            rows=rows,
+            scores={"before": old[0], "after": new[0]},
+            curves={name: _embedded(png) for name, png in curves.items()},
+            training=_embedded(_training_curve(validation_log)),
+            examples=[
+                (name, ious, _embedded(picture))
+                for name, ious, picture in islice(_examples(held_out, old[1], new[1]), _N_EXAMPLES)
+            ],
+        )
+    )
+    write_atomically(path, page.encode())
+
+
+def _embedded(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode()
+
+
+def _training_curve(log: Path) -> bytes:
+    with log.open() as file:
+        rows = list(csv.DictReader(file))
+    figure = Figure(figsize=(7, 3), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    seen = [int(float(row["n_seen"])) for row in rows]
+    for name in ("miou@1", "miou@3", "miou@5"):
+        axes.plot(seen, [float(row[name]) for row in rows], marker="o", markersize=3, label=name)
+    axes.set(xlabel="samples", ylabel="mean IoU, held out")
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right")
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    return picture.getvalue()
+
+
+def _examples(
+    held_out: Path, old: Segmenter, new: Segmenter
+) -> Iterator[tuple[str, tuple[float, float], bytes]]:
+    """The masks of both after one click on the same place, beside the truth."""
+    seen = set()
+    for target in read_coco(held_out):
+        image = target.name.partition("#")[0]
+        if image in seen:
+            continue
+        seen.add(image)
+        nothing = np.zeros_like(target.truth)
+        found = next_click(target.truth, nothing, valid=target.valid, clicked=nothing)
+        if found is None:
+            continue
+        click = Click(x=found.column + 0.5, y=found.row + 0.5)
+        masks = [one.segment(target.image, [click]).mask for one in (old, new)]
+        before, after = (iou(mask, target.truth, target.valid) for mask in masks)
+        tiles = [_tile(target, mask, click) for mask in (*masks, target.truth)]
+        encoded = cv2.imencode(".png", cv2.cvtColor(np.hstack(tiles), cv2.COLOR_RGB2BGR))[1]
+        yield target.name, (before, after), encoded.tobytes()
+
+
+def _tile(target: EvaluationObject, mask: NDArray[np.bool_], click: Click) -> NDArray[np.uint8]:
+    height, width = target.truth.shape
+    scale = _TILE_PX / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    image = cv2.resize(target.image, size, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_AREA)
+    image = np.where(small[..., None] > 0, image, image // 3)
+    contours, _ = cv2.findContours(small, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    image = cv2.drawContours(np.ascontiguousarray(image), contours, -1, _OUTLINE, 1)
+    centre = (int(click.x * scale), int(click.y * scale))
+    cv2.circle(image, centre, 4, (255, 255, 255), -1, cv2.LINE_AA)
+    cv2.circle(image, centre, 3, (60, 220, 60), -1, cv2.LINE_AA)
+    tile = np.full((_TILE_PX, _TILE_PX + 4, 3), 255, dtype=np.uint8)
+    tile[: size[1], : size[0]] = image
+    return tile
