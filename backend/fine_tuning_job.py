@@ -7,7 +7,8 @@ import shutil
 from pathlib import Path
 
 from backend.coco.choice import ChoiceRules
-from backend.coco.export import ExportOptions, export_coco
+from backend.coco.entries import ExportOptions
+from backend.coco.export import export_coco
 from backend.coco.tasks import project_tasks
 from backend.data_folder import DataFolder
 from backend.image_access import image_sources, label_studio_access, label_studio_api
@@ -17,7 +18,8 @@ from backend.model_registry import ModelRegistry
 from backend.settings import Settings
 from backend.stop_signal import StopSignal
 from mfp_model.errors import MfpError
-from mfp_model.fine_tuning.fine_tune import FineTuneJob, Progress, StoppedError, fine_tune
+from mfp_model.fine_tuning.fine_tune import fine_tune
+from mfp_model.fine_tuning.job import FineTuneJob, Progress, StoppedError
 from mfp_model.weights import DEFAULT_WEIGHTS, weights_version
 
 _log = logging.getLogger(__name__)

@@ -83,7 +83,8 @@ def _export(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from backend.coco.choice import ChoiceRules
-    from backend.coco.export import ExportOptions, export_coco
+    from backend.coco.entries import ExportOptions
+    from backend.coco.export import export_coco
     from backend.coco.tasks import file_tasks
     from backend.image_access import image_sources, label_studio_access
     from backend.settings import Settings

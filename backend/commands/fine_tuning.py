@@ -63,7 +63,8 @@ def _fine_tune(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from backend.stop_signal import StopSignal
-    from mfp_model.fine_tuning.fine_tune import FineTuneJob, Progress, fine_tune
+    from mfp_model.fine_tuning.fine_tune import fine_tune
+    from mfp_model.fine_tuning.job import FineTuneJob, Progress
     from mfp_model.weights import DEFAULT_WEIGHTS
 
     stop = StopSignal()

@@ -25,6 +25,7 @@ _LAYERS = (
     ("parity",),
     ("segmenters",),
     ("training", "evaluation"),
+    ("fine_tuning",),
 )
 _RANK = {name: rank for rank, names in enumerate(_LAYERS) for name in names}
 

@@ -43,11 +43,18 @@ def test_every_field_has_a_variable(tmp_path: Path) -> None:
             "MFP_LABEL_STUDIO_DATA_DIR": str(tmp_path),
             "MFP_LOCAL_FILES_DIR": str(tmp_path),
             "MFP_POLYGON_ERROR_PX": "0.5",
+            "MFP_DATA_DIR": str(tmp_path),
+            "MFP_MAX_MODELS": "2",
+            "MFP_TRAIN_EVERY": "20, 14:0",
+            "MFP_TRAIN_SAMPLES": "100",
+            "MFP_TRAIN_REPLAY": f"{tmp_path}:{tmp_path}",
         }
     )
     assert settings.label_studio_url == "https://labels.example"
     assert settings.image_hosts == ("*.example.com", "images.example")
     assert settings.asks_for_password
+    assert settings.train_every == {"": 20, "14": 0}
+    assert settings.train_replay == (tmp_path, tmp_path)
     changed = [
         name for name in Settings.__slots__ if getattr(settings, name) == getattr(Settings(), name)
     ]
@@ -67,6 +74,8 @@ def test_every_field_has_a_variable(tmp_path: Path) -> None:
         ("MFP_PRIVATE_NETWORKS", "10.0.0.1/8", "ranges such as"),
         ("MFP_ALLOW_OPEN", "maybe", "true or false"),
         ("MFP_LOG_FORMAT", "xml", "text, json"),
+        ("MFP_TRAIN_EVERY", "often", "expected N or PROJECT:N"),
+        ("MFP_TRAIN_REPLAY", "/nowhere", "no such folder"),
         ("MFP_USERNAME", "me", "MFP_PASSWORD: expected both"),
     ],
 )

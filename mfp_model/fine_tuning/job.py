@@ -1,0 +1,70 @@
+"""What a fine-tuning is asked to do, and what it tells on the way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mfp_model.errors import MfpError
+
+
+class StoppedError(MfpError):
+    """The run was asked to stop; it can go on later."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FineTuneJob:
+    """A run.
+
+    Attributes:
+        data: COCO folder of corrected masks, as `mfp export-coco` writes it.
+        base: Checkpoint to begin with.
+        served: Checkpoint that the candidate must beat; None for the base.
+        out: The candidate's checkpoint; `.report.html` and `.json` go beside it.
+        version: The candidate's model version.
+        work: Folder for what the run needs on the way.
+        replay: Further COCO folders to learn from, with their weights beside the corrections' 1.
+        n_samples: Samples to learn from at most; None for the recipe's.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        n_workers: Processes that prepare samples.
+    """
+
+    data: Path
+    base: Path
+    out: Path
+    version: str
+    work: Path
+    served: Path | None = None
+    replay: tuple[tuple[Path, float], ...] = ()
+    n_samples: int | None = None
+    device: str = "auto"
+    n_workers: int = 1
+
+    @property
+    def report(self) -> Path:
+        """The HTML page."""
+        return self.out.with_suffix(".report.html")
+
+    @property
+    def manifest(self) -> Path:
+        """What is known of the candidate, JSON."""
+        return self.out.with_suffix(".json")
+
+    def told(self) -> dict[str, Any]:
+        """Return what the manifest of a run that is done tells."""
+        told: dict[str, Any] = json.loads(self.manifest.read_text())
+        return told
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where a run is: the step, and the share of the whole that is done."""
+
+    step: str
+    share: float
+
+
+Report = Callable[[Progress], None]
