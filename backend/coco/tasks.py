@@ -5,7 +5,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -89,30 +88,38 @@ def file_tasks(path: Path) -> TaskSource:
 
     def read(after: int, report: Callable[[int], None]) -> Iterator[LabeledTask | DataError]:
         n_read = 0
+        rows: list[Any] = []  # of one task
+        failure = ""
         with path.open("rb") as file:
-            elements = ijson.items(file, "item", use_float=True)
             try:
-                for key, group in groupby(elements, _group_key):
-                    rows = list(group)
-                    n_read += len(rows)
+                for element in ijson.items(file, "item", use_float=True):
+                    if rows and _key(element) != _key(rows[0]):
+                        yield _element(rows, n_read)
+                        rows = []
+                    rows.append(element)
+                    n_read += 1
                     report(file.tell())
-                    yield _element(key, rows, n_read)
             except (ijson.JSONError, UnicodeDecodeError) as error:
-                yield DataError(f"{path.name} is broken after element {n_read}: {error}")
-        if n_read == 0:
-            yield DataError(f"{path.name}: expected a list of tasks, found none")
+                failure = f"{path.name} is broken after element {n_read}: {error}"
+        if rows:
+            yield _element(rows, n_read)
+        if n_read == 0 and not failure:
+            failure = f"{path.name}: expected a list of tasks, found none"
+        if failure:
+            yield DataError(failure)
 
     state = path.stat()
     name = f"{path.resolve()} {state.st_size} {state.st_mtime_ns}"
     return TaskSource(name=name, total=state.st_size, unit="B", read=read)
 
 
-def _group_key(element: object) -> object:
+def _key(element: object) -> object:
     """JSON_MIN has an element an annotation; those of a task stand together."""
     return element.get("id") if isinstance(element, dict) else None
 
 
-def _element(key: object, rows: list[Any], n_read: int) -> LabeledTask | DataError:
+def _element(rows: list[Any], n_read: int) -> LabeledTask | DataError:
+    key = _key(rows[0])
     if isinstance(key, bool) or not isinstance(key, int):
         return DataError(f"element {n_read}: expected a task with an id, got {rows[0]!r:.60}")
     first = rows[0]
