@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mfp_model.checkpoint import write_atomically
 from mfp_model.errors import MfpError
+from mfp_model.files import write_atomically
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 _GLOBAL = "global"

@@ -6,8 +6,6 @@ Written whole or not at all: to a temporary file first, flushed to disk, then re
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,6 +17,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from mfp_model.errors import CheckpointError, ConfigError
+from mfp_model.files import write_atomically
 from mfp_model.modulation import ModulationConfig
 from mfp_model.network import MfpNetwork, NetworkConfig
 
@@ -53,22 +52,6 @@ class Checkpoint:
         except RuntimeError as error:
             raise CheckpointError(f"checkpoint {self.version}: {error}") from None
         return network.eval()
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that readers and crashes see the old content or the new, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path, *, half: bool = False) -> None:

@@ -18,8 +18,8 @@ from backend.coco.spool import Spool, TaskEntries
 from backend.coco.tasks import TaskSource
 from backend.image_sources import ImageSources
 from backend.label_config import LabelConfig
-from mfp_model.checkpoint import write_atomically
 from mfp_model.errors import DataError
+from mfp_model.files import write_atomically
 
 _TOLD_PROBLEMS = 1000
 

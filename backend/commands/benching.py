@@ -29,7 +29,7 @@ def _bench(options: argparse.Namespace) -> None:
 
     from backend.bench.soak import soak
     from backend.bench.soak_plot import plot_soak
-    from mfp_model.checkpoint import write_atomically
+    from mfp_model.files import write_atomically
 
     with tqdm(total=100, unit="%") as bar:
 

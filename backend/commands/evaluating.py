@@ -150,8 +150,8 @@ def _scores(options: argparse.Namespace, segmenter: Segmenter, *, label: str = "
 
 
 def _plot(options: argparse.Namespace, report: dict[str, Any]) -> None:
-    from mfp_model.checkpoint import write_atomically
     from mfp_model.evaluation.plots import Curve, plot_curves
+    from mfp_model.files import write_atomically
 
     curves = [Curve.from_report(report, name=str(report["checkpoint"]))]
     for path in options.plot_with:
@@ -166,6 +166,6 @@ def _plot(options: argparse.Namespace, report: dict[str, Any]) -> None:
 def _write(report: dict[str, Any], path: Path | None) -> None:
     """Write the report as JSON where a file is asked for."""
     if path:
-        from mfp_model.checkpoint import write_atomically
+        from mfp_model.files import write_atomically
 
         write_atomically(path, json.dumps(report).encode())

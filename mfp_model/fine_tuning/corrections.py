@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mfp_model.checkpoint import write_atomically
 from mfp_model.errors import DataError
+from mfp_model.files import write_atomically
 
 MIN_IMAGES = 4
 _HELD_OUT_SHARE = 0.2

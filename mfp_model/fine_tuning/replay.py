@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mfp_model.checkpoint import write_atomically
 from mfp_model.click_simulation import next_click
 from mfp_model.clicks import Click
 from mfp_model.errors import DataError
+from mfp_model.files import write_atomically
 from mfp_model.rle import encode_mask
 from mfp_model.segmenters import Segmenter
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
-from mfp_model.checkpoint import write_atomically
 from mfp_model.errors import CheckpointError
+from mfp_model.files import write_atomically
 from mfp_model.network import MfpNetwork
 from mfp_model.training import ranks
 

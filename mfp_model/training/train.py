@@ -10,7 +10,8 @@ from typing import Any
 
 import cv2
 
-from mfp_model.checkpoint import Checkpoint, save_checkpoint, write_atomically
+from mfp_model.checkpoint import Checkpoint, save_checkpoint
+from mfp_model.files import write_atomically
 from mfp_model.network import NetworkConfig
 from mfp_model.training import ranks
 from mfp_model.training.config import Phase, TrainingConfig

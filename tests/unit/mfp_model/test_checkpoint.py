@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from mfp_model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, write_atomically
+from mfp_model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from mfp_model.errors import CheckpointError
+from mfp_model.files import write_atomically
 from mfp_model.weights import DEFAULT_WEIGHTS, weights_version
 
 
