@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,9 @@ def fine_tune(
     return _FineTuning(job, report, should_stop).run()
 
 
+ReportShare = Callable[[float], None]
+
+
 class _FineTuning:
     def __init__(self, job: FineTuneJob, report: Report, should_stop: Callable[[], bool]) -> None:
         self._job = job
@@ -67,16 +72,15 @@ class _FineTuning:
         job = self._job
         corrections = split_corrections(job.data, job.work / "split")
         replay = job.work / "replay"
-        images = sorted((corrections.train / "images").resolve().iterdir())
-        names = {row["file_name"] for row in _rows(corrections.train)}
-        write_replay(
+        has_replay = write_replay(
             MfpSegmenter(self._base, device=job.device),
-            [path for path in images if path.name in names],
             replay,
             report=lambda share: self._tell("replay", share),
         )
-        old = self._judged(self._served, corrections, "judge the old", name="served")
-        self._train(corrections, replay)
+        old = self._judged(
+            self._served, corrections, "served", partial(self._tell, "judge the old")
+        )
+        self._train(corrections, replay if has_replay else None)
         tuned = load_checkpoint(job.work / "tuned.safetensors")
         new, decision, checkpoint = self._best_blend(tuned, corrections, old)
         told = self._manifest(checkpoint, corrections, old, new, decision)
@@ -101,7 +105,7 @@ class _FineTuning:
             raise StoppedError(f"stopped during {step!r}")
 
     def _judged(
-        self, checkpoint: Checkpoint, corrections: Corrections, step: str, *, name: str
+        self, checkpoint: Checkpoint, corrections: Corrections, name: str, report: ReportShare
     ) -> Judgement:
         """The scores of a checkpoint, from an earlier try if it made them on the same data."""
         path = self._job.work / f"judgement-{name}.json"
@@ -111,22 +115,19 @@ class _FineTuning:
             if known["digest"] == digest and known["scores"]["version"] == checkpoint.version:
                 return Judgement.from_json(known["scores"])
         n_objects = corrections.told["held_out_objects"] + len(_annotations(GENERAL_SET))
-        n_done = 0
-
-        def one_more() -> None:
-            nonlocal n_done
-            n_done += 1
-            self._tell(step, n_done / n_objects)
-
+        counted = count(1)
         segmenter = MfpSegmenter(checkpoint, device=self._job.device)
-        found = judge(segmenter, corrections.held_out, report=one_more)
+        found = judge(
+            segmenter, corrections.held_out, report=lambda: report(next(counted) / n_objects)
+        )
         told = {"digest": digest, "scores": found.as_json()}
         write_atomically(path, json.dumps(told).encode())
         return found
 
-    def _train(self, corrections: Corrections, replay: Path) -> None:
+    def _train(self, corrections: Corrections, replay: Path | None) -> None:
         job = self._job
-        folders = ((corrections.train, 1.0), (replay, REPLAY_WEIGHT), *job.replay)
+        own = ((replay, REPLAY_WEIGHT),) if replay else ()
+        folders = ((corrections.train, 1.0), *own, *job.replay)
         config = recipe(self._base.config, folders, n_samples=job.n_samples)
         training = TrainingJob(
             config=config,
@@ -157,9 +158,13 @@ class _FineTuning:
         Source: WiSE-FT (Wortsman et al., 2022).
         """
         tried = []
-        for share in BLENDS:
+        for index, share in enumerate(BLENDS):
             checkpoint = _blended(self._base, tuned, share)
-            found = self._judged(checkpoint, corrections, "judge the new", name=f"blend-{share:g}")
+
+            def report(done: float, before: int = index) -> None:
+                self._tell("judge the new", (before + done) / len(BLENDS))
+
+            found = self._judged(checkpoint, corrections, f"blend-{share:g}", report)
             tried.append((found, verdict(found, old), checkpoint))
             if tried[-1][1].passes:
                 return tried[-1]
@@ -195,11 +200,6 @@ def _blended(base: Checkpoint, tuned: Checkpoint, share: float) -> Checkpoint:
     }
     origin = {**tuned.origin, "share_of_tuned_weights": share, "fine_tuned_from": base.version}
     return Checkpoint(version=tuned.version, config=tuned.config, weights=weights, origin=origin)
-
-
-def _rows(folder: Path) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = json.loads((folder / "annotations.json").read_text())["images"]
-    return rows
 
 
 def _annotations(folder: Path) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ N_SAMPLES = 5000
 EPOCH_SAMPLES = 500  # between two validations
 N_VALIDATION = 48
 PATIENCE = 4
-BLENDS = (1.0, 0.7, 0.4)  # shares of the tuned weights to try, the rest is the base's
+BLENDS = (1.0, 0.8, 0.6, 0.4)  # shares of the tuned weights to try, the rest is the base's
 
 REPLAY_WEIGHT = 1.0  # of the base's own answers beside the corrections' 1
 
@@ -32,13 +32,14 @@ def recipe(
         n_samples: Samples; None for the recipe's.
     """
     side = min(_SIDE_PX, network.input_size)
+    total = n_samples or N_SAMPLES
     return TrainingConfig(
         folders=folders,
         phases=(Phase(height=side, width=side, batch=16, freezes_norms=True),),
-        n_samples=n_samples or N_SAMPLES,
-        warm_up_samples=400,
-        round_decay=0.7,
-        learning_rate=5e-4,
+        n_samples=total,
+        warm_up_samples=max(1, total // 10),
+        round_decay=0.4,  # few rounds an image: the first clicks matter most
+        learning_rate=8e-4,
         average_decay=0.99,
         merge_probability=0.0,
         prior_probability=0.05,

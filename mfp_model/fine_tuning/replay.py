@@ -1,10 +1,10 @@
-"""Replay: what the base answers where nobody has corrected it, so that it is not forgotten."""
+"""Replay: what the base finds on photos that ship with the package, so that it is not forgotten."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,9 @@ from mfp_model.files import write_atomically
 from mfp_model.rle import encode_mask
 from mfp_model.segmenters import Segmenter
 
-_TRIES = 16  # clicks an image
+REPLAY_PHOTOS = Path(__file__).parent / "replay_photos"
+
+_TRIES = 24  # clicks an image
 _AGREEMENT_IOU = 0.8  # of the answers to two clicks on one object
 _SAME_IOU = 0.7  # two masks of one object
 _MIN_SHARE, _MAX_SHARE = 0.004, 0.8  # of the image
@@ -27,51 +29,50 @@ _MIN_SHARE, _MAX_SHARE = 0.004, 0.8  # of the image
 
 def write_replay(
     base: Segmenter,
-    images: Iterable[Path],
     out: Path,
     *,
+    photos: Path = REPLAY_PHOTOS,
     report: Callable[[float], None] = lambda share: None,
-) -> None:
-    """Write a COCO folder of what a segmenter finds by itself; one that is there is kept.
+) -> bool:
+    """Write a COCO folder of what a segmenter finds by itself on photos; one that is there is kept.
 
     Source: the distillation of Learning without Forgetting (Li and Hoiem, 2016), with masks in
     place of outputs.
 
     Args:
         base: Whose answers are to be kept.
-        images: Image files.
         out: The folder.
+        photos: Folder of images.
         report: Told the share that is done.
 
+    Returns:
+        Whether anything was found.
+
     Raises:
-        DataError: An image cannot be read, or nothing is found on any.
+        DataError: An image cannot be read.
     """
-    if (out / "annotations.json").exists():
-        return
-    (out / "images").mkdir(parents=True, exist_ok=True)
-    rows: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
-    paths = list(images)
-    for number, path in enumerate(paths, start=1):
-        pixels = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
-        if pixels is None:
-            raise DataError(f"{path}: not a readable image")
-        image = np.asarray(pixels, dtype=np.uint8)
-        name = f"{number}{path.suffix}"
-        link = out / "images" / name
-        link.unlink(missing_ok=True)
-        link.symlink_to(path.resolve())
-        height, width = image.shape[:2]
-        rows.append({"id": number, "file_name": name, "height": height, "width": width})
-        for mask in found_objects(base, image):
-            segmentation = {"segmentation": encode_mask(mask), "area": int(mask.sum())}
-            numbers = {"id": len(annotations) + 1, "image_id": number, "category_id": 1}
-            annotations.append({**numbers, **segmentation, "iscrowd": 0})
-        report(number / len(paths))
-    if not annotations:
-        raise DataError(f"replay: nothing found on {len(paths)} images")
-    content = {"images": rows, "annotations": annotations, "categories": []}
-    write_atomically(out / "annotations.json", json.dumps(content).encode())
+    path = out / "annotations.json"
+    if not path.exists():
+        paths = sorted(photos.glob("*.webp"))
+        rows: list[dict[str, Any]] = []
+        annotations: list[dict[str, Any]] = []
+        for number, photo in enumerate(paths, start=1):
+            pixels = cv2.imread(str(photo), cv2.IMREAD_COLOR_RGB)
+            if pixels is None:
+                raise DataError(f"{photo}: not a readable image")
+            image = np.asarray(pixels, dtype=np.uint8)
+            height, width = image.shape[:2]
+            rows.append({"id": number, "file_name": photo.name, "height": height, "width": width})
+            for mask in found_objects(base, image):
+                shape = {"segmentation": encode_mask(mask), "area": int(mask.sum()), "iscrowd": 0}
+                annotations.append({"id": len(annotations) + 1, "image_id": number, **shape})
+            report(number / len(paths))
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "images").unlink(missing_ok=True)
+        (out / "images").symlink_to(photos.resolve())
+        content = {"images": rows, "annotations": annotations, "categories": []}
+        write_atomically(path, json.dumps(content).encode())
+    return bool(json.loads(path.read_text())["annotations"])
 
 
 def found_objects(base: Segmenter, image: NDArray[np.uint8]) -> list[NDArray[np.bool_]]:
