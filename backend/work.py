@@ -1,7 +1,7 @@
 """`mfp work`: takes fine-tuning jobs off the queue, one at a time, each in a process of its own.
 
 `mfp serve` starts one; it ends with its parent. A job whose process was killed goes on where it
-was, at most three times.
+was, at most five times.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from backend.stop_signal import StopSignal
 STOPPED_CODE = 3  # of a job's process that was asked to stop, and goes on later
 
 _log = logging.getLogger(__name__)
-_MAX_TRIES = 3
+_MAX_TRIES = 5
 _LOOK_EVERY_S = 1.0
 _STOP_WAIT_S = 60.0
 _NICENESS = 19

@@ -57,6 +57,8 @@ def regions_of(result: object, left_out: Counter[str]) -> Iterator[MaskRegion | 
     for index, row in enumerate(result):
         if not isinstance(row, dict) or not isinstance(row.get("value"), dict):
             yield DataError(f"row {index}: expected an object with a value, got {row!r:.60}")
+        elif str(row.get("type")).startswith("bitmask"):
+            yield DataError(f"region {row.get('id')}: bitmask regions are not read")
         elif _kind(row) is None:
             left_out[f"{str(row.get('type'))[:40]} rows"] += 1
         else:

@@ -6,6 +6,7 @@ Each step leaves its result in the work folder, and a run that was cut goes on f
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from functools import partial
 from itertools import count
@@ -71,6 +72,7 @@ class _FineTuning:
     def run(self) -> Verdict:
         job = self._job
         corrections = split_corrections(job.data, job.work / "split")
+        self._begin_anew_if_changed(corrections)
         replay = job.work / "replay"
         has_replay = write_replay(
             MfpSegmenter(self._base, device=job.device),
@@ -95,6 +97,18 @@ class _FineTuning:
         )
         write_atomically(job.manifest, json.dumps(told, indent=1).encode())
         return decision
+
+    def _begin_anew_if_changed(self, corrections: Corrections) -> None:
+        """Drop what an earlier try left that had other data, weights or options."""
+        job = self._job
+        versions = [self._base.version, self._served.version, job.version]
+        options = [str(job.replay), job.n_samples, corrections.told["digest"]]
+        key, path = json.dumps([*versions, *options]), job.work / "key.json"
+        if path.exists() and path.read_text() != key:
+            for left in (*job.work.glob("tuned.*"), *job.work.glob("judgement-*")):
+                left.unlink()
+            shutil.rmtree(job.work / "replay", ignore_errors=True)
+        write_atomically(path, key.encode())
 
     def _tell(self, step: str, share: float) -> None:
         """Report, and stop where asked to; for all steps but training, which saves its state."""

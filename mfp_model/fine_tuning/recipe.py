@@ -7,13 +7,13 @@ from pathlib import Path
 from mfp_model.network import NetworkConfig
 from mfp_model.training.config import Phase, TrainingConfig
 
-N_SAMPLES = 5000
+N_SAMPLES = 4500
 EPOCH_SAMPLES = 500  # between two validations
 N_VALIDATION = 48
 PATIENCE = 4
 BLENDS = (1.0, 0.8, 0.6, 0.4)  # shares of the tuned weights to try, the rest is the base's
 
-REPLAY_WEIGHT = 1.0  # of the base's own answers beside the corrections' 1
+REPLAY_WEIGHT = 0.3  # of the base's own answers beside the corrections' 1
 
 _SIDE_PX = 256
 

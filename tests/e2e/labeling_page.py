@@ -103,6 +103,29 @@ class LabelingPage:
             f"() => {_STORE}.annotationStore.selected.suggestions.size === 0"
         )
 
+    def select_first_region(self) -> None:
+        """Select the annotation's first mask in the list of regions."""
+        self.page.locator(".lsf-outliner-item").first.click()
+        self.page.wait_for_function(f"() => {_STORE}.annotationStore.selected.selectionSize === 1")
+
+    def erase(self, x: float, y: float, to_x: float, to_y: float) -> None:
+        """Drag the eraser over the selected mask."""
+        self.page.click("[aria-label=eraser]")
+        box = self._image_box()
+        across, down = box["width"] / 100, box["height"] / 100
+        self.page.mouse.move(box["x"] + x * across, box["y"] + y * down)
+        self.page.mouse.down()
+        self.page.mouse.move(box["x"] + to_x * across, box["y"] + to_y * down, steps=8)
+        self.page.mouse.up()
+
+    def start_training(self, project: int) -> None:
+        """Press Start Training in the project's settings."""
+        self.page.goto(f"{self._url}/projects/{project}/settings/ml", wait_until="domcontentloaded")
+        self.page.click("[aria-label='Machine learning model options']")
+        self.page.get_by_text("Start Training", exact=True).click()
+        with self.page.expect_response(lambda r: r.url.rstrip("/").endswith("/train")):
+            self.page.get_by_role("button", name="Start Training").click()
+
     def submit(self) -> None:
         with self.page.expect_response(
             lambda r: "/annotations" in r.url and r.request.method == "POST"

@@ -152,6 +152,7 @@ def test_damaged_items_are_named_and_the_rest_is_exported(tmp_path: Path) -> Non
         {**row(RING, id="turned"), "image_rotation": 90},
         shape_row("polygon", "Dog", (40, 30), points=[[0, "x"], [1, 1], [5, 5]]),
         "no row",
+        {**row(RING, id="bits"), "type": "bitmasklabels"},
         row(RING, id="good"),
     ]
     tasks = [task(1, bad), task(200, [row(RING)]), task(3, "no list"), task(4, [row(RING)])]  # type: ignore[arg-type]
@@ -163,6 +164,7 @@ def test_damaged_items_are_named_and_the_rest_is_exported(tmp_path: Path) -> Non
         "region cut: brush RLE is truncated",
         "region small: made on 40x20, the image is 40x30",
         "region unknown: label 'Unicorn': expected one of Cat, Dog, Tree",
+        "region bits: bitmask regions are not read",
         "region empty: brush without a pixel",
         "region turned: image_rotation=90",
         "region polygon-1: polygon: expected finite percentages",
@@ -172,7 +174,7 @@ def test_damaged_items_are_named_and_the_rest_is_exported(tmp_path: Path) -> Non
         "expected a task with an id, got 'no task'",
     ):
         assert part in told, part
-    assert summary.problems == len(summary.messages) == 11
+    assert summary.problems == len(summary.messages) == 12
     with pytest.raises(DataError, match="row 6"):
         export(tmp_path, tasks, options=ExportOptions(strict=True))
 

@@ -1,0 +1,152 @@
+"""The loop in the real Label Studio: label, correct, train, get better answers, export."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import requests
+from pycocotools.coco import COCO
+
+from backend import brush_rle
+from backend.cli import main
+from backend.demo.processes import TOKEN, Server, free_port, start_backend
+from backend.label_studio_api import LabelStudioApi
+from tests.e2e.conftest import ROOT
+from tests.e2e.halves import make_halves
+from tests.e2e.labeling_page import LabelingPage
+
+pytestmark = pytest.mark.browser
+
+_CONFIG = (ROOT / "label_config" / "one_class.xml").read_text()
+_N_IMAGES = 8
+_SCREENSHOTS = os.environ.get("MFP_SCREENSHOTS")
+
+
+@pytest.fixture
+def backend(label_studio: Server, tmp_path: Path) -> Iterator[Server]:
+    """A backend that learns from few samples, so that the test is quick."""
+    server = start_backend(
+        tmp_path / "backend.log",
+        port=free_port(19490),
+        label_studio_url=label_studio.url,
+        n_workers=2,
+        settings={"MFP_TRAIN_SAMPLES": "480"},
+    )
+    with server.running(limit_s=60):
+        yield server
+
+
+@pytest.fixture
+def environment(label_studio: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LABEL_STUDIO_URL", label_studio.url)
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", TOKEN)
+
+
+def _shot(page: LabelingPage, name: str) -> None:
+    if _SCREENSHOTS:
+        page.screenshot(Path(_SCREENSHOTS) / f"loop-{name}.png")
+
+
+def _wait_for_job(page: LabelingPage, server: Server, *, limit_s: float) -> str:
+    """The newest job's state on the status page once it has ended."""
+    until = time.monotonic() + limit_s
+    while time.monotonic() < until:
+        page.page.goto(server.url)
+        state = page.page.locator(".job-state").first
+        if state.count() and state.inner_text() not in ("queued", "running"):
+            return state.inner_text()
+        page.page.wait_for_timeout(1000)
+    log = requests.get(f"{server.url}/jobs/1/log", timeout=10).text
+    raise TimeoutError(f"the job is not done after {limit_s} s:\n{log[-3000:]}")
+
+
+def _saved_masks(api: LabelStudioApi, project: int, task: int) -> list[np.ndarray]:
+    (found,) = [row for row in api.tasks(project) if row["id"] == task]
+    rows = found["annotations"][0]["result"]
+    return [
+        brush_rle.decode(
+            row["value"]["rle"], height=row["original_height"], width=row["original_width"]
+        )
+        for row in rows
+        if row["type"] == "brushlabels"
+    ]
+
+
+def test_corrections_lead_to_weights_that_need_fewer_clicks_and_to_exact_coco(
+    page: LabelingPage,
+    backend: Server,
+    api: LabelStudioApi,
+    environment: None,
+    tmp_path: Path,
+) -> None:
+    folder = make_halves(tmp_path / "halves", n_images=_N_IMAGES)
+    content = json.loads((folder / "annotations.json").read_text())
+    labelled = [row["id"] for row in content["images"][:-1]]
+    content["images"] = content["images"][:-1]
+    content["annotations"] = [a for a in content["annotations"] if a["image_id"] in labelled]
+    (folder / "labelled.json").write_text(json.dumps(content))
+    project = api.create_project("The loop", _CONFIG)
+    api.connect_backend(project, backend.url)
+    importing = ["import-coco", "--coco", str(folder / "labelled.json"), "--as", "annotations"]
+    assert main([*importing, "--project", str(project)]) == 0
+    api.upload(project, [folder / "images" / f"{_N_IMAGES:02}.png"])
+    task = api.tasks(project)[-1]["id"]
+
+    # Click, accept, correct with the eraser, submit.
+    page.open_task(project, task)
+    page.switch_on_clicking()
+    before = page.click(25, 50)
+    assert before["data"]["model_version"] == "compact-3"
+    page.accept()
+    page.select_first_region()
+    page.erase(25, 45, 25, 55)
+    _shot(page, "erased")
+    page.submit()
+    (erased,) = _saved_masks(api, project, task)
+    assert 0 < (erased < 128).sum() < erased.size
+    (row,) = [
+        row
+        for row in api.tasks(project)[-1]["annotations"][0]["result"]
+        if row["type"] == "brushlabels"
+    ]
+    assert row["origin"] == "prediction-changed"
+
+    # Start Training in the page; a task begun now is finished on the old weights.
+    page.start_training(project)
+    page.page.goto(backend.url)
+    page.page.wait_for_selector(".job-state")
+    _shot(page, "running")
+    assert _wait_for_job(page, backend, limit_s=900) == "promoted"
+    _shot(page, "promoted")
+    page.page.get_by_text("report", exact=True).first.click()
+    page.page.wait_for_selector(".verdict")
+    _shot(page, "report")
+
+    # The next click is answered by the new version.
+    page.open_task(project, api.tasks(project)[0]["id"])
+    page.switch_on_clicking()
+    after = page.click(75, 50)
+    assert after["data"]["model_version"] == f"compact-3-p{project}-1"
+    _shot(page, "after")
+
+    # Export, and compare bit by bit.
+    out = tmp_path / "coco"
+    assert main(["export-coco", "--project", str(project), "--out", str(out)]) == 0
+    coco = COCO(out / "annotations.json")
+    (annotation,) = coco.imgToAnns[task]
+    assert (coco.annToMask(annotation).astype(bool) == (erased >= 128)).all()
+    assert annotation["label_studio"]["origin"] == "prediction-changed"
+    truth = COCO(folder / "labelled.json")
+    exported = sorted(image for image in coco.imgs if image != task)
+    for image, number in zip(exported, labelled, strict=True):
+        masks, expected = (
+            [one.annToMask(a) for a in one.imgToAnns[key]]
+            for one, key in ((coco, image), (truth, number))
+        )
+        assert all(np.array_equal(*pair) for pair in zip(masks, expected, strict=True))
