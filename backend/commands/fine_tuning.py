@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging.config
 import sys
 import tempfile
 from pathlib import Path
@@ -116,12 +117,14 @@ def _models(options: argparse.Namespace) -> None:
 
 def _work(options: argparse.Namespace) -> int:
     from backend.data_folder import DataFolder
+    from backend.logs import log_config
     from backend.settings import Settings
     from backend.work import STOPPED_CODE, end_with_parent, work
 
     settings = Settings.from_env(options.environment)
     data = DataFolder(settings.data_dir)
     if options.job is None:
+        logging.config.dictConfig(log_config(settings.log_format))
         work(data)
         return 0
     from backend.fine_tuning_job import run_job

@@ -21,7 +21,7 @@ from mfp_model.segmenters import Segmenter
 
 REPLAY_PHOTOS = Path(__file__).parent / "replay_photos"
 
-_TRIES = 24  # clicks an image
+_TRIES = 12  # clicks an image
 _AGREEMENT_IOU = 0.8  # of the answers to two clicks on one object
 _SAME_IOU = 0.7  # two masks of one object
 _MIN_SHARE, _MAX_SHARE = 0.004, 0.8  # of the image

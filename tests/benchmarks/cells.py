@@ -84,7 +84,10 @@ def _outline(
     v = (-across * np.sin(turn) + down * np.cos(turn)) / short
     angle = np.arctan2(v, u)
     heights, phases = generator.uniform(0, 0.08, 3), generator.uniform(0, 2 * np.pi, 3)
-    waves = sum(h * np.sin((k + 2) * angle + p) for k, (h, p) in enumerate(zip(heights, phases)))
+    waves = sum(
+        h * np.sin((k + 2) * angle + p)
+        for k, (h, p) in enumerate(zip(heights, phases, strict=True))
+    )
     return np.asarray(np.hypot(u, v) < 1 + waves)
 
 

@@ -20,6 +20,7 @@ import pytest
 import requests
 
 from backend.demo.processes import Server, free_port, start_backend
+from backend.model_registry import ModelRegistry
 from mfp_model.checkpoint import load_checkpoint, save_checkpoint
 from mfp_model.weights import DEFAULT_WEIGHTS, weights_version
 from tests.e2e.conftest import PHOTOS
@@ -162,6 +163,37 @@ def test_sighup_loads_the_weights_anew_and_loses_no_click(
     assert _predict(server, _body(capture, (60, 60)))["model_version"] == "newer"
     _until(lambda: _metric(server, 'mfp_model{device="cpu",version="newer"}') == 2)
     assert _metric(server, f'mfp_model{{device="cpu",version="{_VERSION}"}}') == 0
+
+
+def test_a_promotion_changes_new_objects_only_and_loses_no_click(
+    server: Server, checkpoint: Path, capture: Callable[[str], Any], tmp_path: Path
+) -> None:
+    def version(*clicks: tuple[float, float]) -> str:
+        with requests.Session() as connection:  # a new one, for whichever worker takes it
+            answer = connection.post(
+                f"{server.url}/predict", json=_body(capture, *clicks), timeout=100
+            )
+            (result,) = answer.json()["results"]
+            assert result["result"]
+            return str(result["model_version"])
+
+    assert version((60, 60)) == _VERSION
+    newer = dataclasses.replace(load_checkpoint(checkpoint), version="newer")
+    save_checkpoint(newer, tmp_path / "newer.safetensors")
+    registry = ModelRegistry(tmp_path / "backend-data" / "models")
+    registry.add("newer", tmp_path / "newer.safetensors", tmp_path / "backend.log", {})
+    project = str(capture("predict_first_click")["project"]).partition(".")[0]
+    registry.promote("newer", project=project)
+    seen = []
+    until = time.monotonic() + 30
+    while seen[-8:] != ["newer"] * 8 and time.monotonic() < until:
+        seen.append(version((10 + len(seen) % 80, 30 + len(seen) / 100)))
+    assert set(seen) == {_VERSION, "newer"}
+    for x in range(4):
+        assert version((60, 60), (20 + x, 20)) == _VERSION, "begun before the promotion"
+    assert registry.rollback(project=project) is None
+    _until(lambda: version((40, time.monotonic() % 40)) == _VERSION)
+    assert _metric(server, 'mfp_clicks_total{outcome="failed"}') == 0
 
 
 def test_sigterm_ends_it_cleanly(server: Server, capture: Callable[[str], Any]) -> None:
