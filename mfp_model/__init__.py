@@ -19,7 +19,11 @@ Glossary, one word per thing:
 - segmenter: image + clicks + previous prediction -> prediction.
 - backbone: the part of the network that turns the two embeddings into features.
 - graded: what gives loss in training; a sample is graded in one round or in every one.
-- checkpoint: a file. weights: the tensors in it.
+- checkpoint: a file. weights: the tensors in it. version: the name of both in answers.
+- corrections: masks that people made or accepted, to learn from. held out: not learned from.
+- candidate: weights that are being judged. general set: what they must not have forgotten.
+- replay: what the base answers elsewhere, learned along with the corrections.
+- promoted: serving, globally or one project. Not promoted weights are kept.
 - NoC@90: mean number of clicks until the IoU reaches 0.90.
 
 Importing this package loads neither torch nor OpenCV; the names below load on first use.
