@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -30,7 +31,7 @@ from mfp_model.fine_tuning.recipe import (
 )
 from mfp_model.fine_tuning.replay import write_replay
 from mfp_model.fine_tuning.report import write_report
-from mfp_model.segmenters.mfp import MfpSegmenter
+from mfp_model.segmenters.mfp import MfpSegmenter, best_device
 from mfp_model.training.train import TrainingJob, train
 
 # Steps of a run and the share of the whole that is done when each ends.
@@ -121,21 +122,17 @@ class _FineTuning:
     def _judged(
         self, checkpoint: Checkpoint, corrections: Corrections, name: str, report: ReportShare
     ) -> Judgement:
-        """The scores of a checkpoint, from an earlier try if it made them on the same data."""
+        """The scores of a checkpoint, from an earlier try if it made them."""
         path = self._job.work / f"judgement-{name}.json"
-        digest = corrections.told["digest"]
         if path.exists():
-            known = json.loads(path.read_text())
-            if known["digest"] == digest and known["scores"]["version"] == checkpoint.version:
-                return Judgement.from_json(known["scores"])
+            return Judgement.from_json(json.loads(path.read_text()))
         n_objects = corrections.told["held_out_objects"] + len(_annotations(GENERAL_SET))
         counted = count(1)
         segmenter = MfpSegmenter(checkpoint, device=self._job.device)
         found = judge(
             segmenter, corrections.held_out, report=lambda: report(next(counted) / n_objects)
         )
-        told = {"digest": digest, "scores": found.as_json()}
-        write_atomically(path, json.dumps(told).encode())
+        write_atomically(path, json.dumps(found.as_json()).encode())
         return found
 
     def _train(self, corrections: Corrections, replay: Path | None) -> None:
@@ -155,6 +152,7 @@ class _FineTuning:
             patience=PATIENCE,
             save_every_s=30.0,
             n_workers=job.n_workers,
+            device=str(best_device(job.device)),
         )
         train(
             training,
@@ -173,7 +171,9 @@ class _FineTuning:
         """
         tried = []
         for index, share in enumerate(BLENDS):
-            checkpoint = _blended(self._base, tuned, share)
+            path = self._job.work / f"tuned.{share:g}.safetensors"
+            save_checkpoint(_blended(self._base, tuned, share), path, half=True)
+            checkpoint = load_checkpoint(path)  # what is judged is what will be served
 
             def report(done: float, before: int = index) -> None:
                 self._tell("judge the new", (before + done) / len(BLENDS))
@@ -196,6 +196,7 @@ class _FineTuning:
             "version": checkpoint.version,
             "base": self._base.version,
             "compared_with": self._served.version,
+            "made": datetime.now(UTC).isoformat(timespec="seconds"),
             "passes": decision.passes,
             "reason": decision.reason,
             "share_of_tuned_weights": checkpoint.origin["share_of_tuned_weights"],

@@ -140,6 +140,4 @@ def _tile(target: EvaluationObject, mask: NDArray[np.bool_], click: Click) -> ND
     centre = (int(click.x * scale), int(click.y * scale))
     cv2.circle(image, centre, 4, (255, 255, 255), -1, cv2.LINE_AA)
     cv2.circle(image, centre, 3, (60, 220, 60), -1, cv2.LINE_AA)
-    tile = np.full((_TILE_PX, _TILE_PX + 4, 3), 255, dtype=np.uint8)
-    tile[: size[1], : size[0]] = image
-    return tile
+    return np.pad(image, ((0, 0), (0, 4), (0, 0)), constant_values=255)

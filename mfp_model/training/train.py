@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import torch
 
 from mfp_model.checkpoint import Checkpoint, save_checkpoint
 from mfp_model.files import write_atomically
@@ -73,6 +74,7 @@ class TrainingJob:
         patience: Validations without a better score after which the run ends; None for no end.
         save_every_s: Seconds between two saves of the state.
         n_workers: Processes that prepare samples, for each rank.
+        device: Where to train; None for CUDA where there is one, else the CPU.
     """
 
     config: TrainingConfig
@@ -86,6 +88,7 @@ class TrainingJob:
     patience: int | None = None
     save_every_s: float = 120.0
     n_workers: int = 1
+    device: str | None = None
 
     @property
     def files(self) -> TrainingFiles:
@@ -111,7 +114,8 @@ def train(
         CheckpointError: The state file is damaged or of another network.
     """
     source = SampleSource.read(job.config)
-    run = Run(job.config, job.network_config, start=job.start)
+    device = torch.device(job.device) if job.device else None
+    run = Run(job.config, job.network_config, start=job.start, device=device)
     load_state(run.state, job.files.state)
     if _is_out_of_patience(job, run):
         return
