@@ -7,7 +7,7 @@ counted, and the rest is exported.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from backend.coco.entries import ExportOptions, TaskReader
 from backend.coco.folder import WholeFolder
 from backend.coco.images import ImagePlacer
 from backend.coco.spool import Spool, TaskEntries
-from backend.coco.tasks import TaskSource
+from backend.coco.tasks import LabeledTask, TaskSource
 from backend.image_sources import ImageSources
 from backend.label_config import LabelConfig
 from mfp_model.errors import DataError
@@ -86,17 +86,8 @@ def export_coco(
             max_megapixels=options.max_megapixels,
         )
         try:
-            reader = TaskReader(config, options, placer)
-            for task in source.read(spool.last_task, report):
-                if isinstance(task, DataError):
-                    entries = TaskEntries(problems=[str(task)])
-                elif spool.has(task.id):
-                    continue
-                else:
-                    entries = reader.entries(task)
-                if options.strict and entries.problems:
-                    raise DataError(entries.problems[0])
-                spool.add(None if isinstance(task, DataError) else task.id, entries)
+            tasks = source.read(spool.last_task, report)
+            _fill(spool, tasks, TaskReader(config, options, placer), is_strict=options.strict)
             categories = config.labels if config else spool.labels()
             spool.write_coco(folder / "annotations.json", categories, about=source.name)
             summary = _summary(spool, categories)
@@ -106,6 +97,30 @@ def export_coco(
             path.unlink()
         write_atomically(folder / "export.json", json.dumps(asdict(summary), indent=1).encode())
     return summary
+
+
+def _fill(
+    spool: Spool,
+    tasks: Iterator[LabeledTask | DataError],
+    reader: TaskReader,
+    *,
+    is_strict: bool,
+) -> None:
+    seen = set()
+    for task in tasks:
+        number = None if isinstance(task, DataError) else task.id
+        if isinstance(task, DataError):
+            entries = TaskEntries(problems=[str(task)])
+        elif task.id in seen:
+            number, entries = None, TaskEntries(problems=[f"task {task.id}: stands there twice"])
+        elif spool.has(task.id):  # from before the cut
+            continue
+        else:
+            seen.add(task.id)
+            entries = reader.entries(task)
+        if is_strict and entries.problems:
+            raise DataError(entries.problems[0])
+        spool.add(number, entries)
 
 
 def _summary(spool: Spool, categories: tuple[str, ...]) -> ExportSummary:

@@ -49,7 +49,31 @@ def split_corrections(root: Path, out: Path) -> Corrections:
     Raises:
         DataError: It is no such folder, or has masks on fewer than 4 images.
     """
-    path = root / "annotations.json"
+    text, images, by_image = _read(root / "annotations.json")
+    n_held_out = max(1, round(_HELD_OUT_SHARE * len(images)))
+    judged = [one for row in images[:n_held_out] for one in by_image[row["id"]]]
+    judged = sorted(judged, key=lambda one: _digest(str(one["id"])))[:_N_HELD_OUT_OBJECTS]
+    learned = [
+        {**one, "weight": _CORRECTED_WEIGHT if is_corrected(one) else _UNTOUCHED_WEIGHT}
+        for row in images[n_held_out:]
+        for one in by_image[row["id"]]
+    ]
+    _write(root, out / "train", images[n_held_out:], learned)
+    _write(root, out / "held-out", images[:n_held_out], judged)
+    told = {
+        "digest": _digest(text),
+        "images": len(images),
+        "held_out_images": n_held_out,
+        "objects": len(learned),
+        "corrected": sum(is_corrected(one) for one in learned),
+        "held_out_objects": len(judged),
+        "labels": _labels(text, [*learned, *judged]),
+    }
+    return Corrections(train=out / "train", held_out=out / "held-out", told=told)
+
+
+def _read(path: Path) -> tuple[str, list[dict[str, Any]], dict[int, list[dict[str, Any]]]]:
+    """The file's text, its images that have masks in the order of splitting, and the masks."""
     try:
         text = path.read_text()
         content = json.loads(text)
@@ -58,31 +82,12 @@ def split_corrections(root: Path, out: Path) -> Corrections:
             if not annotation.get("iscrowd"):
                 by_image.setdefault(annotation["image_id"], []).append(annotation)
         images = [row for row in content["images"] if by_image.get(row["id"])]
-        ordered = sorted(images, key=lambda row: _digest(str(row["file_name"])))
+        images.sort(key=lambda row: _digest(str(row["file_name"])))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: expected COCO instance annotations, got {error!r}") from None
-    if len(ordered) < MIN_IMAGES:
-        raise DataError(f"{path}: masks on {len(ordered)} images, expected at least {MIN_IMAGES}")
-    n_held_out = max(1, round(_HELD_OUT_SHARE * len(ordered)))
-    judged = [one for row in ordered[:n_held_out] for one in by_image[row["id"]]]
-    judged = sorted(judged, key=lambda one: _digest(str(one["id"])))[:_N_HELD_OUT_OBJECTS]
-    learned = [
-        {**one, "weight": _CORRECTED_WEIGHT if is_corrected(one) else _UNTOUCHED_WEIGHT}
-        for row in ordered[n_held_out:]
-        for one in by_image[row["id"]]
-    ]
-    _write(root, out / "train", ordered[n_held_out:], learned)
-    _write(root, out / "held-out", ordered[:n_held_out], judged)
-    told = {
-        "digest": _digest(text),
-        "images": len(ordered),
-        "held_out_images": n_held_out,
-        "objects": len(learned),
-        "corrected": sum(is_corrected(one) for one in learned),
-        "held_out_objects": len(judged),
-        "labels": _labels(content, [*learned, *judged]),
-    }
-    return Corrections(train=out / "train", held_out=out / "held-out", told=told)
+    if len(images) < MIN_IMAGES:
+        raise DataError(f"{path}: masks on {len(images)} images, expected at least {MIN_IMAGES}")
+    return text, images, by_image
 
 
 def is_corrected(annotation: Mapping[str, Any]) -> bool:
@@ -91,8 +96,8 @@ def is_corrected(annotation: Mapping[str, Any]) -> bool:
     return not isinstance(told, dict) or told.get("origin") != "prediction"
 
 
-def _labels(content: Mapping[str, Any], annotations: list[dict[str, Any]]) -> dict[str, int]:
-    names = {row["id"]: str(row["name"]) for row in content.get("categories", [])}
+def _labels(text: str, annotations: list[dict[str, Any]]) -> dict[str, int]:
+    names = {row["id"]: str(row["name"]) for row in json.loads(text).get("categories", [])}
     found: dict[str, int] = {}
     for annotation in annotations:
         name = names.get(annotation.get("category_id", -1), "-")

@@ -26,6 +26,7 @@ from mfp_model.files import write_atomically
 from mfp_model.fine_tuning.gate import Judgement, mean_noc
 from mfp_model.segmenters import Segmenter
 
+_SETS = (("held-out corrections", "corrections"), ("general set", "general"))
 _N_EXAMPLES = 8
 _TILE_PX = 220
 _OUTLINE = (255, 60, 60)
@@ -50,39 +51,31 @@ def write_report(
         held_out: COCO folder of held-out corrections.
         validation_log: CSV of the training's validations.
     """
-    rows = [
-        (name, mean_noc(getattr(old[0], field)), mean_noc(getattr(new[0], field)))
-        for name, field in (("held-out corrections", "corrections"), ("general set", "general"))
-    ]
-    curves = {
-        name: plot_curves(
-            [
-                Curve(name=judged.version, miou_at=scores.miou_at, auc=scores.auc)
-                for judged in (old[0], new[0])
-                for scores in [getattr(judged, field)]
-            ]
-        )
-        for name, field in (("Held-out corrections", "corrections"), ("General set", "general"))
-    }
-    page = (
-        Environment(
-            loader=PackageLoader("mfp_model.fine_tuning", "templates"),
-            autoescape=select_autoescape(),
-        )
-        .get_template("report.html")
-        .render(
-            told=told,
-            rows=rows,
-            scores={"before": old[0], "after": new[0]},
-            curves={name: _embedded(png) for name, png in curves.items()},
-            training=_embedded(_training_curve(validation_log)),
-            examples=[
-                (name, ious, _embedded(picture))
-                for name, ious, picture in islice(_examples(held_out, old[1], new[1]), _N_EXAMPLES)
-            ],
-        )
+    judged = (old[0], new[0])
+    loader = PackageLoader("mfp_model.fine_tuning", "templates")
+    template = Environment(loader=loader, autoescape=select_autoescape()).get_template(
+        "report.html"
+    )
+    page = template.render(
+        told=told,
+        rows=[(name, *(mean_noc(getattr(one, field)) for one in judged)) for name, field in _SETS],
+        scores={"before": old[0], "after": new[0]},
+        curves={name.capitalize(): _embedded(_curves(judged, field)) for name, field in _SETS},
+        training=_embedded(_training_curve(validation_log)),
+        examples=[
+            (name, ious, _embedded(picture))
+            for name, ious, picture in islice(_examples(held_out, old[1], new[1]), _N_EXAMPLES)
+        ],
     )
     write_atomically(path, page.encode())
+
+
+def _curves(judged: tuple[Judgement, ...], field: str) -> bytes:
+    found = []
+    for one in judged:
+        scores = getattr(one, field)
+        found.append(Curve(name=one.version, miou_at=scores.miou_at, auc=scores.auc))
+    return plot_curves(found)
 
 
 def _embedded(png: bytes) -> str:

@@ -156,7 +156,7 @@ def test_damaged_items_are_named_and_the_rest_is_exported(tmp_path: Path) -> Non
         row(RING, id="good"),
     ]
     tasks = [task(1, bad), task(200, [row(RING)]), task(3, "no list"), task(4, [row(RING)])]  # type: ignore[arg-type]
-    content, summary = export(tmp_path, [*tasks, "no task"])
+    content, summary = export(tmp_path, [*tasks, "no task", tasks[-1]])
     assert [one["label_studio"]["region"] for one in content["annotations"]] == ["good", "r1"]
     told = "\n".join(summary.messages)
     for part in (
@@ -172,9 +172,10 @@ def test_damaged_items_are_named_and_the_rest_is_exported(tmp_path: Path) -> Non
         "task 200: annotation 2000: region r1: its image is missing",
         "task 3: annotation 30: result: expected a list",
         "expected a task with an id, got 'no task'",
+        "task 4: stands there twice",
     ):
         assert part in told, part
-    assert summary.problems == len(summary.messages) == 12
+    assert summary.problems == len(summary.messages) == 13
     with pytest.raises(DataError, match="row 6"):
         export(tmp_path, tasks, options=ExportOptions(strict=True))
 
