@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from mfp_model.errors import MfpError
+from mfp_model.weights import weights_version
 from mfp_model.files import write_atomically
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
@@ -93,8 +94,29 @@ class ModelRegistry:
             raise RegistryError(f"model version {name!r:.80}: unknown")
         return self._read(folder)
 
+    def add_file(self, checkpoint: Path) -> str:
+        """Put a checkpoint into the folder, with what `mfp fine-tune` wrote beside it.
+
+        Returns:
+            Its version.
+
+        Raises:
+            CheckpointError: The file is damaged.
+            RegistryError: The folder has another checkpoint of this version.
+        """
+        version = weights_version(checkpoint)
+        known = self._root / version / "checkpoint.safetensors"
+        if known.exists() and known.read_bytes() != checkpoint.read_bytes():
+            raise RegistryError(f"model version {version!r}: exists already with other weights")
+        manifest = checkpoint.with_suffix(".json")
+        told = json.loads(manifest.read_text()) if manifest.exists() else {}
+        self.add(version, checkpoint, checkpoint.with_suffix(".report.html"), told)
+        return version
+
     def add(self, version: str, checkpoint: Path, report: Path, told: Mapping[str, Any]) -> None:
         """Put a version into the folder, whole or not at all; one that is there is kept.
+
+        A report that does not exist is left out.
 
         Raises:
             RegistryError: The name cannot be one of a folder.
@@ -107,7 +129,8 @@ class ModelRegistry:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         shutil.copyfile(checkpoint, partial / "checkpoint.safetensors")
-        shutil.copyfile(report, partial / "report.html")
+        if report.exists():
+            shutil.copyfile(report, partial / "report.html")
         manifest = {**told, "version": version, "added": round(time.time(), 3)}
         write_atomically(partial / "manifest.json", json.dumps(manifest, indent=1).encode())
         for path in partial.iterdir():

@@ -47,7 +47,8 @@ def add_models(commands: Any) -> None:  # noqa: ANN401, argparse's type is priva
     ):
         action = actions.add_parser(name, help=told)
         if name != "rollback":
-            action.add_argument("version")
+            what = "VERSION|FILE" if name == "promote" else "VERSION"
+            action.add_argument("version", metavar=what)
         if name != "delete":
             action.add_argument("--project", metavar="ID", help="default: all without their own")
     parser.set_defaults(run=_models)
@@ -101,7 +102,10 @@ def _models(options: argparse.Namespace) -> None:
 
     registry = ModelRegistry(DataFolder(Settings.from_env(options.environment).data_dir).models)
     if options.action == "promote":
-        registry.promote(options.version, project=options.project)
+        path = Path(options.version)
+        version = registry.add_file(path) if path.is_file() else options.version
+        registry.promote(version, project=options.project)
+        print(version)
     elif options.action == "rollback":
         version = registry.rollback(project=options.project)
         print(version or "the checkpoint of the settings")

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from backend.model_registry import ModelRegistry, RegistryError
+from mfp_model.checkpoint import Checkpoint, save_checkpoint
 
 
 @pytest.fixture
@@ -55,6 +56,19 @@ def test_what_serves_cannot_be_deleted(registry: ModelRegistry) -> None:
     assert registry.rollback(project="14") is None
     with pytest.raises(RegistryError, match="unknown"):
         registry.promote("v1")
+
+
+def test_a_checkpoint_file_is_taken_with_what_lies_beside_it(
+    registry: ModelRegistry, tmp_path: Path, tiny_checkpoint: Checkpoint
+) -> None:
+    path = tmp_path / "mine.safetensors"
+    save_checkpoint(tiny_checkpoint, path)
+    (tmp_path / "mine.json").write_text('{"passes": false}')
+    assert registry.add_file(path) == registry.add_file(path) == "tiny-1"
+    assert registry.version("tiny-1").manifest["passes"] is False
+    save_checkpoint(tiny_checkpoint, path, half=True)
+    with pytest.raises(RegistryError, match="other weights"):
+        registry.add_file(path)
 
 
 @pytest.mark.parametrize("name", ["../v1", "", ".v1", "v1/..", "x" * 90])
