@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from mfp_model.errors import MfpError
-from mfp_model.weights import weights_version
 from mfp_model.files import write_atomically
+from mfp_model.weights import weights_version
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 _GLOBAL = "global"
