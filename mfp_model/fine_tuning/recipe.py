@@ -12,13 +12,6 @@ EPOCH_SAMPLES = 750  # between two validations
 N_VALIDATION = 48
 PATIENCE = 4
 BLENDS = (1.0, 0.8, 0.7, 0.6, 0.5, 0.4)  # shares of the tuned weights, the rest is the base's
-    1.0,
-    0.8,
-    0.7,
-    0.6,
-    0.5,
-    0.4,
-)  # shares of the tuned weights to try, the rest is the base's
 REPLAY_WEIGHT = 0.3  # of the base's own answers beside the corrections' 1
 
 _SIDE_PX = 192  # twice the samples a second of 256
