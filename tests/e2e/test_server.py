@@ -87,9 +87,9 @@ def _until(condition: Callable[[], bool], limit_s: float = 60) -> None:
 
 
 def _workers(server: Server) -> list[int]:
-    listed = subprocess.run(
-        ["pgrep", "-P", str(server.process.pid)], capture_output=True, text=True, check=False
-    )
+    """Those that answer; the server has a child for fine-tuning besides."""
+    command = ["pgrep", "-P", str(server.process.pid), "-f", "cli serve"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=False)
     return [int(pid) for pid in listed.stdout.split()]
 
 
