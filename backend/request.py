@@ -145,12 +145,17 @@ def _region(points: list[Mapping[str, Any]], control: MaskControl) -> RegionRequ
     )
     return RegionRequest(
         clicks=clicks,
-        point_ids=frozenset(str(point.get("id")) for point in points),
+        point_ids=frozenset(_point_id(point) for point in points),
         control=control,
         label=_label(points[-1], control),
         width=width,
         height=height,
     )
+
+
+def _point_id(point: Mapping[str, Any]) -> str:
+    """The id in letters that can be stored, and not too many of them."""
+    return str(point.get("id")).encode(errors="backslashreplace").decode()[:100]
 
 
 def _size(point: Mapping[str, Any], name: str) -> int:
