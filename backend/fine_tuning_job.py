@@ -73,11 +73,12 @@ class _JobRun:
     def run(self) -> None:
         job = self._job
         self._export(self._folder / "data")
-        version = f"{self._version_of(self._base())}-p{job.project}-{job.id}"
+        base = self._base()
+        version = f"{weights_version(base)}-p{job.project}-{job.id}"
         tuning = FineTuneJob(
             data=self._folder / "data",
-            base=self._base(),
-            served=self._served(),
+            base=base,
+            served=self._served(base),
             out=self._folder / "candidate.safetensors",
             version=version,
             work=self._folder / "work",
@@ -127,13 +128,10 @@ class _JobRun:
             return self._registry.version(version).checkpoint
         return self._settings.checkpoint or DEFAULT_WEIGHTS
 
-    def _served(self) -> Path:
+    def _served(self, base: Path) -> Path:
         """What the candidate must beat: what serves the project."""
         version = self._registry.serving().version(self._job.project)
-        return self._registry.version(version).checkpoint if version else self._base()
-
-    def _version_of(self, checkpoint: Path) -> str:
-        return weights_version(checkpoint)
+        return self._registry.version(version).checkpoint if version else base
 
     def _report(self, progress: Progress) -> None:
         self._tell(progress.step, _EXPORT_SHARE + (1 - _EXPORT_SHARE) * progress.share)

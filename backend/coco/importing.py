@@ -83,7 +83,7 @@ class CocoImport:
 
         Raises:
             LabelStudioError: It cannot be reached, or refuses a task.
-            DataError: With `strict`, the first problem.
+            ConfigError: With `strict`, the first problem.
         """
         known = api.data_values(project, FILE_KEY)
         missing = [image for image in self._folder.images if image.file_name not in known]
@@ -109,7 +109,7 @@ class CocoImport:
             report: Called after each image.
 
         Raises:
-            DataError: With `strict`, the first problem.
+            ConfigError: With `strict`, the first problem.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:

@@ -49,7 +49,8 @@ def split_corrections(root: Path, out: Path) -> Corrections:
     Raises:
         DataError: It is no such folder, or has masks on fewer than 4 images.
     """
-    text, images, by_image = _read(root / "annotations.json")
+    data = _read(root / "annotations.json")
+    images, by_image = data.images, data.by_image
     n_held_out = max(1, round(_HELD_OUT_SHARE * len(images)))
     judged = [one for row in images[:n_held_out] for one in by_image[row["id"]]]
     judged = sorted(judged, key=lambda one: _digest(str(one["id"])))[:_N_HELD_OUT_OBJECTS]
@@ -61,19 +62,28 @@ def split_corrections(root: Path, out: Path) -> Corrections:
     _write(root, out / "train", images[n_held_out:], learned)
     _write(root, out / "held-out", images[:n_held_out], judged)
     told = {
-        "digest": _digest(text),
+        "digest": data.digest,
         "images": len(images),
         "held_out_images": n_held_out,
         "objects": len(learned),
         "corrected": sum(is_corrected(one) for one in learned),
         "held_out_objects": len(judged),
-        "labels": _labels(text, [*learned, *judged]),
+        "labels": _labels(data.names, [*learned, *judged]),
     }
     return Corrections(train=out / "train", held_out=out / "held-out", told=told)
 
 
-def _read(path: Path) -> tuple[str, list[dict[str, Any]], dict[int, list[dict[str, Any]]]]:
-    """The file's text, its images that have masks in the order of splitting, and the masks."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Labelled:
+    """What a folder holds: images that have masks, in the order of splitting, and the masks."""
+
+    digest: str
+    images: list[dict[str, Any]]
+    by_image: dict[int, list[dict[str, Any]]]
+    names: dict[int, str]
+
+
+def _read(path: Path) -> _Labelled:
     try:
         text = path.read_text()
         content = json.loads(text)
@@ -83,11 +93,12 @@ def _read(path: Path) -> tuple[str, list[dict[str, Any]], dict[int, list[dict[st
                 by_image.setdefault(annotation["image_id"], []).append(annotation)
         images = [row for row in content["images"] if by_image.get(row["id"])]
         images.sort(key=lambda row: _digest(str(row["file_name"])))
+        names = {row["id"]: str(row["name"]) for row in content.get("categories", [])}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: expected COCO instance annotations, got {error!r}") from None
     if len(images) < MIN_IMAGES:
         raise DataError(f"{path}: masks on {len(images)} images, expected at least {MIN_IMAGES}")
-    return text, images, by_image
+    return _Labelled(digest=_digest(text), images=images, by_image=by_image, names=names)
 
 
 def is_corrected(annotation: Mapping[str, Any]) -> bool:
@@ -96,8 +107,7 @@ def is_corrected(annotation: Mapping[str, Any]) -> bool:
     return not isinstance(told, dict) or told.get("origin") != "prediction"
 
 
-def _labels(text: str, annotations: list[dict[str, Any]]) -> dict[str, int]:
-    names = {row["id"]: str(row["name"]) for row in json.loads(text).get("categories", [])}
+def _labels(names: dict[int, str], annotations: list[dict[str, Any]]) -> dict[str, int]:
     found: dict[str, int] = {}
     for annotation in annotations:
         name = names.get(annotation.get("category_id", -1), "-")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mfp_model.click_simulation import next_click
 from mfp_model.clicks import Click
 from mfp_model.errors import DataError
+from mfp_model.evaluation.protocol import iou
 from mfp_model.files import write_atomically
 from mfp_model.rle import encode_mask
 from mfp_model.segmenters import Segmenter
@@ -78,6 +79,7 @@ def write_replay(
 def found_objects(base: Segmenter, image: NDArray[np.uint8]) -> list[NDArray[np.bool_]]:
     """Return masks bool `[H, W]` on which two single clicks, one of them random, agree."""
     height, width = image.shape[:2]
+    everywhere = np.ones((height, width), dtype=np.bool_)
     seed = int.from_bytes(hashlib.sha256(image.tobytes()).digest()[:8], "big")
     generator = np.random.default_rng(seed)
     found: list[NDArray[np.bool_]] = []
@@ -85,17 +87,12 @@ def found_objects(base: Segmenter, image: NDArray[np.uint8]) -> list[NDArray[np.
         first = base.segment(image, [Click(x=float(x), y=float(y))]).mask
         if not _MIN_SHARE < first.mean() < _MAX_SHARE:
             continue
-        nothing = np.zeros_like(first)
-        deepest = next_click(first, nothing, valid=~nothing, clicked=nothing)
+        deepest = next_click(first, ~everywhere, valid=everywhere, clicked=~everywhere)
         assert deepest is not None, "the mask has pixels"
         click = Click(x=deepest.column + 0.5, y=deepest.row + 0.5)
         second = base.segment(image, [click]).mask
-        if _iou(first, second) < _AGREEMENT_IOU:
+        if iou(first, second, everywhere) < _AGREEMENT_IOU:
             continue
-        if all(_iou(second, other) < _SAME_IOU for other in found):
+        if all(iou(second, other, everywhere) < _SAME_IOU for other in found):
             found.append(second)
     return found
-
-
-def _iou(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
-    return float((one & other).sum() / max(1, (one | other).sum()))

@@ -13,7 +13,6 @@ _SHARES = (
     "merge_probability",
     "paste_probability",
     "prior_probability",
-    "zoom_probability",
 )
 SCHEMES = ("streamed", "recursive")
 SCHEDULES = ("cosine", "steps")
@@ -69,8 +68,6 @@ class TrainingConfig:
         paste_probability: How often an object of another image is pasted over the view, half of
             the time as the new target: what stands out is not always what is meant.
         prior_probability: How often a sample starts from a damaged mask instead of nothing.
-        zoom_probability: How often a sample shows an object's surroundings as the zoom-in does,
-            and not much of the image as the first look does.
         min_object_px: Smaller objects are left out, in pixels of the image.
         size_power: An object of an image is drawn with p ~ area^size_power.
         seed: Sample i depends on the seed and i alone.
@@ -91,7 +88,6 @@ class TrainingConfig:
     merge_probability: float = 0.15
     paste_probability: float = 0.0
     prior_probability: float = 0.0
-    zoom_probability: float = 0.55
     min_object_px: int = 80
     size_power: float = 0.0
     seed: int = 0

@@ -74,8 +74,7 @@ class ClickSamples(Dataset[Sample]):
     def _draw(self, generator: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.int8]]:
         pixels, target = self._object(generator)
         height, width = self._phase.height, self._phase.width
-        is_zoomed = generator.random() < self._config.zoom_probability
-        view = _random_view(target == _OBJECT, height, width, generator, is_zoomed=is_zoomed)
+        view = _random_view(target == _OBJECT, height, width, generator)
         border = cv2.BORDER_REFLECT_101 if generator.random() < 0.5 else cv2.BORDER_CONSTANT
         crop, truth = self._warped(pixels, target, view, border)
         if generator.random() < self._config.paste_probability:
@@ -129,12 +128,7 @@ class ClickSamples(Dataset[Sample]):
 
 
 def _random_view(
-    target: NDArray[np.bool_],
-    rows: int,
-    columns: int,
-    generator: np.random.Generator,
-    *,
-    is_zoomed: bool,
+    target: NDArray[np.bool_], rows: int, columns: int, generator: np.random.Generator
 ) -> NDArray[np.float64]:
     """A 2x3 matrix from image to crop: around the object, or of much of the image."""
     height, width = target.shape
@@ -144,10 +138,10 @@ def _random_view(
     box = np.array([xs[0], ys[0], xs[-1] + 1, ys[-1] + 1], dtype=np.float64)
     centre = (box[:2] + box[2:]) / 2
     extent = np.maximum(box[2:] - box[:2], 8.0)
-    if is_zoomed:
+    if generator.random() < 0.55:  # as the zoom-in shows it
         extent = extent * generator.uniform(1.0, 2.0, size=2)
         centre = centre + generator.uniform(-0.2, 0.2, size=2) * extent
-    else:
+    else:  # as the first look at the whole image shows it
         extent = np.array([width, height]) * generator.uniform(0.5, 1.1)
         free = np.maximum(np.array([width, height]) - extent, 0)
         start = np.clip(centre - extent * generator.random(2), 0, free)
