@@ -19,7 +19,8 @@ from torch import Tensor
 from mfp_model.errors import CheckpointError, ConfigError
 from mfp_model.files import write_atomically
 from mfp_model.modulation import ModulationConfig
-from mfp_model.network import MfpNetwork, NetworkConfig
+from mfp_model.network import UNET, ClickNetwork, MfpNetwork, NetworkConfig
+from mfp_model.unet import MFPResNetUNet
 
 FORMAT = "label-studio-mfp/1"
 
@@ -31,7 +32,7 @@ class Checkpoint:
     Attributes:
         version: The name that answers carry as their model version.
         config: What network the weights are for.
-        weights: State dict of `MfpNetwork`, float32.
+        weights: State dict of the config's network, float32.
         origin: Where the weights come from: data, procedure, scores, git state.
     """
 
@@ -40,18 +41,23 @@ class Checkpoint:
     weights: Mapping[str, Tensor]
     origin: Mapping[str, Any] = field(default_factory=dict)
 
-    def network(self) -> MfpNetwork:
+    def network(self) -> ClickNetwork:
         """Return the network with these weights, in evaluation mode.
 
         Raises:
             CheckpointError: A tensor is missing, left over, or of another shape.
         """
-        network = MfpNetwork(self.config)
+        network = build_network(self.config)
         try:
             network.load_state_dict(dict(self.weights), strict=True)
         except RuntimeError as error:
             raise CheckpointError(f"checkpoint {self.version}: {error}") from None
         return network.eval()
+
+
+def build_network(config: NetworkConfig) -> ClickNetwork:
+    """Return the network of a config with random weights, in training mode."""
+    return MFPResNetUNet(config) if config.backbone == UNET else MfpNetwork(config)
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path, *, half: bool = False) -> None:

@@ -132,12 +132,23 @@ def random_next_clicks(
     chosen, sign = _larger_errors(truth, masks)
     share = torch.full((len(truth),), DEEP_SHARE) if deep_share is None else deep_share
     is_deep = chosen > (share.to(chosen.device) * chosen.amax(dim=1))[:, None]
-    # The u-th of a sample's deep pixels, for u uniform: no loop, and few random numbers.
-    rank = is_deep.cumsum(dim=1)
-    uniform = torch.rand(len(truth), generator=generator).to(chosen.device)
+    return random_pixels(is_deep.view(truth.shape), sign, generator)
+
+
+def random_pixels(regions: Tensor, sign: Tensor, generator: torch.Generator) -> Tensor:
+    """Return a click on a random pixel of each region, float32 `[B, 3]` as (x, y, sign).
+
+    Args:
+        regions: bool `[B, H, W]`; an empty one gets a click with sign 0.
+        sign: +1 or -1, float `[B]`.
+        generator: Where the randomness comes from, on the CPU.
+    """
+    # The u-th of a sample's pixels, for u uniform: no loop, and few random numbers.
+    rank = regions.flatten(1).cumsum(dim=1)
+    uniform = torch.rand(len(regions), generator=generator).to(regions.device)
     wanted = (uniform * rank[:, -1]).floor().long() + 1
-    index = (rank < wanted[:, None]).sum(dim=1).clamp_max(chosen.shape[1] - 1)
-    return _at_pixels(index, sign, truth.shape[2])
+    index = (rank < wanted[:, None]).sum(dim=1).clamp_max(rank.shape[1] - 1)
+    return _at_pixels(index, sign * (rank[:, -1] > 0), regions.shape[2])
 
 
 def _larger_errors(truth: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
 import torch
@@ -14,6 +15,8 @@ from mfp_model.errors import ConfigError
 from mfp_model.heads import LateFusion
 from mfp_model.modulation import ModulationConfig, modulate
 
+UNET = "resnet34_unet"
+_UNET_INPUT_SIZE = 256
 _IMAGE_MEAN = (0.485, 0.456, 0.406)
 _IMAGE_STD = (0.229, 0.224, 0.225)
 
@@ -23,7 +26,7 @@ class NetworkConfig:
     """What a network is, beside its weights.
 
     Attributes:
-        backbone: A name in `mfp_model.backbones.BACKBONES`.
+        backbone: A name in `mfp_model.backbones.BACKBONES`, or `UNET` for the U-Net.
         input_size: Side in pixels of the square network input, a multiple of 32.
         modulation: Constants of the modulation.
 
@@ -36,32 +39,44 @@ class NetworkConfig:
     modulation: ModulationConfig = field(default_factory=ModulationConfig)
 
     def __post_init__(self) -> None:
-        if self.backbone not in BACKBONES:
-            raise ConfigError(f"backbone={self.backbone!r}: expected one of {sorted(BACKBONES)}")
+        if self.backbone not in (*BACKBONES, UNET):
+            known = ", ".join(sorted((*BACKBONES, UNET)))
+            raise ConfigError(f"backbone={self.backbone!r}: expected one of {known}")
         if self.input_size <= 0 or self.input_size % 32:
             raise ConfigError(f"input_size={self.input_size}: expected a positive multiple of 32")
 
 
-class MfpNetwork(nn.Module):
-    """Backbone and late fusion; gives logits for image, probability maps and clicks."""
+def default_input_size(backbone: str) -> int:
+    """Return the side of the square that crops are resized to when nothing else is said."""
+    return _UNET_INPUT_SIZE if backbone == UNET else BACKBONES[backbone].input_size
+
+
+class ClickNetwork(nn.Module, ABC):
+    """Logits for an image, probability maps and clicks; normalises the image for its child."""
 
     mean: Tensor
     std: Tensor
+    uses_maps = True  # whether the probability maps have any effect
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        architecture = BACKBONES[config.backbone]
-        self.backbone = architecture.backbone()
-        n_channels = int(self.backbone.n_channels)  # type: ignore[arg-type]
-        self.fusion = LateFusion(n_channels)
-        self.head = architecture.head(n_channels)
         self.register_buffer("mean", torch.tensor(_IMAGE_MEAN)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(_IMAGE_STD)[:, None, None], persistent=False)
 
+    @abstractmethod
+    def small_logits(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> tuple[Tensor, ...]:
+        """Return the logits `[B, 1, h, w]` at any size, and those that only training uses.
+
+        Args:
+            image: The image, normalised, `[B, 3, H, W]`.
+            maps: As in `all_logits`.
+            click_maps: As in `all_logits`.
+        """
+
     def forward(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> Tensor:
         """Return logits float32 `[B, H, W]`; arguments as in `all_logits`."""
-        return _at_size(self._small_logits(image, maps, click_maps)[0], image)
+        return _at_size(self.small_logits(self._normalised(image), maps, click_maps)[0], image)
 
     def all_logits(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> tuple[Tensor, ...]:
         """Return the logits float32 `[B, H, W]`, and behind them those that only training uses.
@@ -71,12 +86,28 @@ class MfpNetwork(nn.Module):
             maps: Previous and modulated probability map `[B, 2, H, W]`.
             click_maps: Disks around positive and negative clicks `[B, 2, H, W]`.
         """
-        return tuple(_at_size(x, image) for x in self._small_logits(image, maps, click_maps))
+        small = self.small_logits(self._normalised(image), maps, click_maps)
+        return tuple(_at_size(logits, image) for logits in small)
 
-    def _small_logits(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> tuple[Tensor, ...]:
-        normalised = (image - self.mean) / self.std
-        features = self.backbone(normalised, torch.cat([maps, click_maps], dim=1))
-        logits: tuple[Tensor, ...] = self.head(self.fusion(features, normalised, maps))
+    def _normalised(self, image: Tensor) -> Tensor:
+        return (image - self.mean) / self.std
+
+
+class MfpNetwork(ClickNetwork):
+    """Backbone and late fusion, with one of the published backbones or ours."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__(config)
+        architecture = BACKBONES[config.backbone]
+        self.backbone = architecture.backbone()
+        n_channels = int(self.backbone.n_channels)  # type: ignore[arg-type]
+        self.fusion = LateFusion(n_channels)
+        self.head = architecture.head(n_channels)
+
+    def small_logits(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> tuple[Tensor, ...]:
+        """Return logits `[B, 1, H/4, W/4]`; see `ClickNetwork.small_logits`."""
+        features = self.backbone(image, torch.cat([maps, click_maps], dim=1))
+        logits: tuple[Tensor, ...] = self.head(self.fusion(features, image, maps))
         return logits
 
 
@@ -85,7 +116,7 @@ def _at_size(logits: Tensor, image: Tensor) -> Tensor:
     return F.interpolate(logits.float(), size=size, mode="bilinear", align_corners=True)[:, 0]
 
 
-def run_round(network: MfpNetwork, image: Tensor, previous: Tensor, clicks: Tensor) -> Tensor:
+def run_round(network: ClickNetwork, image: Tensor, previous: Tensor, clicks: Tensor) -> Tensor:
     """Return the logits `[B, H, W]` of one round for the newest click.
 
     A sample whose previous map is all zero is in its first round and gets two passes: the
@@ -102,6 +133,8 @@ def run_round(network: MfpNetwork, image: Tensor, previous: Tensor, clicks: Tens
     """
     height, width = image.shape[-2:]
     click_maps = draw_click_maps(clicks, height=height, width=width)
+    if not network.uses_maps:
+        return first_pass(network, image, click_maps)
     is_first = (previous == 0).all(dim=2).all(dim=1)
     if bool(is_first.any()):
         chosen = is_first.nonzero()[:, 0]
@@ -110,14 +143,14 @@ def run_round(network: MfpNetwork, image: Tensor, previous: Tensor, clicks: Tens
     return modulated_pass(network, image, previous, clicks, click_maps)
 
 
-def first_pass(network: MfpNetwork, image: Tensor, click_maps: Tensor) -> Tensor:
+def first_pass(network: ClickNetwork, image: Tensor, click_maps: Tensor) -> Tensor:
     """Return the logits `[B, H, W]` of image and clicks alone, both probability maps zero."""
     logits: Tensor = network(image, torch.zeros_like(click_maps), click_maps)
     return logits
 
 
 def modulated_pass(
-    network: MfpNetwork, image: Tensor, previous: Tensor, clicks: Tensor, click_maps: Tensor
+    network: ClickNetwork, image: Tensor, previous: Tensor, clicks: Tensor, click_maps: Tensor
 ) -> Tensor:
     """Return the logits `[B, H, W]` given previous maps `[B, H, W]` and their modulation."""
     modulated = modulate(previous.detach(), clicks, network.config.modulation, image=image)

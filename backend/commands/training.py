@@ -14,7 +14,8 @@ from backend.commands.options import parse_folders
 if TYPE_CHECKING:
     from mfp_model.checkpoint import Checkpoint
 
-_PRESETS = ("compact", "hrnet18", "resnet34", "vit_b")
+_PRESETS = ("compact", "hrnet18", "resnet34", "unet", "unet_adversarial", "unet_plain", "vit_b")
+_CLICKS = ("adaptive", "centre", "inside", "deep", "border_negatives")
 _RUNNING_SHARE = 0.02  # of the newest step in the running means that the progress bar shows
 
 
@@ -44,6 +45,14 @@ def add_train(commands: Any) -> None:  # noqa: ANN401, argparse's type is privat
     parser.add_argument(
         "--min-object-px", type=int, help="smaller objects are left out; default: 80"
     )
+    parser.add_argument(
+        "--clicks", choices=_CLICKS, help="where clicks lie; adaptive: where the mask is wrong"
+    )
+    parser.add_argument("--loss", choices=("focal", "bce", "bce_dice"))
+    parser.add_argument(
+        "--boundary-weight", type=float, help="how much more pixels on an object's edge count"
+    )
+    parser.add_argument("--adversarial-weight", type=float, help="of a discriminator's verdict")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--start", type=Path, metavar="FILE", help="a checkpoint to begin with")
     parser.add_argument(
@@ -59,8 +68,7 @@ def _train(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from backend.stop_signal import StopSignal
-    from mfp_model.backbones import BACKBONES
-    from mfp_model.network import NetworkConfig
+    from mfp_model.network import NetworkConfig, default_input_size
     from mfp_model.training import ranks
     from mfp_model.training.config import TrainingConfig
     from mfp_model.training.presets import PRESETS
@@ -73,14 +81,21 @@ def _train(options: argparse.Namespace) -> None:
         ("learning_rate", options.learning_rate),
         ("prior_probability", options.prior_probability),
         ("min_object_px", options.min_object_px),
+        ("loss", options.loss),
+        ("boundary_weight", options.boundary_weight),
+        ("adversarial_weight", options.adversarial_weight),
     ):
         if value is not None:
             fields[name] = value
+    if options.clicks == "adaptive":
+        fields["scheme"] = "streamed"
+    elif options.clicks:
+        fields |= {"scheme": "drawn", "strategy": options.clicks}
     if options.batch is not None:
         fields["phases"] = tuple(replace(x, batch=options.batch) for x in fields["phases"])
     config = TrainingConfig(**fields)
     start = _start(options, preset.backbone)
-    size = BACKBONES[preset.backbone].input_size
+    size = default_input_size(preset.backbone)
     network_config = (
         start.config if start else NetworkConfig(backbone=preset.backbone, input_size=size)
     )

@@ -14,8 +14,11 @@ _SHARES = (
     "paste_probability",
     "prior_probability",
 )
-SCHEMES = ("streamed", "recursive")
+SCHEMES = ("streamed", "recursive", "drawn")
+LOSSES = ("focal", "bce", "bce_dice")
+STRATEGIES = ("centre", "inside", "deep", "border_negatives")
 SCHEDULES = ("cosine", "steps")
+_CHOICES = {"scheme": SCHEMES, "strategy": STRATEGIES, "loss": LOSSES, "schedule": SCHEDULES}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +57,16 @@ class TrainingConfig:
         folders: Data sets and how often each is drawn from, relative to the others.
         phases: Resolutions in order, low first: most is learned where samples are cheap.
         n_samples: Samples that give loss in all.
-        scheme: `streamed` (see `mfp_model.training.stream`) or `recursive`, the published one.
+        scheme: `streamed` (see `mfp_model.training.stream`); `recursive`, the published one; or
+            `drawn`: one pass, with clicks that know the truth alone, not what was segmented.
+        strategy: With `drawn`, where the clicks lie, see `mfp_model.training.drawn`.
         max_rounds: No sample gets more rounds.
         round_decay: The number of rounds is k with p ~ round_decay^k. Source: MFP, section 3.4.
+        loss: `focal`, the normalised focal loss of MFP; `bce`, binary cross-entropy in which the
+            object's pixels count five times; or `bce_dice`, that plus the Dice loss.
+        boundary_weight: How much more pixels on the object's edge count, falling to nothing
+            within some pixels; 0 for all alike.
+        adversarial_weight: Of a discriminator's verdict in the loss; 0 for none.
         learning_rate: The highest.
         schedule: `cosine` (a linear warm-up, then a cosine to zero) or `steps`.
         warm_up_samples: With `cosine`, the samples of its warm-up.
@@ -77,8 +87,12 @@ class TrainingConfig:
     phases: tuple[Phase, ...]
     n_samples: int
     scheme: str = "streamed"
+    strategy: str = "deep"
     max_rounds: int = 8
     round_decay: float = 0.8
+    loss: str = "focal"
+    boundary_weight: float = 0.0
+    adversarial_weight: float = 0.0
     learning_rate: float = 1.5e-3
     schedule: str = "cosine"
     warm_up_samples: int = 3000
@@ -97,13 +111,16 @@ class TrainingConfig:
             raise ConfigError("folders: expected at least one data set")
         if any(weight <= 0 for _, weight in self.folders):
             raise ConfigError(f"folders={self.folders}: expected weights above 0")
-        for name, known in (("scheme", SCHEMES), ("schedule", SCHEDULES)):
+        for name, known in _CHOICES.items():
             if getattr(self, name) not in known:
                 value = getattr(self, name)
                 raise ConfigError(f"{name}={value!r}: expected one of {', '.join(known)}")
         for name in ("n_samples", "max_rounds", "warm_up_samples"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}={getattr(self, name)}: expected >= 1")
+        for name in ("boundary_weight", "adversarial_weight"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ConfigError(f"{name}={getattr(self, name)}: expected >= 0")
         for name in _SHARES:
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name}={getattr(self, name)}: expected 0..1")

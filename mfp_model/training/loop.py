@@ -12,11 +12,13 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, default_collate
 
-from mfp_model.checkpoint import Checkpoint
+from mfp_model.checkpoint import Checkpoint, build_network
 from mfp_model.errors import ConfigError
-from mfp_model.network import MfpNetwork, NetworkConfig
+from mfp_model.network import NetworkConfig
 from mfp_model.training import ranks
+from mfp_model.training.adversary import Adversary
 from mfp_model.training.config import TrainingConfig
+from mfp_model.training.drawn import DrawnRounds
 from mfp_model.training.rounds import Graded, RecursiveRounds
 from mfp_model.training.samples import ClickSamples, SampleSource
 from mfp_model.training.state import TrainingState
@@ -24,6 +26,13 @@ from mfp_model.training.stream import StreamedRounds
 from mfp_model.training.validation import sample_ious
 
 _MAX_GRADIENT_NORM = 5.0
+
+Rounds = StreamedRounds | RecursiveRounds | DrawnRounds
+_ROUNDS: dict[str, type[Rounds]] = {
+    "streamed": StreamedRounds,
+    "recursive": RecursiveRounds,
+    "drawn": DrawnRounds,
+}
 
 
 class Run:
@@ -42,7 +51,7 @@ class Run:
         self.network_config = network_config
         self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._is_fast_in_bfloat16 = _is_fast_in_bfloat16(self.device)
-        network = MfpNetwork(network_config) if start is None else start.network()
+        network = build_network(network_config) if start is None else start.network()
         network = network.to(device=self.device)
         network = network.to(memory_format=torch.channels_last)
         averaged = AveragedModel(
@@ -51,7 +60,12 @@ class Run:
         optimiser = torch.optim.AdamW(
             network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
-        self.state = TrainingState(network=network, averaged=averaged, optimiser=optimiser)
+        self.state = TrainingState(
+            network=network,
+            averaged=averaged,
+            optimiser=optimiser,
+            adversary=Adversary(self.device) if config.adversarial_weight else None,
+        )
 
     def steps(self, source: SampleSource, *, n_workers: int = 1) -> Iterator[dict[str, float]]:
         """Learn from one batch after the other until the run is done.
@@ -81,14 +95,14 @@ class Run:
                     "seconds": seconds,
                 }
 
-    def _rounds(self, index: int) -> StreamedRounds | RecursiveRounds:
+    def _rounds(self, index: int) -> Rounds:
         """The rounds of a phase, with the state's samples in work where they are of its kind."""
-        kind = StreamedRounds if self.config.scheme == "streamed" else RecursiveRounds
         phase = self.config.phases[index]
         if phase.batch % ranks.n_ranks():
             raise ConfigError(
                 f"phase batch={phase.batch}: expected a multiple of the {ranks.n_ranks()} processes"
             )
+        kind = _ROUNDS[self.config.scheme]
         rounds = kind(self.config, batch=phase.batch // ranks.n_ranks(), phase=phase)
         rounds.to(self.device)
         if self.state.phase == index and _same_shapes(rounds.state_dict(), self.state.rounds):
@@ -98,7 +112,7 @@ class Run:
 
     def _step(
         self,
-        rounds: StreamedRounds | RecursiveRounds,
+        rounds: Rounds,
         samples: Iterator[tuple[Tensor, Tensor, Tensor]],
         *,
         freezes_norms: bool,
@@ -118,11 +132,17 @@ class Run:
 
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._is_fast_in_bfloat16):
             graded = rounds.graded(state.network, draw, generator)
+        loss = graded.loss
+        if state.adversary:
+            penalty = state.adversary.penalty(graded.image, graded.logits)
+            loss = loss + config.adversarial_weight * penalty
         state.optimiser.zero_grad()
-        graded.loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()  # type: ignore[no-untyped-call]
         ranks.average_gradients(state.network)
         nn.utils.clip_grad_norm_(state.network.parameters(), _MAX_GRADIENT_NORM)
         state.optimiser.step()
+        if state.adversary:
+            state.adversary.learn(graded.image, graded.logits, graded.truth)
         state.averaged.update_parameters(state.network)
         state.n_seen += len(graded.truth) * ranks.n_ranks()
         state.n_drawn += graded.n_new

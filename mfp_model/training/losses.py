@@ -8,30 +8,46 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from mfp_model.click_simulation import depths
+from mfp_model.training.config import TrainingConfig
+
 _ALPHA = 0.5
 _GAMMA = 2.0
 _AUXILIARY_WEIGHT = 0.4
+_POSITIVE_WEIGHT = 5.0  # Source: the system that the U-Net comes from.
+_EDGE_PX = 3.0  # how far from the edge the boundary weight has fallen to 0.6 of itself
 
 
-def total_loss(logits: Tensor, auxiliary: Sequence[Tensor], truth: Tensor) -> Tensor:
-    """Return the normalised focal loss of the logits, plus what the auxiliary heads owe.
+def total_loss(
+    logits: Tensor, auxiliary: Sequence[Tensor], truth: Tensor, config: TrainingConfig
+) -> Tensor:
+    """Return the run's loss of the logits, plus what the auxiliary heads owe.
 
     Args:
         logits: `[B, H, W]`.
         auxiliary: Logits `[B, H, W]` of heads that only training uses.
         truth: `[B, H, W]`, 1 object, 0 background, -1 ignored.
+        config: Names the loss and the boundary's weight.
 
     Source: RITM as used by MFP: 0.4 times the binary cross-entropy of the auxiliary logits.
     """
-    loss = normalised_focal_loss(logits, truth)
+    emphasis = torch.ones_like(logits)
+    if config.boundary_weight:
+        emphasis = emphasis + config.boundary_weight * nearness_to_edge(truth)
+    if config.loss == "focal":
+        loss = normalised_focal_loss(logits, truth, emphasis)
+    else:
+        loss = cross_entropy(logits, truth, emphasis)
+        if config.loss == "bce_dice":
+            loss = loss + dice_loss(logits, truth)
     target, valid = (truth > 0).float(), (truth >= 0).float()
     for other in auxiliary:
-        cross_entropy = F.binary_cross_entropy_with_logits(other, target, weight=valid)
-        loss = loss + _AUXILIARY_WEIGHT * cross_entropy
+        owed = F.binary_cross_entropy_with_logits(other, target, weight=valid)
+        loss = loss + _AUXILIARY_WEIGHT * owed
     return loss
 
 
-def normalised_focal_loss(logits: Tensor, truth: Tensor) -> Tensor:
+def normalised_focal_loss(logits: Tensor, truth: Tensor, emphasis: Tensor | None = None) -> Tensor:
     """Return the normalised focal loss, a scalar: focal weights rescaled to add up to one each.
 
     The weight of a sample's easy pixels goes to its hard ones, so the loss does not fade as
@@ -40,14 +56,52 @@ def normalised_focal_loss(logits: Tensor, truth: Tensor) -> Tensor:
     Args:
         logits: `[B, H, W]`.
         truth: `[B, H, W]`, 1 object, 0 background, -1 ignored.
+        emphasis: How much each pixel counts, `[B, H, W]`; all alike by default.
 
     Source: NFL of RITM as used by MFP, alpha 0.5, gamma 2.
     """
     valid = truth >= 0
     target = (truth > 0).float()
-    cross_entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
-    weight = (1 - torch.exp(-cross_entropy)) ** _GAMMA * valid
+    entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    weight = (1 - torch.exp(-entropy)) ** _GAMMA * valid
+    if emphasis is not None:
+        weight = weight * emphasis
     n_valid = valid.sum(dim=(1, 2)).clamp_min(1)
     scale = (n_valid / weight.sum(dim=(1, 2)).clamp_min(1e-6)).detach()
-    loss = _ALPHA * (weight * cross_entropy).sum(dim=(1, 2)) * scale / n_valid
+    loss = _ALPHA * (weight * entropy).sum(dim=(1, 2)) * scale / n_valid
     return loss.mean()
+
+
+def cross_entropy(logits: Tensor, truth: Tensor, emphasis: Tensor) -> Tensor:
+    """Return the binary cross-entropy, a scalar; the object's pixels count five times.
+
+    Args:
+        logits: `[B, H, W]`.
+        truth: `[B, H, W]`, 1 object, 0 background, -1 ignored.
+        emphasis: How much each pixel counts, `[B, H, W]`.
+    """
+    target, weight = (truth > 0).float(), emphasis * (truth >= 0)
+    positive = torch.tensor(_POSITIVE_WEIGHT, device=logits.device)
+    entropy = F.binary_cross_entropy_with_logits(
+        logits, target, pos_weight=positive, reduction="none"
+    )
+    return (entropy * weight).sum() / weight.sum().clamp_min(1)
+
+
+def dice_loss(logits: Tensor, truth: Tensor) -> Tensor:
+    """Return 1 minus the samples' mean soft Dice coefficient, a scalar; arguments as above.
+
+    Source: Milletari et al., "V-Net" (3DV 2016).
+    """
+    valid = truth >= 0
+    probability, target = logits.sigmoid() * valid, (truth > 0).float()
+    common = (probability * target).sum(dim=(1, 2))
+    total = probability.sum(dim=(1, 2)) + target.sum(dim=(1, 2))
+    return (1 - (2 * common + 1) / (total + 1)).mean()
+
+
+def nearness_to_edge(truth: Tensor) -> Tensor:
+    """Return 1 at the object's edge, falling as a Gaussian of the distance to it, `[B, H, W]`."""
+    is_object = truth > 0
+    distance = torch.where(is_object, depths(is_object), depths(~is_object)) - 1
+    return torch.exp(-0.5 * (distance / _EDGE_PX) ** 2)

@@ -1,10 +1,11 @@
-"""Runs by name: the shipped compact network's, and the published ones (Table S-1)."""
+"""Runs by name: the shipped networks', the published ones (Table S-1), the U-Net's source's."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
+from mfp_model.network import UNET
 from mfp_model.training.config import Phase
 
 _SBD_IMAGES = 8498  # the images of an epoch in the published runs
@@ -16,11 +17,26 @@ _PUBLISHED: dict[str, Any] = {
     "weight_decay": 0.0,
     "average_decay": 0.0,
 }
+_LVIS_IMAGES = 100_170
+_UNET_SOURCE: dict[str, Any] = {  # Source: the system that the U-Net comes from.
+    "phases": (Phase(height=256, width=256, batch=4),),
+    "scheme": "drawn",
+    "schedule": "steps",
+    "loss": "bce",
+    "merge_probability": 0.0,
+    "weight_decay": 0.0,
+    "average_decay": 0.0,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
-    """A backbone and the fields of its `TrainingConfig`, all but the data and the seed."""
+    """A backbone and the fields of its `TrainingConfig`, all but the data and the seed.
+
+    Attributes:
+        backbone: A name that `NetworkConfig` knows.
+        fields: By name.
+    """
 
     backbone: str
     fields: dict[str, Any]
@@ -69,6 +85,38 @@ PRESETS: dict[str, Preset] = {
             "n_samples": 55 * _SBD_IMAGES,
             "learning_rate": 5e-5,
             "milestones": (10 / 55,),
+        },
+    ),
+    "unet": Preset(
+        backbone=UNET,
+        fields={
+            "phases": (
+                Phase(height=128, width=128, batch=16, share=0.80),
+                Phase(height=192, width=192, batch=16, share=0.20, freezes_norms=True),
+            ),
+            "n_samples": 280_000,
+            "max_rounds": 10,
+            "round_decay": 0.4,
+            "loss": "bce_dice",
+            "paste_probability": 0.20,
+        },
+    ),
+    "unet_plain": Preset(
+        backbone=UNET,
+        fields={
+            **_UNET_SOURCE,
+            "n_samples": 20 * _LVIS_IMAGES,
+            "learning_rate": 1e-3,
+            "milestones": (5 / 20, 10 / 20, 15 / 20),
+        },
+    ),
+    "unet_adversarial": Preset(
+        backbone=UNET,
+        fields={
+            **_UNET_SOURCE,
+            "n_samples": 30 * _LVIS_IMAGES,
+            "learning_rate": 1e-4,
+            "adversarial_weight": 0.1,
         },
     ),
 }

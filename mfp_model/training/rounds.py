@@ -14,7 +14,7 @@ from torch import Tensor
 from mfp_model.click_map import append_clicks, draw_click_maps
 from mfp_model.click_simulation import DEEP_SHARE, random_next_clicks
 from mfp_model.modulation import modulate
-from mfp_model.network import MfpNetwork, run_round
+from mfp_model.network import ClickNetwork, run_round
 from mfp_model.training.config import Phase, TrainingConfig
 from mfp_model.training.losses import total_loss
 
@@ -29,12 +29,14 @@ class Graded:
 
     Attributes:
         loss: A scalar with gradient.
+        image: RGB float32 `[B, 3, H, W]` in 0..1.
         logits: `[B, H, W]` of the newest pass.
         truth: int8 `[B, H, W]`, 1 object, 0 background, -1 ignored.
         n_new: Images that were drawn for it.
     """
 
     loss: Tensor
+    image: Tensor
     logits: Tensor
     truth: Tensor
     n_new: int
@@ -71,7 +73,7 @@ class RecursiveRounds:
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Take nothing over."""
 
-    def graded(self, network: MfpNetwork, draw: Draw, generator: torch.Generator) -> Graded:
+    def graded(self, network: ClickNetwork, draw: Draw, generator: torch.Generator) -> Graded:
         """Return loss and logits of the last of a random number of rounds.
 
         Where the last round is also the first, both of its passes give loss, and the gradient
@@ -96,7 +98,7 @@ class RecursiveRounds:
         return self._last_round(network, image, truth, previous, clicks)
 
     def _last_round(
-        self, network: MfpNetwork, image: Tensor, truth: Tensor, previous: Tensor, clicks: Tensor
+        self, network: ClickNetwork, image: Tensor, truth: Tensor, previous: Tensor, clicks: Tensor
     ) -> Graded:
         click_maps = draw_click_maps(clicks, height=image.shape[2], width=image.shape[3])
         loss = torch.zeros((), device=self._device)
@@ -105,10 +107,10 @@ class RecursiveRounds:
             zeros = torch.zeros_like(click_maps)
             logits, *auxiliary = network.all_logits(image, zeros, click_maps)
             valid = torch.where(is_first[:, None, None], truth, -1)
-            loss = loss + total_loss(logits, auxiliary, valid)
+            loss = loss + total_loss(logits, auxiliary, valid, self._config)
             previous = torch.where(is_first[:, None, None], logits.sigmoid(), previous)
         modulated = modulate(previous.detach(), clicks, network.config.modulation, image=image)
         maps = torch.stack([previous, modulated], dim=1)
         logits, *auxiliary = network.all_logits(image, maps, click_maps)
-        loss = loss + total_loss(logits, auxiliary, truth)
-        return Graded(loss=loss, logits=logits, truth=truth, n_new=len(truth))
+        loss = loss + total_loss(logits, auxiliary, truth, self._config)
+        return Graded(loss=loss, image=image, logits=logits, truth=truth, n_new=len(truth))

@@ -14,8 +14,9 @@ from torch.optim.swa_utils import AveragedModel
 
 from mfp_model.errors import CheckpointError
 from mfp_model.files import write_atomically
-from mfp_model.network import MfpNetwork
+from mfp_model.network import ClickNetwork
 from mfp_model.training import ranks
+from mfp_model.training.adversary import Adversary
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -31,9 +32,10 @@ class TrainingState:
         rounds: The samples in work, see `StreamedRounds.state_dict`, and the phase they are of.
         best_score: The best validation score so far.
         n_worse: Validations since then.
+        adversary: The discriminator where there is one.
     """
 
-    network: MfpNetwork
+    network: ClickNetwork
     averaged: AveragedModel
     optimiser: Optimizer
     n_seen: int = 0
@@ -42,6 +44,7 @@ class TrainingState:
     phase: int = -1
     best_score: float = -1.0
     n_worse: int = 0
+    adversary: Adversary | None = None
 
 
 def save_state(state: TrainingState, path: Path) -> None:
@@ -59,6 +62,7 @@ def save_state(state: TrainingState, path: Path) -> None:
         "best_score": state.best_score,
         "n_worse": state.n_worse,
         "ranks": parts,
+        "adversary": state.adversary.state_dict() if state.adversary else None,
     }
     buffer = io.BytesIO()
     torch.save(content, buffer)
@@ -87,5 +91,14 @@ def load_state(state: TrainingState, path: Path) -> None:
         if len(parts) == ranks.n_ranks():
             state.n_drawn = parts[ranks.rank()]["n_drawn"]
             state.rounds = parts[ranks.rank()]["rounds"]
-    except (OSError, RuntimeError, KeyError, ValueError, pickle.UnpicklingError) as error:
+        if state.adversary:
+            state.adversary.load_state_dict(content["adversary"])
+    except (
+        OSError,
+        RuntimeError,
+        KeyError,
+        TypeError,
+        ValueError,
+        pickle.UnpicklingError,
+    ) as error:
         raise CheckpointError(f"training state {path}: cannot be resumed ({error})") from None

@@ -15,7 +15,7 @@ from torch import Tensor
 from mfp_model.click_map import append_clicks, draw_click_maps
 from mfp_model.click_simulation import random_next_clicks
 from mfp_model.modulation import modulate
-from mfp_model.network import MfpNetwork
+from mfp_model.network import ClickNetwork
 from mfp_model.training.config import Phase, TrainingConfig
 from mfp_model.training.losses import total_loss
 from mfp_model.training.rounds import Draw, Graded, first_depths
@@ -48,7 +48,7 @@ class StreamedRounds:
         for name, value in self.state_dict().items():
             value.copy_(state[name])
 
-    def graded(self, network: MfpNetwork, draw: Draw, generator: torch.Generator) -> Graded:
+    def graded(self, network: ClickNetwork, draw: Draw, generator: torch.Generator) -> Graded:
         """Return loss and logits of one pass of every sample, and move each to its next.
 
         Args:
@@ -58,16 +58,20 @@ class StreamedRounds:
             generator: Where the randomness comes from, on the CPU.
         """
         n_new = self._take_in(draw, generator)
+        self._is_first_pass &= network.uses_maps  # without maps, the second would be the same
         image = self._image.float().div(255).contiguous(memory_format=torch.channels_last)
-        modulated = modulate(self._previous, self._clicks, network.config.modulation, image=image)
-        modulated = torch.where(self._is_first_pass[:, None, None], 0.0, modulated)
+        modulated = self._previous
+        if network.uses_maps:
+            modulation = network.config.modulation
+            modulated = modulate(self._previous, self._clicks, modulation, image=image)
+            modulated = torch.where(self._is_first_pass[:, None, None], 0.0, modulated)
         click_maps = draw_click_maps(self._clicks, height=image.shape[2], width=image.shape[3])
         maps = torch.stack([self._previous, modulated], dim=1)
         logits, *auxiliary = network.all_logits(image, maps, click_maps)
-        loss = total_loss(logits, auxiliary, self._truth)
+        loss = total_loss(logits, auxiliary, self._truth, self._config)
         truth = self._truth.clone()
         self._move_on(logits.detach().float().sigmoid(), generator)
-        return Graded(loss=loss, logits=logits, truth=truth, n_new=n_new)
+        return Graded(loss=loss, image=image, logits=logits, truth=truth, n_new=n_new)
 
     def _take_in(self, draw: Draw, generator: torch.Generator) -> int:
         free = self._is_free.nonzero()[:, 0]

@@ -14,7 +14,7 @@ from torch.utils.data import default_collate
 
 from mfp_model.click_map import append_clicks
 from mfp_model.click_simulation import deepest_next_clicks
-from mfp_model.network import MfpNetwork, run_round
+from mfp_model.network import ClickNetwork, run_round
 from mfp_model.training.samples import ClickSamples
 
 _N_CLICKS = 5
@@ -41,7 +41,7 @@ class Validation:
         return sum(self.miou_at) / len(self.miou_at)
 
 
-def validate(network: MfpNetwork, samples: ClickSamples, n: int) -> Validation:
+def validate(network: ClickNetwork, samples: ClickSamples, n: int) -> Validation:
     """Return the scores of `network` on samples 0 to n - 1.
 
     Args:
@@ -75,7 +75,7 @@ def sample_ious(masks: Tensor, truth: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _rounds(network: MfpNetwork, image: Tensor, truth: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+def _rounds(network: ClickNetwork, image: Tensor, truth: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     clicks = torch.zeros(len(truth), _N_CLICKS, 3, device=image.device)
     probability = torch.zeros(truth.shape, device=image.device)
     for _ in range(_N_CLICKS):
