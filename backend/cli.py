@@ -18,6 +18,7 @@ from backend.commands.exchanging import add_export_coco, add_import_coco
 from backend.commands.fine_tuning import add_fine_tune, add_models, add_work
 from backend.commands.options import add_segmenter_options
 from backend.commands.training import add_train
+from backend.commands.tuning import add_tune_graph_cut
 from backend.commands.weights import add_convert, add_fetch_weights, add_parity
 from mfp_model.errors import MfpError
 
@@ -65,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         add_bench,
         add_evaluate,
         add_ablate,
+        add_tune_graph_cut,
         add_train,
         add_fine_tune,
         add_models,
@@ -111,7 +113,10 @@ def _segment(options: argparse.Namespace) -> None:
     settings = Settings.from_env(options.environment)
     image = decode_image(content, max_megapixels=settings.max_megapixels)
     segmenter = load_segmenter(
-        options.segmenter, checkpoint=options.checkpoint, device=options.device
+        options.segmenter,
+        checkpoint=options.checkpoint,
+        constants=options.constants,
+        device=options.device,
     )
     started = time.perf_counter()
     mask = segmenter.segment(image, clicks).mask

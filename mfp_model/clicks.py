@@ -10,6 +10,21 @@ from mfp_model.errors import ClickError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stroke:
+    """What a brush painted, as a compressed COCO RLE of the whole image.
+
+    Attributes:
+        height: Rows of the image.
+        width: Columns of the image.
+        counts: The RLE's counts, see `mfp_model.rle.encode_mask`.
+    """
+
+    height: int
+    width: int
+    counts: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Click:
     """One click in the image frame.
 
@@ -17,6 +32,8 @@ class Click:
         x: Pixels from the left edge, 0 <= x <= image width.
         y: Pixels from the top edge, 0 <= y <= image height.
         is_positive: True for "object", False for "not object".
+        stroke: What was painted instead of a click, which then lies in the middle of it. Only
+            segmenters that work with seeds look at it.
 
     Raises:
         ClickError: A coordinate is negative or not finite.
@@ -25,6 +42,7 @@ class Click:
     x: float
     y: float
     is_positive: bool = True
+    stroke: Stroke | None = None
 
     def __post_init__(self) -> None:
         for name, value in (("x", self.x), ("y", self.y)):
@@ -60,4 +78,9 @@ def check_clicks(clicks: Iterable[Click], *, height: int, width: int) -> tuple[C
             raise ClickError(f"click x={click.x:g} outside image of width {width}")
         if click.y > height:
             raise ClickError(f"click y={click.y:g} outside image of height {height}")
+        stroke = click.stroke
+        if stroke is not None and (stroke.height, stroke.width) != (height, width):
+            raise ClickError(
+                f"stroke on {stroke.width}x{stroke.height} pixels, expected {width}x{height}"
+            )
     return checked

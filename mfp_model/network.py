@@ -17,8 +17,8 @@ from mfp_model.modulation import ModulationConfig, modulate
 
 UNET = "resnet34_unet"
 _UNET_INPUT_SIZE = 256
-_IMAGE_MEAN = (0.485, 0.456, 0.406)
-_IMAGE_STD = (0.229, 0.224, 0.225)
+IMAGE_MEAN = (0.485, 0.456, 0.406)
+IMAGE_STD = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +61,8 @@ class ClickNetwork(nn.Module, ABC):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        self.register_buffer("mean", torch.tensor(_IMAGE_MEAN)[:, None, None], persistent=False)
-        self.register_buffer("std", torch.tensor(_IMAGE_STD)[:, None, None], persistent=False)
+        self.register_buffer("mean", torch.tensor(IMAGE_MEAN)[:, None, None], persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGE_STD)[:, None, None], persistent=False)
 
     @abstractmethod
     def small_logits(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> tuple[Tensor, ...]:

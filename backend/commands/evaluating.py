@@ -8,21 +8,26 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backend.commands.options import add_segmenter_options
+from backend.commands.options import add_labelled_data, add_segmenter_options
 from mfp_model.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from mfp_model.evaluation.protocol import Scores
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from mfp_model.clicks import Click
+    from mfp_model.evaluation.datasets import EvaluationObject
+    from mfp_model.evaluation.protocol import Scores, Show
     from mfp_model.modulation import ModulationConfig
     from mfp_model.segmenters import Segmenter
-
-_FORMATS = ("grabcut", "berkeley", "davis", "sbd", "bsds500", "coco")
 
 
 def add_evaluate(commands: Any) -> None:  # noqa: ANN401, argparse's type is private
     """Add `mfp evaluate`."""
     parser = commands.add_parser("evaluate", help="clicks needed on a labelled folder")
-    _add_data(parser)
+    add_labelled_data(parser)
     add_segmenter_options(parser)
     parser.add_argument("--input-size", type=int, metavar="PX", help="of the network")
     parser.add_argument("--flip", action="store_true", help="average with the mirrored image")
@@ -39,6 +44,13 @@ def add_evaluate(commands: Any) -> None:  # noqa: ANN401, argparse's type is pri
     )
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--plot", type=Path, metavar="FILE.png", help="mean IoU against clicks")
+    parser.add_argument("--confusion", type=Path, metavar="FILE.png", help="matrix as a picture")
+    parser.add_argument(
+        "--pictures",
+        type=Path,
+        metavar="DIR",
+        help="for each object image with clicks, truth and mask side by side",
+    )
     parser.add_argument(
         "--plot-with",
         action="append",
@@ -53,18 +65,12 @@ def add_evaluate(commands: Any) -> None:  # noqa: ANN401, argparse's type is pri
 def add_ablate(commands: Any) -> None:  # noqa: ANN401, argparse's type is private
     """Add `mfp ablate`."""
     parser = commands.add_parser("ablate", help="the same with each variant of the modulation")
-    _add_data(parser)
+    add_labelled_data(parser)
     parser.add_argument("--checkpoint", type=Path, metavar="FILE")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.set_defaults(run=_ablate, segmenter="mfp", flip=False, jitter=0.0, seed=0)
-    parser.set_defaults(input_size=None)
-
-
-def _add_data(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--format", choices=_FORMATS, required=True)
-    parser.add_argument("--root", type=Path, required=True)
-    parser.add_argument("--limit", type=int, metavar="N", help="the first N objects only")
+    parser.set_defaults(input_size=None, pictures=None, constants=None)
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -76,6 +82,8 @@ def _evaluate(options: argparse.Namespace) -> None:
     }
     if options.plot:
         _plot(options, report)
+    if options.confusion:
+        _draw_confusion(options.confusion, report)
     _write(report, options.json)
     print(json.dumps(report))
 
@@ -114,7 +122,10 @@ def _segmenter(options: argparse.Namespace, modulation: ModulationConfig | None)
 
     if modulation is None and options.input_size is None and not options.flip:
         return load_segmenter(
-            options.segmenter, checkpoint=options.checkpoint, device=options.device
+            options.segmenter,
+            checkpoint=options.checkpoint,
+            constants=options.constants,
+            device=options.device,
         )
     if options.segmenter != "mfp":
         raise ConfigError(f"--segmenter {options.segmenter}: cannot be changed as mfp can")
@@ -143,10 +154,41 @@ def _scores(options: argparse.Namespace, segmenter: Segmenter, *, label: str = "
 
     targets = islice(READERS[options.format](options.root), options.limit)
     generator = np.random.default_rng(options.seed)
+    show = _saving(options.pictures) if options.pictures else _show_nothing
     return score(
-        click_object(segmenter, target, jitter_px=options.jitter, generator=generator)
+        click_object(segmenter, target, jitter_px=options.jitter, generator=generator, show=show)
         for target in tqdm(targets, unit="object", desc=label or None)
     )
+
+
+def _show_nothing(*measured: object) -> None:
+    """Show nothing."""
+
+
+def _saving(folder: Path) -> Show:
+    """Write a triplet for each object."""
+    import re
+
+    import cv2
+
+    from mfp_model.evaluation.metrics import triplet
+    from mfp_model.files import write_atomically
+
+    def show(target: EvaluationObject, clicks: Sequence[Click], mask: NDArray[np.bool_]) -> None:
+        picture = triplet(target.image, clicks, target.truth, mask)
+        encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
+        name = re.sub(r"[^\w.#-]", "_", target.name)
+        write_atomically(folder / f"{name}.png", encoded.tobytes())
+
+    return show
+
+
+def _draw_confusion(path: Path, report: dict[str, Any]) -> None:
+    from mfp_model.evaluation.plots import plot_confusion
+    from mfp_model.files import write_atomically
+
+    title = f"{report['checkpoint']}, after {report['after_clicks']} clicks"
+    write_atomically(path, plot_confusion(report["confusion"], title=title))
 
 
 def _plot(options: argparse.Namespace, report: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Plots of evaluations: mean IoU against clicks, several runs in one picture."""
+"""Plots of evaluations: several runs in one picture, and sweeps of a constant."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from mfp_model.errors import DataError
+from mfp_model.evaluation.tuning import Tuning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,49 @@ def plot_curves(curves: Sequence[Curve]) -> bytes:
     axes.set(xlabel="clicks", ylabel="mean IoU", ylim=(None, 1.0), xticks=range(1, 21))
     axes.grid(alpha=0.3)
     axes.legend(title="segmenter (AUC)", loc="lower right")
+    return _png(figure)
+
+
+def plot_sweeps(tunings: Mapping[str, Tuning]) -> bytes:
+    """Return a PNG picture of scores against smoothness, one panel for each features' name."""
+    figure = Figure(figsize=(4.5 * len(tunings), 3.8), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(1, len(tunings), squeeze=False, sharey=True)[0]
+    for axes, (name, tuning) in zip(panels, tunings.items(), strict=True):
+        values = list(tuning.sweep)
+        folds = list(zip(*tuning.sweep_by_fold.values(), strict=True))
+        for fold in folds:
+            axes.plot(values, fold, color="tab:grey", linewidth=0.8, alpha=0.6)
+        axes.plot(values, list(tuning.sweep.values()), marker="o", label="all objects")
+        axes.axvline(tuning.config.smoothness, color="tab:red", linestyle="--", label="chosen")
+        axes.set(title=name, xlabel="smoothness λ", xscale="log")
+        axes.set_xticks(values, [f"{value:g}" for value in values])
+        axes.minorticks_off()
+        axes.grid(alpha=0.3)
+    panels[0].set_ylabel("mean IoU over 5 clicks (grey: folds)")
+    panels[-1].legend(loc="lower left")
+    return _png(figure)
+
+
+def plot_confusion(shares: Mapping[str, float], *, title: str) -> bytes:
+    """Return a PNG picture of a confusion matrix as `Scores.confusion` has it."""
+    figure = Figure(figsize=(4.2, 3.6), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    kinds = ("object", "background")
+    table = [[shares[f"{truth}_{mask}"] for mask in kinds] for truth in kinds]
+    axes.imshow(table, cmap="Blues", vmin=0, vmax=1)
+    for row, values in enumerate(table):
+        for column, value in enumerate(values):
+            colour = "white" if value > 0.5 else "black"
+            axes.text(column, row, f"{value:.1%}", ha="center", va="center", color=colour)
+    axes.set(xlabel="mask", ylabel="truth", title=title)
+    axes.set_xticks(range(2), kinds)
+    axes.set_yticks(range(2), kinds, rotation=90, va="center")
+    return _png(figure)
+
+
+def _png(figure: Figure) -> bytes:
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
     return picture.getvalue()

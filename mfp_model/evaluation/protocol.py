@@ -6,8 +6,8 @@ Source: the published evaluation, MFP section 4.2.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,19 +16,33 @@ from mfp_model.click_simulation import PixelClick, next_click
 from mfp_model.clicks import Click
 from mfp_model.errors import DataError
 from mfp_model.evaluation.datasets import EvaluationObject
+from mfp_model.evaluation.metrics import Confusion, boundary_f
 from mfp_model.segmenters import Prediction, Segmenter
 
 MAX_CLICKS = 20
 THRESHOLDS = (0.85, 0.90, 0.95)
+MEASURED_AFTER = 5
+
+Show = Callable[[EvaluationObject, Sequence[Click], NDArray[np.bool_]], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectResult:
-    """IoU after each click, and the seconds that the segmenter took in all."""
+    """What an object's clicks led to.
+
+    Attributes:
+        name: The object's.
+        ious: IoU after each click.
+        seconds: What the segmenter took in all.
+        confusion: Of the mask after `MEASURED_AFTER` clicks, or the last one.
+        boundary_f: Of the same mask.
+    """
 
     name: str
     ious: tuple[float, ...]
     seconds: float
+    confusion: Confusion
+    boundary_f: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +55,14 @@ class Scores:
         miou_at: Mean IoU after 1..20 clicks; an object that is done keeps its last IoU.
         auc: Area under the mean IoU's curve, normalised to 0..1.
         spc_s: Mean seconds per click.
+        median_ms: Median over the objects of their mean milliseconds per click.
+        after_clicks: The number of clicks after which the rest was measured, at most.
+        boundary_f: Mean F-score of the boundary.
+        dice: Mean Dice coefficient.
+        precision: Mean share of the mask that is object.
+        recall: Mean share of the object that is in the mask.
+        accuracy: Mean share of the pixels that are right.
+        confusion: Mean shares of an image's pixels, by truth and mask.
         n_objects: Objects evaluated.
     """
 
@@ -49,6 +71,14 @@ class Scores:
     miou_at: tuple[float, ...]
     auc: float
     spc_s: float
+    median_ms: float
+    after_clicks: int
+    boundary_f: float
+    dice: float
+    precision: float
+    recall: float
+    accuracy: float
+    confusion: dict[str, float]
     n_objects: int
 
 
@@ -63,26 +93,30 @@ def click_object(
     target: EvaluationObject,
     *,
     goal: float = max(THRESHOLDS),
+    max_clicks: int = MAX_CLICKS,
     jitter_px: float = 0.0,
     generator: np.random.Generator | None = None,
+    show: Show = lambda target, clicks, mask: None,
 ) -> ObjectResult:
-    """Return the IoUs after each automatic click, up to 20 or until `goal` is reached.
+    """Return the IoUs after each automatic click, until `goal` is reached.
 
     Args:
         segmenter: What answers.
         target: What is clicked on.
         goal: The IoU to stop at.
+        max_clicks: No object gets more.
         jitter_px: How far a click may land from the deepest point, as people's do; it stays
             in the same kind of error. 0 for the standard protocol.
         generator: Where the jitter comes from; needed with `jitter_px` above 0.
+        show: Called with the mask that is measured and the clicks that led to it.
     """
     clicks: list[Click] = []
     clicked = np.zeros_like(target.truth)
-    mask = np.zeros_like(target.truth)
+    measured = mask = np.zeros_like(target.truth)
     prediction: Prediction | None = None
     ious: list[float] = []
     seconds = 0.0
-    while len(clicks) < MAX_CLICKS and (not ious or ious[-1] < goal):
+    while len(clicks) < max_clicks and (not ious or ious[-1] < goal):
         found = next_click(target.truth, mask, valid=target.valid, clicked=clicked)
         if found is None:
             break
@@ -96,7 +130,16 @@ def click_object(
         mask = prediction.mask
         seconds += time.perf_counter() - started
         ious.append(iou(mask, target.truth, target.valid))
-    return ObjectResult(name=target.name, ious=tuple(ious), seconds=seconds)
+        if len(clicks) <= MEASURED_AFTER:
+            measured = mask
+    show(target, clicks[:MEASURED_AFTER], measured)
+    return ObjectResult(
+        name=target.name,
+        ious=tuple(ious),
+        seconds=seconds,
+        confusion=Confusion.of(measured, target.truth, target.valid),
+        boundary_f=boundary_f(measured, target.truth, target.valid),
+    )
 
 
 def _jittered(
@@ -142,6 +185,14 @@ def score(results: Iterable[ObjectResult]) -> Scores:
         miou_at=tuple(float(value) for value in mean),
         auc=float(np.trapezoid(mean) / (MAX_CLICKS - 1)),
         spc_s=sum(result.seconds for result in collected) / n_clicks,
+        median_ms=float(np.median([1000 * x.seconds / len(x.ious) for x in collected])),
+        after_clicks=MEASURED_AFTER,
+        boundary_f=float(np.mean([result.boundary_f for result in collected])),
+        dice=float(np.mean([result.confusion.dice for result in collected])),
+        precision=float(np.mean([result.confusion.precision for result in collected])),
+        recall=float(np.mean([result.confusion.recall for result in collected])),
+        accuracy=float(np.mean([result.confusion.accuracy for result in collected])),
+        confusion=_mean_shares([result.confusion for result in collected]),
         n_objects=len(collected),
     )
 
@@ -149,3 +200,12 @@ def score(results: Iterable[ObjectResult]) -> Scores:
 def _clicks_until(reached: NDArray[np.bool_]) -> NDArray[np.int64]:
     first = np.asarray(reached.argmax(axis=1), dtype=np.int64) + 1
     return np.where(reached.any(axis=1), first, MAX_CLICKS)
+
+
+def _mean_shares(confusions: Sequence[Confusion]) -> dict[str, float]:
+    """Each entry's mean share of the pixels that count, every image alike."""
+    tables = [asdict(confusion) for confusion in confusions]
+    shares = [
+        {name: n / max(1, sum(table.values())) for name, n in table.items()} for table in tables
+    ]
+    return {name: float(np.mean([share[name] for share in shares])) for name in shares[0]}

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mfp_model.clicks import Click
 from mfp_model.errors import ClickError, ConfigError, ImageError
+from mfp_model.rle import decode_segmentation
 from mfp_model.transforms import Box, LayeredMap
 
 MASK_THRESHOLD = 0.5  # Source: the published evaluation.
-SEGMENTERS = ("mfp",)
+SEGMENTERS = {
+    "mfp": "MFP: the network that carries its map from click to click",
+    "mfp-refined": "MFP, its masks' boundaries moved by a graph cut",
+    "unet": "a ResNet-34 U-Net on image and clicks",
+    "graph-cut": "a graph cut on colours",
+    "graph-cut-deep": "a graph cut on a network's features",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -28,27 +36,35 @@ class Prediction:
         clicks: The clicks it answers, oldest first, image frame.
         layers: The probability map, composed on demand.
         zoom: The box that was looked at last, or None for the whole image.
+        cut: The mask where it is not the map's threshold: a graph cut's, as COCO RLE.
     """
 
     clicks: tuple[Click, ...]
     layers: LayeredMap
     zoom: Box | None = None
+    cut: Mapping[str, Any] | None = None
 
     @property
     def probability_map(self) -> NDArray[np.float32]:
         """Probabilities float32 `[H, W]` in 0..1, image frame; composed at every call."""
-        return self.layers.full()
+        return self.layers.full() if self.layers.layers else self.mask.astype(np.float32)
 
     @property
     def mask(self) -> NDArray[np.bool_]:
         """The object, bool `[H, W]`, image frame; composed at every call."""
+        if self.cut is not None:
+            height, width = self.layers.height, self.layers.width
+            return decode_segmentation(self.cut, height=height, width=width)
         return self.layers.full() > MASK_THRESHOLD
 
     @property
     def score(self) -> float:
-        """Mean probability of the cells inside the mask as last looked at, 0 for none."""
+        """Mean probability of the cells inside the mask as last looked at, 0 for none.
+
+        A cut without probabilities gets 1, or 0 where it is empty.
+        """
         if not self.layers.layers:
-            return 0.0
+            return float(self.cut is not None and self.mask.any())
         values = self.layers.layers[-1].values
         inside = values[values > MASK_THRESHOLD]
         return float(inside.mean(dtype=np.float64)) if inside.size else 0.0
@@ -56,7 +72,8 @@ class Prediction:
     @property
     def n_bytes(self) -> int:
         """Memory held by the maps."""
-        return sum(layer.values.nbytes for layer in self.layers.layers)
+        n_cut = len(self.cut["counts"]) if self.cut else 0
+        return n_cut + sum(layer.values.nbytes for layer in self.layers.layers)
 
 
 class Segmenter(ABC):
@@ -84,6 +101,8 @@ class Segmenter(ABC):
         previous: Prediction | None = None,
     ) -> Iterator[Prediction]:
         """Yield the prediction after each click that `previous` has not answered yet.
+
+        A segmenter to which the way to the clicks makes no difference yields the last one only.
 
         Args:
             image: RGB uint8 `[H, W, 3]`.
@@ -142,21 +161,27 @@ def check_prefix(clicks: tuple[Click, ...], previous: Prediction | None) -> int:
 
 
 def load_segmenter(
-    name: str = "mfp", *, checkpoint: Path | None = None, device: str = "auto"
+    name: str = "mfp",
+    *,
+    checkpoint: Path | None = None,
+    constants: Path | None = None,
+    device: str = "auto",
 ) -> Segmenter:
     """Return a segmenter ready to use.
 
     Args:
         name: One of `SEGMENTERS`.
-        checkpoint: Weights; those shipped with this package by default.
+        checkpoint: Weights, for `graph-cut-deep` those of the features; the shipped ones by
+            default.
+        constants: A file of `mfp tune-graph-cut`, for `graph-cut` and `graph-cut-deep`.
         device: `auto` (CUDA where there is one, else CPU), `cpu`, `cuda` or `cuda:N`.
 
     Raises:
-        ConfigError: Unknown name or device.
+        ConfigError: Unknown name or device, or a file that the segmenter has no use for.
         CheckpointError: The weights cannot be loaded.
     """
     if name not in SEGMENTERS:
         raise ConfigError(f"segmenter {name!r}: expected one of {', '.join(SEGMENTERS)}")
-    from mfp_model.segmenters.mfp import MfpSegmenter  # loads torch
+    from mfp_model.segmenters import loading  # loads torch
 
-    return MfpSegmenter.load(checkpoint, device=device)
+    return loading.load(name, checkpoint=checkpoint, constants=constants, device=device)

@@ -9,6 +9,7 @@ from safetensors import SafetensorError, safe_open
 from mfp_model.errors import CheckpointError
 
 DEFAULT_WEIGHTS = Path(__file__).parent / "compact.safetensors"
+UNET_WEIGHTS = Path(__file__).parent / "unet.safetensors"
 
 
 def weights_version(path: Path) -> str:

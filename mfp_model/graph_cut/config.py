@@ -1,0 +1,74 @@
+"""Constants of the graph cut, as `mfp tune-graph-cut` chooses them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from mfp_model.errors import ConfigError
+
+FEATURES = ("rgb", "deep")
+APPEARANCES = ("mixtures", "centroids")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphCutConfig:
+    """What decides a cut beside image and clicks.
+
+    Attributes:
+        features: What neighbours are compared by: `rgb`, or `deep` for a network's features.
+        smoothness: Lambda, the cost of a boundary between equal neighbours, in nats.
+        appearance: How a pixel is compared with the seeds: `mixtures` of Gaussians, or the
+            distance to the seeds' `centroids`.
+        appearance_weight: Of the appearance, against the other costs.
+        way_weight: Of the way to the seeds, see `mfp_model.graph_cut.unary`.
+        n_refits: How often the mixtures are learned anew from the mask that they led to.
+        seed_radius: How far around a click pixels are seeds, as a share of the long side.
+        coarse_px: Long side of the first level in pixels.
+        band_px: How far the boundary may move at each further level, in its pixels.
+
+    Raises:
+        ConfigError: A value outside its range.
+    """
+
+    features: str = "rgb"
+    smoothness: float = 8.0
+    appearance: str = "mixtures"
+    appearance_weight: float = 0.5
+    way_weight: float = 4.0
+    n_refits: int = 1
+    seed_radius: float = 0.01
+    coarse_px: int = 256
+    band_px: int = 4
+
+    def __post_init__(self) -> None:
+        for name, known in (("features", FEATURES), ("appearance", APPEARANCES)):
+            if getattr(self, name) not in known:
+                value = getattr(self, name)
+                raise ConfigError(f"{name}={value!r}: expected one of {', '.join(known)}")
+        for name in ("smoothness", "appearance_weight", "way_weight"):
+            if not 0 <= getattr(self, name) < 1e6:
+                raise ConfigError(f"{name}={getattr(self, name)}: expected 0..1000000")
+        if not 0 <= self.seed_radius <= 0.2:
+            raise ConfigError(f"seed_radius={self.seed_radius}: expected 0..0.2")
+        for name, low, high in (("n_refits", 0, 20), ("coarse_px", 16, 1024), ("band_px", 1, 64)):
+            if not low <= getattr(self, name) <= high:
+                raise ConfigError(f"{name}={getattr(self, name)}: expected {low}..{high}")
+
+    @staticmethod
+    def default(features: str) -> GraphCutConfig:
+        """Return the constants chosen for `rgb` or `deep` features."""
+        return GraphCutConfig(features=features)
+
+
+def load_config(path: Path) -> GraphCutConfig:
+    """Return the constants that `mfp tune-graph-cut` wrote.
+
+    Raises:
+        ConfigError: The file cannot be read, or has other names or values.
+    """
+    try:
+        return GraphCutConfig(**json.loads(path.read_text())["config"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path}: expected a file of mfp tune-graph-cut, got {error!r}") from None

@@ -1,0 +1,116 @@
+"""Graph cuts as a segmenter, on colours or on a network's features."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mfp_model.clicks import Click, check_clicks
+from mfp_model.graph_cut.config import GraphCutConfig
+from mfp_model.graph_cut.features import FeatureEncoder, load_encoder
+from mfp_model.graph_cut.levels import Ground, segment
+from mfp_model.graph_cut.seeds import OBJECT, seeds_of
+from mfp_model.rle import encode_mask
+from mfp_model.segmenters import (
+    Prediction,
+    Segmenter,
+    check_image,
+    check_prefix,
+    empty_prediction,
+)
+from mfp_model.segmenters.mfp import best_device
+
+_MAX_GROUNDS = 32  # of 3 MB at most each
+
+
+class GraphCutSegmenter(Segmenter):
+    """The cheapest boundary between positive and negative clicks and strokes.
+
+    No seed's pixel ever gets the other label, and each part of the mask has a positive one.
+    """
+
+    def __init__(
+        self, config: GraphCutConfig, encoder: FeatureEncoder | None, *, device: str = "cpu"
+    ) -> None:
+        """Cut with these constants; by the encoder's features, or by colours without one."""
+        self._config = config
+        self._encoder = encoder
+        self._device = device
+        self._grounds: OrderedDict[bytes, Ground] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @classmethod
+    def load(
+        cls, config: GraphCutConfig, *, checkpoint: Path | None = None, device: str = "auto"
+    ) -> GraphCutSegmenter:
+        """Return the segmenter; with deep features, `checkpoint` is what `load_encoder` takes.
+
+        Raises:
+            ConfigError: Unknown device.
+            CheckpointError: The file cannot be loaded.
+        """
+        if config.features == "rgb":
+            return cls(config, None)
+        where = best_device(device)
+        return cls(config, load_encoder(checkpoint, where), device=str(where))
+
+    @property
+    def version(self) -> str:
+        """The features' names, and a few letters of the constants' digest."""
+        constants = json.dumps(dataclasses.asdict(self._config), sort_keys=True)
+        digest = hashlib.sha256(constants.encode()).hexdigest()[:6]
+        features = self._encoder.version if self._encoder else "rgb"
+        return f"graph-cut-{features}-{digest}"
+
+    @property
+    def device(self) -> str:
+        """Where the features come from; the cut itself runs on the CPU."""
+        return self._device
+
+    def rounds(
+        self,
+        image: NDArray[np.uint8],
+        clicks: Sequence[Click],
+        previous: Prediction | None = None,
+    ) -> Iterator[Prediction]:
+        """Yield the prediction after the last click; see `Segmenter.rounds`."""
+        check_image(image)
+        height, width = image.shape[:2]
+        checked = check_clicks(clicks, height=height, width=width)
+        if check_prefix(checked, previous) < len(checked):
+            mask = self._mask(image, checked)
+            yield dataclasses.replace(
+                empty_prediction(image), clicks=checked, cut=encode_mask(mask)
+            )
+
+    def _mask(self, image: NDArray[np.uint8], clicks: tuple[Click, ...]) -> NDArray[np.bool_]:
+        height, width = image.shape[:2]
+        radius = self._config.seed_radius * max(height, width)
+        seeds = seeds_of(clicks, height=height, width=width, radius=radius)
+        if not (seeds.signs == OBJECT).any():
+            return np.zeros((height, width), dtype=np.bool_)
+        return segment(image, self._ground(image), seeds, self._config)
+
+    def _ground(self, image: NDArray[np.uint8]) -> Ground:
+        """The image's, from memory where it was met before."""
+        key = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
+        key += bytes(str(image.shape), "ascii")
+        with self._lock:
+            if key in self._grounds:
+                self._grounds.move_to_end(key)
+                return self._grounds[key]
+        deep = self._encoder.features(image) if self._encoder else None
+        ground = Ground.of(image, deep, self._config)
+        with self._lock:
+            self._grounds[key] = ground
+            while len(self._grounds) > _MAX_GROUNDS:
+                self._grounds.popitem(last=False)
+        return ground

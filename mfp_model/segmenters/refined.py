@@ -1,0 +1,55 @@
+"""MFP with a graph cut behind it: the map's boundary moves to the image's."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mfp_model.clicks import Click
+from mfp_model.graph_cut.config import GraphCutConfig
+from mfp_model.graph_cut.refinement import refined
+from mfp_model.graph_cut.seeds import seeds_of
+from mfp_model.rle import encode_mask
+from mfp_model.segmenters import MASK_THRESHOLD, Prediction, Segmenter
+
+REFINEMENT = GraphCutConfig(smoothness=2.0, band_px=4, seed_radius=0.0)
+
+
+class RefinedSegmenter(Segmenter):
+    """Another segmenter's probability maps as costs of a cut, with clicks as hard seeds."""
+
+    def __init__(self, inner: Segmenter, config: GraphCutConfig = REFINEMENT) -> None:
+        self._inner = inner
+        self._config = config
+
+    @property
+    def version(self) -> str:
+        """The inner segmenter's, marked."""
+        return f"{self._inner.version}-refined"
+
+    @property
+    def device(self) -> str:
+        """Where the inner segmenter computes; the cut runs on the CPU."""
+        return self._inner.device
+
+    def rounds(
+        self,
+        image: NDArray[np.uint8],
+        clicks: Sequence[Click],
+        previous: Prediction | None = None,
+    ) -> Iterator[Prediction]:
+        """Yield the inner segmenter's predictions, each with its cut; see `Segmenter.rounds`."""
+        height, width = image.shape[:2]
+        for prediction in self._inner.rounds(image, clicks, previous):
+            seeds = seeds_of(prediction.clicks, height=height, width=width, radius=0.0)
+            mask = refined(
+                image,
+                prediction.probability_map,
+                seeds,
+                self._config,
+                threshold=MASK_THRESHOLD,
+            )
+            yield dataclasses.replace(prediction, cut=encode_mask(mask))
