@@ -11,11 +11,13 @@ import sys
 import time
 from pathlib import Path
 
+from backend.commands.annotating import add_annotate
 from backend.commands.benching import add_bench
 from backend.commands.connecting import add_connect
 from backend.commands.evaluating import add_ablate, add_evaluate
 from backend.commands.exchanging import add_export_coco, add_import_coco
 from backend.commands.fine_tuning import add_fine_tune, add_models, add_work
+from backend.commands.looking_behind import add_evaluate_loop
 from backend.commands.options import add_segmenter_options
 from backend.commands.training import add_train
 from backend.commands.tuning import add_tune_graph_cut
@@ -63,10 +65,12 @@ def _parser() -> argparse.ArgumentParser:
         add_connect,
         add_export_coco,
         add_import_coco,
+        add_annotate,
         add_bench,
         add_evaluate,
         add_ablate,
         add_tune_graph_cut,
+        add_evaluate_loop,
         add_train,
         add_fine_tune,
         add_models,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -27,6 +27,9 @@ class MaskControl:
         labels: The control's label values, in order.
         labels_name: Name of the generic `<Labels>` control that holds the labels for a plain
             `<Brush>` or `<Polygon>`; None for `<BrushLabels>` and `<PolygonLabels>`.
+        segmenter: Its attribute `segmenter`, what answers clicks; None for the server's.
+        finder: Its attribute `finder`, what answers when predictions are retrieved without
+            clicks; None for nothing.
     """
 
     kind: str
@@ -34,6 +37,8 @@ class MaskControl:
     to_name: str
     labels: tuple[str, ...]
     labels_name: str | None = None
+    segmenter: str | None = None
+    finder: str | None = None
 
     def rows(
         self, shape: Mapping[str, Any], *, label: str | None, common: Mapping[str, Any]
@@ -66,12 +71,15 @@ class LabelConfig:
         labels: Values of all labels that shapes can have, in the document's order, each once;
             a control that draws without labels stands there with its own name.
         aliases: Label values by the alias that results have in their place.
+        seeds: Controls whose strokes are seeds of graph cuts, by name: label values and whether
+            they mean the object.
     """
 
     image_keys: dict[str, str]
     controls: tuple[MaskControl, ...]
     labels: tuple[str, ...]
     aliases: dict[str, str]
+    seeds: dict[str, dict[str, bool]] = field(default_factory=dict)
 
     def control_for(self, image_name: str) -> MaskControl:
         """Return the first mask control of an image: the configuration chooses the form.
@@ -104,17 +112,36 @@ def parse_label_config(xml: str) -> LabelConfig:
         tag.get("name", ""): tag.get("value", "").removeprefix("$") for tag in root.iter("Image")
     }
     generic = {tag.get("toName", ""): tag for tag in root.iter("Labels")}
-    controls = [control for tag in root.iter() if (control := _control(tag, generic))]
+    seeds = {tag.get("name", ""): found for tag in root.iter() if (found := _seeds(tag))}
+    tags = [tag for tag in root.iter() if tag.get("name", "") not in seeds]
+    controls = [control for tag in tags if (control := _control(tag, generic))]
     return LabelConfig(
         image_keys=image_keys,
         controls=tuple(controls),
-        labels=tuple(dict.fromkeys(label for tag in root.iter() for label in _shown(tag, generic))),
+        labels=tuple(dict.fromkeys(label for tag in tags for label in _shown(tag, generic))),
         aliases={
             label.get("alias", ""): label.get("value", "")
             for label in root.iter("Label")
             if label.get("alias")
         },
+        seeds=seeds,
     )
+
+
+def _seeds(tag: ET.Element) -> dict[str, bool]:
+    """A control's labels that have the attribute `seed`, and whether they mean the object.
+
+    Raises:
+        LabelConfigError: The attribute is neither `object` nor `background`.
+    """
+    found = {}
+    for label in tag.findall("Label") if tag.tag == "BrushLabels" else []:
+        kind = label.get("seed")
+        if kind not in (None, "object", "background"):
+            raise LabelConfigError(f"label seed={kind!r:.40}: expected object or background")
+        if kind is not None:
+            found[label.get("value", "")] = kind == "object"
+    return found
 
 
 def _shown(tag: ET.Element, generic: dict[str, ET.Element]) -> tuple[str, ...]:
@@ -129,7 +156,14 @@ def _control(tag: ET.Element, generic: dict[str, ET.Element]) -> MaskControl | N
     name, to_name = tag.get("name", ""), tag.get("toName", "")
     for kind, plain in (("brush", "Brush"), ("polygon", "Polygon")):
         if tag.tag == f"{plain}Labels":
-            return MaskControl(kind=kind, name=name, to_name=to_name, labels=_label_values(tag))
+            return MaskControl(
+                kind=kind,
+                name=name,
+                to_name=to_name,
+                labels=_label_values(tag),
+                segmenter=tag.get("segmenter"),
+                finder=tag.get("finder"),
+            )
         if tag.tag == plain and to_name in generic:
             labels = generic[to_name]
             return MaskControl(
@@ -138,6 +172,8 @@ def _control(tag: ET.Element, generic: dict[str, ET.Element]) -> MaskControl | N
                 to_name=to_name,
                 labels=_label_values(labels),
                 labels_name=labels.get("name", ""),
+                segmenter=tag.get("segmenter"),
+                finder=tag.get("finder"),
             )
     return None
 

@@ -53,6 +53,10 @@ class LabelStudioApi:
         """Make tasks, with their predictions and annotations."""
         self._call("POST", f"/api/projects/{project}/import", body=tasks)
 
+    def add_prediction(self, task: int, prediction: dict[str, Any]) -> None:
+        """Store a prediction of a task: `result`, `score` and `model_version`."""
+        self._call("POST", "/api/predictions/", body={"task": task, **prediction})
+
     def data_values(self, project: int, key: str) -> set[str]:
         """Return the values that a key of the tasks' data has in a project."""
         found, after = set(), -1

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.click_store import ClickStore
+from backend.finding import Finding
 from backend.images import ImageLoader, LoadedImage
-from backend.model_slot import ModelSlot
-from backend.region_versions import RegionVersions
 from backend.request import RegionRequest, TaskRequest
 from backend.response import brush_rows, empty_result, polygon_rows, result
+from backend.segmenter_choice import SegmenterChoice
 from backend.telemetry import Telemetry
 from backend.turns import Place, Region, SupersededError, Turns
 from mfp_model.errors import ImageError
@@ -25,7 +25,6 @@ from mfp_model.segmenters import Prediction, Segmenter
 from mfp_model.specks import remove_specks
 
 _log = logging.getLogger(__name__)
-_WAIT_FOR_WEIGHTS_S = 60.0
 _MAX_PREFETCHES = 32
 
 
@@ -36,8 +35,8 @@ class Predictor:
         self,
         images: ImageLoader,
         store: ClickStore,
-        slot: ModelSlot,
-        versions: RegionVersions,
+        choice: SegmenterChoice,
+        finding: Finding,
         turns: Turns,
         telemetry: Telemetry,
         *,
@@ -46,8 +45,8 @@ class Predictor:
     ) -> None:
         self._images = images
         self._store = store
-        self._slot = slot
-        self._versions = versions
+        self._choice = choice
+        self._finding = finding
         self._turns = turns
         self._telemetry = telemetry
         self._speck_share = speck_share
@@ -56,7 +55,9 @@ class Predictor:
         self._prefetch_places = threading.BoundedSemaphore(_MAX_PREFETCHES)
 
     def results(self, tasks: list[TaskRequest]) -> list[dict[str, Any]]:
-        """Return the entries of `results` for a request's tasks; none for tasks being opened.
+        """Return the entries of `results` for a request's tasks.
+
+        There is none for a task being opened, unless its label configuration has a finder.
 
         Raises:
             ImageError: An image cannot be used, or is not of the size that the page sees.
@@ -65,7 +66,9 @@ class Predictor:
         """
         results = []
         for task in tasks:
-            if task.is_opening:
+            if task.is_opening and task.control and task.control.finder:
+                results.append(self._finding.answer(task, task.control))
+            elif task.is_opening:
                 self._prefetch(task)
             elif task.region is None:
                 results.append(empty_result())
@@ -83,7 +86,7 @@ class Predictor:
                 with self._telemetry.step("image"):
                     image = self._images.load(task.image, task_id=task.task_id)
                 _check_size(image, region)
-                segmenter = self._segmenter(task.project, region)
+                segmenter = self._choice.segmenter(task, region)
                 prediction = self._predict(segmenter, image, region, place)
                 place.check()
                 with self._telemetry.step("mask"):
@@ -97,25 +100,16 @@ class Predictor:
             self._telemetry.superseded(task.task_id)
             return empty_result()
 
-    def _segmenter(self, project: str, region: RegionRequest) -> Segmenter:
-        """The version that the object was begun on, else the one that serves its project."""
-        begun = self._versions.version(region.point_ids)
-        segmenter = self._slot.segmenter(project, begun=begun, wait_s=_WAIT_FOR_WEIGHTS_S)
-        self._versions.remember(region.point_ids, segmenter.version)
-        return segmenter
-
     def _predict(
         self, segmenter: Segmenter, image: LoadedImage, region: RegionRequest, place: Place
     ) -> Prediction:
         known = self._store.longest_prefix(image.digest, segmenter.version, region.clicks)
-        n_done = len(known.clicks) if known else 0
         rounds = segmenter.rounds(image.pixels, region.clicks, known)
         prediction = known
-        for _ in range(n_done, len(region.clicks)):
+        while prediction is None or len(prediction.clicks) < len(region.clicks):
             with self._turns.turn(place), self._telemetry.step("round"):
                 prediction = next(rounds)
             self._store.remember(image.digest, segmenter.version, prediction)
-        assert prediction is not None, "a region has clicks"
         return prediction
 
     def _encoded(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from backend.label_config import LabelConfig, MaskControl, parse_label_config
+from backend.strokes import stroke_clicks
 from mfp_model.clicks import Click
 from mfp_model.errors import MfpError
 
@@ -25,7 +26,8 @@ class RegionRequest:
     """One object being clicked.
 
     Attributes:
-        clicks: Clicks in pixels of the displayed image, oldest first, at least one positive.
+        clicks: Clicks in pixels of the displayed image, seed strokes before them, oldest first,
+            at least one positive.
         point_ids: Label Studio's ids of the clicks, kept while the object is being clicked.
         control: Control that the answer belongs to.
         label: Label of the answer, None where the control has none.
@@ -50,6 +52,7 @@ class TaskRequest:
         project: Label Studio's project id.
         image: Address of the image as the task names it.
         is_opening: True where the page opens the task, False where it asks about clicks.
+        control: Control that masks of the image belong to, None where there is none yet.
         region: The object being clicked, None where there is no positive click.
     """
 
@@ -57,6 +60,7 @@ class TaskRequest:
     project: str
     image: str
     is_opening: bool
+    control: MaskControl | None
     region: RegionRequest | None
 
 
@@ -123,17 +127,23 @@ def _task(
         image.encode()
     except UnicodeEncodeError:
         raise RequestError(f"image address {image[:80]!r}: not Unicode") from None
-    has_positive = points and any(point["is_positive"] for point in points)
+    region = None
+    if points and any(point["is_positive"] for point in points):
+        region = _region(points, config, image_name, task)
     return TaskRequest(
         task_id=str(task.get("id", "")),
         project=project,
         image=image,
         is_opening=points is None,
-        region=_region(points, config.control_for(image_name)) if points and has_positive else None,
+        control=next((one for one in config.controls if one.to_name == image_name), None),
+        region=region,
     )
 
 
-def _region(points: list[Mapping[str, Any]], control: MaskControl) -> RegionRequest:
+def _region(
+    points: list[Mapping[str, Any]], config: LabelConfig, image_name: str, task: Mapping[str, Any]
+) -> RegionRequest:
+    control = config.control_for(image_name)
     width, height = (_size(points[-1], name) for name in ("original_width", "original_height"))
     clicks = tuple(
         Click(
@@ -143,8 +153,9 @@ def _region(points: list[Mapping[str, Any]], control: MaskControl) -> RegionRequ
         )
         for point in points
     )
+    strokes = stroke_clicks(task, config, image_name, height=height, width=width)
     return RegionRequest(
-        clicks=clicks,
+        clicks=(*strokes, *clicks),
         point_ids=frozenset(_point_id(point) for point in points),
         control=control,
         label=_label(points[-1], control),

@@ -28,15 +28,19 @@ def brush_rows(region: RegionRequest, mask: NDArray[np.bool_]) -> list[dict[str,
 
 def polygon_rows(region: RegionRequest, polygons: list[Polygon]) -> list[dict[str, Any]]:
     """Return a mask's parts as polygon regions; points are in pixels."""
-    scale = 100 / np.array([region.width, region.height])
+    size = {"height": region.height, "width": region.width}
     return [
         row
         for polygon in polygons
-        for row in _rows(
-            region,
-            {"points": np.round(polygon * scale, _PERCENT_DIGITS).tolist(), "closed": True},
-        )
+        for row in _rows(region, {"points": polygon_percents(polygon, **size), "closed": True})
     ]
+
+
+def polygon_percents(polygon: Polygon, *, height: int, width: int) -> list[list[float]]:
+    """Return a polygon's points, in pixels, as percent of an image."""
+    scale = 100 / np.array([width, height])
+    percents: list[list[float]] = np.round(polygon * scale, _PERCENT_DIGITS).tolist()
+    return percents
 
 
 def _rows(region: RegionRequest, shape: dict[str, Any]) -> list[dict[str, Any]]:

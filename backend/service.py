@@ -9,6 +9,7 @@ from pathlib import Path
 
 from backend.click_store import ClickStore
 from backend.data_folder import DataFolder
+from backend.finding import Finding
 from backend.image_access import image_sources, label_studio_access
 from backend.images import ImageLoader
 from backend.jobs import JobFigures, JobQueue
@@ -19,6 +20,7 @@ from backend.model_registry import ModelRegistry
 from backend.model_slot import ModelSlot
 from backend.predict import Predictor
 from backend.region_versions import RegionVersions
+from backend.segmenter_loading import Finders, choice_of
 from backend.settings import Settings
 from backend.telemetry import Telemetry
 from backend.trainer import Trainer
@@ -65,15 +67,21 @@ def create_service(
     registry = ModelRegistry(data.models)
     slot = slot or _slot(settings, telemetry, registry)
     slot.start()
+    images = _images(settings, access, telemetry)
     predictor = Predictor(
-        _images(settings, access, telemetry),
+        images,
         ClickStore(
             max_bytes=int(settings.click_cache_mb * _MEGABYTE),
             max_age_s=settings.cache_age_s,
             on_use=telemetry.cache("clicks"),
         ),
-        slot,
-        RegionVersions(data.regions_file),
+        choice_of(settings, slot, RegionVersions(data.regions_file)),
+        Finding(
+            images,
+            Finders(settings, slot).finder,
+            telemetry,
+            polygon_error_px=settings.polygon_error_px,
+        ),
         Turns(
             max_places=settings.max_waiting,
             on_change=telemetry.metrics.waiting.set,

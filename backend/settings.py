@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from backend.environment import EnvironmentReader, Network
 from mfp_model.errors import ConfigError
+from mfp_model.segmenters import SEGMENTERS
 
 CACHE_DIR = Path("~/.cache/label-studio-mfp")
 DATA_DIR = Path("~/.local/share/label-studio-mfp")
@@ -24,7 +24,7 @@ CLOUD_HOSTS = (
     "*.blob.core.windows.net",
 )
 LOG_FORMATS = ("text", "json")
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+INPAINTERS = ("telea", "navier-stokes", "lama", "mat")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,11 @@ class Settings:
         max_waiting: `MFP_MAX_WAITING`, requests in work or in line per worker; more get "busy".
         log_format: `MFP_LOG_FORMAT`, text or json.
         checkpoint: `MFP_CHECKPOINT`, weights; empty for the shipped ones.
+        segmenter: `MFP_SEGMENTER`, what answers clicks where the label configuration does not say;
+            by project id, `""` for all others.
+        constants: `MFP_CONSTANTS`, of graph cuts on colours, a file of `mfp tune-graph-cut`.
+        inpainter: `MFP_INPAINTER`, fills what finders take out; lama and mat need their weights
+            in `MFP_CACHE_DIR`.
         device: `MFP_DEVICE`, auto, cpu, cuda or cuda:N.
         n_torch_threads: `MFP_TORCH_THREADS`, CPU threads per worker; 0 for all cores.
         max_megapixels: `MFP_MAX_MEGAPIXELS`, larger images are refused by their header.
@@ -79,6 +84,9 @@ class Settings:
     max_waiting: int = 12
     log_format: str = "text"
     checkpoint: Path | None = None
+    segmenter: Mapping[str, str] = field(default_factory=dict)
+    constants: Path | None = None
+    inpainter: str = "telea"
     device: str = "auto"
     n_torch_threads: int = 0
     max_megapixels: float = 50.0
@@ -118,7 +126,18 @@ class Settings:
             raise ConfigError(
                 f"MFP_LOG_FORMAT={self.log_format!r}: expected one of {', '.join(LOG_FORMATS)}"
             )
-        for name, file in (("MFP_CHECKPOINT", self.checkpoint), ("MFP_CA_BUNDLE", self.ca_bundle)):
+        for segmenter in self.segmenter.values():
+            if segmenter not in SEGMENTERS:
+                known = ", ".join(SEGMENTERS)
+                raise ConfigError(f"MFP_SEGMENTER={segmenter!r}: expected one of {known}")
+        if self.inpainter not in INPAINTERS:
+            known = ", ".join(INPAINTERS)
+            raise ConfigError(f"MFP_INPAINTER={self.inpainter!r}: expected one of {known}")
+        for name, file in (
+            ("MFP_CHECKPOINT", self.checkpoint),
+            ("MFP_CONSTANTS", self.constants),
+            ("MFP_CA_BUNDLE", self.ca_bundle),
+        ):
             if file is not None and not file.is_file():
                 raise ConfigError(f"{name}={str(file)!r}: no such file")
         for name, folder in (
@@ -145,7 +164,7 @@ class Settings:
         Raises:
             ConfigError: A value that cannot be read, is outside its range, or names no file.
         """
-        read, plain = _Reader(environ), cls()
+        read, plain = EnvironmentReader(environ), cls()
         return cls(
             label_studio_url=read.text("LABEL_STUDIO_URL").rstrip("/"),
             label_studio_api_key=read.text("LABEL_STUDIO_API_KEY"),
@@ -156,6 +175,9 @@ class Settings:
             max_waiting=int(read.number("MFP_MAX_WAITING", plain.max_waiting, low=1)),
             log_format=read.text("MFP_LOG_FORMAT") or plain.log_format,
             checkpoint=read.path("MFP_CHECKPOINT"),
+            segmenter=read.by_project("MFP_SEGMENTER"),
+            constants=read.path("MFP_CONSTANTS"),
+            inpainter=read.text("MFP_INPAINTER") or plain.inpainter,
             device=read.text("MFP_DEVICE") or plain.device,
             n_torch_threads=int(read.number("MFP_TORCH_THREADS", plain.n_torch_threads, low=0)),
             max_megapixels=read.number("MFP_MAX_MEGAPIXELS", plain.max_megapixels, low=0.000001),
@@ -179,52 +201,3 @@ class Settings:
             speck_share=read.number("MFP_SPECK_SHARE", plain.speck_share, low=0, high=1),
             polygon_error_px=read.number("MFP_POLYGON_ERROR_PX", plain.polygon_error_px, low=0),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    environ: Mapping[str, str]
-
-    def text(self, name: str) -> str:
-        return self.environ.get(name, "").strip()
-
-    def path(self, name: str) -> Path | None:
-        text = self.text(name)
-        return Path(text) if text else None
-
-    def switch(self, name: str) -> bool:
-        text = self.text(name).lower()
-        if text not in ("", "0", "1", "false", "true", "no", "yes"):
-            raise ConfigError(f"{name}={text!r}: expected true or false")
-        return text in ("1", "true", "yes")
-
-    def items(self, name: str) -> tuple[str, ...]:
-        return tuple(item.strip().lower() for item in self.text(name).split(",") if item.strip())
-
-    def paths(self, name: str) -> tuple[Path, ...]:
-        return tuple(Path(item) for item in self.text(name).split(os.pathsep) if item)
-
-    def counts(self, name: str) -> dict[str, int]:
-        found = {}
-        for item in self.items(name):
-            project, _, count = item.rpartition(":")
-            if not count.isdecimal() or not (project.isdecimal() or not project):
-                raise ConfigError(f"{name}: {item!r}: expected N or PROJECT:N")
-            found[project] = int(count)
-        return found
-
-    def networks(self, name: str) -> tuple[Network, ...]:
-        try:
-            return tuple(ipaddress.ip_network(item) for item in self.items(name))
-        except ValueError as error:
-            raise ConfigError(f"{name}: {error}; expected ranges such as 10.0.0.0/8") from None
-
-    def number(self, name: str, default: float, *, low: float, high: float = float("inf")) -> float:
-        text = self.text(name)
-        try:
-            value = float(text) if text else float(default)
-        except ValueError:
-            raise ConfigError(f"{name}={text!r}: expected a number") from None
-        if not low <= value <= high:
-            raise ConfigError(f"{name}={text}: expected {low:g} <= value <= {high:g}")
-        return value

@@ -27,8 +27,8 @@ from urllib3.exceptions import (
 )
 from urllib3.util import Timeout, Url, parse_url
 
+from backend.environment import Network
 from backend.label_studio_access import LabelStudioAccess
-from backend.settings import Network
 from mfp_model.errors import ImageError
 
 _CHUNK_BYTES = 1 << 18

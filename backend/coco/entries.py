@@ -65,6 +65,8 @@ class TaskReader:
             for region in regions_of(annotation.result, entries.left_out):
                 if isinstance(region, DataError):
                     entries.problems.append(f"task {task.id}: {annotation.name}: {region}")
+                elif self._config is not None and region.from_name in self._config.seeds:
+                    entries.left_out["seed strokes"] += 1
                 else:
                     regions.append((annotation, region))
         images = self._images(task, [region for _, region in regions], entries)

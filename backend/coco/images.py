@@ -6,12 +6,12 @@ import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from PIL import Image
 
 from backend.image_decoding import decode_image, read_header
-from backend.image_sources import ImageSources
 from mfp_model.errors import ImageError
 
 MODES = ("copy", "link", "none")
@@ -28,11 +28,21 @@ class PlacedImage:
     height: int
 
 
+class ImageFiles(Protocol):
+    """What reads images, such as `backend.image_sources.ImageSources`."""
+
+    def read(self, address: str, task_id: str) -> bytes:
+        """Return a file's content."""
+
+    def mounted(self, address: str) -> Path | None:
+        """Return where the file lies on this machine, None where it does not."""
+
+
 class ImagePlacer:
     """Puts the tasks' images into the export's folder."""
 
     def __init__(
-        self, sources: ImageSources, folder: Path, *, mode: str, max_megapixels: float
+        self, sources: ImageFiles, folder: Path, *, mode: str, max_megapixels: float
     ) -> None:
         self._sources = sources
         self._folder = folder

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from backend import brush_rle
+from backend.finding import hidden_mark
 from backend.label_config import LabelConfig, MaskControl
 from mfp_model.errors import DataError
 from mfp_model.rle import decode_segmentation
@@ -112,7 +113,7 @@ def _rows(
     mask = decode_segmentation(
         annotation.get("segmentation"), height=image.height, width=image.width
     )
-    score = annotation.get("score")
+    score, order = annotation.get("score"), annotation.get("order")
     return control.rows(
         {"format": "rle", "rle": brush_rle.encode(mask)},
         label=name if control.labels else None,
@@ -122,5 +123,6 @@ def _rows(
             "original_height": image.height,
             "image_rotation": 0,
             **({"score": score} if isinstance(score, (int, float)) else {}),
+            **(hidden_mark(order) if isinstance(order, int) else {}),
         },
     )

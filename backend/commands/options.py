@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mfp_model.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mfp_model.inpainting.finders import Finder
+    from mfp_model.inpainting.inpainters import Inpainter
+    from mfp_model.inpainting.loop import LoopConfig
 
 _FORMATS = ("grabcut", "berkeley", "davis", "sbd", "bsds500", "coco")
 
@@ -25,6 +31,57 @@ def add_segmenter_options(parser: argparse.ArgumentParser) -> None:
         "--constants", type=Path, metavar="FILE", help="of a graph cut, by mfp tune-graph-cut"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+
+
+def add_finder_options(parser: argparse.ArgumentParser) -> None:
+    """Add what finds objects without clicks, and what is behind them."""
+    parser.add_argument("--finder", choices=("mfp", "deeplab"), default="mfp")
+    parser.add_argument(
+        "--checkpoint", type=Path, metavar="FILE", help="of the finder; default: shipped or fetched"
+    )
+    parser.add_argument(
+        "--inpainter", choices=("telea", "navier-stokes", "lama", "mat"), default="telea"
+    )
+    parser.add_argument(
+        "--inpainter-weights", type=Path, metavar="FILE", help="of lama and mat, TorchScript"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=4, help="how often something is removed; 0: only find"
+    )
+    parser.add_argument("--removal", choices=("surest", "all"), default="surest")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+
+
+def finder_of(options: argparse.Namespace) -> Finder:
+    """Return the finder that the options name."""
+    from backend.fetch_weights import fetch_weights
+    from backend.settings import Settings
+    from mfp_model.inpainting.loading import load_finder
+
+    checkpoint = options.checkpoint
+    if options.finder == "deeplab" and checkpoint is None:
+        folder = Settings.from_env(options.environment).cache_dir
+        checkpoint = fetch_weights("deeplab-resnet101", folder)
+    return load_finder(options.finder, checkpoint=checkpoint, device=options.device)
+
+
+def inpainter_of(options: argparse.Namespace) -> Inpainter:
+    """Return the inpainter that the options name."""
+    from backend.fetch_weights import fetch_weights
+    from backend.settings import Settings
+    from mfp_model.inpainting.inpainters import load_inpainter
+
+    weights = options.inpainter_weights
+    if options.inpainter in ("lama", "mat") and weights is None:
+        weights = fetch_weights(options.inpainter, Settings.from_env(options.environment).cache_dir)
+    return load_inpainter(options.inpainter, weights=weights, device=options.device)
+
+
+def loop_config_of(options: argparse.Namespace) -> LoopConfig:
+    """Return how the loop goes."""
+    from mfp_model.inpainting.loop import LoopConfig
+
+    return LoopConfig(max_rounds=options.rounds, removal=options.removal)
 
 
 def add_labelled_data(parser: argparse.ArgumentParser) -> None:

@@ -20,10 +20,10 @@ SMOOTHNESSES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 _AXES: tuple[tuple[str, tuple[float | int | str, ...]], ...] = (
     ("smoothness", SMOOTHNESSES),
     ("way_weight", (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)),
-    ("appearance_weight", (0.0, 0.1, 0.25, 0.5, 1.0)),
+    ("appearance_weight", (0.0, 0.03, 0.1, 0.25, 0.5, 1.0)),
     ("appearance", ("mixtures", "centroids")),
     ("n_refits", (0, 1, 3)),
-    ("seed_radius", (0.005, 0.01, 0.02, 0.04)),
+    ("seed_radius", (0.0, 0.01, 0.02)),  # no more: a small object would be all seed
 )
 
 Make = Callable[[GraphCutConfig], Segmenter]

@@ -17,7 +17,8 @@ class GraphCutConfig:
     """What decides a cut beside image and clicks.
 
     Attributes:
-        features: What neighbours are compared by: `rgb`, or `deep` for a network's features.
+        features: What seeds and other pixels are compared by: `rgb`, or `deep` for a network's
+            features.
         smoothness: Lambda, the cost of a boundary between equal neighbours, in nats.
         appearance: How a pixel is compared with the seeds: `mixtures` of Gaussians, or the
             distance to the seeds' `centroids`.
@@ -33,12 +34,12 @@ class GraphCutConfig:
     """
 
     features: str = "rgb"
-    smoothness: float = 8.0
+    smoothness: float = 16.0
     appearance: str = "mixtures"
     appearance_weight: float = 0.5
     way_weight: float = 4.0
-    n_refits: int = 1
-    seed_radius: float = 0.01
+    n_refits: int = 3
+    seed_radius: float = 0.02
     coarse_px: int = 256
     band_px: int = 4
 

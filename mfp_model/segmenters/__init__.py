@@ -23,6 +23,7 @@ SEGMENTERS = {
     "unet": "a ResNet-34 U-Net on image and clicks",
     "graph-cut": "a graph cut on colours",
     "graph-cut-deep": "a graph cut on a network's features",
+    "inpaint": "objects found by MFP's automatic clicks, and those behind them",
 }
 
 

@@ -7,9 +7,12 @@ from pathlib import Path
 from mfp_model.checkpoint import load_checkpoint
 from mfp_model.errors import ConfigError
 from mfp_model.graph_cut.config import GraphCutConfig, load_config
+from mfp_model.inpainting.inpainters import OpenCvInpainter
+from mfp_model.inpainting.loop import LoopConfig
 from mfp_model.network import UNET
 from mfp_model.segmenters import Segmenter
 from mfp_model.segmenters.graph_cut import GraphCutSegmenter
+from mfp_model.segmenters.inpainting import InpaintingSegmenter
 from mfp_model.segmenters.mfp import MfpSegmenter
 from mfp_model.segmenters.refined import RefinedSegmenter
 from mfp_model.weights import DEFAULT_WEIGHTS, UNET_WEIGHTS
@@ -21,8 +24,16 @@ def load(name: str, *, checkpoint: Path | None, constants: Path | None, device: 
         return _graph_cut(name, checkpoint=checkpoint, constants=constants, device=device)
     if constants is not None:
         raise ConfigError(f"constants {constants}: segmenter {name} has no use for them")
-    network = _network(name, checkpoint, device)
-    return RefinedSegmenter(network) if name == "mfp-refined" else network
+    return dressed(name, _network(name, checkpoint, device))
+
+
+def dressed(name: str, network: Segmenter) -> Segmenter:
+    """Return the segmenter of that name around a network's: itself, or with more to it."""
+    if name == "mfp-refined":
+        return RefinedSegmenter(network)
+    if name == "inpaint":
+        return InpaintingSegmenter(network, OpenCvInpainter("telea"), LoopConfig())
+    return network
 
 
 def _network(name: str, checkpoint: Path | None, device: str) -> MfpSegmenter:

@@ -53,6 +53,7 @@ def test_every_field_has_a_variable(tmp_path: Path) -> None:
     assert settings.label_studio_url == "https://labels.example"
     assert settings.image_hosts == ("*.example.com", "images.example")
     assert settings.asks_for_password
+    assert settings.segmenter == {"": "unet", "14": "graph-cut"}
     assert settings.train_every == {"": 20, "14": 0}
     assert settings.train_replay == (tmp_path, tmp_path)
     changed = [

@@ -1,0 +1,86 @@
+"""`mfp annotate`: every object on many images, those behind others too."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backend.commands.options import add_finder_options, finder_of, inpainter_of, loop_config_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from mfp_model.inpainting.loop import LayeredObject
+
+_PROBLEMS_CODE = 2  # done, but not all of it
+_SHOWN_PROBLEMS = 20
+
+
+def add_annotate(commands: Any) -> None:  # noqa: ANN401, argparse's type is private
+    """Add the command."""
+    parser = commands.add_parser("annotate", help="find every object on many images")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "--project", type=int, metavar="ID", help="of the settings' Label Studio: predictions"
+    )
+    source.add_argument("--folder", type=Path, metavar="DIR", help="of images, into --out")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="COCO folder")
+    parser.add_argument("--label", default="Object", help="where the finder knows no classes")
+    add_finder_options(parser)
+    parser.set_defaults(run=_annotate)
+
+
+def _annotate(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from backend.annotating import Annotator, images_of
+    from backend.image_access import image_sources, label_studio_access, label_studio_api
+    from backend.label_config import parse_label_config
+    from backend.settings import Settings
+    from mfp_model.errors import ConfigError
+    from mfp_model.inpainting.loop import find_layers
+
+    if (options.folder is None) != (options.out is None):
+        raise ConfigError("--folder and --out: expected both, or --project")
+    settings = Settings.from_env(options.environment)
+    finder, inpainter, config = finder_of(options), inpainter_of(options), loop_config_of(options)
+
+    def find(image: NDArray[np.uint8]) -> list[LayeredObject]:
+        return find_layers(image, finder, inpainter, config)
+
+    rounds = f"{config.max_rounds}{config.removal[0]}"
+    annotator = Annotator(
+        find=find,
+        version=f"{finder.version}-{inpainter.version}-{rounds}",
+        max_megapixels=settings.max_megapixels,
+    )
+    if options.folder is not None:
+        with tqdm(total=len(images_of(options.folder)), unit="image") as bar:
+            summary = annotator.folder(
+                options.folder, options.out, label=options.label, report=lambda: _tick(bar)
+            )
+    else:
+        api = label_studio_api(settings)
+        with tqdm(total=api.n_tasks(options.project), unit="task") as bar:
+            summary = annotator.project(
+                api,
+                options.project,
+                parse_label_config(api.label_config(options.project)),
+                image_sources(settings, label_studio_access(settings)),
+                polygon_error_px=settings.polygon_error_px,
+                report=lambda: _tick(bar),
+            )
+    told = dataclasses.asdict(summary)
+    for problem in (problems := told.pop("problems"))[:_SHOWN_PROBLEMS]:
+        print(problem, file=sys.stderr)
+    print(json.dumps({**told, "problems": len(problems)}))
+    return _PROBLEMS_CODE if problems else 0
+
+
+def _tick(bar: Any) -> None:  # noqa: ANN401, tqdm is imported when it runs
+    bar.update()

@@ -1,0 +1,111 @@
+"""Mean IoU of the classes of VOC 2012, with objects behind others and without."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mfp_model.errors import DataError
+from mfp_model.inpainting.finders import VOC_CLASSES
+from mfp_model.inpainting.loop import LayeredObject
+
+_IGNORED = 255
+_OBJECT = "object"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class VocImage:
+    """A photo and its classes by pixel.
+
+    Attributes:
+        name: For reports.
+        image: RGB uint8 `[H, W, 3]`.
+        classes: uint8 `[H, W]`: 0 background, 1 to 20 as in `VOC_CLASSES`, 255 does not count.
+    """
+
+    name: str
+    image: NDArray[np.uint8]
+    classes: NDArray[np.uint8]
+
+
+def read_voc(root: Path, *, split: str = "val") -> Iterator[VocImage]:
+    """Yield the images of a split of VOC 2012's segmentation task.
+
+    Args:
+        root: `VOC2012`, with `JPEGImages`, `SegmentationClass` and `ImageSets/Segmentation`.
+        split: Name of the list.
+
+    Raises:
+        DataError: A list, image or truth is missing or damaged.
+    """
+    path = root / "ImageSets" / "Segmentation" / f"{split}.txt"
+    try:
+        names = path.read_text().split()
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}") from None
+    for name in names:
+        try:
+            with Image.open(root / "JPEGImages" / f"{name}.jpg") as file:
+                image = np.asarray(file.convert("RGB"))
+            with Image.open(root / "SegmentationClass" / f"{name}.png") as file:
+                classes = np.asarray(file)  # a palette's indices are the classes
+        except OSError as error:
+            raise DataError(f"{root}: image {name} of {path.name}: {error}") from None
+        if classes.ndim != 2 or classes.shape != image.shape[:2]:
+            raise DataError(f"{name}: classes {classes.shape}, expected {image.shape[:2]}")
+        yield VocImage(name=name, image=image, classes=classes)
+
+
+class ClassIou:
+    """Collects pixels by truth and answer; the mean IoU over the classes that occur."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = tuple(names)
+        self._counts = np.zeros((len(names), len(names)), dtype=np.int64)
+
+    def add(self, truth: NDArray[np.uint8], answer: NDArray[np.uint8]) -> None:
+        """Count an image's pixels, both uint8 `[H, W]`; those with truth 255 do not count."""
+        valid = truth != _IGNORED
+        pairs = truth[valid].astype(np.int64) * len(self._names) + answer[valid]
+        self._counts += np.bincount(pairs, minlength=self._counts.size).reshape(self._counts.shape)
+
+    def by_class(self) -> dict[str, float]:
+        """Return the IoU of each class that occurs in truth or answers."""
+        common = np.diag(self._counts)
+        union = self._counts.sum(axis=0) + self._counts.sum(axis=1) - common
+        return {
+            name: float(common[index] / union[index])
+            for index, name in enumerate(self._names)
+            if union[index]
+        }
+
+    def mean(self) -> float:
+        """Return the mean of `by_class`."""
+        return float(np.mean(list(self.by_class().values())))
+
+
+def class_names(*, knows_classes: bool) -> tuple[str, ...]:
+    """Return VOC's classes, or background and object for finders that know none."""
+    return VOC_CLASSES if knows_classes else (VOC_CLASSES[0], _OBJECT)
+
+
+def class_map(
+    layers: Sequence[LayeredObject], shape: tuple[int, int], *, knows_classes: bool
+) -> NDArray[np.uint8]:
+    """Return each pixel's class uint8 `[H, W]`, what is in front over what is behind.
+
+    Args:
+        layers: Objects, front first.
+        shape: Of the image.
+        knows_classes: Whether objects have VOC's labels.
+    """
+    classes = np.zeros(shape, dtype=np.uint8)
+    for layer in reversed(layers):
+        label = layer.found.label
+        classes[layer.found.mask] = VOC_CLASSES.index(label) if knows_classes and label else 1
+    return classes

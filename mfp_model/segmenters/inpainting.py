@@ -1,0 +1,119 @@
+"""Segment-and-inpaint as a segmenter: clicks choose among what was found, in front and behind."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mfp_model.clicks import Click, check_clicks
+from mfp_model.inpainting.finders import ClickFinder
+from mfp_model.inpainting.inpainters import Inpainter
+from mfp_model.inpainting.loop import LayeredObject, LoopConfig, find_layers
+from mfp_model.rle import decode_segmentation, encode_mask
+from mfp_model.segmenters import (
+    Prediction,
+    Segmenter,
+    check_image,
+    check_prefix,
+    empty_prediction,
+)
+
+_MAX_IMAGES = 64
+
+_Found = list[dict[str, object]]
+
+
+class InpaintingSegmenter(Segmenter):
+    """A click takes the front object there; a negative click on that, the one behind it.
+
+    The objects of an image are found at its first click. Where none lies under a click, the
+    segmenter inside answers.
+    """
+
+    def __init__(self, inner: Segmenter, inpainter: Inpainter, config: LoopConfig) -> None:
+        self._inner = inner
+        self._finder = ClickFinder(inner)
+        self._inpainter = inpainter
+        self._config = config
+        self._known: OrderedDict[bytes, _Found] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @property
+    def version(self) -> str:
+        """The inner segmenter's and the inpainter's."""
+        return f"{self._inner.version}-inpaint-{self._inpainter.version}"
+
+    @property
+    def device(self) -> str:
+        """Where the inner segmenter computes."""
+        return self._inner.device
+
+    def rounds(
+        self,
+        image: NDArray[np.uint8],
+        clicks: Sequence[Click],
+        previous: Prediction | None = None,
+    ) -> Iterator[Prediction]:
+        """Yield the prediction after the last click; see `Segmenter.rounds`."""
+        check_image(image)
+        height, width = image.shape[:2]
+        checked = check_clicks(clicks, height=height, width=width)
+        if check_prefix(checked, previous) == len(checked):
+            return
+        mask = _chosen(self._masks(image), checked)
+        if mask is None:
+            mask = self._inner.segment(image, checked).mask
+        yield dataclasses.replace(empty_prediction(image), clicks=checked, cut=encode_mask(mask))
+
+    def _masks(self, image: NDArray[np.uint8]) -> Iterator[NDArray[np.bool_]]:
+        """The objects of the image, front first, from memory where it was met before."""
+        key = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
+        key += str(image.shape).encode()
+        with self._lock:
+            found = self._known.get(key)
+        if found is None:
+            layers = find_layers(image, self._finder, self._inpainter, self._config)
+            found = [_packed(layer) for layer in layers]
+            with self._lock:
+                self._known[key] = found
+                while len(self._known) > _MAX_IMAGES:
+                    self._known.popitem(last=False)
+        height, width = image.shape[:2]
+        for rle in found:
+            yield decode_segmentation(rle, height=height, width=width)
+
+
+def _packed(layer: LayeredObject) -> dict[str, object]:
+    return encode_mask(layer.found.mask)
+
+
+def _chosen(
+    masks: Iterator[NDArray[np.bool_]], clicks: Sequence[Click]
+) -> NDArray[np.bool_] | None:
+    """The first object under each positive click and under no negative one, all joined.
+
+    None where a positive click has no such object.
+    """
+    union: NDArray[np.bool_] | None = None
+    wanted = [click for click in clicks if click.is_positive]
+    for mask in masks:
+        if not wanted:
+            break
+        if any(_lies_on(mask, click) for click in clicks if not click.is_positive):
+            continue
+        hit = [click for click in wanted if _lies_on(mask, click)]
+        if hit:
+            union = mask if union is None else union | mask
+            wanted = [click for click in wanted if click not in hit]
+    return None if wanted else union
+
+
+def _lies_on(mask: NDArray[np.bool_], click: Click) -> bool:
+    row, column = min(int(click.y), mask.shape[0] - 1), min(int(click.x), mask.shape[1] - 1)
+    return bool(mask[row, column])
