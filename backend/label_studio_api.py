@@ -53,6 +53,12 @@ class LabelStudioApi:
         """Make tasks, with their predictions and annotations."""
         self._call("POST", f"/api/projects/{project}/import", body=tasks)
 
+    def retrieve_predictions(self, project: int, tasks: list[int]) -> None:
+        """Ask the connected backend for predictions of tasks, as the Data Manager does."""
+        query = f"id=retrieve_tasks_predictions&project={project}"
+        chosen = {"selectedItems": {"all": False, "included": tasks}, "project": str(project)}
+        self._call("POST", f"/api/dm/actions?{query}", body=chosen)
+
     def add_prediction(self, task: int, prediction: dict[str, Any]) -> None:
         """Store a prediction of a task: `result`, `score` and `model_version`."""
         self._call("POST", "/api/predictions/", body={"task": task, **prediction})

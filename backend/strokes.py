@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from backend import brush_rle
+from backend.brush_value import brush_alpha
 from backend.label_config import LabelConfig
 from mfp_model.clicks import Click, Stroke
 from mfp_model.errors import DataError
@@ -36,6 +36,7 @@ def stroke_clicks(
 
     Raises:
         DataError: A stroke is damaged, or of an image of another size.
+        BrushRleError: Its RLE is.
     """
     clicks = [
         _click(row, signs, height=height, width=width)
@@ -59,14 +60,15 @@ def _click(
 ) -> Click | None:
     """The stroke around its deepest pixel; None for one without a pixel or a known label."""
     value = row.get("value")
-    rle = value.get("rle") if isinstance(value, dict) else None
-    if not isinstance(rle, list):
-        raise DataError(f"stroke {row.get('id')!r:.40}: expected a brush RLE")
+    if not isinstance(value, dict):
+        raise DataError(f"stroke {row.get('id')!r:.40}: expected a brush")
     if (row.get("original_width"), row.get("original_height")) != (width, height):
         raise DataError(f"stroke {row.get('id')!r:.40}: of an image of another size")
-    mask = brush_rle.decode(rle, height=height, width=width) >= _OPAQUE
-    labels = value.get("brushlabels") if isinstance(value, dict) else None
-    signed = [signs[label] for label in labels or () if label in signs]
+    mask = brush_alpha(value, height=height, width=width) >= _OPAQUE
+    labels = value.get("brushlabels")
+    signed = [
+        signs[label] for label in (labels if isinstance(labels, list) else []) if label in signs
+    ]
     if not signed or not mask.any():
         return None
     row_px, column_px = _deepest(mask)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backend import brush_rle
+from backend.brush_value import brush_alpha
 from backend.coco.regions import MaskRegion
 from mfp_model.errors import DataError, MfpError
 from mfp_model.polygons import polygon_iou, polygons_of
@@ -82,11 +82,11 @@ def _as_coco(
 
 
 def _brush_mask(region: MaskRegion) -> NDArray[np.bool_]:
-    rle, form = region.value.get("rle"), region.value.get("format")
-    if form != "rle" or not isinstance(rle, list):
+    form = region.value.get("format")
+    if form != "rle":
         raise DataError(f"brush format={form!r:.20}: expected rle")
     try:
-        alpha = brush_rle.decode(rle, height=region.height, width=region.width)
+        alpha = brush_alpha(region.value, height=region.height, width=region.width)
     except MfpError as error:
         raise DataError(str(error)) from None
     return alpha >= ALPHA_THRESHOLD

@@ -64,8 +64,14 @@ class Finder(ABC):
         """What answers carry as their model version."""
 
     @abstractmethod
-    def find(self, image: NDArray[np.uint8]) -> list[FoundObject]:
-        """Return the objects of an RGB image uint8 `[H, W, 3]`."""
+    def find(self, image: NDArray[np.uint8], within: Mask | None = None) -> list[FoundObject]:
+        """Return the objects of an image.
+
+        Args:
+            image: RGB uint8 `[H, W, 3]`.
+            within: What has changed since the objects were found, bool `[H, W]`; those that do
+                not reach into it may be left out. None for a new image.
+        """
 
 
 class ClickFinder(Finder):
@@ -84,12 +90,14 @@ class ClickFinder(Finder):
         """The segmenter's."""
         return self._segmenter.version
 
-    def find(self, image: NDArray[np.uint8]) -> list[FoundObject]:
+    def find(self, image: NDArray[np.uint8], within: Mask | None = None) -> list[FoundObject]:
         """Return the objects, see `Finder.find`."""
         height, width = image.shape[:2]
         found: list[FoundObject] = []
         for x, y in _from_the_middle(self._grid):
             click = Click(x=x * width, y=y * height)
+            if within is not None and not within[int(click.y), int(click.x)]:
+                continue
             if any(one.mask[int(click.y), int(click.x)] for one in found):
                 continue
             candidate = self._at(image, click)
@@ -140,7 +148,7 @@ class DeepLabFinder(Finder):
         """The file's name."""
         return self._path.stem
 
-    def find(self, image: NDArray[np.uint8]) -> list[FoundObject]:
+    def find(self, image: NDArray[np.uint8], within: Mask | None = None) -> list[FoundObject]:
         """Return the objects, see `Finder.find`."""
         height, width = image.shape[:2]
         scale = _DEEPLAB_PX / min(height, width)

@@ -16,6 +16,7 @@ from mfp_model.inpainting.inpainters import Inpainter
 REMOVALS = ("all", "surest")
 _SAME_IOU = 0.5
 _KNOWN_SHARE = 0.8  # of an object, found again: the same one
+_HIDDEN_SHARE = 0.05  # of an object, behind what was removed
 _GROWTH = 0.02  # of the long side: how much more than the object is taken out, its shadow's rim
 
 Mask = NDArray[np.bool_]
@@ -81,9 +82,9 @@ def find_layers(
     known: list[LayeredObject] = []
     gone = np.zeros(image.shape[:2], dtype=np.bool_)
     removed: set[int] = set()
-    scene = image
+    scene, changed = image, None
     for order in range(config.max_rounds + 1):
-        for found in finder.find(scene):
+        for found in finder.find(scene, changed):
             _take_in(known, found, order, gone)
         left = [index for index in range(len(known)) if index not in removed]
         if not left or order == config.max_rounds:
@@ -91,7 +92,8 @@ def find_layers(
         chosen = left if config.removal == "all" else left[:1]
         removed.update(chosen)
         hole = np.any([known[index].found.mask for index in chosen], axis=0)
-        scene = inpainter.inpaint(scene, _grown(hole))
+        changed = _grown(hole)
+        scene = inpainter.inpaint(scene, changed)
         gone |= hole
     return sorted(known, key=lambda one: one.order)
 
@@ -114,14 +116,20 @@ def _take_in(known: list[LayeredObject], found: FoundObject, order: int, gone: M
     for index, one in enumerate(known):
         overlap = int((one.found.mask & found.mask).sum())
         covers = overlap >= _KNOWN_SHARE * max(1, int(one.found.mask.sum()))
-        if covers and order and int((found.mask & ~one.found.mask & gone).sum()) > 0.05 * area:
+        if (
+            covers
+            and order
+            and int((found.mask & ~one.found.mask & gone).sum()) > _HIDDEN_SHARE * area
+        ):
             longer = replace(found, mask=one.found.mask | found.mask)
             known[index] = replace(one, found=longer, order=order)
             return
         is_same = mask_iou(one.found.mask, found.mask) >= _SAME_IOU
         if is_same or covers or overlap >= _KNOWN_SHARE * area:
             return
-    known.append(LayeredObject(found=found, order=order, visible=found.mask & ~gone))
+    was_covered = int((found.mask & gone).sum()) > _HIDDEN_SHARE * area
+    place = order if was_covered else 0  # else it was there to be seen, and only overlooked
+    known.append(LayeredObject(found=found, order=place, visible=found.mask & ~gone))
 
 
 def _grown(mask: Mask) -> Mask:

@@ -111,12 +111,27 @@ class LabelingPage:
     def erase(self, x: float, y: float, to_x: float, to_y: float) -> None:
         """Drag the eraser over the selected mask."""
         self.page.click("[aria-label=eraser]")
+        self._drag(x, y, to_x, to_y)
+
+    def _drag(self, x: float, y: float, to_x: float, to_y: float) -> None:
         box = self._image_box()
         across, down = box["width"] / 100, box["height"] / 100
         self.page.mouse.move(box["x"] + x * across, box["y"] + y * down)
         self.page.mouse.down()
         self.page.mouse.move(box["x"] + to_x * across, box["y"] + to_y * down, steps=8)
         self.page.mouse.up()
+
+    def paint(self, label: str, x: float, y: float, to_x: float, to_y: float) -> None:
+        """Paint a stroke with a label, and leave it."""
+        self.page.get_by_text(label, exact=True).first.click()
+        self._drag(x, y, to_x, to_y)
+        self.page.wait_for_timeout(300)  # the page makes a region of it a moment later
+        self.page.keyboard.press("Escape")
+
+    def wait_for_draft(self) -> None:
+        """Wait until the page has saved what was drawn."""
+        with self.page.expect_response(lambda r: "/drafts" in r.url):
+            pass
 
     def start_training(self, project: int) -> None:
         """Press Start Training in the project's settings."""
