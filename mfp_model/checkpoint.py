@@ -23,6 +23,7 @@ from mfp_model.network import UNET, ClickNetwork, MfpNetwork, NetworkConfig
 from mfp_model.unet import MFPResNetUNet
 
 FORMAT = "label-studio-mfp/1"
+_SCALE = "#scale"  # behind the name of a tensor in 8 bits: its scales
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -60,25 +61,32 @@ def build_network(config: NetworkConfig) -> ClickNetwork:
     return MFPResNetUNet(config) if config.backbone == UNET else MfpNetwork(config)
 
 
-def save_checkpoint(checkpoint: Checkpoint, path: Path, *, half: bool = False) -> None:
+def save_checkpoint(checkpoint: Checkpoint, path: Path, *, bits: int = 32) -> None:
     """Write the checkpoint to `path`, atomically.
 
     Args:
         checkpoint: What to write.
         path: The file.
-        half: Store matrices and kernels in 16 bits, half the size; loading widens them. Vectors
-            (biases, normalisation statistics) stay in 32: small, and some exceed 16 bits.
+        bits: 32; or 16 or 8 for matrices and kernels, which loading widens. Vectors (biases,
+            normalisation statistics) stay in 32: small, and some exceed 16 bits. With 8, each of
+            a kernel's outputs has a scale of its own.
 
     Raises:
         CheckpointError: A tensor has values that are not finite.
     """
+    assert bits in (32, 16, 8)
     weights = {}
     for name, tensor in checkpoint.weights.items():
         stored = tensor.detach().cpu().contiguous()
-        if half and stored.is_floating_point() and stored.ndim > 1:
+        is_large = stored.is_floating_point() and stored.ndim > 1
+        if is_large and bits == 16:
             stored = stored.half()
         if not bool(torch.isfinite(stored).all()):
             raise CheckpointError(f"{path}: {name} has values that are not finite; not written")
+        if is_large and bits == 8:
+            scale = stored.flatten(1).abs().amax(dim=1).clamp_min(1e-12) / 127
+            weights[name + _SCALE] = scale
+            stored = (stored / _like(scale, stored)).round().to(torch.int8)
         weights[name] = stored
     metadata = {
         "format": FORMAT,
@@ -100,7 +108,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            weights = {name: _widened(file.get_tensor(name)) for name in file.keys()}
+            stored = {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"checkpoint {path}: not a safetensors file ({error})") from None
     if metadata.get("format") != FORMAT:
@@ -111,15 +119,27 @@ def load_checkpoint(path: Path) -> Checkpoint:
         return Checkpoint(
             version=metadata["version"],
             config=_config_from_dict(json.loads(metadata["config"])),
-            weights=weights,
+            weights=_widened(stored),
             origin=json.loads(metadata["origin"]),
         )
     except (KeyError, TypeError, ValueError, ConfigError) as error:
         raise CheckpointError(f"checkpoint {path}: unusable metadata ({error!r})") from None
 
 
-def _widened(tensor: Tensor) -> Tensor:
-    return tensor.to(torch.float32) if tensor.is_floating_point() else tensor
+def _widened(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    weights = {}
+    for name, tensor in stored.items():
+        if name.endswith(_SCALE):
+            continue
+        if name + _SCALE in stored:
+            tensor = tensor.float() * _like(stored[name + _SCALE], tensor)
+        weights[name] = tensor.to(torch.float32) if tensor.is_floating_point() else tensor
+    return weights
+
+
+def _like(scale: Tensor, kernel: Tensor) -> Tensor:
+    """The outputs' scales in a shape that multiplies their kernels."""
+    return scale.view(-1, *[1] * (kernel.ndim - 1))
 
 
 def _config_from_dict(values: dict[str, Any]) -> NetworkConfig:

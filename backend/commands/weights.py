@@ -11,8 +11,13 @@ from typing import Any
 def add_convert(commands: Any) -> None:  # noqa: ANN401, argparse's type is private
     """Add `mfp convert`."""
     parser = commands.add_parser("convert", help="a published checkpoint into one of ours")
-    parser.add_argument("published", type=Path, metavar="PUBLISHED.pth")
+    parser.add_argument(
+        "published", type=Path, metavar="FILE", help="published, .pth; or ours, to make it smaller"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.safetensors")
+    parser.add_argument(
+        "--bits", type=int, choices=(32, 16, 8), default=32, help="of kernels; default: 32"
+    )
     parser.set_defaults(run=_convert)
 
 
@@ -36,11 +41,12 @@ def add_fetch_weights(commands: Any) -> None:  # noqa: ANN401, argparse's type i
 
 
 def _convert(options: argparse.Namespace) -> None:
-    from mfp_model.checkpoint import save_checkpoint
+    from mfp_model.checkpoint import load_checkpoint, save_checkpoint
     from mfp_model.published import load_published
 
-    checkpoint = load_published(options.published)
-    save_checkpoint(checkpoint, options.out)
+    is_ours = options.published.suffix == ".safetensors"
+    checkpoint = (load_checkpoint if is_ours else load_published)(options.published)
+    save_checkpoint(checkpoint, options.out, bits=options.bits)
     n_parameters = sum(tensor.numel() for tensor in checkpoint.weights.values())
     answer = {"backbone": checkpoint.config.backbone, "numbers": n_parameters}
     print(json.dumps({**answer, "bytes": options.out.stat().st_size}))

@@ -87,7 +87,7 @@ class _FineTuning:
         tuned = load_checkpoint(job.work / "tuned.safetensors")
         new, decision, checkpoint = self._best_blend(tuned, corrections, old)
         told = self._manifest(checkpoint, corrections, old, new, decision)
-        save_checkpoint(checkpoint, job.out, half=True)
+        save_checkpoint(checkpoint, job.out, bits=16)
         write_report(
             job.report,
             told=told,
@@ -172,7 +172,7 @@ class _FineTuning:
         tried = []
         for index, share in enumerate(BLENDS):
             path = self._job.work / f"tuned.{share:g}.safetensors"
-            save_checkpoint(_blended(self._base, tuned, share), path, half=True)
+            save_checkpoint(_blended(self._base, tuned, share), path, bits=16)
             checkpoint = load_checkpoint(path)  # what is judged is what will be served
 
             def report(done: float, before: int = index) -> None:

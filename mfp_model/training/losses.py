@@ -101,7 +101,11 @@ def dice_loss(logits: Tensor, truth: Tensor) -> Tensor:
 
 
 def nearness_to_edge(truth: Tensor) -> Tensor:
-    """Return 1 at the object's edge, falling as a Gaussian of the distance to it, `[B, H, W]`."""
-    is_object = truth > 0
+    """Return 1 at the object's edge, falling as a Gaussian of the distance to it, `[B, H, W]`.
+
+    Where the crop ends is no edge.
+    """
+    reach = int(4 * _EDGE_PX)
+    is_object = F.pad((truth > 0).float()[:, None], (reach,) * 4, mode="replicate")[:, 0] > 0
     distance = torch.where(is_object, depths(is_object), depths(~is_object)) - 1
-    return torch.exp(-0.5 * (distance / _EDGE_PX) ** 2)
+    return torch.exp(-0.5 * (distance / _EDGE_PX) ** 2)[:, reach:-reach, reach:-reach]

@@ -191,7 +191,7 @@ def _write_weights(job: TrainingJob, run: Run, told: dict[str, Any]) -> None:
         origin={**told, "n_seen": run.state.n_seen, "n_drawn": run.state.n_drawn * ranks.n_ranks()},
     )
     if ranks.rank() == 0:
-        save_checkpoint(checkpoint, job.out, half=True)
+        save_checkpoint(checkpoint, job.out, bits=16)
 
 
 def _log_mean(path: Path, steps: list[Mapping[str, float]]) -> None:

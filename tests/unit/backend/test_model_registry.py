@@ -66,7 +66,7 @@ def test_a_checkpoint_file_is_taken_with_what_lies_beside_it(
     (tmp_path / "mine.json").write_text('{"passes": false}')
     assert registry.add_file(path) == registry.add_file(path) == "tiny-1"
     assert registry.version("tiny-1").manifest["passes"] is False
-    save_checkpoint(tiny_checkpoint, path, half=True)
+    save_checkpoint(tiny_checkpoint, path, bits=16)
     with pytest.raises(RegistryError, match="other weights"):
         registry.add_file(path)
 

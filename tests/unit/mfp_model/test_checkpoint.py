@@ -23,10 +23,28 @@ def test_what_is_saved_comes_back(tiny_checkpoint: Checkpoint, tmp_path: Path) -
 
 def test_half_precision_halves_the_file(tiny_checkpoint: Checkpoint, tmp_path: Path) -> None:
     save_checkpoint(tiny_checkpoint, tmp_path / "full")
-    save_checkpoint(tiny_checkpoint, tmp_path / "half", half=True)
+    save_checkpoint(tiny_checkpoint, tmp_path / "half", bits=16)
     sizes = [(tmp_path / name).stat().st_size for name in ("half", "full")]
     assert sizes[0] < 0.55 * sizes[1]
     assert load_checkpoint(tmp_path / "half").network() is not None
+
+
+def test_eight_bits_quarter_the_file_and_keep_each_kernel_close(
+    tiny_checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    path = tmp_path / "small"
+    save_checkpoint(tiny_checkpoint, path, bits=8)
+    save_checkpoint(tiny_checkpoint, tmp_path / "full")
+    assert path.stat().st_size < 0.3 * (tmp_path / "full").stat().st_size
+    loaded = load_checkpoint(path).weights
+    assert loaded.keys() == tiny_checkpoint.weights.keys()
+    for name, tensor in tiny_checkpoint.weights.items():
+        if tensor.ndim < 2:
+            assert torch.equal(loaded[name], tensor), name
+            continue
+        largest = tensor.flatten(1).abs().amax(dim=1)
+        error = (loaded[name] - tensor).flatten(1).abs().amax(dim=1)
+        assert bool((error <= largest / 127 / 2 + 1e-6).all()), name
 
 
 def test_a_failed_write_leaves_the_old_file(
@@ -88,7 +106,7 @@ def test_statistics_beyond_16_bits_survive_and_what_is_not_finite_is_refused(
         weights[name] = torch.full_like(weights[name], value)
         path = tmp_path / f"{value}.safetensors"
         if value == 1e6:
-            save_checkpoint(replace(tiny_checkpoint, weights=weights), path, half=True)
+            save_checkpoint(replace(tiny_checkpoint, weights=weights), path, bits=16)
             assert torch.equal(load_checkpoint(path).weights[name], weights[name])
         else:
             with pytest.raises(CheckpointError, match="not finite"):

@@ -9,6 +9,7 @@ from scipy.io import savemat
 from mfp_model.errors import DataError
 from mfp_model.evaluation.ablation import VARIANTS, as_table
 from mfp_model.evaluation.datasets import READERS, EvaluationObject
+from mfp_model.evaluation.metrics import Confusion
 from mfp_model.evaluation.plots import Curve, plot_curves
 from mfp_model.evaluation.protocol import ObjectResult, click_object, iou, score
 from tests.fakes import DiskSegmenter
@@ -16,7 +17,12 @@ from tests.unit.mfp_model.coco_folder import make_coco_folder, make_sbd_folder
 
 
 def _result(*ious: float) -> ObjectResult:
-    return ObjectResult(name="o", ious=ious, seconds=0.1 * len(ious))
+    confusion = Confusion(
+        object_object=2, object_background=1, background_object=1, background_background=4
+    )
+    return ObjectResult(
+        name="o", ious=ious, seconds=0.1 * len(ious), confusion=confusion, boundary_f=0.5
+    )
 
 
 def test_clicks_until_each_threshold_are_counted() -> None:

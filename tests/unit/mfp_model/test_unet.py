@@ -1,0 +1,77 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from mfp_model.checkpoint import Checkpoint, build_network, save_checkpoint
+from mfp_model.clicks import Click
+from mfp_model.errors import ConfigError
+from mfp_model.network import UNET, NetworkConfig, run_round
+from mfp_model.segmenters import load_segmenter
+from mfp_model.segmenters.mfp import MfpSegmenter
+from mfp_model.unet import MFPResNetUNet
+
+_CONFIG = NetworkConfig(backbone=UNET, input_size=64)
+
+
+@pytest.fixture(scope="module")
+def network() -> MFPResNetUNet:
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        return MFPResNetUNet(_CONFIG).eval()
+
+
+def test_has_the_parameters_of_a_resnet_34_and_a_small_decoder(network: MFPResNetUNet) -> None:
+    assert 22e6 < sum(parameter.numel() for parameter in network.parameters()) < 27e6
+    assert network.conv1.in_channels == 5
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (32, 96)])
+def test_logits_have_the_inputs_size(network: MFPResNetUNet, height: int, width: int) -> None:
+    maps = torch.zeros(2, 2, height, width)
+    assert network(torch.rand(2, 3, height, width), maps, maps).shape == (2, height, width)
+
+
+def test_previous_maps_make_no_difference_and_clicks_do(network: MFPResNetUNet) -> None:
+    image, clicks = torch.rand(1, 3, 64, 64), torch.tensor([[[20.0, 30.0, 1.0]]])
+    with torch.no_grad():
+        one = run_round(network, image, torch.zeros(1, 64, 64), clicks)
+        other = run_round(network, image, torch.rand(1, 64, 64), clicks)
+        elsewhere = run_round(network, image, torch.zeros(1, 64, 64), clicks + 20)
+    assert torch.equal(one, other)
+    assert not torch.allclose(one, elsewhere)
+
+
+def test_gradients_reach_the_click_channels(network: MFPResNetUNet) -> None:
+    click_maps = torch.zeros(1, 2, 64, 64, requires_grad=True)
+    network(torch.rand(1, 3, 64, 64), torch.zeros(1, 2, 64, 64), click_maps).sum().backward()
+    assert click_maps.grad is not None
+    assert float(click_maps.grad.abs().sum()) > 0
+
+
+def test_is_a_segmenter_like_the_others(
+    network: MFPResNetUNet, photo: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    checkpoint = Checkpoint(version="u-1", config=_CONFIG, weights=network.state_dict())
+    save_checkpoint(checkpoint, tmp_path / "u.safetensors", bits=8)
+    segmenter = load_segmenter("unet", checkpoint=tmp_path / "u.safetensors", device="cpu")
+    clicks = [Click(x=50, y=40), Click(x=5, y=5, is_positive=False)]
+    first = segmenter.segment(photo, clicks[:1])
+    again = segmenter.segment(photo, clicks, first)
+    assert (again.mask == segmenter.segment(photo, clicks).mask).all()
+    with pytest.raises(ConfigError, match="resnet34_unet"):
+        load_segmenter("mfp", checkpoint=tmp_path / "u.safetensors", device="cpu")
+
+
+def test_the_shipped_weights_are_used(photo: NDArray[np.uint8]) -> None:
+    segmenter = load_segmenter("unet", device="cpu")
+    assert isinstance(segmenter, MfpSegmenter)
+    assert segmenter.segment(photo, [Click(x=50, y=40)]).mask.any()
+
+
+def test_networks_are_built_by_name() -> None:
+    assert isinstance(build_network(_CONFIG), MFPResNetUNet)
+    with pytest.raises(ConfigError, match="resnet34_unet"):
+        NetworkConfig(backbone="unet")
