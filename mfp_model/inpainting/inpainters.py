@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from pathlib import Path
 
@@ -180,9 +181,11 @@ def _script(path: Path, device: torch.device) -> torch.jit.ScriptModule:
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file")
     try:
-        script: torch.jit.ScriptModule = torch.jit.load(  # type: ignore[no-untyped-call]
-            str(path), map_location=device
-        )
+        with warnings.catch_warnings():  # deprecated, but it is what LaMa is published as
+            warnings.simplefilter("ignore", FutureWarning)
+            script: torch.jit.ScriptModule = torch.jit.load(  # type: ignore[no-untyped-call]
+                str(path), map_location=device
+            )
     except (RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise CheckpointError(f"{path}: expected a TorchScript file ({reason})") from None
