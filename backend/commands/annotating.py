@@ -38,7 +38,8 @@ def add_annotate(commands: Any) -> None:  # noqa: ANN401, argparse's type is pri
 def _annotate(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from backend.annotating import Annotator, images_of
+    from backend.annotating import Annotator, annotate_project
+    from backend.coco.annotating import annotate_folder, images_of
     from backend.image_access import image_sources, label_studio_access, label_studio_api
     from backend.label_config import parse_label_config
     from backend.settings import Settings
@@ -61,13 +62,18 @@ def _annotate(options: argparse.Namespace) -> int:
     )
     if options.folder is not None:
         with tqdm(total=len(images_of(options.folder)), unit="image") as bar:
-            summary = annotator.folder(
-                options.folder, options.out, label=options.label, report=lambda: _tick(bar)
+            summary = annotate_folder(
+                annotator,
+                options.folder,
+                options.out,
+                label=options.label,
+                report=lambda: _tick(bar),
             )
     else:
         api = label_studio_api(settings)
         with tqdm(total=api.n_tasks(options.project), unit="task") as bar:
-            summary = annotator.project(
+            summary = annotate_project(
+                annotator,
                 api,
                 options.project,
                 parse_label_config(api.label_config(options.project)),

@@ -15,73 +15,13 @@ from numpy.typing import NDArray
 from mfp_model.graph_cut.config import GraphCutConfig
 from mfp_model.graph_cut.cut import cut_band, cut_grid
 from mfp_model.graph_cut.features import at_positions
+from mfp_model.graph_cut.ground import Ground, coarse_size, contrast_of, resized
 from mfp_model.graph_cut.seeds import Seeds
 from mfp_model.graph_cut.unary import Appearance, appearance_of, way_cost
 
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
-_FLOOR_SHARE = 0.02  # of the features' variance: what every direction of a mixture has at least
 _MAX_PAIRS = 200_000  # looked at for a median
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Ground:
-    """What an image's cuts have in common, whatever is clicked.
-
-    Boundaries follow the colours even with deep features, which are too coarse for them: on 14
-    photos that was worth 0.07 of the mean IoU over five clicks.
-
-    Attributes:
-        pixels: The coarse level, RGB float64 `[h, w, 3]` in 0..1.
-        features: What appearances are learned from, `[h, w, D]`.
-        right: Colours' squared differences to the pixel on the right over the median, `[h, w]`.
-        down: The same to the pixel below, `[h, w]`.
-        floor: The least variance of an appearance.
-    """
-
-    pixels: Floats
-    features: Floats
-    right: Floats
-    down: Floats
-    floor: float
-
-    @staticmethod
-    def of(image: NDArray[np.uint8], deep: Floats | None, config: GraphCutConfig) -> Ground:
-        """Return the ground of an image.
-
-        Args:
-            image: RGB uint8 `[H, W, 3]`.
-            deep: A network's features `[h', w', D]`, None for colours.
-            config: Says how small the coarse level is.
-        """
-        height, width = coarse_size(image.shape[0], image.shape[1], config.coarse_px)
-        pixels = _resized(image, height, width).astype(np.float64) / 255
-        features = pixels
-        if deep is not None:
-            y, x = np.mgrid[:height, :width].reshape(2, -1) + 0.5
-            features = at_positions(deep, y / height, x / width).reshape(height, width, -1)
-        right, down = np.zeros((height, width)), np.zeros((height, width))
-        right[:, :-1] = (np.diff(pixels, axis=1) ** 2).sum(axis=2)
-        down[:-1] = (np.diff(pixels, axis=0) ** 2).sum(axis=2)
-        scale = _contrast(np.concatenate([right[:, :-1].reshape(-1), down[:-1].reshape(-1)]))
-        return Ground(
-            pixels=pixels,
-            features=features,
-            right=right / scale,
-            down=down / scale,
-            floor=max(1e-6, _FLOOR_SHARE * float(features.var(axis=(0, 1)).mean())),
-        )
-
-    @property
-    def n_bytes(self) -> int:
-        """Memory held."""
-        return 2 * self.right.nbytes + self.pixels.nbytes + self.features.nbytes
-
-
-def coarse_size(height: int, width: int, long_side: int) -> tuple[int, int]:
-    """Return rows and columns at which the long side has at most `long_side` pixels."""
-    scale = min(1.0, long_side / max(height, width))
-    return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def segment(image: NDArray[np.uint8], ground: Ground, seeds: Seeds, config: GraphCutConfig) -> Mask:
@@ -95,7 +35,7 @@ def segment(image: NDArray[np.uint8], ground: Ground, seeds: Seeds, config: Grap
     """
     mask, costs = _coarse_cut(ground, seeds, config)
     for height, width in sizes(image.shape[0], image.shape[1], config.coarse_px):
-        level = _resized(image, height, width)
+        level = resized(image, height, width)
         seeded = seeds.on(height, width)
         mask = follow(level, _at_size(mask, height, width), seeded, costs.at, config)
     return with_seed(mask, seeds.on(*mask.shape))
@@ -126,7 +66,7 @@ def follow(
     costs = cost_at(pixels[inside] / 255.0, (rows + 0.5) / height, (columns + 0.5) / width)
     first, second = _neighbours(band)
     squared = ((pixels[first] / 255.0 - pixels[second] / 255.0) ** 2).sum(axis=1)
-    weights = config.smoothness * np.exp(-squared / _level_contrast(level))
+    weights = config.smoothness * np.exp(-squared / _levelcontrast_of(level))
     return cut_band(mask, band, costs, seeded.reshape(-1)[inside], (first, second, weights))
 
 
@@ -227,24 +167,11 @@ def _neighbours(band: Mask) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return np.concatenate(first), np.concatenate(second)
 
 
-def _level_contrast(level: NDArray[np.uint8]) -> float:
+def _levelcontrast_of(level: NDArray[np.uint8]) -> float:
     """The median of squared differences between neighbours, over some of the rows."""
     step = max(1, level.shape[0] * level.shape[1] // _MAX_PAIRS)
     rows = level[::step].astype(np.float64) / 255
-    return _contrast((np.diff(rows, axis=1) ** 2).sum(axis=2).reshape(-1))
-
-
-def _contrast(squared: Floats) -> float:
-    """The median, or where most neighbours are equal the mean, of squared differences."""
-    if not squared.size:
-        return 1.0
-    return float(np.median(squared)) or float(squared.mean()) or 1.0
-
-
-def _resized(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    if image.shape[:2] == (height, width):
-        return image
-    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    return contrast_of((np.diff(rows, axis=1) ** 2).sum(axis=2).reshape(-1))
 
 
 def _at_size(mask: Mask, height: int, width: int) -> Mask:

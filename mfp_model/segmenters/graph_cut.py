@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from mfp_model.clicks import Click, check_clicks
 from mfp_model.graph_cut.config import GraphCutConfig
 from mfp_model.graph_cut.features import FeatureEncoder, load_encoder
-from mfp_model.graph_cut.levels import Ground, segment
+from mfp_model.graph_cut.ground import Ground
+from mfp_model.graph_cut.levels import segment
 from mfp_model.graph_cut.seeds import OBJECT, seeds_of
 from mfp_model.rle import encode_mask
 from mfp_model.segmenters import (

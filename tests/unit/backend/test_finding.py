@@ -12,9 +12,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from backend.annotating import Annotator, images_of
+from backend.annotating import AnnotateSummary, Annotator, annotate_project
 from backend.app import create_app
 from backend.brush_rle import decode
+from backend.coco.annotating import annotate_folder, images_of
 from backend.coco.importing import CocoImport, prefixed
 from backend.coco.predictions import read_folder
 from backend.finding import prediction
@@ -109,6 +110,13 @@ def test_a_finder_that_cannot_be_had_is_an_error_on_the_status_page(
     assert words in client.get("/").data.decode()
 
 
+def _run(
+    annotator: Annotator, photos: Path, out: Path, ticks: list[int] | None = None
+) -> AnnotateSummary:
+    told = [] if ticks is None else ticks
+    return annotate_folder(annotator, photos, out, label="Thing", report=lambda: told.append(1))
+
+
 class TestFolders:
     """`mfp annotate --folder`."""
 
@@ -137,8 +145,12 @@ class TestFolders:
 
     def test_becomes_coco_that_other_commands_read(self, photos: Path, tmp_path: Path) -> None:
         ticks: list[int] = []
-        summary = self._annotator([]).folder(
-            photos, tmp_path / "out", label="Thing", report=lambda: ticks.append(1)
+        summary = annotate_folder(
+            self._annotator([]),
+            photos,
+            tmp_path / "out",
+            label="Thing",
+            report=lambda: ticks.append(1),
         )
         assert (summary.images, summary.objects, summary.hidden) == (3, 6, 3)
         assert len(ticks) == 4
@@ -164,19 +176,25 @@ class TestFolders:
     def test_one_that_was_cut_goes_on(self, photos: Path, tmp_path: Path) -> None:
         seen: list[tuple[int, ...]] = []
         with pytest.raises(KeyboardInterrupt):
-            self._annotator(seen, stop_at=2).folder(
-                photos, tmp_path / "out", label="Thing", report=lambda: None
+            annotate_folder(
+                self._annotator(seen, stop_at=2),
+                photos,
+                tmp_path / "out",
+                label="Thing",
+                report=lambda: None,
             )
         assert not (tmp_path / "out").exists()
-        summary = self._annotator(seen).folder(
-            photos, tmp_path / "out", label="Thing", report=lambda: None
+        summary = annotate_folder(
+            self._annotator(seen), photos, tmp_path / "out", label="Thing", report=lambda: None
         )
         assert len(seen) == 3
         assert (summary.images, summary.skipped) == (1, 3)
 
     def test_other_folders_are_left_alone(self, photos: Path, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="exists"):
-            self._annotator([]).folder(tmp_path / "photos", photos, label="x", report=lambda: None)
+            annotate_folder(
+                self._annotator([]), tmp_path / "photos", photos, label="x", report=lambda: None
+            )
         (tmp_path / "none").mkdir()
         with pytest.raises(ImageError, match="no image"):
             images_of(tmp_path / "none")
@@ -208,7 +226,8 @@ def test_a_projects_tasks_get_predictions_once() -> None:
 
     ticks: list[int] = []
     annotator = Annotator(find=_layers, version="v-1", max_megapixels=1)
-    summary = annotator.project(
+    summary = annotate_project(
+        annotator,
         Api(LabelStudioAccess(url="", api_key="", timeout_s=1)),
         1,
         parse_label_config(_CONFIG.format(kind="BrushLabels", finder="mfp")),
