@@ -12,7 +12,7 @@ from backend.commands.options import add_labelled_data
 
 if TYPE_CHECKING:
     from mfp_model.graph_cut.config import GraphCutConfig
-    from mfp_model.segmenters import Segmenter
+    from mfp_model.graph_cut.features import FeatureEncoder
 
 
 def add_tune_graph_cut(commands: Any) -> None:  # noqa: ANN401, argparse's type is private
@@ -43,18 +43,26 @@ def _tune(options: argparse.Namespace) -> None:
     from mfp_model.evaluation.tuning import tune
     from mfp_model.files import write_atomically
     from mfp_model.graph_cut.config import GraphCutConfig
+    from mfp_model.graph_cut.features import load_encoder
     from mfp_model.segmenters.graph_cut import GraphCutSegmenter
+    from mfp_model.segmenters.mfp import best_device
 
     if options.folds < 2:
         raise ConfigError(f"--folds {options.folds}: expected at least 2")
     objects = list(islice(READERS[options.format](options.root), options.limit))
 
-    def make(config: GraphCutConfig) -> Segmenter:
-        return GraphCutSegmenter.load(config, checkpoint=options.checkpoint, device=options.device)
-
     tunings = {}
     kinds = ("rgb", "deep") if options.features == "both" else (options.features,)
     for features in kinds:
+        encoder = None
+        if features == "deep":
+            encoder = load_encoder(options.checkpoint, best_device(options.device))
+
+        def make(
+            config: GraphCutConfig, encoder: FeatureEncoder | None = encoder
+        ) -> GraphCutSegmenter:
+            return GraphCutSegmenter(config, encoder)
+
         start = GraphCutConfig.default(features)
         found = tune(start, make, objects, n_folds=options.folds, report=_print)
         tunings[features] = found

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
+import threading
+from collections import OrderedDict
 from pathlib import Path
 
 import cv2
@@ -21,14 +24,21 @@ from mfp_model.weights import DEFAULT_WEIGHTS
 _LONG_SIDE_PX = 512
 _STRIDE = 32
 _N_COMPONENTS = 12
+_MAX_KEPT = 64  # images, of 1.6 MB at most each
+_NORMALISATION = (IMAGE_MEAN, IMAGE_STD)
 
 
 class FeatureEncoder:
-    """A network's features of a whole image, reduced to those that tell most about it."""
+    """A network's features of a whole image, reduced to those that tell most about it.
+
+    Those of the newest images are kept.
+    """
 
     def __init__(self, encoder: nn.Module, *, version: str, device: torch.device) -> None:
         self._encoder = encoder.eval().to(device)
         self._device = device
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[bytes, NDArray[np.float64]] = OrderedDict()
         self.version = version
 
     def features(self, image: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -37,6 +47,20 @@ class FeatureEncoder:
         Every position's features are scaled to length 1 and projected on the image's own
         principal components; their variances add up to 1.
         """
+        key = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
+        key += str(image.shape).encode()
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        found = self._computed(image)
+        with self._lock:
+            self._kept[key] = found
+            while len(self._kept) > _MAX_KEPT:
+                self._kept.popitem(last=False)
+        return found
+
+    def _computed(self, image: NDArray[np.uint8]) -> NDArray[np.float64]:
         height, width = image.shape[:2]
         scale = _LONG_SIDE_PX / max(height, width)
         size = [max(1, round(side * scale / _STRIDE)) * _STRIDE for side in (width, height)]
@@ -47,9 +71,6 @@ class FeatureEncoder:
         with torch.inference_mode():
             found = F.normalize(self._encoder((inputs - mean) / std)[0].float(), dim=0)
         return _principal(found.permute(1, 2, 0).cpu().numpy().astype(np.float64))
-
-
-_NORMALISATION = (IMAGE_MEAN, IMAGE_STD)
 
 
 def load_encoder(path: Path | None, device: torch.device) -> FeatureEncoder:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import threading
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -29,8 +27,6 @@ from mfp_model.segmenters import (
 )
 from mfp_model.segmenters.mfp import best_device
 
-_MAX_GROUNDS = 32  # of 3 MB at most each
-
 
 class GraphCutSegmenter(Segmenter):
     """The cheapest boundary between positive and negative clicks and strokes.
@@ -45,8 +41,6 @@ class GraphCutSegmenter(Segmenter):
         self._config = config
         self._encoder = encoder
         self._device = device
-        self._grounds: OrderedDict[bytes, Ground] = OrderedDict()
-        self._lock = threading.Lock()
 
     @classmethod
     def load(
@@ -98,20 +92,6 @@ class GraphCutSegmenter(Segmenter):
         seeds = seeds_of(clicks, height=height, width=width, radius=radius)
         if not (seeds.signs == OBJECT).any():
             return np.zeros((height, width), dtype=np.bool_)
-        return segment(image, self._ground(image), seeds, self._config)
-
-    def _ground(self, image: NDArray[np.uint8]) -> Ground:
-        """The image's, from memory where it was met before."""
-        key = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
-        key += bytes(str(image.shape), "ascii")
-        with self._lock:
-            if key in self._grounds:
-                self._grounds.move_to_end(key)
-                return self._grounds[key]
         deep = self._encoder.features(image) if self._encoder else None
         ground = Ground.of(image, deep, self._config)
-        with self._lock:
-            self._grounds[key] = ground
-            while len(self._grounds) > _MAX_GROUNDS:
-                self._grounds.popitem(last=False)
-        return ground
+        return segment(image, ground, seeds, self._config)

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from mfp_model.clicks import Click, Stroke
 from mfp_model.errors import CheckpointError, ClickError, ConfigError
@@ -163,7 +165,6 @@ class TestDeepFeatures:
         assert not mask.all()
 
     def test_imagenets_file_is_read_by_its_layout(self, tmp_path: Path) -> None:
-        import torch
         from torchvision.models import resnet50
 
         path = tmp_path / "resnet50.pth"
@@ -177,7 +178,6 @@ class TestDeepFeatures:
         assert encoder.version == "resnet50"
 
     def test_other_files_are_refused(self, tmp_path: Path) -> None:
-        import torch
 
         torch.save({"a": torch.zeros(1)}, tmp_path / "other.pth")
         with pytest.raises(CheckpointError, match="ResNet-50"):
@@ -186,22 +186,21 @@ class TestDeepFeatures:
             load_encoder(tmp_path / "missing.safetensors", torch.device("cpu"))
 
     def test_an_image_is_looked_at_once(self, photo: NDArray[np.uint8]) -> None:
-        class Counting(FeatureEncoder):
+        class Counting(nn.Module):
             n_seen = 0
-            version = "counting"
 
-            def __init__(self) -> None:
-                pass
-
-            def features(self, image: NDArray[np.uint8]) -> NDArray[np.float64]:
+            def forward(self, image: Tensor) -> Tensor:
                 self.n_seen += 1
-                return np.random.default_rng(0).random((9, 14, 4))
+                return nn.functional.avg_pool2d(image, 8)
 
-        encoder = Counting()
+        network = Counting()
+        encoder = FeatureEncoder(network, version="counting", device=torch.device("cpu"))
         segmenter = GraphCutSegmenter(_SMALL, encoder)
         for x in (40, 50, 60):
             segmenter.segment(photo, [Click(x=x, y=40)])
-        assert encoder.n_seen == 1
+        assert network.n_seen == 1
+        segmenter.segment(photo[::-1], [Click(x=50, y=40)])
+        assert network.n_seen == 2
 
 
 def test_refinement_keeps_clicks_and_goes_on_from_the_networks_map(
