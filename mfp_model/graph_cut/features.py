@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
-import threading
-from collections import OrderedDict
 from pathlib import Path
 
 import cv2
@@ -18,6 +15,7 @@ from torchvision.models import resnet50
 
 from mfp_model.checkpoint import load_checkpoint
 from mfp_model.errors import CheckpointError
+from mfp_model.image_cache import ImageCache
 from mfp_model.network import IMAGE_MEAN, IMAGE_STD, MfpNetwork
 from mfp_model.weights import DEFAULT_WEIGHTS
 
@@ -37,8 +35,7 @@ class FeatureEncoder:
     def __init__(self, encoder: nn.Module, *, version: str, device: torch.device) -> None:
         self._encoder = encoder.eval().to(device)
         self._device = device
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[bytes, NDArray[np.float64]] = OrderedDict()
+        self._kept: ImageCache[NDArray[np.float64]] = ImageCache(max_images=_MAX_KEPT)
         self.version = version
 
     def features(self, image: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -47,18 +44,7 @@ class FeatureEncoder:
         Every position's features are scaled to length 1 and projected on the image's own
         principal components; their variances add up to 1.
         """
-        key = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
-        key += str(image.shape).encode()
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
-        found = self._computed(image)
-        with self._lock:
-            self._kept[key] = found
-            while len(self._kept) > _MAX_KEPT:
-                self._kept.popitem(last=False)
-        return found
+        return self._kept.get(image, lambda: self._computed(image))
 
     def _computed(self, image: NDArray[np.uint8]) -> NDArray[np.float64]:
         height, width = image.shape[:2]

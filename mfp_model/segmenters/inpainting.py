@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import threading
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mfp_model.clicks import Click, check_clicks
+from mfp_model.image_cache import ImageCache
 from mfp_model.inpainting.finders import ClickFinder
 from mfp_model.inpainting.inpainters import Inpainter
-from mfp_model.inpainting.loop import LayeredObject, LoopConfig, find_layers
+from mfp_model.inpainting.loop import LoopConfig, find_layers
 from mfp_model.rle import decode_segmentation, encode_mask
 from mfp_model.segmenters import (
     Prediction,
@@ -25,8 +23,6 @@ from mfp_model.segmenters import (
 )
 
 _MAX_IMAGES = 64
-
-_Found = list[dict[str, object]]
 
 
 class InpaintingSegmenter(Segmenter):
@@ -41,8 +37,7 @@ class InpaintingSegmenter(Segmenter):
         self._finder = ClickFinder(inner)
         self._inpainter = inpainter
         self._config = config
-        self._known: OrderedDict[bytes, _Found] = OrderedDict()
-        self._lock = threading.Lock()
+        self._known: ImageCache[list[dict[str, object]]] = ImageCache(max_images=_MAX_IMAGES)
 
     @property
     def version(self) -> str:
@@ -73,24 +68,12 @@ class InpaintingSegmenter(Segmenter):
 
     def _masks(self, image: NDArray[np.uint8]) -> Iterator[NDArray[np.bool_]]:
         """The objects of the image, front first, from memory where it was met before."""
-        key = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
-        key += str(image.shape).encode()
-        with self._lock:
-            found = self._known.get(key)
-        if found is None:
-            layers = find_layers(image, self._finder, self._inpainter, self._config)
-            found = [_packed(layer) for layer in layers]
-            with self._lock:
-                self._known[key] = found
-                while len(self._known) > _MAX_IMAGES:
-                    self._known.popitem(last=False)
-        height, width = image.shape[:2]
-        for rle in found:
-            yield decode_segmentation(rle, height=height, width=width)
+        for rle in self._known.get(image, lambda: self._found(image)):
+            yield decode_segmentation(rle, height=image.shape[0], width=image.shape[1])
 
-
-def _packed(layer: LayeredObject) -> dict[str, object]:
-    return encode_mask(layer.found.mask)
+    def _found(self, image: NDArray[np.uint8]) -> list[dict[str, object]]:
+        layers = find_layers(image, self._finder, self._inpainter, self._config)
+        return [encode_mask(layer.found.mask) for layer in layers]
 
 
 def _chosen(

@@ -14,7 +14,7 @@ import pytest
 _ROOT = Path(__file__).parents[2]
 _LAYERS = (
     ("errors",),
-    ("clicks", "rle", "files"),
+    ("clicks", "rle", "files", "image_cache"),
     ("click_map", "click_window", "transforms", "specks", "click_simulation", "sbd", "polygons"),
     ("modulation",),
     ("backbones", "heads"),
