@@ -27,7 +27,7 @@ environments:
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -e .
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -e '.[graph-cut]'
 	@touch $@
 
 .venv/dev: .venv/installed

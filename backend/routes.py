@@ -37,8 +37,9 @@ def _add_label_studio_routes(app: Flask, service: Service) -> None:
     @app.route("/setup", methods=["POST"])
     def setup() -> dict[str, Any]:
         sent = request.get_json(force=True, silent=True)
-        project = project_id(sent) if isinstance(sent, dict) else ""
-        return {"model_version": slot.version_of(project), "ready": slot.is_ready}
+        told = sent if isinstance(sent, dict) else {}
+        version = service.version(project_id(told), str(told.get("schema") or ""))
+        return {"model_version": version, "ready": slot.is_ready}
 
     @app.route("/predict", methods=["POST"])
     def predict() -> dict[str, Any]:

@@ -7,6 +7,7 @@ they are first asked for.
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 
 from backend.model_slot import ModelSlot, NotReadyError
@@ -17,6 +18,7 @@ from mfp_model.segmenters import SEGMENTERS, Segmenter
 
 AROUND_MFP = ("mfp", "mfp-refined", "inpaint")
 _WAIT_FOR_WEIGHTS_S = 60.0
+_MAX_LOADED = 6  # each one around old weights keeps those in memory
 
 Dress = Callable[[str, Segmenter], Segmenter]
 
@@ -47,7 +49,7 @@ class SegmenterChoice:
         self._dress = dress
         self._by_project = by_project
         self._lock = threading.Lock()
-        self._loaded: dict[str, Segmenter] = {}
+        self._loaded: OrderedDict[str, Segmenter] = OrderedDict()
 
     def segmenter(self, task: TaskRequest, region: RegionRequest) -> Segmenter:
         """Return what answers, on the version that the object was begun on.
@@ -90,4 +92,7 @@ class SegmenterChoice:
                     self._loaded[key] = make()
                 except MfpError as error:
                     raise NotReadyError(f"segmenter {key} cannot be loaded: {error}") from None
+                if len(self._loaded) > _MAX_LOADED:
+                    self._loaded.popitem(last=False)
+            self._loaded.move_to_end(key)
             return self._loaded[key]

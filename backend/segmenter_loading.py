@@ -13,6 +13,7 @@ from backend.segmenter_choice import SegmenterChoice
 from backend.settings import Settings
 from mfp_model.errors import CheckpointError, ConfigError
 from mfp_model.segmenters import Segmenter, load_segmenter
+from mfp_model.weights.sources import WEIGHTS_SOURCES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -84,7 +85,13 @@ class Finders:
         def find(image: NDArray[np.uint8]) -> list[LayeredObject]:
             return find_layers(image, finder, inpainter, LoopConfig())
 
-        return f"{finder.version}-{inpainter.version}", find
+        return self.version(name, project), find
+
+    def version(self, name: str, project: str) -> str:
+        """Return the version of a finder's predictions, without loading it."""
+        deeplab = Path(WEIGHTS_SOURCES["deeplab-resnet101"].file_name).stem
+        found = deeplab if name == "deeplab" else self._slot.version_of(project)
+        return f"{found}-{self._settings.inpainter}"
 
     def _load_deeplab(self) -> Finder:
         from mfp_model.inpainting.loading import load_finder

@@ -14,6 +14,7 @@ from backend.image_access import image_sources, label_studio_access
 from backend.images import ImageLoader
 from backend.jobs import JobFigures, JobQueue
 from backend.journal import Journal
+from backend.label_config import LabelConfigError, parse_label_config
 from backend.label_studio_access import LabelStudioAccess
 from backend.metrics import Metrics
 from backend.model_registry import ModelRegistry
@@ -41,6 +42,19 @@ class Service:
     telemetry: Telemetry
     registry: ModelRegistry
     trainer: Trainer
+    finders: Finders
+
+    def version(self, project: str, label_config: str) -> str:
+        """Return the model version of the predictions that a project gets.
+
+        Label Studio shows those of this version, so for a project with a finder it is that one's.
+        """
+        try:
+            controls = parse_label_config(label_config).controls
+        except LabelConfigError:  # `/predict` will say so
+            controls = ()
+        finder = next((control.finder for control in controls if control.finder), None)
+        return self.finders.version(finder, project) if finder else self.slot.version_of(project)
 
 
 def create_service(
@@ -67,7 +81,7 @@ def create_service(
     registry = ModelRegistry(data.models)
     slot = slot or _slot(settings, telemetry, registry)
     slot.start()
-    images = _images(settings, access, telemetry)
+    images, finders = _images(settings, access, telemetry), Finders(settings, slot)
     predictor = Predictor(
         images,
         ClickStore(
@@ -76,12 +90,7 @@ def create_service(
             on_use=telemetry.cache("clicks"),
         ),
         choice_of(settings, slot, RegionVersions(data.regions_file)),
-        Finding(
-            images,
-            Finders(settings, slot).finder,
-            telemetry,
-            polygon_error_px=settings.polygon_error_px,
-        ),
+        Finding(images, finders.finder, telemetry, polygon_error_px=settings.polygon_error_px),
         Turns(
             max_places=settings.max_waiting,
             on_change=telemetry.metrics.waiting.set,
@@ -98,6 +107,7 @@ def create_service(
         telemetry=telemetry,
         registry=registry,
         trainer=Trainer(queue, data, settings.train_every),
+        finders=finders,
     )
 
 

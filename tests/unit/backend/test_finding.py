@@ -94,6 +94,8 @@ def test_each_task_gets_its_objects_and_a_broken_one_an_empty_answer(capture: Ca
     first, broken, last = client.post("/predict", json=body).json["results"]
     assert len(first["result"]) == len(last["result"]) > 1
     assert first["model_version"] == "disks-1-telea"
+    setup = {"project": "1.1", "schema": body["label_config"]}
+    assert client.post("/setup", json=setup).json["model_version"] == "disks-1-telea"
     assert broken == {"result": [], "score": 0.0}
     assert "3 bytes that are no image" in client.get("/").data.decode()
 
