@@ -51,7 +51,7 @@ def _paint(alpha: NDArray[np.uint8], touch: object) -> None:
         points = np.array(touch["relativePoints"], dtype=np.float64).reshape(-1, 2)  # type: ignore[index]
         thickness = float(touch["relativeStrokeWidth"])  # type: ignore[index]
         kind = touch["type"]  # type: ignore[index]
-    except (TypeError, KeyError, ValueError) as error:
+    except (TypeError, KeyError, ValueError, OverflowError) as error:
         raise DataError(f"brush stroke: expected points and a width, got {error!r}") from None
     is_sane = np.isfinite(points).all() and (np.abs(points) <= _LIMIT_PERCENT).all()
     if not is_sane or not 0 <= thickness <= _LIMIT_PERCENT or kind not in ("add", "eraser"):

@@ -49,7 +49,8 @@ def stroke_clicks(
 
 
 def _newest_draft(task: Mapping[str, Any]) -> list[Any]:
-    drafts = [draft for draft in task.get("drafts") or () if isinstance(draft, dict)]
+    told = task.get("drafts")
+    drafts = [draft for draft in told if isinstance(draft, dict)] if isinstance(told, list) else []
     newest = max(drafts, key=lambda draft: str(draft.get("updated_at", "")), default={})
     result = newest.get("result")
     return result if isinstance(result, list) else []

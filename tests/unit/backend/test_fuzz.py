@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
@@ -22,7 +23,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from backend.app import create_app
-from backend.brush_rle import decode
+from backend.brush_rle import decode, encode
 from backend.model_slot import ModelSlot
 from tests.fakes import DiskSegmenter, temporary_settings
 
@@ -30,7 +31,8 @@ _N_EXAMPLES = int(os.environ.get("MFP_FUZZ_EXAMPLES", "300"))
 _WIDTH, _HEIGHT = 64, 48
 _MAX_GROWTH_MB = 150
 _CACHE_MB = 2.0
-_CAPTURES = sorted((Path(__file__).parents[2] / "data" / "captures").glob("*.json"))
+_ROOT = Path(__file__).parents[3]
+_CAPTURES = sorted((_ROOT / "tests" / "data" / "captures").glob("*.json"))
 
 
 def _image(seed: int) -> str:
@@ -49,7 +51,39 @@ def _capture(path: Path) -> Any:  # noqa: ANN401
     return body
 
 
+def _with_strokes() -> Any:  # noqa: ANN401
+    """A click on a project with seed strokes, one of them as an RLE and one as a line."""
+    (path,) = (path for path in _CAPTURES if path.stem == "predict_first_click")
+    body = _capture(path)
+    body["label_config"] = (_ROOT / "label_config" / "strokes.xml").read_text()
+    painted = np.zeros((_HEIGHT, _WIDTH), dtype=np.bool_)
+    painted[5:9, 5:30] = True
+    line = {"type": "add", "relativePoints": [1, 2, 60, 70.5], "relativeStrokeWidth": 3.5}
+    body["tasks"][0]["drafts"] = [
+        {
+            "updated_at": "2026-11-21T17:10:00Z",
+            "result": [
+                {
+                    "id": label,
+                    "type": "brushlabels",
+                    "from_name": "seeds",
+                    "to_name": "image",
+                    "original_width": _WIDTH,
+                    "original_height": _HEIGHT,
+                    "value": {"format": "rle", "brushlabels": [label], **drawn},
+                }
+                for label, drawn in (
+                    ("Object here", {"touches": [line]}),
+                    ("Not object", {"rle": encode(painted)}),
+                )
+            ],
+        }
+    ]
+    return body
+
+
 _BODIES = [(path.stem, _capture(path)) for path in _CAPTURES]
+_BODIES.append(("predict_with_strokes", _with_strokes()))
 _SCALARS = st.one_of(
     st.none(),
     st.booleans(),
@@ -174,11 +208,14 @@ def test_no_request_breaks_the_server(client: FlaskClient, request: tuple[str, b
     ],
     ids=str,
 )
+@pytest.mark.parametrize("name", ["predict_first_click", "predict_with_strokes"])
 def test_no_value_at_any_place_of_a_click_breaks_the_server(
-    client: FlaskClient, value: object
+    client: FlaskClient, name: str, value: object
 ) -> None:
-    original = dict(_BODIES)["predict_first_click"]
+    original = dict(_BODIES)[name]
     for *parents, last in _places(original):
+        if isinstance(last, int) and last > 6:  # of an RLE's numbers, the first ones
+            continue
         body = copy.deepcopy(original)
         holder = body
         for key in parents:
