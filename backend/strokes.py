@@ -20,6 +20,7 @@ from mfp_model.errors import DataError
 from mfp_model.rle import encode_mask
 
 _OPAQUE = 128
+_MAX_PIXELS = 200_000_000
 
 
 def stroke_clicks(
@@ -60,16 +61,17 @@ def _click(
     row: Mapping[str, Any], signs: Mapping[str, bool], *, height: int, width: int
 ) -> Click | None:
     """The stroke around its deepest pixel; None for one without a pixel or a known label."""
-    value = row.get("value")
+    value, name = row.get("value"), f"stroke {row.get('id')!r:.40}"
     if not isinstance(value, dict):
-        raise DataError(f"stroke {row.get('id')!r:.40}: expected a brush")
+        raise DataError(f"{name}: expected a brush")
     if (row.get("original_width"), row.get("original_height")) != (width, height):
-        raise DataError(f"stroke {row.get('id')!r:.40}: of an image of another size")
+        raise DataError(f"{name}: of an image of another size")
+    if height * width > _MAX_PIXELS:  # the image's own limit comes later
+        raise DataError(f"{name}: on {width}x{height} pixels, expected at most {_MAX_PIXELS}")
     mask = brush_alpha(value, height=height, width=width) >= _OPAQUE
     labels = value.get("brushlabels")
-    signed = [
-        signs[label] for label in (labels if isinstance(labels, list) else []) if label in signs
-    ]
+    known = labels if isinstance(labels, list) else []
+    signed = [signs[label] for label in known if isinstance(label, str) and label in signs]
     if not signed or not mask.any():
         return None
     row_px, column_px = _deepest(mask)

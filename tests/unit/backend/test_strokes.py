@@ -109,6 +109,9 @@ def test_only_the_newest_drafts_seed_strokes_count() -> None:
 def test_a_stroke_of_another_size_is_named() -> None:
     with pytest.raises(DataError, match="another size"):
         stroke_clicks(_task(_row("Yes", original_width=99)), _CONFIG, "image", **_SIZE)
+    huge = _row("Yes", original_width=100_000, original_height=100_000)
+    with pytest.raises(DataError, match="at most"):
+        stroke_clicks(_task(huge), _CONFIG, "image", height=100_000, width=100_000)
     with pytest.raises(DataError, match="brush"):
         stroke_clicks(_task(_row("Yes", value=[])), _CONFIG, "image", **_SIZE)
 
