@@ -13,10 +13,9 @@ from pathlib import Path
 
 from backend.coco.entries import ExportOptions, TaskReader
 from backend.coco.folder import WholeFolder
-from backend.coco.images import ImagePlacer
+from backend.coco.images import ImageFiles, ImagePlacer
 from backend.coco.spool import Spool, TaskEntries
 from backend.coco.tasks import LabeledTask, TaskSource
-from backend.image_sources import ImageSources
 from backend.label_config import LabelConfig
 from mfp_model.errors import DataError
 from mfp_model.files import write_atomically
@@ -54,7 +53,7 @@ def export_coco(
     out: Path,
     *,
     config: LabelConfig | None,
-    sources: ImageSources,
+    sources: ImageFiles,
     options: ExportOptions | None = None,
     report: Callable[[int], None] = lambda n_read: None,
 ) -> ExportSummary:

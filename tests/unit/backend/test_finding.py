@@ -219,6 +219,9 @@ def test_a_projects_tasks_get_predictions_once() -> None:
             stored.append((task, prediction))
 
     class Sources:
+        def mounted(self, address: str) -> Path | None:
+            return None
+
         def read(self, address: str, task_id: str) -> bytes:
             if address == "bad":
                 raise ImageError("bad: cannot be read")
@@ -233,7 +236,7 @@ def test_a_projects_tasks_get_predictions_once() -> None:
         Api(LabelStudioAccess(url="", api_key="", timeout_s=1)),
         1,
         parse_label_config(_CONFIG.format(kind="BrushLabels", finder="mfp")),
-        Sources(),  # type: ignore[arg-type]
+        Sources(),
         polygon_error_px=1,
         report=lambda: ticks.append(1),
     )

@@ -131,7 +131,7 @@ def export(
         file_tasks(write_tasks(folder / "tasks.json", tasks)),
         folder / "coco",
         config=config,
-        sources=files or Files(images),  # type: ignore[arg-type]
+        sources=files or Files(images),
         options=options,
     )
     return json.loads((folder / "coco" / "annotations.json").read_text()), summary
