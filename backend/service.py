@@ -84,11 +84,7 @@ def create_service(
     images, finders = _images(settings, access, telemetry), Finders(settings, slot)
     predictor = Predictor(
         images,
-        ClickStore(
-            max_bytes=int(settings.click_cache_mb * _MEGABYTE),
-            max_age_s=settings.cache_age_s,
-            on_use=telemetry.cache("clicks"),
-        ),
+        _store(settings, telemetry),
         choice_of(settings, slot, RegionVersions(data.regions_file)),
         Finding(images, finders.finder, telemetry, polygon_error_px=settings.polygon_error_px),
         Turns(
@@ -136,6 +132,14 @@ def _slot(settings: Settings, telemetry: Telemetry, registry: ModelRegistry) -> 
         on_loaded=partial(note, is_loaded=True),
         on_dropped=partial(note, is_loaded=False),
         on_failure=fail,
+    )
+
+
+def _store(settings: Settings, telemetry: Telemetry) -> ClickStore:
+    return ClickStore(
+        max_bytes=int(settings.click_cache_mb * _MEGABYTE),
+        max_age_s=settings.cache_age_s,
+        on_use=telemetry.cache("clicks"),
     )
 
 

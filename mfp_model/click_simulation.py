@@ -14,6 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mfp_model.clicks import Click
+
 DEEP_SHARE = 0.5  # "deep inside": distance to the region's edge above this share of the largest
 _MAX_ELEMENTS = 2**26  # of the largest temporary tensor
 
@@ -25,6 +27,11 @@ class PixelClick:
     row: int
     column: int
     is_positive: bool
+
+    @property
+    def click(self) -> Click:
+        """The click on the pixel's middle."""
+        return Click(x=self.column + 0.5, y=self.row + 0.5, is_positive=self.is_positive)
 
 
 def depth(region: NDArray[np.bool_]) -> NDArray[np.float32]:

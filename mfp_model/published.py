@@ -18,9 +18,9 @@ from torch.nn import functional as F
 
 from mfp_model.backbones import BACKBONES
 from mfp_model.backbones.vit import GRID
-from mfp_model.checkpoint import Checkpoint
+from mfp_model.checkpoint import Checkpoint, build_network
 from mfp_model.errors import CheckpointError
-from mfp_model.network import MfpNetwork, NetworkConfig
+from mfp_model.network import UNET, MfpNetwork, NetworkConfig, default_input_size
 from mfp_model.published_layout import LAYOUTS, Layout
 
 # What a published name has before a file's own, and which of the file's tensors have no use.
@@ -63,13 +63,16 @@ def load_backbone(backbone: str, path: Path) -> Checkpoint:
     """Return a network to train from: its backbone from a file of ImageNet or MAE weights.
 
     Args:
-        backbone: `resnet34` for torchvision's file, `hrnet18` for timm's, `vit_b` for MAE's.
+        backbone: `resnet34` and `resnet34_unet` for torchvision's file, `hrnet18` for timm's,
+            `vit_b` for MAE's.
         path: A pickle of `{name: tensor}`, or of that under `model` or `state_dict`.
 
     Raises:
         CheckpointError: Another backbone, a file that cannot be read, or one whose tensors are
             not that backbone's.
     """
+    if backbone == UNET:
+        return _unet_with_encoder(path)
     if backbone not in _PRETRAINED:
         known = ", ".join(_PRETRAINED)
         raise CheckpointError(f"backbone {backbone!r}: pretrained files are read for {known}")
@@ -89,6 +92,28 @@ def load_backbone(backbone: str, path: Path) -> Checkpoint:
     origin = {"initialised_from": path.name, "tensors": n_loaded}
     version = f"{backbone}-initialised"
     return Checkpoint(version=version, config=config, weights={**weights, **renamed}, origin=origin)
+
+
+def _unet_with_encoder(path: Path) -> Checkpoint:
+    """A U-Net to train from: all of torchvision's ResNet-34 but the classifier.
+
+    The first convolution keeps its three image channels; the click maps' two start from random.
+    """
+    found = {n: x for n, x in _read_tensors(path).items() if not n.startswith("fc.")}
+    config = NetworkConfig(backbone=UNET, input_size=default_input_size(UNET))
+    fresh = build_network(config).state_dict()
+    first = fresh["conv1.weight"].clone()
+    if found.get("conv1.weight", first[:0]).shape != first[:, :3].shape:
+        raise CheckpointError(f"{path}: expected torchvision's ResNet-34")
+    first[:, :3] = found.pop("conv1.weight")
+    weights = {**fresh, **found, "conv1.weight": first}
+    wrong = [n for n in weights if n not in fresh or weights[n].shape != fresh[n].shape]
+    encoder = [n for n in fresh if n.startswith(("bn1.", "layer")) and n not in found]
+    if wrong or encoder:
+        raise CheckpointError(f"{path}: left over {wrong[:3]}, missing {encoder[:3]}")
+    origin = {"initialised_from": path.name, "tensors": len(found) + 1}
+    version = f"{UNET}-initialised"
+    return Checkpoint(version=version, config=config, weights=weights, origin=origin)
 
 
 def _resized_positions(positions: Tensor) -> Tensor:

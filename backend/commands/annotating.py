@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from backend.annotating import AnnotateSummary, Annotator
+    from backend.settings import Settings
     from mfp_model.inpainting.loop import LayeredObject
 
 _PROBLEMS_CODE = 2  # done, but not all of it
@@ -36,12 +38,7 @@ def add_annotate(commands: Any) -> None:  # noqa: ANN401, argparse's type is pri
 
 
 def _annotate(options: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
-    from backend.annotating import Annotator, annotate_project
-    from backend.coco.annotating import annotate_folder, images_of
-    from backend.image_access import image_sources, label_studio_access, label_studio_api
-    from backend.label_config import parse_label_config
+    from backend.annotating import Annotator
     from backend.settings import Settings
     from mfp_model.errors import ConfigError
     from mfp_model.inpainting.loop import find_layers
@@ -54,33 +51,14 @@ def _annotate(options: argparse.Namespace) -> int:
     def find(image: NDArray[np.uint8]) -> list[LayeredObject]:
         return find_layers(image, finder, inpainter, config)
 
-    rounds = f"{config.max_rounds}{config.removal[0]}"
+    rounds = f"{config.max_rounds}{config.removal[0]}{config.combination[0]}"
     annotator = Annotator(
         find=find,
         version=f"{finder.version}-{inpainter.version}-{rounds}",
         max_megapixels=settings.max_megapixels,
     )
-    if options.folder is not None:
-        with tqdm(total=len(images_of(options.folder)), unit="image") as bar:
-            summary = annotate_folder(
-                annotator,
-                options.folder,
-                options.out,
-                label=options.label,
-                report=lambda: _tick(bar),
-            )
-    else:
-        api = label_studio_api(settings)
-        with tqdm(total=api.n_tasks(options.project), unit="task") as bar:
-            summary = annotate_project(
-                annotator,
-                api,
-                options.project,
-                parse_label_config(api.label_config(options.project)),
-                image_sources(settings, label_studio_access(settings)),
-                polygon_error_px=settings.polygon_error_px,
-                report=lambda: _tick(bar),
-            )
+    run = _project if options.folder is None else _folder
+    summary = run(options, settings, annotator)
     told = dataclasses.asdict(summary)
     for problem in (problems := told.pop("problems"))[:_SHOWN_PROBLEMS]:
         print(problem, file=sys.stderr)
@@ -88,5 +66,44 @@ def _annotate(options: argparse.Namespace) -> int:
     return _PROBLEMS_CODE if problems else 0
 
 
-def _tick(bar: Any) -> None:  # noqa: ANN401, tqdm is imported when it runs
-    bar.update()
+def _folder(
+    options: argparse.Namespace, settings: Settings, annotator: Annotator
+) -> AnnotateSummary:
+    from tqdm import tqdm
+
+    from backend.coco.annotating import annotate_folder, images_of
+
+    with tqdm(total=len(images_of(options.folder)), unit="image") as bar:
+
+        def report() -> None:
+            bar.update()
+
+        return annotate_folder(
+            annotator, options.folder, options.out, label=options.label, report=report
+        )
+
+
+def _project(
+    options: argparse.Namespace, settings: Settings, annotator: Annotator
+) -> AnnotateSummary:
+    from tqdm import tqdm
+
+    from backend.annotating import annotate_project
+    from backend.image_access import image_sources, label_studio_access, label_studio_api
+    from backend.label_config import parse_label_config
+
+    api = label_studio_api(settings)
+    with tqdm(total=api.n_tasks(options.project), unit="task") as bar:
+
+        def report() -> None:
+            bar.update()
+
+        return annotate_project(
+            annotator,
+            api,
+            options.project,
+            parse_label_config(api.label_config(options.project)),
+            image_sources(settings, label_studio_access(settings)),
+            polygon_error_px=settings.polygon_error_px,
+            report=report,
+        )

@@ -153,7 +153,7 @@ def _scores(options: argparse.Namespace, segmenter: Segmenter, *, label: str = "
     from mfp_model.evaluation.protocol import click_object, score
 
     targets = islice(READERS[options.format](options.root), options.limit)
-    generator = np.random.default_rng(options.seed)
+    generator = np.random.default_rng(options.seed) if options.jitter > 0 else None
     show = _saving(options.pictures) if options.pictures else _show_nothing
     return score(
         click_object(segmenter, target, jitter_px=options.jitter, generator=generator, show=show)

@@ -49,6 +49,12 @@ def add_finder_options(parser: argparse.ArgumentParser) -> None:
         "--rounds", type=int, default=4, help="how often something is removed; 0: only find"
     )
     parser.add_argument("--removal", choices=("surest", "all"), default="surest")
+    parser.add_argument(
+        "--combination",
+        choices=("layers", "common"),
+        default="layers",
+        help="objects with their order, or one mask of what was object in every round",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
 
 
@@ -81,7 +87,9 @@ def loop_config_of(options: argparse.Namespace) -> LoopConfig:
     """Return how the loop goes."""
     from mfp_model.inpainting.loop import LoopConfig
 
-    return LoopConfig(max_rounds=options.rounds, removal=options.removal)
+    return LoopConfig(
+        max_rounds=options.rounds, removal=options.removal, combination=options.combination
+    )
 
 
 def add_labelled_data(parser: argparse.ArgumentParser) -> None:

@@ -75,25 +75,7 @@ def _train(options: argparse.Namespace) -> None:
     from mfp_model.training.train import TrainingJob, train
 
     preset = PRESETS[options.preset]
-    fields = {**preset.fields, "folders": parse_folders(options.train), "seed": options.seed}
-    for name, value in (
-        ("n_samples", options.samples),
-        ("learning_rate", options.learning_rate),
-        ("prior_probability", options.prior_probability),
-        ("min_object_px", options.min_object_px),
-        ("loss", options.loss),
-        ("boundary_weight", options.boundary_weight),
-        ("adversarial_weight", options.adversarial_weight),
-    ):
-        if value is not None:
-            fields[name] = value
-    if options.clicks == "adaptive":
-        fields["scheme"] = "streamed"
-    elif options.clicks:
-        fields |= {"scheme": "drawn", "strategy": options.clicks}
-    if options.batch is not None:
-        fields["phases"] = tuple(replace(x, batch=options.batch) for x in fields["phases"])
-    config = TrainingConfig(**fields)
+    config = TrainingConfig(**_fields(options, preset.fields))
     start = _start(options, preset.backbone)
     size = default_input_size(preset.backbone)
     network_config = (
@@ -116,6 +98,29 @@ def _train(options: argparse.Namespace) -> None:
     with tqdm(total=config.n_samples, unit="sample", disable=ranks.rank() != 0) as bar:
         train(job, report=_Progress(bar).show, should_stop=lambda: stop.is_asked)
     ranks.leave()
+
+
+def _fields(options: argparse.Namespace, preset: Mapping[str, Any]) -> dict[str, Any]:
+    """The preset's fields of the run, with what the options change."""
+    fields = {**preset, "folders": parse_folders(options.train), "seed": options.seed}
+    for name, value in (
+        ("n_samples", options.samples),
+        ("learning_rate", options.learning_rate),
+        ("prior_probability", options.prior_probability),
+        ("min_object_px", options.min_object_px),
+        ("loss", options.loss),
+        ("boundary_weight", options.boundary_weight),
+        ("adversarial_weight", options.adversarial_weight),
+    ):
+        if value is not None:
+            fields[name] = value
+    if options.clicks == "adaptive":
+        fields["scheme"] = "streamed"
+    elif options.clicks:
+        fields |= {"scheme": "drawn", "strategy": options.clicks}
+    if options.batch is not None:
+        fields["phases"] = tuple(replace(x, batch=options.batch) for x in fields["phases"])
+    return fields
 
 
 def _n_workers(n_ranks: int) -> int:

@@ -107,7 +107,7 @@ def click_object(
         max_clicks: No object gets more.
         jitter_px: How far a click may land from the deepest point, as people's do; it stays
             in the same kind of error. 0 for the standard protocol.
-        generator: Where the jitter comes from; needed with `jitter_px` above 0.
+        generator: Where the jitter comes from; None for none.
         show: Called with the mask that is measured and the clicks that led to it.
     """
     clicks: list[Click] = []
@@ -120,11 +120,10 @@ def click_object(
         found = next_click(target.truth, mask, valid=target.valid, clicked=clicked)
         if found is None:
             break
-        if jitter_px > 0:
-            assert generator is not None
+        if generator is not None:
             found = _jittered(found, target, mask, jitter_px, generator)
         clicked[found.row, found.column] = True
-        clicks.append(Click(x=found.column + 0.5, y=found.row + 0.5, is_positive=found.is_positive))
+        clicks.append(found.click)
         started = time.perf_counter()
         prediction = segmenter.segment(target.image, clicks, prediction)
         mask = prediction.mask

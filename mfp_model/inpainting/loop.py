@@ -14,6 +14,7 @@ from mfp_model.inpainting.finders import Finder, FoundObject, mask_iou
 from mfp_model.inpainting.inpainters import Inpainter
 
 REMOVALS = ("all", "surest")
+COMBINATIONS = ("layers", "common")
 _SAME_IOU = 0.5
 _KNOWN_SHARE = 0.8  # of an object, found again: the same one
 _HIDDEN_SHARE = 0.05  # of an object, behind what was removed
@@ -50,6 +51,8 @@ class LoopConfig:
         max_rounds: How often something is removed at most; 0 only finds.
         removal: What is removed after each round: `all` new objects, or the `surest` of them,
             behind which the others may turn out to go on.
+        combination: `layers` for objects with their order; `common`, the source system's, for one
+            mask of what was object in every round.
 
     Raises:
         ConfigError: A value outside its range.
@@ -57,13 +60,15 @@ class LoopConfig:
 
     max_rounds: int = 4
     removal: str = "surest"
+    combination: str = "layers"
 
     def __post_init__(self) -> None:
         if not 0 <= self.max_rounds <= 100:
             raise ConfigError(f"max_rounds={self.max_rounds}: expected 0..100")
-        if self.removal not in REMOVALS:
-            expected = ", ".join(REMOVALS)
-            raise ConfigError(f"removal={self.removal!r}: expected one of {expected}")
+        for name, known in (("removal", REMOVALS), ("combination", COMBINATIONS)):
+            if getattr(self, name) not in known:
+                value = getattr(self, name)
+                raise ConfigError(f"{name}={value!r}: expected one of {', '.join(known)}")
 
 
 def find_layers(
@@ -80,11 +85,14 @@ def find_layers(
         config: How far to go.
     """
     known: list[LayeredObject] = []
+    seen: list[Sequence[FoundObject]] = []
     gone = np.zeros(image.shape[:2], dtype=np.bool_)
     removed: set[int] = set()
     scene, changed = image, None
     for order in range(config.max_rounds + 1):
-        for found in finder.find(scene, changed):
+        wants_all = config.combination == "common"
+        seen.append(finder.find(scene, None if wants_all else changed))
+        for found in seen[-1]:
             _take_in(known, found, order, gone)
         left = [index for index in range(len(known)) if index not in removed]
         if not left or order == config.max_rounds:
@@ -95,10 +103,14 @@ def find_layers(
         changed = _grown(hole)
         scene = inpainter.inpaint(scene, changed)
         gone |= hole
+    if config.combination == "common":
+        mask = common_mask(seen, gone.shape)
+        whole = LayeredObject(found=FoundObject(mask=mask, score=1.0), order=0, visible=mask)
+        return [whole] if mask.any() else []
     return sorted(known, key=lambda one: one.order)
 
 
-def common_mask(rounds: Sequence[Sequence[FoundObject]], shape: tuple[int, int]) -> Mask:
+def common_mask(rounds: Sequence[Sequence[FoundObject]], shape: tuple[int, ...]) -> Mask:
     """Return what was object in every round, bool `[H, W]`: the source system's combination.
 
     Args:

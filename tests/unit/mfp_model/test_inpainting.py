@@ -223,12 +223,19 @@ class TestLoop:
         common = common_mask([first, first[:1]], (80, 100))
         assert (common == first[0].mask).all()
         assert not common_mask([], (3, 4)).any()
+        config = LoopConfig(max_rounds=0, combination="common")
+        (whole,) = find_layers(scene, ColourFinder(), GreenInpainter(), config)
+        assert (whole.found.mask == (first[0].mask | first[1].mask)).all()
+        config = LoopConfig(max_rounds=1, removal="all", combination="common")
+        assert not find_layers(scene, ColourFinder(), load_inpainter("telea"), config)
 
     def test_wrong_values_are_named(self) -> None:
         with pytest.raises(ConfigError, match="max_rounds"):
             LoopConfig(max_rounds=-1)
         with pytest.raises(ConfigError, match="removal"):
             LoopConfig(removal="some")
+        with pytest.raises(ConfigError, match="combination"):
+            LoopConfig(combination="or")
 
 
 def test_clicks_choose_the_front_object_and_a_negative_one_what_is_behind() -> None:

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torchvision.models import resnet34
 
 from mfp_model.checkpoint import Checkpoint, build_network, save_checkpoint
 from mfp_model.clicks import Click
-from mfp_model.errors import ConfigError
+from mfp_model.errors import CheckpointError, ConfigError
 from mfp_model.network import UNET, NetworkConfig, run_round
+from mfp_model.published import load_backbone
 from mfp_model.segmenters import load_segmenter
 from mfp_model.segmenters.mfp import MfpSegmenter
 from mfp_model.unet import MFPResNetUNet
@@ -75,3 +77,23 @@ def test_networks_are_built_by_name() -> None:
     assert isinstance(build_network(_CONFIG), MFPResNetUNet)
     with pytest.raises(ConfigError, match="resnet34_unet"):
         NetworkConfig(backbone="unet")
+
+
+def test_imagenets_resnet_34_becomes_the_encoder(tmp_path: Path) -> None:
+    path = tmp_path / "resnet34.pth"
+    with torch.random.fork_rng():
+        published = resnet34().state_dict()
+    torch.save(published, path)
+    weights = load_backbone(UNET, path).network().state_dict()
+    assert torch.equal(weights["conv1.weight"][:, :3], published["conv1.weight"])
+    assert torch.equal(weights["layer4.2.conv2.weight"], published["layer4.2.conv2.weight"])
+    assert torch.equal(
+        weights["layer2.0.downsample.0.weight"], published["layer2.0.downsample.0.weight"]
+    )
+    del published["layer1.0.conv1.weight"]
+    torch.save(published, path)
+    with pytest.raises(CheckpointError, match=r"layer1\.0\.conv1"):
+        load_backbone(UNET, path)
+    torch.save({"conv1.weight": torch.zeros(64, 3, 3, 3)}, path)
+    with pytest.raises(CheckpointError, match="ResNet-34"):
+        load_backbone(UNET, path)
