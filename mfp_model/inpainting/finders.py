@@ -32,8 +32,8 @@ _DEEPLAB_PX = 520
 _MIN_SHARE, _MAX_SHARE = 0.003, 0.8  # of the image, what an object can cover
 _SPECK_SHARE = 0.02
 _GRID = 7  # clicks along each side
-_MIN_SCORE = 0.65
-_MIN_STABILITY = 0.5  # IoU of the masks at a lower and a higher threshold
+_MIN_SCORE = 0.6
+_MIN_STABILITY = 0.4  # IoU of the masks at a lower and a higher threshold
 _SPREAD = 0.15
 _SAME_IOU = 0.5
 

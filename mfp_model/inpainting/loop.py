@@ -18,6 +18,7 @@ COMBINATIONS = ("layers", "common")
 _SAME_IOU = 0.5
 _KNOWN_SHARE = 0.8  # of an object, found again: the same one
 _HIDDEN_SHARE = 0.05  # of an object, behind what was removed
+_SPILLED_SHARE = 0.2  # of an object found again, beside the known one and what was removed
 _GROWTH = 0.02  # of the long side: how much more than the object is taken out, its shadow's rim
 
 Mask = NDArray[np.bool_]
@@ -128,12 +129,11 @@ def _take_in(known: list[LayeredObject], found: FoundObject, order: int, gone: M
     for index, one in enumerate(known):
         overlap = int((one.found.mask & found.mask).sum())
         covers = overlap >= _KNOWN_SHARE * max(1, int(one.found.mask.sum()))
-        if (
-            covers
-            and order
-            and int((found.mask & ~one.found.mask & gone).sum()) > _HIDDEN_SHARE * area
-        ):
-            longer = replace(found, mask=one.found.mask | found.mask)
+        behind = found.mask & ~one.found.mask & gone
+        spilled = int((found.mask & ~one.found.mask & ~gone).sum())
+        if covers and behind.sum() > _HIDDEN_SHARE * area and spilled < _SPILLED_SHARE * area:
+            # What was seen of it before stays; only what was behind others is new.
+            longer = replace(one.found, mask=one.found.mask | behind)
             known[index] = replace(one, found=longer, order=order)
             return
         is_same = mask_iou(one.found.mask, found.mask) >= _SAME_IOU
