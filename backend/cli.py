@@ -7,6 +7,7 @@ import dataclasses
 import json
 import logging
 import os
+import resource
 import sys
 import time
 from pathlib import Path
@@ -129,7 +130,8 @@ def _segment(options: argparse.Namespace) -> None:
     Image.fromarray(mask.astype(np.uint8) * 255).save(options.out, format="PNG")
     height, width = mask.shape
     answer = {"width": width, "height": height, "area_px": int(mask.sum())}
-    print(json.dumps({**answer, "ms": round(elapsed_ms, 1)}))
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    print(json.dumps({**answer, "ms": round(elapsed_ms, 1), "peak_mb": round(peak_mb)}))
 
 
 if __name__ == "__main__":

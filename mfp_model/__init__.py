@@ -17,6 +17,11 @@ Glossary, one word per thing:
 - polygon: the outline of one connected part of a mask, float64 `[n, 2]`, x and y in pixels.
 - image frame: pixels of the original image. network frame: pixels of the network's input.
 - segmenter: image + clicks + previous prediction -> prediction.
+- stroke: what a brush painted in place of a click. seed: a pixel whose label a click or a stroke
+  fixes.
+- cut: the cheapest boundary between seeds, and the mask within it.
+- finder: image -> objects, without a person's clicks. order: 0 for an object in front, k for one
+  that was seen whole after k removals. hidden: of order 1 or more.
 - backbone: the part of the network that turns the two embeddings into features.
 - graded: what gives loss in training; a sample is graded in one round or in every one.
 - checkpoint: a file. weights: the tensors in it. version: the name of both in answers.
