@@ -45,7 +45,7 @@ class Settings:
             by project id, `""` for all others.
         constants: `MFP_CONSTANTS`, of graph cuts on colours, a file of `mfp tune-graph-cut`.
         inpainter: `MFP_INPAINTER`, fills what finders take out; lama and mat need their weights
-            in `MFP_CACHE_DIR`.
+            in the cache folder.
         device: `MFP_DEVICE`, auto, cpu, cuda or cuda:N.
         n_torch_threads: `MFP_TORCH_THREADS`, CPU threads per worker; 0 for all cores.
         max_megapixels: `MFP_MAX_MEGAPIXELS`, larger images are refused by their header.

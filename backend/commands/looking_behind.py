@@ -61,6 +61,7 @@ def _occlusions(
     import numpy as np
     from tqdm import tqdm
 
+    from mfp_model.errors import DataError
     from mfp_model.evaluation.datasets import read_coco
     from mfp_model.evaluation.occlusions import look_behind, loop_scores, occlusions
 
@@ -72,6 +73,8 @@ def _occlusions(
         pictures = tqdm(occlusions(objects, options.limit, generator), total=options.limit)
         steps = dataclasses.replace(config, max_rounds=rounds)
         found[name] = list(look_behind(pictures, finder, inpainter, steps))
+    if not found["with"]:
+        raise DataError(f"{options.occlusions}: no two objects of which one can cover the other")
     if options.sheet:
         _write_sheet(options.sheet, list(zip(found["without"], found["with"], strict=True)))
     report: dict[str, Any] = {

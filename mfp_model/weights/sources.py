@@ -79,7 +79,7 @@ WEIGHTS_SOURCES: dict[str, WeightsSource] = {
         file_name="big-lama.pt",
         url="https://github.com/Sanster/models/releases/download/add_big_lama/big-lama.pt",
         is_direct=True,
-        sha256=None,
+        sha256="344c77bb",
         licence="Apache-2.0 (code); Places2's terms",
         use="to fill what is removed: mfp annotate --inpainter lama",
     ),

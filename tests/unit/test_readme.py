@@ -38,8 +38,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What the commands name: a photo, tiny data sets, a checkpoint in a published layout."""
     monkeypatch.chdir(tmp_path)
     shutil.copy(_ROOT / "backend" / "demo" / "photos" / "coffee.jpg", "photo.jpg")
+    for name in ("photos", "VOC2012/JPEGImages", "VOC2012/SegmentationClass"):
+        Path(name).mkdir(parents=True)
+        Image.new("L", (40, 30)).save(f"{name}/a.{'png' if 'Class' in name else 'jpg'}")
+    Path("VOC2012/ImageSets/Segmentation").mkdir(parents=True)
+    Path("VOC2012/ImageSets/Segmentation/val.txt").write_text("a")
     for name in ("my-coco", "my-held-out", "duts-te-500"):
         make_coco_folder(tmp_path / name, n_images=1)
+    Path("constants").mkdir()
+    Path("constants/rgb.json").write_text('{"config": {"smoothness": 4.0}}')
     for folders in (("GrabCut/data_GT", "GrabCut/boundary_GT"), ("davis/img", "davis/gt")):
         for name, mode in zip(folders, ("RGB", "L"), strict=True):
             Path(name).mkdir(parents=True)
@@ -64,7 +71,10 @@ def test_commands_run(command: str, folder: Path) -> None:
     arguments = shlex.split(command)[1:]
     if arguments[0] == "train":
         arguments += ["--samples", "4"]
-    if arguments[0] in ("export-coco", "import-coco", "fine-tune", "models"):
+    if arguments[0] == "evaluate-loop":
+        arguments += ["--limit", "2", "--rounds", "1"]
+    asks_label_studio = arguments[0] == "annotate" and "--project" in arguments
+    if asks_label_studio or arguments[0] in ("export-coco", "import-coco", "fine-tune", "models"):
         _parser().parse_args(arguments)  # run by tests/e2e/test_loop.py
         return
     if "MFP_vit_base.pth" in arguments:  # another published layout does, and is small

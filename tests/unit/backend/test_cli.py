@@ -27,7 +27,7 @@ def test_segment_writes_a_mask_and_prints_one_json_line(
     (line,) = capsys.readouterr().out.splitlines()
     report = json.loads(line)
     mask = np.asarray(Image.open(out))
-    assert set(report) == {"width", "height", "area_px", "ms"}
+    assert set(report) == {"width", "height", "area_px", "ms", "peak_mb"}
     assert (report["width"], report["height"]) == (70, 50)
     assert mask.shape == (50, 70)
     assert report["area_px"] == (mask == 255).sum() == (mask > 0).sum()
