@@ -86,12 +86,10 @@ class OpenCvInpainter(Inpainter):
         return np.asarray(found, dtype=np.uint8)
 
 
-class LamaInpainter(Inpainter):
-    """LaMa as a TorchScript file: image and hole in, image out, both 0..1.
+class _ScriptInpainter(Inpainter):
+    """One whose network is a TorchScript file."""
 
-    Source: Suvorov et al., "Resolution-robust Large Mask Inpainting with Fourier Convolutions"
-    (WACV 2022).
-    """
+    _name: str
 
     def __init__(self, path: Path, device: torch.device) -> None:
         self._path = path
@@ -100,8 +98,18 @@ class LamaInpainter(Inpainter):
 
     @property
     def version(self) -> str:
-        """The file's name."""
-        return f"lama-{self._path.stem}"
+        """Its name and the file's."""
+        return f"{self._name}-{self._path.stem}"
+
+
+class LamaInpainter(_ScriptInpainter):
+    """LaMa as a TorchScript file: image and hole in, image out, both 0..1.
+
+    Source: Suvorov et al., "Resolution-robust Large Mask Inpainting with Fourier Convolutions"
+    (WACV 2022).
+    """
+
+    _name = "lama"
 
     def filled(self, image: Image, hole: Mask) -> Image:
         """Return a filled copy, see `Inpainter.filled`."""
@@ -118,22 +126,14 @@ class LamaInpainter(Inpainter):
         return _as_image(found.clamp(0, 1) * 255)[:height, :width]
 
 
-class MatInpainter(Inpainter):
+class MatInpainter(_ScriptInpainter):
     """MAT as a TorchScript file: image in -1..1, 1 where it is known, noise, no class.
 
     Source: Li et al., "MAT: Mask-Aware Transformer for Large Hole Image Inpainting" (CVPR 2022);
     its noise is fixed here, so that an answer can be had again.
     """
 
-    def __init__(self, path: Path, device: torch.device) -> None:
-        self._path = path
-        self._device = device
-        self._network = _script(path, device)
-
-    @property
-    def version(self) -> str:
-        """The file's name."""
-        return f"mat-{self._path.stem}"
+    _name = "mat"
 
     def filled(self, image: Image, hole: Mask) -> Image:
         """Return a filled copy, see `Inpainter.filled`."""

@@ -17,32 +17,15 @@ from torch import Tensor
 from mfp_model.click_map import append_clicks, draw_click_maps
 from mfp_model.click_simulation import DEEP_SHARE, deepest_next_clicks, depths, random_pixels
 from mfp_model.network import ClickNetwork
-from mfp_model.training.config import Phase, TrainingConfig
 from mfp_model.training.losses import total_loss
-from mfp_model.training.rounds import Draw, Graded
+from mfp_model.training.rounds import Draw, Graded, StatelessRounds
 
 _MAX_OF_A_SIGN = 3
 _RING_SHARE = (0.05, 0.25)  # how far outside negative clicks lie, of the crop's side
 
 
-class DrawnRounds:
-    """A pass for every batch of new samples; nothing is kept from step to step."""
-
-    def __init__(self, config: TrainingConfig, *, phase: Phase, batch: int) -> None:
-        self._config = config
-        self._batch = batch
-        self._device = torch.device("cpu")
-
-    def to(self, device: torch.device) -> None:
-        """Work on the device from now on."""
-        self._device = device
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """Return nothing, which is all that is kept."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Take nothing over."""
+class DrawnRounds(StatelessRounds):
+    """A pass for every batch of new samples."""
 
     def graded(self, network: ClickNetwork, draw: Draw, generator: torch.Generator) -> Graded:
         """Return loss and logits of one pass; arguments as in `StreamedRounds.graded`."""

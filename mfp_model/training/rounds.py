@@ -54,8 +54,8 @@ def first_depths(n: int, generator: torch.Generator) -> Tensor:
     return torch.where(is_central, _CENTRAL_DEPTH, DEEP_SHARE)
 
 
-class RecursiveRounds:
-    """The published scheme: nothing is kept from step to step."""
+class StatelessRounds:
+    """Rounds of which nothing is kept from step to step."""
 
     def __init__(self, config: TrainingConfig, *, phase: Phase, batch: int) -> None:
         self._config = config
@@ -72,6 +72,10 @@ class RecursiveRounds:
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Take nothing over."""
+
+
+class RecursiveRounds(StatelessRounds):
+    """The published scheme."""
 
     def graded(self, network: ClickNetwork, draw: Draw, generator: torch.Generator) -> Graded:
         """Return loss and logits of the last of a random number of rounds.
