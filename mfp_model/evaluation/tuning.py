@@ -16,7 +16,7 @@ from mfp_model.graph_cut.config import GraphCutConfig
 from mfp_model.segmenters import Segmenter
 
 N_CLICKS = 5
-SMOOTHNESSES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
+SMOOTHNESSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 _AXES: tuple[tuple[str, tuple[float | int | str, ...]], ...] = (
     ("smoothness", SMOOTHNESSES),
     ("way_weight", (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)),

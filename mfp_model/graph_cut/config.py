@@ -34,10 +34,10 @@ class GraphCutConfig:
     """
 
     features: str = "rgb"
-    smoothness: float = 16.0
+    smoothness: float = 64.0
     appearance: str = "mixtures"
     appearance_weight: float = 0.5
-    way_weight: float = 4.0
+    way_weight: float = 2.0
     n_refits: int = 3
     seed_radius: float = 0.02
     coarse_px: int = 256

@@ -121,14 +121,13 @@ def _coarse_cut(ground: Ground, seeds: Seeds, config: GraphCutConfig) -> tuple[M
     right, down = (config.smoothness * np.exp(-x) for x in (ground.right, ground.down))
     way = way_cost(ground.right, ground.down, seeded)
     mask, known = seeded > 0, _known_ground(seeded)
+    looks = None
     for _ in range(1 + config.n_refits):
-        looks = None
-        if known.any():
+        # A seed of the object may share its only cell with a newer one, and be seen later.
+        if mask.any() and known.any():
             looks = appearance_of(ground.features, mask, known, config, ground.floor)
         costs = _Costs(ground=ground, looks=looks, way=way, config=config)
         mask = cut_grid(costs.coarse(), seeded, right, down)
-        if not mask.any():  # a seed of the object shares its only cell with a newer one
-            break
         known = ~mask
     return mask, costs
 

@@ -142,8 +142,8 @@ def way_cost(right: Floats, down: Floats, seeds: NDArray[np.int8]) -> Floats:
     is_edge = np.zeros(seeds.shape, dtype=np.bool_)
     is_edge[[0, -1], :] = is_edge[:, [0, -1]] = True
     ground = (seeds < 0) | (is_edge & (seeds == 0))
-    if not ground.any():
-        return np.full(seeds.shape, -1.0)
+    if not ground.any() or not (seeds > 0).any():
+        return np.full(seeds.shape, -1.0 if (seeds > 0).any() else 1.0)
     near, far = (
         dijkstra(ways, directed=False, indices=index[place], min_only=True)
         for place in (seeds > 0, ground)

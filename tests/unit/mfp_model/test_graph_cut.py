@@ -137,6 +137,14 @@ def test_a_band_agrees_with_its_surroundings() -> None:
     assert cut_band(mask, np.zeros_like(band), np.zeros(0), free[:0], pairs) is mask
 
 
+def test_a_seed_that_shares_its_coarse_cell_with_a_newer_one_is_kept() -> None:
+    image = np.random.default_rng(0).integers(0, 255, (90, 60, 3)).astype(np.uint8)
+    clicks = [Click(x=30, y=40), Click(x=31, y=40, is_positive=False)]
+    mask = _cut(coarse_px=16, seed_radius=0.0).segment(image, clicks).mask
+    assert mask[40, 30]
+    assert not mask[40, 31]
+
+
 def test_a_mixture_is_likely_where_its_samples_are() -> None:
     generator = np.random.default_rng(0)
     samples = np.concatenate(
