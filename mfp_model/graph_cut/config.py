@@ -60,6 +60,8 @@ class GraphCutConfig:
     @staticmethod
     def default(features: str) -> GraphCutConfig:
         """Return the constants chosen for `rgb` or `deep` features."""
+        if features == "deep":
+            return GraphCutConfig(features="deep", smoothness=32.0, appearance_weight=0.1)
         return GraphCutConfig(features=features)
 
 
