@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfp_model.clicks import Click
+from mfp_model.rle import decode_segmentation
 
 
 def remove_specks(
@@ -19,7 +20,7 @@ def remove_specks(
     Args:
         mask: bool `[H, W]`, image frame.
         clicks: Clicks in the image frame; a part under a positive one and a hole under a
-            negative one were meant.
+            negative one were meant. Where a stroke was painted nothing changes.
         share: What is smaller than this share of the largest part goes; 0 keeps everything.
     """
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
@@ -34,6 +35,19 @@ def remove_specks(
     filled, _ = _without_small_parts(~inner, positions, False, share, largest)
     cleaned = mask.copy()
     cleaned[top:bottom, left:right] = ~filled[1:-1, 1:-1]
+    return _with_strokes(cleaned, mask, clicks)
+
+
+def _with_strokes(
+    cleaned: NDArray[np.bool_], mask: NDArray[np.bool_], clicks: Sequence[Click]
+) -> NDArray[np.bool_]:
+    """The cleaned mask, as it was where somebody painted."""
+    height, width = mask.shape
+    for click in clicks:
+        if click.stroke is not None:
+            rle = {"size": [height, width], "counts": click.stroke.counts}
+            painted = decode_segmentation(rle, height=height, width=width)
+            cleaned[painted] = mask[painted]
     return cleaned
 
 

@@ -1,7 +1,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from mfp_model.clicks import Click
+from mfp_model.clicks import Click, Stroke
+from mfp_model.rle import encode_mask
 from mfp_model.specks import remove_specks
 
 
@@ -34,3 +35,27 @@ def test_background_that_the_mask_encloses_with_the_border_is_not_filled() -> No
     mask = np.ones((50, 50), bool)
     mask[:40, :40] = False
     np.testing.assert_array_equal(remove_specks(mask, [], share=0.5), mask)
+
+
+def test_what_was_painted_stays_as_it_was() -> None:
+    mask = np.zeros((60, 80), dtype=np.bool_)
+    mask[10:50, 10:50] = True
+    mask[20, 20:30] = mask[30, 30] = False
+    mask[5, 70:74] = mask[55, 70] = True
+    painted = [np.zeros_like(mask), np.zeros_like(mask)]
+    painted[0][5, 66:78] = True
+    painted[1][20, 15:40] = True
+    clicks = [
+        Click(
+            x=1,
+            y=1,
+            is_positive=is_positive,
+            stroke=Stroke(height=60, width=80, counts=encode_mask(place)["counts"]),
+        )
+        for place, is_positive in zip(painted, (True, False), strict=True)
+    ]
+    cleaned = remove_specks(mask, clicks, share=0.05)
+    assert (cleaned[painted[0]] == mask[painted[0]]).all()
+    assert (cleaned[painted[1]] == mask[painted[1]]).all()
+    assert cleaned[30, 30]
+    assert not cleaned[55, 70]
