@@ -21,7 +21,10 @@ from tests.e2e.labeling_page import LabelingPage
 
 pytestmark = pytest.mark.browser
 
-_CONFIGS = sorted((ROOT / "label_config").glob("*.xml"))
+# every_object.xml fills the page before the first click, see test_segmenters.py
+_CONFIGS = sorted(
+    set((ROOT / "label_config").glob("*.xml")) - {ROOT / "label_config/every_object.xml"}
+)
 _MAX_CLICKS = 6
 
 

@@ -51,7 +51,7 @@ def test_strokes_are_seeds_that_the_graph_cut_keeps(
 
 
 def test_retrieving_predictions_answers_with_every_object(
-    api: LabelStudioApi, backend: Server
+    page: LabelingPage, api: LabelStudioApi, backend: Server, tmp_path: Path
 ) -> None:
     project, task = _project(api, backend, "every_object", "coffee.jpg")
 
@@ -67,3 +67,6 @@ def test_retrieving_predictions_answers_with_every_object(
     for row in prediction["result"]:
         assert row["type"] == "brushlabels"
         assert 0 < row["score"] <= 1
+    page.open_task(project, task)
+    page.wait_for_masks(len(prediction["result"]))
+    page.screenshot(Path(os.environ.get("MFP_SCREENSHOTS", tmp_path)) / "every_object.png")
