@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +64,8 @@ class Scores:
         accuracy: Mean share of the pixels that are right.
         confusion: Mean shares of an image's pixels, by truth and mask.
         n_objects: Objects evaluated.
+
+    The scores from `median_ms` on are 0 in reports that were written before they were taken.
     """
 
     noc: dict[str, float]
@@ -71,14 +73,14 @@ class Scores:
     miou_at: tuple[float, ...]
     auc: float
     spc_s: float
-    median_ms: float
-    after_clicks: int
-    boundary_f: float
-    dice: float
-    precision: float
-    recall: float
-    accuracy: float
-    confusion: dict[str, float]
+    median_ms: float = 0.0
+    after_clicks: int = MEASURED_AFTER
+    boundary_f: float = 0.0
+    dice: float = 0.0
+    precision: float = 0.0
+    recall: float = 0.0
+    accuracy: float = 0.0
+    confusion: dict[str, float] = field(default_factory=dict)
     n_objects: int
 
 
