@@ -12,6 +12,7 @@ from backend.region_versions import RegionVersions
 from backend.segmenter_choice import SegmenterChoice
 from backend.settings import Settings
 from mfp_model.errors import CheckpointError, ConfigError
+from mfp_model.inpainting import FINDERS
 from mfp_model.segmenters import Segmenter, load_segmenter
 from mfp_model.weights.sources import WEIGHTS_SOURCES
 
@@ -68,7 +69,7 @@ class Finders:
             CheckpointError: Weights are missing.
             NotReadyError: MFP's are not loaded.
         """
-        from mfp_model.inpainting.finders import FINDERS, ClickFinder
+        from mfp_model.inpainting.finders import ClickFinder
         from mfp_model.inpainting.loop import LoopConfig, find_layers
 
         if name not in FINDERS:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from backend.environment import EnvironmentReader, Network
 from mfp_model.errors import ConfigError
+from mfp_model.inpainting import INPAINTERS
 from mfp_model.segmenters import SEGMENTERS
 
 CACHE_DIR = Path("~/.cache/label-studio-mfp")
@@ -24,7 +25,6 @@ CLOUD_HOSTS = (
     "*.blob.core.windows.net",
 )
 LOG_FORMATS = ("text", "json")
-INPAINTERS = ("telea", "navier-stokes", "lama", "mat")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,11 +5,17 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backend.commands.options import add_finder_options, finder_of, inpainter_of, loop_config_of
+from backend.commands.options import (
+    PROBLEMS_CODE,
+    add_finder_options,
+    finder_of,
+    inpainter_of,
+    loop_config_of,
+    show_problems,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,9 +24,6 @@ if TYPE_CHECKING:
     from backend.annotating import AnnotateSummary, Annotator
     from backend.settings import Settings
     from mfp_model.inpainting.loop import LayeredObject
-
-_PROBLEMS_CODE = 2  # done, but not all of it
-_SHOWN_PROBLEMS = 20
 
 
 def add_annotate(commands: Any) -> None:  # noqa: ANN401, argparse's type is private
@@ -60,10 +63,10 @@ def _annotate(options: argparse.Namespace) -> int:
     run = _project if options.folder is None else _folder
     summary = run(options, settings, annotator)
     told = dataclasses.asdict(summary)
-    for problem in (problems := told.pop("problems"))[:_SHOWN_PROBLEMS]:
-        print(problem, file=sys.stderr)
+    problems = told.pop("problems")
+    show_problems(problems, len(problems))
     print(json.dumps({**told, "problems": len(problems)}))
-    return _PROBLEMS_CODE if problems else 0
+    return PROBLEMS_CODE if problems else 0
 
 
 def _folder(

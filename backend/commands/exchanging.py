@@ -5,18 +5,16 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from backend.commands.options import PROBLEMS_CODE, show_problems
 
 if TYPE_CHECKING:
     from backend.coco.tasks import TaskSource
     from backend.label_config import LabelConfig
     from backend.label_studio_api import LabelStudioApi
     from backend.settings import Settings
-
-_PROBLEMS_CODE = 2  # done, but not all of it
-_SHOWN_PROBLEMS = 20
 
 
 def add_export_coco(commands: Any) -> None:  # noqa: ANN401, argparse's type is private
@@ -121,9 +119,9 @@ def _export(options: argparse.Namespace) -> int:
             report=report,
         )
     told = dataclasses.asdict(summary)
-    _show_problems(told.pop("messages"), summary.problems)
+    show_problems(told.pop("messages"), summary.problems)
     print(json.dumps(told))
-    return _PROBLEMS_CODE if summary.problems else 0
+    return PROBLEMS_CODE if summary.problems else 0
 
 
 def _import(options: argparse.Namespace) -> int:
@@ -160,9 +158,9 @@ def _import(options: argparse.Namespace) -> int:
             summary = importer.into_project(api, options.project, address, report=report)
     told = dataclasses.asdict(summary)
     problems = told.pop("problems")
-    _show_problems(problems, len(problems))
+    show_problems(problems, len(problems))
     print(json.dumps({**told, "problems": len(problems)}))
-    return _PROBLEMS_CODE if problems else 0
+    return PROBLEMS_CODE if problems else 0
 
 
 def _project(settings: Settings, options: argparse.Namespace) -> tuple[TaskSource, LabelConfig]:
@@ -190,10 +188,3 @@ def _label_config(path: Path | None) -> LabelConfig | None:
         return parse_label_config(path.read_text())
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read ({error})") from None
-
-
-def _show_problems(messages: list[str], n_problems: int) -> None:
-    for message in messages[:_SHOWN_PROBLEMS]:
-        print(message, file=sys.stderr)
-    if n_problems > _SHOWN_PROBLEMS:
-        print(f"... and {n_problems - _SHOWN_PROBLEMS} more problems", file=sys.stderr)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,7 +102,7 @@ def _voc(options: argparse.Namespace, finder: Finder, inpainter: Inpainter) -> d
     knows_classes = options.finder == "deeplab"
     names = class_names(knows_classes=knows_classes)
     collected = {"without": ClassIou(names), "with": ClassIou(names)}
-    for picture in tqdm(_limited(read_voc(options.voc), options.limit), unit="image"):
+    for picture in tqdm(islice(read_voc(options.voc), options.limit), unit="image"):
         layers = find_layers(picture.image, finder, inpainter, loop_config_of(options))
         truth = picture.classes if knows_classes else _without_classes(picture.classes)
         front = [layer for layer in layers if layer.visible.any() and not layer.is_hidden]
@@ -111,10 +111,6 @@ def _voc(options: argparse.Namespace, finder: Finder, inpainter: Inpainter) -> d
             answer = class_map(chosen, shape, knows_classes=knows_classes)
             collected[name].add(truth, answer)
     return {name: {"miou": x.mean(), "by_class": x.by_class()} for name, x in collected.items()}
-
-
-def _limited(pictures: Iterator[Any], limit: int | None) -> Iterator[Any]:
-    return islice(pictures, limit)
 
 
 def _without_classes(classes: Any) -> Any:  # noqa: ANN401, an array

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mfp_model.errors import ConfigError
+from mfp_model.inpainting import FINDERS, INPAINTERS
 
 if TYPE_CHECKING:
     from mfp_model.inpainting.finders import Finder
     from mfp_model.inpainting.inpainters import Inpainter
     from mfp_model.inpainting.loop import LoopConfig
 
+PROBLEMS_CODE = 2  # done, but not all of it
+_SHOWN_PROBLEMS = 20
 _FORMATS = ("grabcut", "berkeley", "davis", "sbd", "bsds500", "coco")
 
 
@@ -35,13 +39,11 @@ def add_segmenter_options(parser: argparse.ArgumentParser) -> None:
 
 def add_finder_options(parser: argparse.ArgumentParser) -> None:
     """Add what finds objects without clicks, and what is behind them."""
-    parser.add_argument("--finder", choices=("mfp", "deeplab"), default="mfp")
+    parser.add_argument("--finder", choices=FINDERS, default="mfp")
     parser.add_argument(
         "--checkpoint", type=Path, metavar="FILE", help="of the finder; default: shipped or fetched"
     )
-    parser.add_argument(
-        "--inpainter", choices=("telea", "navier-stokes", "lama", "mat"), default="telea"
-    )
+    parser.add_argument("--inpainter", choices=INPAINTERS, default="telea")
     parser.add_argument(
         "--inpainter-weights", type=Path, metavar="FILE", help="of lama and mat, TorchScript"
     )
@@ -118,3 +120,11 @@ def parse_folders(texts: list[str]) -> tuple[tuple[Path, float], ...]:
         if folders[-1][1] <= 0:
             raise ConfigError(f"{text!r}: expected a weight above 0")
     return tuple(folders)
+
+
+def show_problems(messages: list[str], n_problems: int) -> None:
+    """Print the first problems on standard error, and how many more there are."""
+    for message in messages[:_SHOWN_PROBLEMS]:
+        print(message, file=sys.stderr)
+    if n_problems > _SHOWN_PROBLEMS:
+        print(f"... and {n_problems - _SHOWN_PROBLEMS} more problems", file=sys.stderr)

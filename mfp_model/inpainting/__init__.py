@@ -2,3 +2,6 @@
 
 `inpainters` fill a region, `finders` find objects without clicks, and `loop` joins them.
 """
+
+INPAINTERS = ("telea", "navier-stokes", "lama", "mat")
+FINDERS = ("mfp", "deeplab")

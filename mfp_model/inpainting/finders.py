@@ -21,7 +21,6 @@ from mfp_model.network import IMAGE_MEAN, IMAGE_STD
 from mfp_model.segmenters import MASK_THRESHOLD, Segmenter
 from mfp_model.specks import remove_specks
 
-FINDERS = ("mfp", "deeplab")
 VOC_CLASSES = (
     "background",
     *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),

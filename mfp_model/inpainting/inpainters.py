@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mfp_model.errors import CheckpointError, ConfigError, ImageError
+from mfp_model.inpainting import INPAINTERS
 from mfp_model.segmenters import check_image
 
-INPAINTERS = ("telea", "navier-stokes", "lama", "mat")
 _WORK_PX = 512  # long side at which holes are filled: nobody sees more of what was never there
 _RADIUS_PX = 5
 _MAT_PX = 512
@@ -157,7 +157,7 @@ def load_inpainter(name: str, *, weights: Path | None = None, device: str = "cpu
     """Return an inpainter.
 
     Args:
-        name: One of `INPAINTERS`.
+        name: One of `mfp_model.inpainting.INPAINTERS`.
         weights: A TorchScript file, for `lama` and `mat`.
         device: In torch's words.
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from mfp_model.errors import ConfigError
-from mfp_model.inpainting.finders import FINDERS, ClickFinder, DeepLabFinder, Finder
+from mfp_model.inpainting import FINDERS
+from mfp_model.inpainting.finders import ClickFinder, DeepLabFinder, Finder
 from mfp_model.segmenters import load_segmenter
 from mfp_model.segmenters.mfp import best_device
 
@@ -14,7 +15,7 @@ def load_finder(name: str, *, checkpoint: Path | None = None, device: str = "aut
     """Return a finder.
 
     Args:
-        name: One of `FINDERS`.
+        name: One of `mfp_model.inpainting.FINDERS`.
         checkpoint: For `mfp` a checkpoint, the shipped one by default; for `deeplab`
             torchvision's file.
         device: As in `load_segmenter`.

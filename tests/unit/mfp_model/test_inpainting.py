@@ -14,6 +14,7 @@ from mfp_model.errors import CheckpointError, ConfigError, DataError, ImageError
 from mfp_model.evaluation.datasets import EvaluationObject
 from mfp_model.evaluation.occlusions import look_behind, loop_scores, occlusions, sheet
 from mfp_model.evaluation.voc import ClassIou, class_map, class_names, read_voc
+from mfp_model.inpainting import INPAINTERS
 from mfp_model.inpainting.finders import (
     VOC_CLASSES,
     ClickFinder,
@@ -22,7 +23,7 @@ from mfp_model.inpainting.finders import (
     FoundObject,
     Mask,
 )
-from mfp_model.inpainting.inpainters import INPAINTERS, Inpainter, load_inpainter
+from mfp_model.inpainting.inpainters import Inpainter, load_inpainter
 from mfp_model.inpainting.loading import load_finder
 from mfp_model.inpainting.loop import LayeredObject, LoopConfig, common_mask, find_layers
 from mfp_model.segmenters.inpainting import InpaintingSegmenter
