@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfp_model.errors import MfpError
+from mfp_model.mask_runs import MaskRuns
 
 _CHANNELS = 4
 _WORD_BITS = 8
@@ -29,8 +30,13 @@ class BrushRleError(MfpError):
 
 
 def encode(mask: NDArray[np.bool_]) -> list[int]:
-    """Return the brush RLE of a mask bool `[H, W]`: 255 in all channels inside, 0 outside."""
-    lengths, values = _runs(mask)
+    """Return the brush RLE of a mask bool `[H, W]`; see `encode_runs`."""
+    return encode_runs(MaskRuns.of(mask))
+
+
+def encode_runs(runs: MaskRuns) -> list[int]:
+    """Return the brush RLE of a mask: 255 in all channels inside, 0 outside."""
+    lengths, values = _records(runs)
     size_index = np.searchsorted(_LIMITS, lengths)
     length_bits = np.array(_SIZES)[size_index]
     header = 0b100 | size_index  # is a run, size index
@@ -40,7 +46,8 @@ def encode(mask: NDArray[np.bool_]) -> list[int]:
     shifts = n_bits[:, None] - 1 - np.arange(widest)
     used = shifts >= 0
     bits = (words[:, None] >> np.where(used, shifts, 0)) & 1
-    stream = np.concatenate([_header_bits(mask.size * _CHANNELS), bits[used].astype(np.uint8)])
+    n_values = runs.height * runs.width * _CHANNELS
+    stream = np.concatenate([_header_bits(n_values), bits[used].astype(np.uint8)])
     packed: list[int] = np.packbits(stream).tolist()
     return packed
 
@@ -86,12 +93,11 @@ def decode(rle: Sequence[int], *, height: int, width: int) -> NDArray[np.uint8]:
     return alpha.reshape(height, width)
 
 
-def _runs(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Lengths in values (four a pixel) and word of each run, none longer than a record holds."""
-    flat = np.ascontiguousarray(mask).reshape(-1)
-    starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
-    lengths = np.diff(np.append(starts, flat.size)) * _CHANNELS
-    values = flat[starts].astype(np.int64) * 255
+def _records(runs: MaskRuns) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Lengths in values (four a pixel) and word of each record, none longer than one holds."""
+    lengths = runs.flat_lengths() * _CHANNELS
+    values = np.where(np.arange(lengths.size) % 2, 255, 0)
+    values, lengths = values[lengths > 0], lengths[lengths > 0]
     n_records = -(-lengths // _LONGEST)
     records = np.full(int(n_records.sum()), _LONGEST, dtype=np.int64)
     last = np.cumsum(n_records) - 1

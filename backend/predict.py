@@ -8,9 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from backend.click_store import ClickStore
 from backend.finding import Finding
 from backend.images import ImageLoader, LoadedImage
@@ -20,6 +17,7 @@ from backend.segmenter_choice import SegmenterChoice
 from backend.telemetry import Telemetry
 from backend.turns import Place, Region, SupersededError, Turns
 from mfp_model.errors import ImageError
+from mfp_model.mask_runs import MaskRuns
 from mfp_model.polygons import polygon_iou, polygons_of
 from mfp_model.segmenters import Prediction, Segmenter
 from mfp_model.specks import remove_specks
@@ -90,12 +88,11 @@ class Predictor:
                 prediction = self._predict(segmenter, image, region, place)
                 place.check()
                 with self._telemetry.step("mask"):
-                    mask = remove_specks(
-                        prediction.mask, prediction.clicks, share=self._speck_share
-                    )
+                    clicks, share = prediction.clicks, self._speck_share
+                    runs = remove_specks(prediction.runs, clicks, share=share)
                 with self._telemetry.step("encode"):
                     score = round(prediction.score, 4)
-                    return self._encoded(region, mask, score, segmenter.version)
+                    return self._encoded(region, runs, score, segmenter.version)
         except SupersededError:
             self._telemetry.superseded(task.task_id)
             return empty_result()
@@ -113,10 +110,11 @@ class Predictor:
         return prediction
 
     def _encoded(
-        self, region: RegionRequest, mask: NDArray[np.bool_], score: float, version: str
+        self, region: RegionRequest, runs: MaskRuns, score: float, version: str
     ) -> dict[str, Any]:
         if region.control.kind == "brush":
-            return result(brush_rows(region, mask), score=score, version=version)
+            return result(brush_rows(region, runs), score=score, version=version)
+        mask = runs.mask()
         polygons = polygons_of(mask, max_error_px=self._polygon_error_px)
         iou = round(polygon_iou(polygons, mask), 4)
         self._telemetry.metrics.polygon_iou.observe(iou)

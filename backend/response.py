@@ -6,24 +6,24 @@ import secrets
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from backend import brush_rle
 from backend.request import RegionRequest
+from mfp_model.mask_runs import MaskRuns
 from mfp_model.polygons import Polygon
 
 _PERCENT_DIGITS = 5  # 0.001 pixels at 10,000 pixels
 
 
-def brush_rows(region: RegionRequest, mask: NDArray[np.bool_]) -> list[dict[str, Any]]:
+def brush_rows(region: RegionRequest, runs: MaskRuns) -> list[dict[str, Any]]:
     """Return a mask as a brush region.
 
     Args:
         region: What was asked.
-        mask: bool `[region.height, region.width]`; any other size breaks the page for good.
+        runs: Of the region's size; any other breaks the page for good.
     """
-    assert mask.shape == (region.height, region.width)
-    return _rows(region, {"format": "rle", "rle": brush_rle.encode(mask)})
+    assert (runs.height, runs.width) == (region.height, region.width)
+    return _rows(region, {"format": "rle", "rle": brush_rle.encode_runs(runs)})
 
 
 def polygon_rows(region: RegionRequest, polygons: list[Polygon]) -> list[dict[str, Any]]:

@@ -4,75 +4,66 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mfp_model.clicks import Click
+from mfp_model.mask_runs import MaskRuns
 from mfp_model.rle import decode_segmentation
 
 
-def remove_specks(
-    mask: NDArray[np.bool_], clicks: Sequence[Click], *, share: float
-) -> NDArray[np.bool_]:
+def remove_specks(runs: MaskRuns, clicks: Sequence[Click], *, share: float) -> MaskRuns:
     """Return the mask without small parts and small holes; those with a click stay.
 
     Args:
-        mask: bool `[H, W]`, image frame.
+        runs: The mask, image frame.
         clicks: Clicks in the image frame; a part under a positive one and a hole under a
             negative one were meant. Where a stroke was painted nothing changes.
         share: What is smaller than this share of the largest part goes; 0 keeps everything.
     """
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if share <= 0 or rows.size == 0:
-        return mask
-    # One pixel more on each side, so that what lies around the object counts as one region.
-    top, bottom = rows[0], rows[-1] + 1
-    left, right = columns[0], columns[-1] + 1
-    inner = np.pad(mask[top:bottom, left:right], 1)
-    positions = [(int(c.y) - top + 1, int(c.x) - left + 1, c.is_positive) for c in clicks]
-    inner, largest = _without_small_parts(inner, positions, True, share, 0.0)
-    filled, _ = _without_small_parts(~inner, positions, False, share, largest)
-    cleaned = mask.copy()
-    cleaned[top:bottom, left:right] = ~filled[1:-1, 1:-1]
-    return _with_strokes(cleaned, mask, clicks)
+    if share <= 0 or runs.rows.size == 0:
+        return runs
+    labels = runs.parts()
+    areas = np.bincount(labels, weights=runs.lengths)
+    limit = share * float(areas.max())
+    keeps = (areas >= limit) | _clicked(runs, labels, clicks, sign=True)
+    cleaned = runs.chosen(keeps[labels])
+    return _with_strokes(cleaned.joined(_small_holes(cleaned, clicks, limit)), runs, clicks)
 
 
-def _with_strokes(
-    cleaned: NDArray[np.bool_], mask: NDArray[np.bool_], clicks: Sequence[Click]
+def _small_holes(runs: MaskRuns, clicks: Sequence[Click], limit: float) -> MaskRuns:
+    """Holes with fewer pixels than the limit; what reaches the image's edge is none."""
+    around = runs.inverse()
+    labels = around.parts()
+    areas = np.bincount(labels, weights=around.lengths)
+    at_edge = (around.rows == 0) | (around.rows == runs.height - 1)
+    at_edge |= (around.starts == 0) | (around.stops == runs.width)
+    is_filled = (areas < limit) & ~_clicked(around, labels, clicks, sign=False)
+    is_filled[labels[at_edge]] = False
+    return around.chosen(is_filled[labels])
+
+
+def _clicked(
+    runs: MaskRuns, labels: NDArray[np.int64], clicks: Sequence[Click], *, sign: bool
 ) -> NDArray[np.bool_]:
-    """The cleaned mask, as it was where somebody painted."""
-    height, width = mask.shape
+    """Which parts have a click of this sign on them."""
+    is_clicked = np.zeros(int(labels.max(initial=-1)) + 1, dtype=np.bool_)
     for click in clicks:
-        if click.stroke is not None:
-            rle = {"size": [height, width], "counts": click.stroke.counts}
-            painted = decode_segmentation(rle, height=height, width=width)
-            cleaned[painted] = mask[painted]
-    return cleaned
+        index = runs.index_at(x=int(click.x), y=int(click.y))
+        if click.is_positive == sign and index is not None:
+            is_clicked[labels[index]] = True
+    return is_clicked
 
 
-def _without_small_parts(
-    region: NDArray[np.bool_],
-    positions: Sequence[tuple[int, int, bool]],
-    sign: bool,
-    share: float,
-    reference: float,
-) -> tuple[NDArray[np.bool_], float]:
-    """The region without its small parts, and the area that was the measure.
-
-    The measure is `reference`, or the largest part's area where that is 0. Parts under a click
-    of this sign stay.
-    """
-    n_parts, labels, stats, _ = cv2.connectedComponentsWithStats(region.astype(np.uint8))
-    areas = stats[:, cv2.CC_STAT_AREA].astype(np.float64)
-    areas[0] = 0
-    measure = reference or float(areas.max())
-    keeps = areas >= share * measure
-    keeps[0] = False
-    for row, column, is_positive in positions:
-        inside = 0 <= row < region.shape[0] and 0 <= column < region.shape[1]
-        if is_positive == sign and inside and labels[row, column]:
-            keeps[labels[row, column]] = True
-    if keeps[1:].all():
-        return region, measure
-    return keeps[labels], measure
+def _with_strokes(cleaned: MaskRuns, runs: MaskRuns, clicks: Sequence[Click]) -> MaskRuns:
+    """The cleaned mask, as it was where somebody painted."""
+    strokes = [click.stroke for click in clicks if click.stroke is not None]
+    if not strokes:
+        return cleaned
+    mask, before = cleaned.mask(), runs.mask()
+    height, width = mask.shape
+    for stroke in strokes:
+        rle = {"size": [height, width], "counts": stroke.counts}
+        painted = decode_segmentation(rle, height=height, width=width)
+        mask[painted] = before[painted]
+    return MaskRuns.of(mask)

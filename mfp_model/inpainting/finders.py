@@ -114,7 +114,7 @@ class ClickFinder(Finder):
         probability = prediction.probability_map
         wide, narrow = (probability > MASK_THRESHOLD + x for x in (-_SPREAD, _SPREAD))
         stability = mask_iou(wide, narrow)
-        mask = remove_specks(prediction.mask, [click], share=_SPECK_SHARE)
+        mask = remove_specks(prediction.runs, [click], share=_SPECK_SHARE).mask()
         if stability < _MIN_STABILITY or not _MIN_SHARE <= mask.mean() <= _MAX_SHARE:
             return None
         return FoundObject(mask=mask, score=float(score * stability))

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from mfp_model.clicks import Click
 from mfp_model.errors import ClickError, ConfigError, ImageError
+from mfp_model.mask_runs import MaskRuns
 from mfp_model.rle import decode_segmentation
+from mfp_model.thresholding import runs_above
 from mfp_model.transforms import Box, LayeredMap
 
 MASK_THRESHOLD = 0.5  # Source: the published evaluation.
@@ -53,10 +55,15 @@ class Prediction:
     @property
     def mask(self) -> NDArray[np.bool_]:
         """The object, bool `[H, W]`, image frame; composed at every call."""
+        return self.runs.mask()
+
+    @property
+    def runs(self) -> MaskRuns:
+        """The object as runs, far cheaper than its pixels; composed at every call."""
         if self.cut is not None:
             height, width = self.layers.height, self.layers.width
-            return decode_segmentation(self.cut, height=height, width=width)
-        return self.layers.full() > MASK_THRESHOLD
+            return MaskRuns.of(decode_segmentation(self.cut, height=height, width=width))
+        return runs_above(self.layers, MASK_THRESHOLD)
 
     @property
     def score(self) -> float:

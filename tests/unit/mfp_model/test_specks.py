@@ -1,9 +1,20 @@
+import cv2
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
 from mfp_model.clicks import Click, Stroke
+from mfp_model.mask_runs import MaskRuns
 from mfp_model.rle import encode_mask
-from mfp_model.specks import remove_specks
+from mfp_model.specks import remove_specks as remove_specks_of_runs
+
+
+def remove_specks(
+    mask: NDArray[np.bool_], clicks: list[Click], *, share: float
+) -> NDArray[np.bool_]:
+    return remove_specks_of_runs(MaskRuns.of(mask), clicks, share=share).mask()
 
 
 def _mask() -> NDArray[np.bool_]:
@@ -59,3 +70,35 @@ def test_what_was_painted_stays_as_it_was() -> None:
     assert (cleaned[painted[1]] == mask[painted[1]]).all()
     assert cleaned[30, 30]
     assert not cleaned[55, 70]
+
+
+def _by_pixels(mask: NDArray[np.bool_], clicks: list[Click], *, share: float) -> NDArray[np.bool_]:
+    """The same on pixels: parts, and then the parts of what is around inside a wider frame."""
+    if share <= 0 or not mask.any():
+        return mask
+    n_parts, parts = cv2.connectedComponents(mask.astype(np.uint8))
+    areas = np.bincount(parts.ravel(), minlength=n_parts).astype(float)
+    limit = share * areas[1:].max()
+    under = {parts[int(c.y), int(c.x)] for c in clicks if c.is_positive}
+    cleaned = mask & np.array([areas[i] >= limit or i in under for i in range(n_parts)])[parts]
+    around = np.pad(~cleaned, 1, constant_values=True)
+    n_parts, parts = cv2.connectedComponents(around.astype(np.uint8))
+    areas = np.bincount(parts.ravel(), minlength=n_parts).astype(float)
+    under = {parts[int(c.y) + 1, int(c.x) + 1] for c in clicks if not c.is_positive}
+    stays = [areas[i] >= limit or i in under or i == parts[0, 0] for i in range(n_parts)]
+    return cleaned | (around & ~np.array(stays)[parts])[1:-1, 1:-1]
+
+
+@given(
+    arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=14)),
+    st.lists(st.tuples(st.floats(0, 0.99), st.floats(0, 0.99), st.booleans()), max_size=4),
+    st.sampled_from([0.0, 0.1, 0.3, 1.0]),
+)
+def test_runs_and_pixels_lose_the_same_specks(
+    mask: NDArray[np.bool_], places: list[tuple[float, float, bool]], share: float
+) -> None:
+    height, width = mask.shape
+    clicks = [Click(x=x * width, y=y * height, is_positive=sign) for x, y, sign in places]
+    np.testing.assert_array_equal(
+        remove_specks(mask, clicks, share=share), _by_pixels(mask, clicks, share=share)
+    )

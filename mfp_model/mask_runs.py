@@ -1,0 +1,144 @@
+"""Masks as runs along the rows: what they cost depends on their outline, not on their area."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MaskRuns:
+    """A mask `[height, width]`, image frame, by the runs of its pixels, row by row.
+
+    Within a row runs neither touch nor overlap.
+
+        . # # .    rows 0 1 1, starts 1 0 3, stops 3 1 4
+        # . . #
+
+    Attributes:
+        height: Rows of the mask.
+        width: Columns of the mask.
+        rows: Each run's row, int64 `[n]`, ascending.
+        starts: Its first column, int64 `[n]`, ascending within a row.
+        stops: The column behind its last one, int64 `[n]`.
+    """
+
+    height: int
+    width: int
+    rows: Integers
+    starts: Integers
+    stops: Integers
+
+    @classmethod
+    def of(cls, mask: NDArray[np.bool_]) -> MaskRuns:
+        """Return the runs of a mask bool `[H, W]`."""
+        height, width = mask.shape
+        inside = np.zeros((height, width + 1), dtype=np.int8)  # the last column ends each row
+        inside[:, :width] = mask
+        flat = inside.ravel()
+        changes = np.flatnonzero(np.diff(flat, prepend=np.int8(0)))
+        rows, starts = np.divmod(changes[::2], width + 1)
+        stops = changes[1::2] % (width + 1)
+        return cls(height=height, width=width, rows=rows, starts=starts, stops=stops)
+
+    @property
+    def lengths(self) -> Integers:
+        """Each run's pixels, int64 `[n]`."""
+        return self.stops - self.starts
+
+    def flat_lengths(self) -> Integers:
+        """Return how many pixels follow each other outside, inside, outside, …, row after row.
+
+        It begins and ends with pixels outside the mask, maybe none.
+        """
+        starts, stops = self.rows * self.width + self.starts, self.rows * self.width + self.stops
+        is_apart = np.ones(starts.size + 1, dtype=np.bool_)  # a row's end may touch the next start
+        is_apart[1:-1] = starts[1:] != stops[:-1]
+        bounds = np.stack([starts[is_apart[:-1]], stops[is_apart[1:]]], axis=1)
+        return np.diff(bounds.ravel(), prepend=0, append=self.height * self.width)
+
+    def mask(self) -> NDArray[np.bool_]:
+        """Return the mask bool `[height, width]`."""
+        lengths = self.flat_lengths()
+        is_inside = np.arange(lengths.size) % 2 == 1
+        return np.repeat(is_inside, lengths).reshape(self.height, self.width)
+
+    def chosen(self, keeps: NDArray[np.bool_]) -> MaskRuns:
+        """Return the mask of some of the runs only."""
+        return self.replaced(self.rows[keeps], self.starts[keeps], self.stops[keeps])
+
+    def replaced(self, rows: Integers, starts: Integers, stops: Integers) -> MaskRuns:
+        """Return a mask of the same size with other runs, given in any order.
+
+        None may overlap; those that touch are joined, empty ones dropped.
+        """
+        filled = stops > starts
+        rows, starts, stops = rows[filled], starts[filled], stops[filled]
+        # One column more to a row, so that the end of one and the start of the next do not touch.
+        pitch = self.width + 1
+        begins, ends = np.sort(rows * pitch + starts), np.sort(rows * pitch + stops)
+        is_apart = np.ones(begins.size + 1, dtype=np.bool_)
+        is_apart[1:-1] = begins[1:] != ends[:-1]
+        rows, starts = np.divmod(begins[is_apart[:-1]], pitch)
+        stops = ends[is_apart[1:]] - rows * pitch
+        return MaskRuns(height=self.height, width=self.width, rows=rows, starts=starts, stops=stops)
+
+    def without(self, *, left: int, top: int, right: int, bottom: int) -> MaskRuns:
+        """Return the mask with a rectangle taken out; right and bottom are exclusive."""
+        crosses = (self.rows >= top) & (self.rows < bottom)
+        cut_left = np.where(crosses, np.minimum(self.stops, left), self.stops)
+        cut_right = np.maximum(self.starts, right)[crosses]
+        return self.replaced(
+            np.concatenate([self.rows, self.rows[crosses]]),
+            np.concatenate([self.starts, cut_right]),
+            np.concatenate([cut_left, self.stops[crosses]]),
+        )
+
+    def joined(self, other: MaskRuns) -> MaskRuns:
+        """Return the union with a mask of the same size that shares no pixel with this one."""
+        return self.replaced(
+            np.concatenate([self.rows, other.rows]),
+            np.concatenate([self.starts, other.starts]),
+            np.concatenate([self.stops, other.stops]),
+        )
+
+    def inverse(self) -> MaskRuns:
+        """Return the mask of all other pixels."""
+        pitch = self.width + 1
+        bounds = np.stack([self.rows * pitch + self.starts, self.rows * pitch + self.stops])
+        edges = np.arange(self.height) * pitch
+        every = np.sort(np.concatenate([bounds.ravel(), edges, edges + self.width]))
+        rows, starts = np.divmod(every[::2], pitch)
+        return self.replaced(rows, starts, every[1::2] - rows * pitch)
+
+    def parts(self) -> Integers:
+        """Return the connected part (0, 1, …) of each run; pixels touch at corners, too."""
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        n_runs = self.rows.size
+        pitch = self.width + 2
+        begins, ends = self.rows * pitch + self.starts, self.rows * pitch + self.stops
+        # Runs of the next row that this one touches: from the first that ends at its start or
+        # later to the last that starts at its end or earlier.
+        first = np.searchsorted(ends, begins + pitch, side="left")
+        last = np.searchsorted(begins, ends + pitch, side="right")
+        n_touched = np.maximum(last - first, 0)
+        above = np.repeat(np.arange(n_runs), n_touched)
+        offsets = np.arange(above.size) - np.repeat(np.cumsum(n_touched) - n_touched, n_touched)
+        below = first[above] + offsets
+        graph = coo_array((np.ones(above.size, np.int8), (above, below)), shape=(n_runs, n_runs))
+        labels: Integers = connected_components(graph, directed=False)[1].astype(np.int64)
+        return labels
+
+    def index_at(self, *, x: int, y: int) -> int | None:
+        """Return the index of the run with the pixel (x, y), None if it is outside the mask."""
+        pitch = self.width + 1
+        place = y * pitch + x
+        index = int(np.searchsorted(self.rows * pitch + self.starts, place, side="right")) - 1
+        is_inside = index >= 0 and place < self.rows[index] * pitch + self.stops[index]
+        return index if is_inside else None
