@@ -122,6 +122,7 @@ def _segment(options: argparse.Namespace) -> None:
         checkpoint=options.checkpoint,
         constants=options.constants,
         device=options.device,
+        engine=options.engine,
     )
     started = time.perf_counter()
     mask = segmenter.segment(image, clicks).mask

@@ -37,6 +37,7 @@ def choice_of(settings: Settings, slot: ModelSlot, versions: RegionVersions) -> 
             checkpoint=_fetched("imagenet-resnet50", settings) if "deep" in name else None,
             constants=settings.constants if name == "graph-cut" else None,
             device=settings.device,
+            engine=settings.engine,
         )
 
     def dress(name: str, inner: Segmenter) -> Segmenter:

@@ -109,14 +109,16 @@ def create_service(
 
 def _slot(settings: Settings, telemetry: Telemetry, registry: ModelRegistry) -> ModelSlot:
     def load(checkpoint: Path | None) -> Segmenter:
-        segmenter = load_segmenter(
-            "mfp", checkpoint=checkpoint or settings.checkpoint, device=settings.device
-        )
-        if settings.n_torch_threads:
+        if settings.n_torch_threads:  # first: engines take as many
             import torch
 
             torch.set_num_threads(settings.n_torch_threads)
-        return segmenter
+        return load_segmenter(
+            "mfp",
+            checkpoint=checkpoint or settings.checkpoint,
+            device=settings.device,
+            engine=settings.engine,
+        )
 
     def note(segmenter: Segmenter, *, is_loaded: bool) -> None:
         telemetry.metrics.model.labels(segmenter.version, segmenter.device).set(int(is_loaded))

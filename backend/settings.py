@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from backend.environment import EnvironmentReader, Network
+from mfp_model.engines import ENGINES
 from mfp_model.errors import ConfigError
 from mfp_model.inpainting import INPAINTERS
 from mfp_model.segmenters import SEGMENTERS
@@ -47,6 +48,7 @@ class Settings:
         inpainter: `MFP_INPAINTER`, fills what finders take out; lama and mat need their weights
             in the cache folder.
         device: `MFP_DEVICE`, auto, cpu, cuda or cuda:N.
+        engine: `MFP_ENGINE`, what computes networks: auto, pytorch, or openvino on CPUs.
         n_torch_threads: `MFP_TORCH_THREADS`, CPU threads per worker; 0 for all cores.
         max_megapixels: `MFP_MAX_MEGAPIXELS`, larger images are refused by their header.
         max_image_mb: `MFP_MAX_IMAGE_MB`, larger downloads are refused.
@@ -88,6 +90,7 @@ class Settings:
     constants: Path | None = None
     inpainter: str = "telea"
     device: str = "auto"
+    engine: str = "auto"
     n_torch_threads: int = 0
     max_megapixels: float = 50.0
     max_image_mb: float = 200.0
@@ -126,6 +129,9 @@ class Settings:
             raise ConfigError(
                 f"MFP_LOG_FORMAT={self.log_format!r}: expected one of {', '.join(LOG_FORMATS)}"
             )
+        if self.engine not in ENGINES:
+            known = ", ".join(ENGINES)
+            raise ConfigError(f"MFP_ENGINE={self.engine!r}: expected one of {known}")
         for segmenter in self.segmenter.values():
             if segmenter not in SEGMENTERS:
                 known = ", ".join(SEGMENTERS)
@@ -179,6 +185,7 @@ class Settings:
             constants=read.path("MFP_CONSTANTS"),
             inpainter=read.text("MFP_INPAINTER") or plain.inpainter,
             device=read.text("MFP_DEVICE") or plain.device,
+            engine=read.text("MFP_ENGINE") or plain.engine,
             n_torch_threads=int(read.number("MFP_TORCH_THREADS", plain.n_torch_threads, low=0)),
             max_megapixels=read.number("MFP_MAX_MEGAPIXELS", plain.max_megapixels, low=0.000001),
             max_image_mb=read.number("MFP_MAX_IMAGE_MB", plain.max_image_mb, low=0.001),

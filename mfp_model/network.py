@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -93,6 +94,16 @@ class ClickNetwork(nn.Module, ABC):
         return (image - self.mean) / self.std
 
 
+class Computes(Protocol):
+    """What a round needs: a `ClickNetwork`, or an engine that computes one."""
+
+    config: NetworkConfig
+    uses_maps: bool
+
+    def __call__(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> Tensor:
+        """Return the logits, see `ClickNetwork.forward`."""
+
+
 class MfpNetwork(ClickNetwork):
     """Backbone and late fusion, with one of the published backbones or ours."""
 
@@ -116,7 +127,7 @@ def _at_size(logits: Tensor, image: Tensor) -> Tensor:
     return F.interpolate(logits.float(), size=size, mode="bilinear", align_corners=True)[:, 0]
 
 
-def run_round(network: ClickNetwork, image: Tensor, previous: Tensor, clicks: Tensor) -> Tensor:
+def run_round(network: Computes, image: Tensor, previous: Tensor, clicks: Tensor) -> Tensor:
     """Return the logits `[B, H, W]` of one round for the newest click.
 
     A sample whose previous map is all zero is in its first round and gets two passes: the
@@ -124,7 +135,7 @@ def run_round(network: ClickNetwork, image: Tensor, previous: Tensor, clicks: Te
     Gradients flow through both passes, not through the modulated map.
 
     Args:
-        network: The network; its config holds the modulation's constants.
+        network: The network, or its engine; its config holds the modulation's constants.
         image: RGB float32 `[B, 3, H, W]` in 0..1.
         previous: Previous probability maps float32 `[B, H, W]`, zeros before the first click.
         clicks: Click tensor `[B, N, 3]`, network frame.
@@ -143,14 +154,14 @@ def run_round(network: ClickNetwork, image: Tensor, previous: Tensor, clicks: Te
     return modulated_pass(network, image, previous, clicks, click_maps)
 
 
-def first_pass(network: ClickNetwork, image: Tensor, click_maps: Tensor) -> Tensor:
+def first_pass(network: Computes, image: Tensor, click_maps: Tensor) -> Tensor:
     """Return the logits `[B, H, W]` of image and clicks alone, both probability maps zero."""
     logits: Tensor = network(image, torch.zeros_like(click_maps), click_maps)
     return logits
 
 
 def modulated_pass(
-    network: ClickNetwork, image: Tensor, previous: Tensor, clicks: Tensor, click_maps: Tensor
+    network: Computes, image: Tensor, previous: Tensor, clicks: Tensor, click_maps: Tensor
 ) -> Tensor:
     """Return the logits `[B, H, W]` given previous maps `[B, H, W]` and their modulation."""
     modulated = modulate(previous.detach(), clicks, network.config.modulation, image=image)

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from mfp_model.clicks import Click
 
+_HALVED_FROM = 3  # times the network's size: an odd side then shifts less than 0.7 pixels there
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Box:
@@ -67,12 +69,24 @@ def whole(height: int, width: int) -> Box:
 def crop_to_network(image: NDArray[np.uint8], box: Box, size: int) -> NDArray[np.uint8]:
     """Return the box of an image uint8 `[H, W, 3]` resized to `[size, size, 3]`.
 
-    Shrinking averages areas, so that thin structures of large photos survive.
+    Shrinking averages areas, so that thin structures of large photos survive. Large boxes are
+    halved first, which is several times faster than averaging uneven areas of many pixels.
     """
     crop = image[box.top : box.bottom, box.left : box.right]
+    while min(crop.shape[:2]) >= _HALVED_FROM * size:
+        crop = _halved(crop)
     shrinks = box.width > size or box.height > size
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(crop, (size, size), interpolation=method), dtype=np.uint8)
+
+
+def _halved(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The mean of every four pixels; an odd last row or column counts twice."""
+    height, width = image.shape[:2]
+    if height % 2 or width % 2:
+        image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    size = (image.shape[1] // 2, image.shape[0] // 2)
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def clicks_to_network(

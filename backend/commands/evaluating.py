@@ -70,7 +70,7 @@ def add_ablate(commands: Any) -> None:  # noqa: ANN401, argparse's type is priva
     parser.add_argument("--device", default="auto")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.set_defaults(run=_ablate, segmenter="mfp", flip=False, jitter=0.0, seed=0)
-    parser.set_defaults(input_size=None, pictures=None, constants=None)
+    parser.set_defaults(input_size=None, pictures=None, constants=None, engine="auto")
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -126,6 +126,7 @@ def _segmenter(options: argparse.Namespace, modulation: ModulationConfig | None)
             checkpoint=options.checkpoint,
             constants=options.constants,
             device=options.device,
+            engine=options.engine,
         )
     if options.segmenter != "mfp":
         raise ConfigError(f"--segmenter {options.segmenter}: cannot be changed as mfp can")
@@ -140,7 +141,9 @@ def _segmenter(options: argparse.Namespace, modulation: ModulationConfig | None)
         input_size=options.input_size or checkpoint.config.input_size,
     )
     checkpoint = dataclasses.replace(checkpoint, config=config)
-    return MfpSegmenter(checkpoint, device=options.device, averages_flip=options.flip)
+    return MfpSegmenter(
+        checkpoint, device=options.device, engine=options.engine, averages_flip=options.flip
+    )
 
 
 def _scores(options: argparse.Namespace, segmenter: Segmenter, *, label: str = "") -> Scores:

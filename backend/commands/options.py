@@ -26,7 +26,7 @@ def add_segmenter_options(parser: argparse.ArgumentParser) -> None:
         "--segmenter",
         default="mfp",
         metavar="NAME",
-        help="mfp, mfp-refined, unet, graph-cut or graph-cut-deep; default: mfp",
+        help="mfp, mfp-refined, unet, graph-cut, graph-cut-deep or inpaint; default: mfp",
     )
     parser.add_argument(
         "--checkpoint", type=Path, metavar="FILE", help="default: the shipped weights"
@@ -35,6 +35,7 @@ def add_segmenter_options(parser: argparse.ArgumentParser) -> None:
         "--constants", type=Path, metavar="FILE", help="of a graph cut, by mfp tune-graph-cut"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--engine", default="auto", help="auto, pytorch or, on CPUs, openvino")
 
 
 def add_finder_options(parser: argparse.ArgumentParser) -> None:

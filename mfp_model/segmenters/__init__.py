@@ -174,6 +174,7 @@ def load_segmenter(
     checkpoint: Path | None = None,
     constants: Path | None = None,
     device: str = "auto",
+    engine: str = "auto",
 ) -> Segmenter:
     """Return a segmenter ready to use.
 
@@ -183,13 +184,16 @@ def load_segmenter(
             default.
         constants: A file of `mfp tune-graph-cut`, for `graph-cut` and `graph-cut-deep`.
         device: `auto` (CUDA where there is one, else CPU), `cpu`, `cuda` or `cuda:N`.
+        engine: What computes networks there: `auto`, `pytorch` or, on CPUs, `openvino`.
 
     Raises:
-        ConfigError: Unknown name or device, or a file that the segmenter has no use for.
+        ConfigError: Unknown name, device or engine, or a file that the segmenter has no use for.
         CheckpointError: The weights cannot be loaded.
     """
     if name not in SEGMENTERS:
         raise ConfigError(f"segmenter {name!r}: expected one of {', '.join(SEGMENTERS)}")
     from mfp_model.segmenters import loading  # loads torch
 
-    return loading.load(name, checkpoint=checkpoint, constants=constants, device=device)
+    return loading.load(
+        name, checkpoint=checkpoint, constants=constants, device=device, engine=engine
+    )

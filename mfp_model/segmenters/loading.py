@@ -18,13 +18,15 @@ from mfp_model.segmenters.refined import RefinedSegmenter
 from mfp_model.weights import DEFAULT_WEIGHTS, UNET_WEIGHTS
 
 
-def load(name: str, *, checkpoint: Path | None, constants: Path | None, device: str) -> Segmenter:
+def load(
+    name: str, *, checkpoint: Path | None, constants: Path | None, device: str, engine: str
+) -> Segmenter:
     """Return the segmenter of that name, which is a known one."""
     if name.startswith("graph-cut"):
         return _graph_cut(name, checkpoint=checkpoint, constants=constants, device=device)
     if constants is not None:
         raise ConfigError(f"constants {constants}: segmenter {name} has no use for them")
-    return dressed(name, _network(name, checkpoint, device))
+    return dressed(name, _network(name, checkpoint, device, engine))
 
 
 def dressed(name: str, network: Segmenter) -> Segmenter:
@@ -36,14 +38,14 @@ def dressed(name: str, network: Segmenter) -> Segmenter:
     return network
 
 
-def _network(name: str, checkpoint: Path | None, device: str) -> MfpSegmenter:
+def _network(name: str, checkpoint: Path | None, device: str, engine: str) -> MfpSegmenter:
     wants_unet = name == "unet"
     loaded = load_checkpoint(checkpoint or (UNET_WEIGHTS if wants_unet else DEFAULT_WEIGHTS))
     if (loaded.config.backbone == UNET) != wants_unet:
         raise ConfigError(
             f"segmenter {name}: {checkpoint} has a network of {loaded.config.backbone}"
         )
-    return MfpSegmenter(loaded, device=device)
+    return MfpSegmenter(loaded, device=device, engine=engine)
 
 
 def _graph_cut(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mfp_model.checkpoint import Checkpoint, load_checkpoint
 from mfp_model.click_map import click_tensor
 from mfp_model.clicks import Click, check_clicks
+from mfp_model.engines.choice import make_engine
 from mfp_model.errors import ConfigError
 from mfp_model.network import run_round
 from mfp_model.segmenters import (
@@ -34,36 +35,39 @@ class MfpSegmenter(Segmenter):
         checkpoint: Checkpoint,
         *,
         device: str = "auto",
+        engine: str = "auto",
         averages_flip: bool = False,
     ) -> None:
-        """Build the network and move it to the device.
+        """Build the network and make an engine of it.
 
         Args:
             checkpoint: The weights.
             device: See `best_device`.
+            engine: What computes there, see `mfp_model.engines`.
             averages_flip: Average each round's logits with those of the mirrored image, as
                 the published evaluation does; twice the cost.
 
         Raises:
-            ConfigError: Unknown device.
+            ConfigError: Unknown device or engine.
             CheckpointError: The weights do not fit the network.
         """
         self._device = best_device(device)
-        network = checkpoint.network().to(self._device)
-        self._network = network.to(memory_format=torch.channels_last)
+        self._engine = make_engine(engine, checkpoint.network(), self._device)
         self._size = checkpoint.config.input_size
         self._version = checkpoint.version
         self._averages_flip = averages_flip
 
     @classmethod
-    def load(cls, path: Path | None = None, *, device: str = "auto") -> MfpSegmenter:
+    def load(
+        cls, path: Path | None = None, *, device: str = "auto", engine: str = "auto"
+    ) -> MfpSegmenter:
         """Return the segmenter with the weights in `path`, the shipped ones by default.
 
         Raises:
-            ConfigError: Unknown device.
+            ConfigError: Unknown device or engine.
             CheckpointError: The file cannot be loaded.
         """
-        return cls(load_checkpoint(path or DEFAULT_WEIGHTS), device=device)
+        return cls(load_checkpoint(path or DEFAULT_WEIGHTS), device=device, engine=engine)
 
     @property
     def version(self) -> str:
@@ -74,6 +78,11 @@ class MfpSegmenter(Segmenter):
     def device(self) -> str:
         """Where the network runs."""
         return str(self._device)
+
+    @property
+    def engine(self) -> str:
+        """What computes, and how."""
+        return self._engine.name
 
     def rounds(
         self,
@@ -113,7 +122,6 @@ class MfpSegmenter(Segmenter):
         size = self._size
         pixels = torch.from_numpy(crop_to_network(image, box, size)).to(self._device)
         inputs = pixels.permute(2, 0, 1)[None].float().div(255)
-        inputs = inputs.contiguous(memory_format=torch.channels_last)
         maps = torch.from_numpy(layers.resampled(box, size))[None].to(self._device)
         positions = click_tensor([clicks_to_network(clicks, box, size)]).to(self._device)
         if self._averages_flip:
@@ -122,7 +130,7 @@ class MfpSegmenter(Segmenter):
             inputs, maps = (torch.cat([x, x.flip(-1)]) for x in (inputs, maps))
             positions = torch.cat([positions, mirrored])
         with torch.inference_mode():
-            logits = run_round(self._network, inputs, maps, positions)
+            logits = run_round(self._engine, inputs, maps, positions)
             if self._averages_flip:
                 logits = (logits[:1] + logits[1:].flip(-1)) / 2
             values = logits.sigmoid()[0].cpu().numpy()

@@ -20,6 +20,7 @@ _LAYERS = (
     ("modulation",),
     ("backbones", "heads"),
     ("network", "unet"),
+    ("engines",),
     ("checkpoint", "weights"),
     ("published_layout",),
     ("published",),

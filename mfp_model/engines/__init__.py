@@ -1,0 +1,10 @@
+"""Engines: what computes a network's logits, chosen by the machine.
+
+All of them answer alike: in float32 probabilities agree with plain PyTorch to `F32_TOLERANCE`,
+in bfloat16 to `BF16_TOLERANCE`. An engine proves it on one input when it is made; one that does
+not, or cannot be made, is not used.
+"""
+
+ENGINES = ("auto", "pytorch", "openvino")
+F32_TOLERANCE = 1e-4
+BF16_TOLERANCE = 0.05

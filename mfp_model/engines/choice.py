@@ -1,0 +1,82 @@
+"""Which engine computes, and the proof that it answers as its network does."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import torch
+
+from mfp_model.engines import BF16_TOLERANCE, ENGINES, F32_TOLERANCE
+from mfp_model.engines.engine import Engine
+from mfp_model.engines.pytorch import PyTorchEngine
+from mfp_model.errors import ConfigError
+from mfp_model.network import ClickNetwork
+
+_log = logging.getLogger(__name__)
+_PROCESSOR = Path("/proc/cpuinfo")
+
+
+def make_engine(name: str, network: ClickNetwork, device: torch.device) -> Engine:
+    """Return an engine for a network in evaluation mode.
+
+    Args:
+        name: `auto` takes OpenVINO on CPUs where it is installed and PyTorch elsewhere.
+        network: The network, which the engine may change or keep.
+        device: Where it runs.
+
+    Raises:
+        ConfigError: Unknown name, or OpenVINO asked for where it cannot be had.
+    """
+    if name not in ENGINES:
+        raise ConfigError(f"engine {name!r}: expected one of {', '.join(ENGINES)}")
+    if name == "pytorch" or (name == "auto" and device.type != "cpu"):
+        return PyTorchEngine(network, device, is_half=has_fast_bf16(device))
+    if device.type != "cpu":
+        raise ConfigError(f"engine openvino: expected device cpu, got {device}")
+    try:
+        return _openvino(network, is_half=has_fast_bf16(device))
+    except Exception as error:
+        if name == "openvino":
+            raise ConfigError(f"engine openvino cannot be used: {error}") from error
+        _log.warning("PyTorch computes, because OpenVINO cannot be used: %s", error)
+        return PyTorchEngine(network, device, is_half=has_fast_bf16(device))
+
+
+def has_fast_bf16(device: torch.device) -> bool:
+    """Whether bfloat16 is much faster there than float32.
+
+    On CPUs that takes AMX: with AVX-512 alone OpenVINO's bfloat16 was slower than its float32.
+    """
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    return _PROCESSOR.exists() and " amx_bf16 " in _PROCESSOR.read_text()
+
+
+def _openvino(network: ClickNetwork, *, is_half: bool) -> Engine:
+    from mfp_model.engines.openvino import OpenVinoEngine
+
+    engine = OpenVinoEngine(network, is_half=is_half)
+    check_engine(engine, network, tolerance=BF16_TOLERANCE if is_half else F32_TOLERANCE)
+    return engine
+
+
+def check_engine(engine: Engine, network: ClickNetwork, *, tolerance: float) -> None:
+    """Compare an engine with its network in plain PyTorch, on one input.
+
+    Raises:
+        ConfigError: A probability differs by more than the tolerance.
+    """
+    size = network.config.input_size
+    random = torch.Generator().manual_seed(0)
+    image, maps, click_maps = (
+        torch.rand(1, n_channels, size, size, generator=random) for n_channels in (3, 2, 2)
+    )
+    with torch.inference_mode():
+        expected = network(image, maps, click_maps).sigmoid()
+        difference = float((engine(image, maps, click_maps).sigmoid() - expected).abs().max())
+    if not difference <= tolerance:
+        raise ConfigError(
+            f"engine {engine.name}: probabilities differ from PyTorch's by {difference:.2g}, "
+            f"expected at most {tolerance:g}"
+        )

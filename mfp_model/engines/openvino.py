@@ -1,0 +1,82 @@
+"""OpenVINO on the CPU: about twice as fast as PyTorch there."""
+
+from __future__ import annotations
+
+import warnings
+from collections import deque
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mfp_model.engines.engine import Engine
+from mfp_model.network import ClickNetwork
+
+
+class OpenVinoEngine(Engine):
+    """A network compiled for single inputs; a batch is computed one by one.
+
+    Its answers are the same bytes whatever the number of threads.
+    """
+
+    def __init__(self, network: ClickNetwork, *, is_half: bool) -> None:
+        """Compile a network for as many threads as PyTorch has now.
+
+        Args:
+            network: In evaluation mode, on the CPU.
+            is_half: Compute in bfloat16, where the processor has it.
+
+        Raises:
+            ImportError: OpenVINO is not installed.
+            RuntimeError: It cannot convert or compile the network.
+        """
+        super().__init__(network)
+        self._precision = "bf16" if is_half else "f32"
+        self._compiled = _compiled(network, self._precision)
+        self._idle: deque[Any] = deque()  # requests to it, as many as were ever in use at a time
+
+    @property
+    def name(self) -> str:
+        """See `Engine.name`."""
+        return f"openvino {self._precision}"
+
+    def __call__(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> Tensor:
+        """Return the logits, see `Engine`."""
+        try:
+            request = self._idle.pop()
+        except IndexError:
+            request = self._compiled.create_infer_request()
+        batch = (np.ascontiguousarray(part.numpy()) for part in (image, maps, click_maps))
+        logits = []
+        for inputs in zip(*batch, strict=True):
+            request.infer([part[None] for part in inputs], share_inputs=True)
+            logits.append(np.array(request.get_output_tensor(0).data))
+        self._idle.append(request)
+        return torch.from_numpy(np.concatenate(logits))
+
+
+def _compiled(network: ClickNetwork, precision: str) -> Any:  # noqa: ANN401, OpenVINO's
+    # `convert_model` would do the same, but also report its use to its makers.
+    from openvino import Core
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+
+    size = network.config.input_size
+    shapes = [[1, n_channels, size, size] for n_channels in (3, 2, 2)]
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tracing is deprecated, and tells of shapes that are fixed
+        traced = torch.jit.trace(  # type: ignore[no-untyped-call]
+            network, tuple(torch.zeros(shape) for shape in shapes), check_trace=False
+        )
+        decoder = TorchScriptPythonDecoder(traced)
+        frontend = FrontEndManager().load_by_framework("pytorch")
+        model = frontend.convert(frontend.load(decoder))
+    model.reshape(dict(zip(model.inputs, shapes, strict=True)))
+    options = {
+        "INFERENCE_PRECISION_HINT": precision,
+        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        "NUM_STREAMS": 1,
+        "ENABLE_CPU_PINNING": False,  # several workers would be pinned to the same cores
+    }
+    return Core().compile_model(model, "CPU", options)

@@ -1,0 +1,93 @@
+"""PyTorch, on the CPU or with CUDA."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+import torch
+from torch import Tensor
+
+from mfp_model.engines import BF16_TOLERANCE, F32_TOLERANCE
+from mfp_model.engines.engine import Engine
+from mfp_model.network import ClickNetwork
+
+_log = logging.getLogger(__name__)
+_N_WARM_UPS = 3
+
+
+class PyTorchEngine(Engine):
+    """The network itself in channels-last; with CUDA, single inputs replay a CUDA graph."""
+
+    def __init__(self, network: ClickNetwork, device: torch.device, *, is_half: bool) -> None:
+        """Move a network to the device.
+
+        Args:
+            network: In evaluation mode; it is changed.
+            device: Where to.
+            is_half: Compute in bfloat16 what autocast thinks safe.
+        """
+        super().__init__(network)
+        self._network = network.to(device).to(memory_format=torch.channels_last)
+        self._device = device
+        self._is_half = is_half
+        self._graph = self._captured() if device.type == "cuda" else None
+
+    @property
+    def name(self) -> str:
+        """See `Engine.name`."""
+        return f"pytorch {'bf16' if self._is_half else 'f32'}"
+
+    def __call__(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> Tensor:
+        """Return the logits, see `Engine`."""
+        if self._graph is not None and image.shape[0] == 1:
+            return self._graph(image, maps, click_maps)
+        return self._plain(image, maps, click_maps)
+
+    def _plain(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> Tensor:
+        image = image.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._is_half):
+            logits: Tensor = self._network(image, maps, click_maps)
+        return logits.float()
+
+    def _captured(self) -> _Graph | None:
+        """A graph that answers as the network does, or None."""
+        size = self.config.input_size
+        inputs = tuple(torch.rand(1, n, size, size, device=self._device) for n in (3, 2, 2))
+        tolerance = BF16_TOLERANCE if self._is_half else F32_TOLERANCE
+        try:
+            with torch.inference_mode():
+                graph = _Graph(self, inputs)
+                expected = self._plain(*inputs).sigmoid()
+                difference = float((graph(*inputs).sigmoid() - expected).abs().max())
+        except RuntimeError as error:
+            _log.warning("without a CUDA graph, which cannot be captured: %s", error)
+            return None
+        if not difference <= tolerance:
+            _log.warning("without a CUDA graph, which differs by %.2g", difference)
+            return None
+        return graph
+
+
+class _Graph:
+    """One recorded run of the network: its many kernels are started at once."""
+
+    def __init__(self, engine: PyTorchEngine, inputs: tuple[Tensor, ...]) -> None:
+        self._inputs = tuple(part.clone() for part in inputs)
+        self._lock = threading.Lock()  # of the inputs' and the output's memory
+        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(_N_WARM_UPS):
+                engine._plain(*self._inputs)
+        torch.cuda.current_stream().wait_stream(side)
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph):
+            self._output = engine._plain(*self._inputs)
+
+    def __call__(self, *inputs: Tensor) -> Tensor:
+        with self._lock:
+            for kept, given in zip(self._inputs, inputs, strict=True):
+                kept.copy_(given)
+            self._graph.replay()
+            return self._output.clone()
