@@ -83,7 +83,7 @@ class Settings:
     password: str = ""
     allows_open: bool = False
     max_request_mb: float = 64.0
-    max_waiting: int = 12
+    max_waiting: int = 32
     log_format: str = "text"
     checkpoint: Path | None = None
     segmenter: Mapping[str, str] = field(default_factory=dict)

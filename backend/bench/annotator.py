@@ -4,41 +4,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
-import cv2
-import numpy as np
 import requests
+
+from backend.bench.server import Photo
 
 _TIMEOUT_S = 100
 _LABEL_CONFIG = """<View><Image name="image" value="$image"/>
 <BrushLabels name="mask" toName="image"><Label value="Object"/></BrushLabels>
 <KeyPoint name="click" toName="image"/></View>"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Photo:
-    """A photo in the folder that is the server's `MFP_LOCAL_FILES_DIR`."""
-
-    name: str
-    width: int
-    height: int
-
-
-def make_photos(folder: Path, sizes: list[tuple[int, int]], *, seed: int) -> list[Photo]:
-    """Write a photo-like JPEG for each size (width, height), and return what they are."""
-    random = np.random.default_rng(seed)
-    photos = []
-    for index, (width, height) in enumerate(sizes):
-        image = cv2.resize(random.integers(0, 255, (9, 12, 3), dtype=np.uint8), (width, height))
-        for _ in range(5):
-            centre = (int(random.integers(width)), int(random.integers(height)))
-            colour = tuple(int(part) for part in random.integers(0, 255, 3))
-            cv2.circle(image, centre, int(random.integers(height // 8, height // 3)), colour, -1)
-        photo = Photo(name=f"{index}.jpg", width=width, height=height)
-        cv2.imwrite(str(folder / photo.name), image)
-        photos.append(photo)
-    return photos
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -69,6 +43,10 @@ class Annotator:
     def click(self, x: float, y: float, *, is_positive: bool = True) -> float | None:
         """Click at a place in percent; return the milliseconds to its mask, None without one."""
         self.points.append((f"{self.task}-{time.monotonic_ns()}", x, y, is_positive))
+        return self.ask()
+
+    def ask(self) -> float | None:
+        """Ask for the mask of the points as they are; return as `click` does."""
         started = time.perf_counter()
         answer = self._post(context={"result": [self._keypoint(*point) for point in self.points]})
         if answer and answer[0]["result"]:
@@ -82,6 +60,11 @@ class Annotator:
     def undo(self) -> None:
         """Take the last click back, which Label Studio tells with the next one only."""
         self.points = self.points[:-1]
+
+    def move(self, x: float, y: float) -> None:
+        """Drag the last point to another place."""
+        name, _, _, is_positive = self.points[-1]
+        self.points = [*self.points[:-1], (name, x, y, is_positive)]
 
     def _keypoint(self, name: str, x: float, y: float, is_positive: bool) -> dict[str, object]:
         assert self.photo is not None, "a task is open"

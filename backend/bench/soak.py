@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import resource
 import statistics
-import tempfile
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from backend.bench.annotator import Annotator, Photo, make_photos
-from backend.demo.processes import Server, ServerError, free_port, start_backend
-from mfp_model.errors import ConfigError
+from backend.bench.annotator import Annotator
+from backend.bench.server import Photo, bench_server, memory_bytes
+from backend.demo.processes import Server, ServerError
 
 _SIZES = [(640, 480), (1024, 768), (1920, 1080), (899, 1201), (4000, 3000)] * 8
 _SAMPLE_EVERY_S = 1.0
-_START_LIMIT_S = 120
 _MEGABYTE = 1_000_000
 # Small enough that both are full after some minutes.
 _CACHES = {"MFP_IMAGE_CACHE_MB": "150", "MFP_CLICK_CACHE_MB": "20", "MFP_CACHE_AGE_S": "120"}
@@ -77,20 +73,8 @@ def soak(
         ConfigError: There is no `/proc` to read memory from.
         ServerError: The server does not start, or ends by itself.
     """
-    if not Path("/proc/self/status").exists():
-        raise ConfigError("memory is read from /proc, which this system does not have")
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        photos = make_photos(folder, _SIZES, seed=0)
-        server = start_backend(
-            folder / "server.log",
-            port=free_port(19590),
-            label_studio_url="",
-            n_workers=n_workers,
-            settings={"MFP_LOCAL_FILES_DIR": name, **_CACHES},
-        )
-        with server.running(limit_s=_START_LIMIT_S):
-            return _watched(server, photos, minutes, n_annotators, report)
+    with bench_server(_SIZES, settings=_CACHES, n_workers=n_workers) as (server, photos):
+        return _watched(server, photos, minutes, n_annotators, report)
 
 
 def _watched(
@@ -116,7 +100,7 @@ def _watched(
             if server.process.poll() is not None:
                 raise ServerError(f"the server ended with {server.process.returncode}")
             seconds.append(passed)
-            memory.append(_memory_bytes(server.process.pid) / _MEGABYTE)
+            memory.append(memory_bytes(server.process.pid) / _MEGABYTE)
             report(passed / (60 * minutes))
             time.sleep(_SAMPLE_EVERY_S)
     finally:
@@ -156,24 +140,3 @@ def _work(
             ms = annotator.click(x, y, is_positive=turn == 0 or random.random() < 0.7)
             if ms is not None:
                 clicks.append((time.monotonic() - started, ms))
-
-
-def _memory_bytes(pid: int) -> int:
-    """Resident memory of a process and its children."""
-    total = 0
-    for process in [pid, *_children(pid)]:
-        try:
-            pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
-        except OSError:
-            continue  # it has just ended
-        total += pages * resource.getpagesize()
-    return total
-
-
-def _children(pid: int) -> list[int]:
-    try:
-        return [
-            int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        ]
-    except OSError:
-        return []

@@ -1,0 +1,82 @@
+"""Many annotators at once, each clicking once per second."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from backend.bench.annotator import Annotator
+from backend.bench.server import Photo
+
+_CLICKS_PER_OBJECT = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crowd:
+    """What the annotators saw.
+
+    Attributes:
+        ms: Of each annotator, the milliseconds of the clicks.
+        n_without_mask: Clicks answered with nothing, an error, or not at all.
+    """
+
+    ms: list[list[float]]
+    n_without_mask: int
+
+    def told(self) -> dict[str, float]:
+        """Return the figures; `unfairness` is the slowest annotator's median by the quickest's."""
+        every = [ms for one in self.ms for ms in one]
+        medians = [statistics.median(one) for one in self.ms if one]
+        return {
+            "n_annotators": len(self.ms),
+            "n_clicks": len(every),
+            "n_without_mask": self.n_without_mask,
+            "median_ms": round(float(np.median(every)), 1),
+            "p95_ms": round(float(np.percentile(every, 95)), 1),
+            "unfairness": round(max(medians) / min(medians), 2),
+        }
+
+
+def measure_crowd(url: str, photos: Sequence[Photo], *, n_annotators: int, seconds: float) -> Crowd:
+    """Let annotators click on objects of four clicks each, on a task of their own."""
+    annotators = [Annotator(url=url) for _ in range(n_annotators)]
+    for index, annotator in enumerate(annotators):
+        annotator.open(1 + index, photos[index % len(photos)])
+    time.sleep(2)
+    taken: list[list[float]] = [[] for _ in annotators]
+    started = time.monotonic()
+    threads = [
+        threading.Thread(target=_work, args=(annotator, index, started, seconds, taken[index]))
+        for index, annotator in enumerate(annotators)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    n_without = sum(annotator.n_empty + annotator.n_failed for annotator in annotators)
+    return Crowd(ms=taken, n_without_mask=n_without)
+
+
+def _work(
+    annotator: Annotator, index: int, started: float, seconds: float, taken: list[float]
+) -> None:
+    """One click a second, or at once where the last one took longer."""
+    random = np.random.default_rng(index)
+    centre = random.uniform(30, 70, size=2)
+    due = started + random.random()
+    turn = int(random.integers(_CLICKS_PER_OBJECT))  # not everybody's first click at once
+    while due < started + seconds:
+        time.sleep(max(0.0, due - time.monotonic()))
+        if turn % _CLICKS_PER_OBJECT == 0:
+            centre, annotator.points = random.uniform(30, 70, size=2), []
+        x, y = centre + random.uniform(-10, 10, size=2)
+        ms = annotator.click(x, y, is_positive=turn % _CLICKS_PER_OBJECT != 2)
+        if ms is not None:
+            taken.append(ms)
+        turn += 1
+        due = max(due + 1, time.monotonic())
