@@ -12,6 +12,8 @@ from typing import Generic, TypeVar
 _Key = TypeVar("_Key", bound=Hashable)
 _Value = TypeVar("_Value")
 
+_LOOK_SHARE = 0.01  # of the age
+
 OnUse = Callable[[bool, int], None]
 
 
@@ -36,6 +38,7 @@ class BoundedCache(Generic[_Key, _Value]):
         self._clock = clock
         self._lock = threading.Lock()
         self._entries: OrderedDict[_Key, _Entry[_Value]] = OrderedDict()
+        self._next_look = -float("inf")
         self._n_bytes = 0
 
     @property
@@ -51,7 +54,7 @@ class BoundedCache(Generic[_Key, _Value]):
         with self._lock:
             self._drop_old()
             entry = self._entries.get(key)
-            if entry is None:
+            if entry is None or self._is_old(entry):
                 return None
             self._entries.move_to_end(key)
             return entry.value
@@ -80,6 +83,13 @@ class BoundedCache(Generic[_Key, _Value]):
             self._n_bytes -= entry.n_bytes
 
     def _drop_old(self) -> None:
-        oldest = self._clock() - self._max_age_s
-        for key in [key for key, entry in self._entries.items() if entry.stored_at < oldest]:
+        """Look at every entry's age, but not at every use."""
+        now = self._clock()
+        if now < self._next_look:
+            return
+        self._next_look = now + _LOOK_SHARE * self._max_age_s
+        for key in [key for key, entry in self._entries.items() if self._is_old(entry)]:
             self._drop(key)
+
+    def _is_old(self, entry: _Entry[_Value]) -> bool:
+        return entry.stored_at < self._clock() - self._max_age_s

@@ -81,12 +81,12 @@ def crop_to_network(image: NDArray[np.uint8], box: Box, size: int) -> NDArray[np
 
 
 def _halved(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The mean of every four pixels; an odd last row or column counts twice."""
+    """The mean of every four pixels; for an odd last row or column the cells before it."""
     height, width = image.shape[:2]
-    if height % 2 or width % 2:
-        image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    size = (image.shape[1] // 2, image.shape[0] // 2)
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    even = image[: height // 2 * 2, : width // 2 * 2]
+    halved = cv2.resize(even, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+    padding = ((0, height % 2), (0, width % 2), (0, 0))
+    return np.asarray(np.pad(halved, padding, mode="edge"), dtype=np.uint8)
 
 
 def clicks_to_network(

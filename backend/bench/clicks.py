@@ -24,22 +24,26 @@ class ClickTimes:
         next: Later clicks.
         undo: Clicks after the last one was taken back.
         moved: Questions after the last point was dragged.
-        n_without_mask: Clicks that were answered with nothing.
+        n_empty: Clicks answered without a mask, as when a negative one takes all of it.
+        n_failed: Clicks answered with an error or not at all.
     """
 
     first: list[float] = field(default_factory=list)
     next: list[float] = field(default_factory=list)
     undo: list[float] = field(default_factory=list)
     moved: list[float] = field(default_factory=list)
-    n_without_mask: int
+    n_empty: int
+    n_failed: int
 
     def told(self) -> dict[str, float]:
         """Return median and 95th percentile of each kind."""
-        return {
-            f"{kind}_{name}_ms": round(float(np.percentile(getattr(self, kind), share)), 1)
+        shares = {"median": 50, "p95": 95}
+        times = {
+            f"{kind}_{name}_ms": round(float(np.percentile(getattr(self, kind) or [0], share)), 1)
             for kind in KINDS
-            for name, share in (("median", 50), ("p95", 95))
+            for name, share in shares.items()
         }
+        return {**times, "n_empty": self.n_empty, "n_failed": self.n_failed}
 
 
 def measure_clicks(url: str, task: int, photo: Photo, *, n_objects: int) -> ClickTimes:
@@ -53,8 +57,7 @@ def measure_clicks(url: str, task: int, photo: Photo, *, n_objects: int) -> Clic
         for kind, ms in _click_object(annotator, random):
             if index:  # the first object warms up
                 times[kind].append(ms)
-    n_without = annotator.n_empty + annotator.n_failed
-    return ClickTimes(**times, n_without_mask=n_without)
+    return ClickTimes(**times, n_empty=annotator.n_empty, n_failed=annotator.n_failed)
 
 
 def _click_object(annotator: Annotator, random: np.random.Generator) -> Iterator[tuple[str, float]]:

@@ -13,6 +13,7 @@ from mfp_model.checkpoint import Checkpoint, load_checkpoint
 from mfp_model.click_map import click_tensor
 from mfp_model.clicks import Click, check_clicks
 from mfp_model.engines.choice import make_engine
+from mfp_model.engines.engine import Engine
 from mfp_model.errors import ConfigError
 from mfp_model.network import run_round
 from mfp_model.segmenters import (
@@ -80,9 +81,9 @@ class MfpSegmenter(Segmenter):
         return str(self._device)
 
     @property
-    def engine(self) -> str:
-        """What computes, and how."""
-        return self._engine.name
+    def engine(self) -> Engine:
+        """What computes its network."""
+        return self._engine
 
     def rounds(
         self,

@@ -1,0 +1,128 @@
+"""An engine against a plain float32 run of the same network, in this process."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+
+import torch
+
+from mfp_model.checkpoint import Checkpoint
+from mfp_model.engines.choice import make_engine
+from mfp_model.network import Computes, run_round
+from mfp_model.segmenters.mfp import best_device
+
+_N_CROWD = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineTimes:
+    """Medians, plain and engine measured in turns.
+
+    Attributes:
+        engine: What computed.
+        device: Where.
+        plain_later_ms: A later click's round, plain: maps, modulation and one pass.
+        engine_later_ms: The same by the engine.
+        plain_first_ms: A first click's: two passes on the image and one on the box zoomed into.
+        engine_first_ms: The same by the engine.
+        later_ratio: Plain by engine.
+        first_ratio: Plain by engine.
+        difference: Largest difference of a probability between the two.
+        batch_16_per_s: Later rounds per second of the engine in batches of 16, on GPUs only.
+    """
+
+    engine: str
+    device: str
+    plain_later_ms: float
+    engine_later_ms: float
+    plain_first_ms: float
+    engine_first_ms: float
+    later_ratio: float
+    first_ratio: float
+    difference: float
+    batch_16_per_s: float | None
+
+    def told(self) -> dict[str, object]:
+        """Return the figures, rounded."""
+        return {
+            name: float(f"{value:.3g}") if isinstance(value, float) else value
+            for name, value in asdict(self).items()
+        }
+
+
+def compare_engines(
+    checkpoint: Checkpoint, *, engine: str, device: str, n_repeats: int
+) -> EngineTimes:
+    """Return the times of a checkpoint's network.
+
+    Args:
+        checkpoint: The weights; random ones take as long.
+        engine: As in `make_engine`.
+        device: As in `best_device`.
+        n_repeats: Rounds of each kind.
+
+    Raises:
+        ConfigError: Unknown engine or device.
+    """
+    where = best_device(device)
+    plain = checkpoint.network().to(where)
+    fast = make_engine(engine, checkpoint.network(), where)
+    size = checkpoint.config.input_size
+    random = torch.Generator().manual_seed(0)
+    image = torch.rand(1, 3, size, size, generator=random).to(where)
+    previous = torch.rand(1, size, size, generator=random).to(where)
+    clicks = torch.tensor([[[size / 2, size / 2, 1.0], [size / 3, size / 2, -1.0]]]).to(where)
+
+    def later(network: Computes, n: int = 1) -> torch.Tensor:
+        batch = (part.expand(n, *part.shape[1:]) for part in (image, previous, clicks))
+        return run_round(network, *batch)
+
+    def first(network: Computes) -> torch.Tensor:
+        run_round(network, image, torch.zeros_like(previous), clicks[:, :1])
+        return run_round(network, image, previous, clicks[:, :1])
+
+    with torch.inference_mode():
+        difference = (later(plain).sigmoid() - later(fast).sigmoid()).abs().max()
+        calls = [
+            lambda: later(plain),
+            lambda: later(fast),
+            lambda: first(plain),
+            lambda: first(fast),
+        ]
+        plain_later, engine_later, plain_first, engine_first = _medians(calls, where, n_repeats)
+        crowd = None
+        if where.type == "cuda":
+            (ms,) = _medians([partial(later, fast, _N_CROWD)], where, n_repeats)
+            crowd = 1000 * _N_CROWD / ms
+    return EngineTimes(
+        engine=fast.name,
+        device=torch.cuda.get_device_name(where) if where.type == "cuda" else "cpu",
+        plain_later_ms=plain_later,
+        engine_later_ms=engine_later,
+        plain_first_ms=plain_first,
+        engine_first_ms=engine_first,
+        later_ratio=plain_later / engine_later,
+        first_ratio=plain_first / engine_first,
+        difference=float(difference),
+        batch_16_per_s=crowd,
+    )
+
+
+def _medians(
+    calls: list[Callable[[], torch.Tensor]], device: torch.device, n_repeats: int
+) -> list[float]:
+    """Milliseconds of each call, all taking turns so that the machine's moods hit all of them."""
+    taken: list[list[float]] = [[] for _ in calls]
+    for repeat in range(n_repeats + 1):
+        for call, times in zip(calls, taken, strict=True):
+            started = time.perf_counter()
+            call()
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            if repeat:  # the first one warms up
+                times.append(1000 * (time.perf_counter() - started))
+    return [statistics.median(times) for times in taken]

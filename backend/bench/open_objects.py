@@ -1,0 +1,65 @@
+"""A thousand objects being clicked on at once: is the server's memory bounded?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from backend.bench.annotator import Annotator
+from backend.bench.server import Photo, memory_bytes
+from backend.demo.processes import Server
+
+_MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenObjects:
+    """What many open objects cost.
+
+    Attributes:
+        n_objects: Objects with two clicks each.
+        n_photos: Photos that they are on.
+        n_failed: Clicks without an answer.
+        memory_mb_before: Resident memory of the server with its weights, before any click.
+        memory_mb_highest: The most that was seen.
+        seconds: How long all of it took.
+    """
+
+    n_objects: int
+    n_photos: int
+    n_failed: int
+    memory_mb_before: float
+    memory_mb_highest: float
+    seconds: float
+
+
+def measure_open_objects(server: Server, photos: Sequence[Photo], *, n_objects: int) -> OpenObjects:
+    """Click once on every object, and then once more on each of them.
+
+    Args:
+        server: The server.
+        photos: Photos to spread the objects over.
+        n_objects: In all.
+    """
+    random = np.random.default_rng(0)
+    before = highest = memory_bytes(server.process.pid)
+    started = time.monotonic()
+    annotators = [Annotator(url=server.url) for _ in range(n_objects)]
+    for turn in range(2):
+        for index, annotator in enumerate(annotators):
+            number = index * len(photos) // n_objects
+            if turn == 0:
+                annotator.open(1 + number, photos[number])
+            annotator.click(*random.uniform(20, 80, size=2))
+            highest = max(highest, memory_bytes(server.process.pid))
+    return OpenObjects(
+        n_objects=n_objects,
+        n_photos=len(photos),
+        n_failed=sum(annotator.n_failed for annotator in annotators),
+        memory_mb_before=round(before / _MEGABYTE, 1),
+        memory_mb_highest=round(highest / _MEGABYTE, 1),
+        seconds=round(time.monotonic() - started, 1),
+    )
