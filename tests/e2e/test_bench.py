@@ -1,0 +1,44 @@
+"""The bench itself, on little."""
+
+from __future__ import annotations
+
+import json
+
+from backend.bench.bench import BenchConfig, bench
+from backend.bench.table import plot_steps, told_lines
+
+
+def test_a_short_bench_measures_and_tells_everything() -> None:
+    said: list[str] = []
+    config = BenchConfig(
+        sizes=((320, 240), (90, 70)), n_objects=1, n_annotators=2, seconds=2, n_open_objects=3
+    )
+    figures = json.loads(json.dumps(bench(config, report=said.append)))
+    assert said[:3] == ["engine", "steps", "memory"]
+    assert figures["engine"]["difference"] < 0.05
+    assert figures["engine"]["engine_first_ms"] > figures["engine"]["engine_later_ms"]
+    for size in ("320x240", "90x70"):
+        assert {"crop", "network", "mask", "brush RLE"} <= set(figures["steps_ms"][size])
+        assert 0 < figures["state_bytes"][size] <= 1_000_000
+        told = figures["clicks"][size]
+        assert told["n_failed"] == 0
+        assert told["first_p95_ms"] >= told["first_median_ms"] > 0
+    assert figures["annotators"]["n_failed"] == figures["open_objects"]["n_failed"] == 0
+    assert (
+        figures["open_objects"]["memory_mb_highest"] > figures["open_objects"]["memory_mb_before"]
+    )
+    text = "\n".join(told_lines(figures))
+    for part in ("engine", "steps at 90x70", "server at 320x240", "annotators", "open_objects"):
+        assert part in text
+    assert plot_steps(figures).startswith(b"\x89PNG")
+
+
+def test_a_segmenter_without_a_network_and_a_network_without_weights() -> None:
+    small = BenchConfig(sizes=((90, 70),), n_objects=1, n_annotators=0, segmenter="graph-cut")
+    figures = bench(small)
+    assert "engine" not in figures
+    assert "round" in figures["steps_ms"]["90x70"]
+    figures = bench(BenchConfig(sizes=((90, 70),), network="compact"))
+    assert "clicks" not in figures
+    assert figures["engine"]["engine"]
+    assert list(told_lines(figures))

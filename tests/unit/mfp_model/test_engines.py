@@ -1,0 +1,134 @@
+import logging
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from mfp_model.backbones import BACKBONES
+from mfp_model.checkpoint import Checkpoint, build_network
+from mfp_model.engines import BF16_TOLERANCE, ENGINES, F32_TOLERANCE, choice
+from mfp_model.engines.choice import check_engine, has_fast_bf16, make_engine
+from mfp_model.engines.openvino import OpenVinoEngine
+from mfp_model.engines.pytorch import PyTorchEngine
+from mfp_model.errors import ConfigError
+from mfp_model.network import UNET, ClickNetwork, NetworkConfig
+
+_CPU = torch.device("cpu")
+
+
+def _inputs(size: int, n_batch: int = 1, seed: int = 1) -> tuple[Tensor, Tensor, Tensor]:
+    random = torch.Generator().manual_seed(seed)
+    image, maps, click_maps = (
+        torch.rand(n_batch, n, size, size, generator=random) for n in (3, 2, 2)
+    )
+    return image, maps, click_maps
+
+
+def _network(backbone: str, size: int) -> ClickNetwork:
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        return build_network(NetworkConfig(backbone=backbone, input_size=size)).eval()
+
+
+@pytest.mark.parametrize("backbone", [*BACKBONES, UNET])
+def test_every_network_answers_alike_in_openvino(backbone: str) -> None:
+    network = _network(backbone, 96)
+    engine = make_engine("openvino", network, _CPU)
+    assert engine.name.startswith("openvino ")
+    assert engine.config == network.config
+    assert engine.uses_maps == network.uses_maps
+    inputs = _inputs(96)
+    with torch.inference_mode():
+        expected, found = network(*inputs).sigmoid(), engine(*inputs).sigmoid()
+    tolerance = BF16_TOLERANCE if has_fast_bf16(_CPU) else F32_TOLERANCE
+    assert float((expected - found).abs().max()) <= tolerance
+
+
+def test_openvino_answers_the_same_bytes_again_with_any_number_of_threads_and_callers(
+    tiny_checkpoint: Checkpoint,
+) -> None:
+    engine = make_engine("openvino", tiny_checkpoint.network(), _CPU)
+    torch.set_num_threads(2)
+    other = make_engine("openvino", tiny_checkpoint.network(), _CPU)
+    torch.set_num_threads(1)
+    cases = [_inputs(64, seed=seed) for seed in range(8)]
+    expected = [engine(*inputs) for inputs in cases]
+    for inputs, logits in zip(cases, expected, strict=True):
+        assert torch.equal(other(*inputs), logits)
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda inputs: engine(*inputs), cases * 3))
+    assert all(torch.equal(a, b) for a, b in zip(found, expected * 3, strict=True))
+
+
+def test_a_batch_is_its_samples(tiny_checkpoint: Checkpoint) -> None:
+    engine = make_engine("openvino", tiny_checkpoint.network(), _CPU)
+    batch = _inputs(64, n_batch=3)
+    together = engine(*batch)
+    for index in range(3):
+        alone = engine(*(part[index : index + 1] for part in batch))
+        assert torch.equal(alone[0], together[index])
+
+
+def test_pytorch_in_bfloat16_stays_within_its_tolerance(tiny_checkpoint: Checkpoint) -> None:
+    network = tiny_checkpoint.network()
+    engine = PyTorchEngine(tiny_checkpoint.network(), _CPU, is_half=True)
+    assert engine.name == "pytorch bf16"
+    with torch.inference_mode():
+        check_engine(engine, network, tolerance=BF16_TOLERANCE)
+
+
+def test_without_openvino_pytorch_computes_and_says_so(
+    tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with caplog.at_level(logging.WARNING):
+        engine = make_engine("auto", tiny_checkpoint.network(), _CPU)
+    assert engine.name.startswith("pytorch ")
+    assert "OpenVINO cannot be used" in caplog.text
+    with pytest.raises(ConfigError, match="openvino cannot be used"):
+        make_engine("openvino", tiny_checkpoint.network(), _CPU)
+
+
+def test_an_engine_that_answers_something_else_is_not_used(
+    tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = tiny_checkpoint.network()
+    engine = OpenVinoEngine(network, is_half=False)
+    check_engine(engine, network, tolerance=F32_TOLERANCE)
+    call = OpenVinoEngine.__call__
+    monkeypatch.setattr(OpenVinoEngine, "__call__", lambda *given: call(*given) + 0.1)
+    with pytest.raises(ConfigError, match="differ from PyTorch's"):
+        check_engine(engine, network, tolerance=F32_TOLERANCE)
+    assert make_engine("auto", network, _CPU).name.startswith("pytorch ")
+
+
+def test_wrong_names_are_refused(tiny_checkpoint: Checkpoint) -> None:
+    with pytest.raises(ConfigError, match=ENGINES[-1]):
+        make_engine("steam", tiny_checkpoint.network(), _CPU)
+    with pytest.raises(ConfigError, match="expected device cpu"):
+        make_engine("openvino", tiny_checkpoint.network(), torch.device("cuda"))
+
+
+@pytest.mark.parametrize(("flags", "expected"), [("avx512_bf16", False), ("amx_bf16", True)])
+def test_bfloat16_needs_amx(
+    flags: str, expected: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processor = tmp_path / "cpuinfo"
+    processor.write_text(f"flags\t\t: fpu {flags} vme\n")
+    monkeypatch.setattr(choice, "_PROCESSOR", processor)
+    assert has_fast_bf16(_CPU) is expected
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA")
+def test_a_cuda_graph_answers_as_the_network_does(tiny_checkpoint: Checkpoint) -> None:
+    device = torch.device("cuda")
+    network = tiny_checkpoint.network().to(device)
+    engine = make_engine("auto", tiny_checkpoint.network(), device)
+    for seed in range(3):
+        inputs = tuple(part.to(device) for part in _inputs(64, seed=seed))
+        with torch.inference_mode():
+            expected, found = network(*inputs).sigmoid(), engine(*inputs).sigmoid()
+        assert float((expected - found).abs().max()) <= BF16_TOLERANCE
