@@ -110,9 +110,11 @@ def create_service(
 def _slot(settings: Settings, telemetry: Telemetry, registry: ModelRegistry) -> ModelSlot:
     def load(checkpoint: Path | None) -> Segmenter:
         if settings.n_torch_threads:  # first: engines take as many
+            import cv2
             import torch
 
             torch.set_num_threads(settings.n_torch_threads)
+            cv2.setNumThreads(settings.n_torch_threads)
         return load_segmenter(
             "mfp",
             checkpoint=checkpoint or settings.checkpoint,

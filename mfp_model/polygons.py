@@ -98,8 +98,9 @@ def _simplified(ring: Polygon, max_error_px: float) -> Polygon:
 
 def _deviation(ring: Polygon, simple: Polygon) -> float:
     """How far the ring's points are from the edges that replace them, at most."""
-    places = {(x, y): index for index, (x, y) in enumerate(ring.tolist())}
-    kept = np.sort([places[x, y] for x, y in simple.tolist()])
+    keys, wanted = (points[:, 0] + 1j * points[:, 1] for points in (ring, simple))
+    order = np.argsort(keys)
+    kept = np.sort(order[np.searchsorted(keys, wanted, sorter=order)])
     edge = np.searchsorted(kept, np.arange(len(ring)), side="right") - 1  # -1: before the first
     start, end = ring[kept[edge]], ring[kept[(edge + 1) % len(kept)]]
     along, offset = end - start, ring - start

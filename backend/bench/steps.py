@@ -50,7 +50,7 @@ def step_ms(
     previous = segmenter.segment(image, clicks[:-1])
     found = segmenter.segment(image, clicks, previous)
     steps: dict[str, Callable[[], Any]] = {}
-    if isinstance(segmenter, MfpSegmenter) and segmenter.device == "cpu":
+    if isinstance(segmenter, MfpSegmenter) and segmenter.device.startswith("cpu"):
         steps |= _round_steps(segmenter, image, previous, tuple(clicks))
     else:
         steps["round"] = lambda: segmenter.segment(image, clicks, previous)

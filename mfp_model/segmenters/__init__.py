@@ -99,7 +99,7 @@ class Segmenter(ABC):
     @property
     @abstractmethod
     def device(self) -> str:
-        """Where it computes, in torch's words."""
+        """Where it computes, in torch's words, and by which engine where there are several."""
 
     @abstractmethod
     def rounds(

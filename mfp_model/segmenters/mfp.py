@@ -77,8 +77,8 @@ class MfpSegmenter(Segmenter):
 
     @property
     def device(self) -> str:
-        """Where the network runs."""
-        return str(self._device)
+        """Where the network runs, and by which engine."""
+        return f"{self._device}, {self._engine.name}"
 
     @property
     def engine(self) -> Engine:
