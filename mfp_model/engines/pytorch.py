@@ -82,7 +82,8 @@ class _Graph:
                 engine._plain(*self._inputs)
         torch.cuda.current_stream().wait_stream(side)
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
+        # Other threads may go on allocating, as when new weights are loaded beside clicks.
+        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
             self._output = engine._plain(*self._inputs)
 
     def __call__(self, *inputs: Tensor) -> Tensor:

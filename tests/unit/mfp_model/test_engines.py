@@ -3,10 +3,13 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
+from mfp_model import Click, load_segmenter
 from mfp_model.backbones import BACKBONES
 from mfp_model.checkpoint import Checkpoint, build_network
 from mfp_model.engines import BF16_TOLERANCE, ENGINES, F32_TOLERANCE, choice
@@ -110,6 +113,21 @@ def test_wrong_names_are_refused(tiny_checkpoint: Checkpoint) -> None:
         make_engine("steam", tiny_checkpoint.network(), _CPU)
     with pytest.raises(ConfigError, match="expected device cpu"):
         make_engine("openvino", tiny_checkpoint.network(), torch.device("cuda"))
+
+
+def test_masks_are_the_same_by_either_engine() -> None:
+    path = Path(__file__).parents[3] / "backend" / "demo" / "photos" / "coffee.jpg"
+    image = np.asarray(Image.open(path).convert("RGB"))
+    clicks = [Click(x=300, y=200), Click(x=100, y=350, is_positive=False), Click(x=420, y=260)]
+    plain, fast = (
+        load_segmenter(engine=engine, device="cpu").segment(image, clicks)
+        for engine in ("pytorch", "openvino")
+    )
+    tolerance = BF16_TOLERANCE if has_fast_bf16(_CPU) else F32_TOLERANCE
+    difference = np.abs(plain.probability_map - fast.probability_map)
+    assert difference.max() <= tolerance
+    differs = plain.mask != fast.mask
+    assert (np.abs(plain.probability_map[differs] - 0.5) <= tolerance).all()
 
 
 @pytest.mark.parametrize(("flags", "expected"), [("avx512_bf16", False), ("amx_bf16", True)])
