@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections import deque
 from typing import Any
@@ -58,7 +59,6 @@ class OpenVinoEngine(Engine):
 
 def _compiled(network: ClickNetwork, precision: str) -> Any:  # noqa: ANN401, OpenVINO's
     # `convert_model` would do the same, but also report its use to its makers.
-    from openvino import Core
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
@@ -79,4 +79,16 @@ def _compiled(network: ClickNetwork, precision: str) -> Any:  # noqa: ANN401, Op
         "NUM_STREAMS": 1,
         "ENABLE_CPU_PINNING": False,  # several workers would be pinned to the same cores
     }
-    return Core().compile_model(model, "CPU", options)
+    return _core().compile_model(model, "CPU", options)
+
+
+@functools.cache
+def _core() -> Any:  # noqa: ANN401, OpenVINO's
+    """The one core of this process, never destroyed.
+
+    Each core gives the thread that made it a stack for signal handlers. If several went in
+    another order than they came, that stack would be gone, and the next signal end the process.
+    """
+    from openvino import Core
+
+    return Core()

@@ -22,6 +22,7 @@ import requests
 from backend.demo.processes import Server, free_port, start_backend
 from backend.model_registry import ModelRegistry
 from mfp_model.checkpoint import load_checkpoint, save_checkpoint
+from mfp_model.segmenters.mfp import MfpSegmenter
 from mfp_model.weights import DEFAULT_WEIGHTS, weights_version
 from tests.e2e.conftest import PHOTOS
 
@@ -161,8 +162,9 @@ def test_sighup_loads_the_weights_anew_and_loses_no_click(
         versions.add(_predict(server, _body(capture, (60, 60)))["model_version"])
     assert versions <= {_VERSION, "newer"}
     assert _predict(server, _body(capture, (60, 60)))["model_version"] == "newer"
-    _until(lambda: _metric(server, 'mfp_model{device="cpu",version="newer"}') == 2)
-    assert _metric(server, f'mfp_model{{device="cpu",version="{_VERSION}"}}') == 0
+    engine = MfpSegmenter.load(checkpoint).device
+    _until(lambda: _metric(server, f'mfp_model{{device="{engine}",version="newer"}}') == 2)
+    assert _metric(server, f'mfp_model{{device="{engine}",version="{_VERSION}"}}') == 0
 
 
 def test_a_promotion_changes_new_objects_only_and_loses_no_click(

@@ -46,6 +46,7 @@ def test_every_field_has_a_variable(tmp_path: Path) -> None:
             "MFP_DATA_DIR": str(tmp_path),
             "MFP_MAX_MODELS": "2",
             "MFP_SEGMENTER": "unet, 14:graph-cut",
+            "MFP_ENGINE": "pytorch",
             "MFP_CONSTANTS": str(checkpoint),
             "MFP_INPAINTER": "lama",
             "MFP_TRAIN_EVERY": "20, 14:0",

@@ -1,4 +1,5 @@
 import logging
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -106,6 +107,24 @@ def test_an_engine_that_answers_something_else_is_not_used(
     with pytest.raises(ConfigError, match="differ from PyTorch's"):
         check_engine(engine, network, tolerance=F32_TOLERANCE)
     assert make_engine("auto", network, _CPU).name.startswith("pytorch ")
+
+
+def test_signals_are_handled_after_engines_went_in_the_order_they_came() -> None:
+    code = """
+import faulthandler, gc, os, signal
+from mfp_model.engines.openvino import OpenVinoEngine
+from mfp_model.network import MfpNetwork, NetworkConfig
+faulthandler.enable()  # its handlers, and then Python's, use a stack of their own
+signal.signal(signal.SIGUSR1, lambda *given: print("handled"))
+config = NetworkConfig(input_size=64)
+engines = [OpenVinoEngine(MfpNetwork(config).eval(), is_half=False) for _ in range(2)]
+while engines:
+    del engines[0]
+    gc.collect()
+os.kill(os.getpid(), signal.SIGUSR1)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr
 
 
 def test_wrong_names_are_refused(tiny_checkpoint: Checkpoint) -> None:
