@@ -14,6 +14,7 @@ Glossary, one word per thing:
 - prior mask: one that was there before the first click; the first previous probability map.
 - round: one click's worth of work, from previous to next probability map.
 - mask: bool `[H, W]`, a probability map after the threshold, never before.
+- runs: the same mask by the stretches of its pixels along each row.
 - polygon: the outline of one connected part of a mask, float64 `[n, 2]`, x and y in pixels.
 - image frame: pixels of the original image. network frame: pixels of the network's input.
 - segmenter: image + clicks + previous prediction -> prediction.
@@ -23,6 +24,7 @@ Glossary, one word per thing:
 - finder: image -> objects, without a person's clicks. order: 0 for an object in front, k for one
   that was seen whole after k removals. hidden: of order 1 or more.
 - backbone: the part of the network that turns the two embeddings into features.
+- engine: what computes a network's logits. plain: its network in PyTorch, float32.
 - graded: what gives loss in training; a sample is graded in one round or in every one.
 - checkpoint: a file. weights: the tensors in it. version: the name of both in answers.
 - corrections: masks that people made or accepted, to learn from. held out: not learned from.
