@@ -87,7 +87,7 @@ def test_pytorch_in_bfloat16_stays_within_its_tolerance(tiny_checkpoint: Checkpo
 def test_without_openvino_pytorch_computes_and_says_so(
     tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.setitem(sys.modules, "openvino.frontend", None)
     with caplog.at_level(logging.WARNING):
         engine = make_engine("auto", tiny_checkpoint.network(), _CPU)
     assert engine.name.startswith("pytorch ")
