@@ -62,3 +62,13 @@ def test_bounds_do_not_count_what_a_higher_layer_hides() -> None:
     assert layered.bounds_above(0.5) == Box(left=10, top=10, right=20, bottom=20)
     hidden = layered.pasted(Box(left=0, top=0, right=50, bottom=50), np.zeros((8, 8), np.float32))
     assert hidden.bounds_above(0.5) is None
+
+
+@given(st.integers(600, 1300), st.integers(600, 1300))
+def test_what_is_halved_first_stays_where_it_was(height: int, width: int) -> None:
+    columns = np.linspace(0, 255, width, dtype=np.float32)
+    image = np.broadcast_to(columns[None, :, None], (height, width, 3)).astype(np.uint8)
+    crop = crop_to_network(image, whole(height, width), 64).astype(np.float32)
+    expected = 255 * (np.arange(64) + 0.5) / 64
+    pixel = 255 / 64
+    assert np.abs(crop[:, :, 0] - expected).max() < 0.7 * pixel
