@@ -71,4 +71,5 @@ def test_what_is_halved_first_stays_where_it_was(height: int, width: int) -> Non
     crop = crop_to_network(image, whole(height, width), 64).astype(np.float32)
     expected = 255 * (np.arange(64) + 0.5) / 64
     pixel = 255 / 64
-    assert np.abs(crop[:, :, 0] - expected).max() < 0.7 * pixel
+    rounding = 1
+    assert np.abs(crop[:, :, 0] - expected).max() < 0.7 * pixel + rounding
