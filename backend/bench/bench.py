@@ -95,11 +95,12 @@ def bench(config: BenchConfig, *, report: Report = lambda step: None) -> dict[st
 
 def _machine() -> dict[str, object]:
     info = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    capabilities = torch.cpu.get_capabilities()
     names = [line.partition(": ")[2] for line in info.splitlines() if "model name" in line]
     return {
         "processor": names[0] if names else platform.processor(),
         "n_threads": torch.get_num_threads(),
-        "bf16": [name for name in ("avx512_bf16", "amx_bf16") if f" {name} " in info],
+        "bf16": [name for name in ("avx512_bf16", "amx_bf16") if capabilities.get(name)],
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "torch": torch.__version__,
     }

@@ -8,6 +8,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from backend.bench.clicks import KINDS
+
 _N_LEGEND_COLUMNS = 4
 
 
@@ -29,8 +31,7 @@ def told_lines(figures: Mapping[str, Any]) -> Iterator[str]:
         yield f"state of two clicks at {size}: {n_bytes} bytes"
     for size, told in figures.get("clicks", {}).items():
         kinds = ", ".join(
-            f"{kind} {told[f'{kind}_median_ms']} ({told[f'{kind}_p95_ms']})"
-            for kind in ("first", "next", "undo", "moved")
+            f"{kind} {told[f'{kind}_median_ms']} ({told[f'{kind}_p95_ms']})" for kind in KINDS
         )
         yield f"server at {size}, ms, median (95 %): {kinds}; {told['n_failed']} failed"
     for name in ("annotators", "open_objects"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 import torch
 
@@ -14,7 +13,6 @@ from mfp_model.errors import ConfigError
 from mfp_model.network import ClickNetwork
 
 _log = logging.getLogger(__name__)
-_PROCESSOR = Path("/proc/cpuinfo")
 
 
 def make_engine(name: str, network: ClickNetwork, device: torch.device) -> Engine:
@@ -50,7 +48,7 @@ def has_fast_bf16(device: torch.device) -> bool:
     """
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    return _PROCESSOR.exists() and " amx_bf16 " in _PROCESSOR.read_text()
+    return bool(torch.cpu.get_capabilities().get("amx_bf16"))
 
 
 def _openvino(network: ClickNetwork, *, is_half: bool) -> Engine:
