@@ -1,4 +1,4 @@
-"""Rounds already computed, by image, weights and clicks.
+"""Rounds already computed, by image, prior mask, weights and clicks.
 
 The request's clicks are the truth; this only remembers what they led to. A new click finds
 the prefix before it, an undo finds the shorter list itself, a moved point finds what came
@@ -13,11 +13,11 @@ from mfp_model.segmenters import Prediction
 
 _OVERHEAD_BYTES = 2048  # keys, clicks and the objects around the arrays
 
-RoundKey = tuple[str, str, tuple[Click, ...]]
+RoundKey = tuple[str, str, tuple[Click, ...]]  # the first one names image and prior
 
 
 class ClickStore:
-    """Predictions by (image digest, model version, clicks), bounded in bytes and age."""
+    """Predictions by (image and prior, model version, clicks), bounded in bytes and age."""
 
     def __init__(
         self,
@@ -37,19 +37,19 @@ class ClickStore:
         return self._rounds.n_bytes
 
     def longest_prefix(
-        self, digest: str, version: str, clicks: tuple[Click, ...]
+        self, start: str, version: str, clicks: tuple[Click, ...]
     ) -> Prediction | None:
         """Return the prediction for the longest prefix of the clicks that is kept."""
         prefixes = (clicks[:n_clicks] for n_clicks in range(len(clicks), 0, -1))
-        kept = (self._rounds.get((digest, version, prefix)) for prefix in prefixes)
+        kept = (self._rounds.get((start, version, prefix)) for prefix in prefixes)
         found = next((prediction for prediction in kept if prediction is not None), None)
         self._on_use(found is not None, self._rounds.n_bytes)
         return found
 
-    def remember(self, digest: str, version: str, prediction: Prediction) -> None:
+    def remember(self, start: str, version: str, prediction: Prediction) -> None:
         """Keep a prediction for its clicks."""
         n_bytes = prediction.n_bytes + _OVERHEAD_BYTES
-        self._rounds.put((digest, version, prediction.clicks), prediction, n_bytes)
+        self._rounds.put((start, version, prediction.clicks), prediction, n_bytes)
 
     def clear(self) -> None:
         """Forget everything; answers stay the same."""

@@ -30,6 +30,7 @@ class MaskControl:
         segmenter: Its attribute `segmenter`, what answers clicks; None for the server's.
         finder: Its attribute `finder`, what answers when predictions are retrieved without
             clicks; None for nothing.
+        overlaps: Its attribute `overlaps`, whether a new mask may cover those that are there.
     """
 
     kind: str
@@ -39,6 +40,7 @@ class MaskControl:
     labels_name: str | None = None
     segmenter: str | None = None
     finder: str | None = None
+    overlaps: bool = False
 
     def rows(
         self, shape: Mapping[str, Any], *, label: str | None, common: Mapping[str, Any]
@@ -153,29 +155,36 @@ def _shown(tag: ET.Element, generic: dict[str, ET.Element]) -> tuple[str, ...]:
 
 
 def _control(tag: ET.Element, generic: dict[str, ET.Element]) -> MaskControl | None:
-    name, to_name = tag.get("name", ""), tag.get("toName", "")
+    to_name = tag.get("toName", "")
     for kind, plain in (("brush", "Brush"), ("polygon", "Polygon")):
-        if tag.tag == f"{plain}Labels":
-            return MaskControl(
-                kind=kind,
-                name=name,
-                to_name=to_name,
-                labels=_label_values(tag),
-                segmenter=tag.get("segmenter"),
-                finder=tag.get("finder"),
-            )
-        if tag.tag == plain and to_name in generic:
-            labels = generic[to_name]
-            return MaskControl(
-                kind=kind,
-                name=name,
-                to_name=to_name,
-                labels=_label_values(labels),
-                labels_name=labels.get("name", ""),
-                segmenter=tag.get("segmenter"),
-                finder=tag.get("finder"),
-            )
+        labels = tag if tag.tag == f"{plain}Labels" else None
+        if labels is None and tag.tag == plain:
+            labels = generic.get(to_name)
+        if labels is None:
+            continue
+        return MaskControl(
+            kind=kind,
+            name=tag.get("name", ""),
+            to_name=to_name,
+            labels=_label_values(labels),
+            labels_name=None if labels is tag else labels.get("name", ""),
+            segmenter=tag.get("segmenter"),
+            finder=tag.get("finder"),
+            overlaps=_switch(tag, "overlaps"),
+        )
     return None
+
+
+def _switch(tag: ET.Element, name: str) -> bool:
+    """An attribute that is true or false, which it is by default.
+
+    Raises:
+        LabelConfigError: It is neither.
+    """
+    value = tag.get(name, "false")
+    if value not in ("true", "false"):
+        raise LabelConfigError(f"label config: {name}={value!r:.40}, expected true or false")
+    return value == "true"
 
 
 def _label_values(control: ET.Element) -> tuple[str, ...]:

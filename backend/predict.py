@@ -6,9 +6,11 @@ import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from dataclasses import replace
 from typing import Any
 
 from backend.click_store import ClickStore
+from backend.edits import Edit, Edits
 from backend.finding import Finding
 from backend.images import ImageLoader, LoadedImage
 from backend.request import RegionRequest, TaskRequest
@@ -19,7 +21,7 @@ from backend.turns import Place, Region, SupersededError, Turns
 from mfp_model.errors import ImageError
 from mfp_model.mask_runs import MaskRuns
 from mfp_model.polygons import polygon_iou, polygons_of
-from mfp_model.segmenters import Prediction, Segmenter
+from mfp_model.segmenters import Prediction, Segmenter, mask_prediction
 from mfp_model.specks import remove_specks
 
 _log = logging.getLogger(__name__)
@@ -34,6 +36,7 @@ class Predictor:
         images: ImageLoader,
         store: ClickStore,
         choice: SegmenterChoice,
+        edits: Edits,
         finding: Finding,
         turns: Turns,
         telemetry: Telemetry,
@@ -44,6 +47,7 @@ class Predictor:
         self._images = images
         self._store = store
         self._choice = choice
+        self._edits = edits
         self._finding = finding
         self._turns = turns
         self._telemetry = telemetry
@@ -84,45 +88,67 @@ class Predictor:
                 with self._telemetry.step("image"):
                     image = self._images.load(task.image, task_id=task.task_id)
                 _check_size(image, region)
-                segmenter = self._choice.segmenter(task, region)
-                prediction = self._predict(segmenter, image, region, place)
+                with self._telemetry.step("edit"):
+                    edit = self._edits.edit(task, region)
+                if edit.prior is None and not region.is_positive:
+                    return empty_result()
+                segmenter = self._choice.segmenter(task, region, edits=edit.prior is not None)
+                prediction = self._predict(segmenter, image, region, edit, place)
                 place.check()
                 with self._telemetry.step("mask"):
-                    clicks, share = prediction.clicks, self._speck_share
-                    runs = remove_specks(prediction.runs, clicks, share=share)
+                    runs = edit.bounded(self._without_specks(prediction))
                 with self._telemetry.step("encode"):
                     score = round(prediction.score, 4)
-                    return self._encoded(region, runs, score, segmenter.version)
+                    answer = self._encoded(region, edit, runs, score, segmenter.version)
+                self._edits.note(task, region, edit, runs)
+                return answer
         except SupersededError:
             self._telemetry.superseded(task.task_id)
             return empty_result()
 
     def _predict(
-        self, segmenter: Segmenter, image: LoadedImage, region: RegionRequest, place: Place
+        self,
+        segmenter: Segmenter,
+        image: LoadedImage,
+        region: RegionRequest,
+        edit: Edit,
+        place: Place,
     ) -> Prediction:
-        known = self._store.longest_prefix(image.digest, segmenter.version, region.clicks)
+        start = f"{image.digest} {edit.key}"
+        known = self._store.longest_prefix(start, segmenter.version, region.clicks)
+        if known is None and edit.prior is not None:
+            known = mask_prediction(edit.prior)
         rounds = segmenter.rounds(image.pixels, region.clicks, known)
         prediction = known
         while prediction is None or len(prediction.clicks) < len(region.clicks):
             with self._turns.turn(place), self._telemetry.step("round"):
                 prediction = next(rounds)
-            self._store.remember(image.digest, segmenter.version, prediction)
+            self._store.remember(start, segmenter.version, prediction)
         return prediction
 
+    def _without_specks(self, prediction: Prediction) -> MaskRuns:
+        """The mask; in one that is being edited a speck may be somebody's work."""
+        if prediction.edited is not None:
+            return prediction.runs
+        return remove_specks(prediction.runs, prediction.clicks, share=self._speck_share)
+
     def _encoded(
-        self, region: RegionRequest, runs: MaskRuns, score: float, version: str
+        self, region: RegionRequest, edit: Edit, runs: MaskRuns, score: float, version: str
     ) -> dict[str, Any]:
+        if edit.region_id is not None:
+            region = replace(region, label=edit.label)
         if region.control.kind == "brush":
-            return result(brush_rows(region, runs), score=score, version=version)
+            rows = brush_rows(region, runs, edit.region_id)
+            return result(rows, score=score, version=version)
         mask = runs.mask()
         polygons = polygons_of(mask, max_error_px=self._polygon_error_px)
         iou = round(polygon_iou(polygons, mask), 4)
         self._telemetry.metrics.polygon_iou.observe(iou)
-        rows = polygon_rows(region, polygons)
+        rows = polygon_rows(region, polygons, edit.region_id)
         return result(rows, score=score, version=version, polygon_iou=iou)
 
     def _prefetch(self, task: TaskRequest) -> None:
-        """Fetch and decode a task's image in the background; a full queue skips it."""
+        """Fetch and decode a task's image and masks in the background; a full queue skips it."""
         if not self._prefetch_places.acquire(blocking=False):
             _log.info("prefetch of task %s skipped: %d are waiting", task.task_id, _MAX_PREFETCHES)
             return
@@ -131,6 +157,7 @@ class Predictor:
     def _load_quietly(self, task: TaskRequest) -> None:
         try:
             self._images.load(task.image, task_id=task.task_id)
+            self._edits.prepare(task)
         except Exception as error:  # nobody else would see it in this thread
             self._telemetry.failed(error, during=f"fetching the image of task {task.task_id}")
         finally:

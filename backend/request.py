@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from backend.label_config import LabelConfig, MaskControl, parse_label_config
+from backend.page_state import Annotation, annotation_on_page
 from backend.strokes import stroke_clicks
 from mfp_model.clicks import Click
 from mfp_model.errors import MfpError
@@ -26,11 +27,11 @@ class RegionRequest:
     """One object being clicked.
 
     Attributes:
-        clicks: Clicks in pixels of the displayed image, seed strokes before them, oldest first,
-            at least one positive.
+        clicks: Clicks in pixels of the displayed image, seed strokes before them, oldest first.
         point_ids: Label Studio's ids of the clicks, kept while the object is being clicked.
         control: Control that the answer belongs to.
         label: Label of the answer, None where the control has none.
+        named: The label that the points themselves carry, None for none of the control's.
         width: Image width in pixels as the page sees it.
         height: Image height in pixels as the page sees it.
     """
@@ -39,8 +40,14 @@ class RegionRequest:
     point_ids: frozenset[str]
     control: MaskControl
     label: str | None
+    named: str | None
     width: int
     height: int
+
+    @property
+    def is_positive(self) -> bool:
+        """Whether any click says "object"."""
+        return any(click.is_positive for click in self.clicks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +60,8 @@ class TaskRequest:
         image: Address of the image as the task names it.
         is_opening: True where the page opens the task, False where it asks about clicks.
         control: Control that masks of the image belong to, None where there is none yet.
-        region: The object being clicked, None where there is no positive click.
+        there: What the annotation holds already.
+        region: The object being clicked, None where there is no click.
     """
 
     task_id: str
@@ -61,6 +69,7 @@ class TaskRequest:
     image: str
     is_opening: bool
     control: MaskControl | None
+    there: Annotation
     region: RegionRequest | None
 
 
@@ -128,7 +137,7 @@ def _task(
     except UnicodeEncodeError:
         raise RequestError(f"image address {image[:80]!r}: not Unicode") from None
     region = None
-    if points and any(point["is_positive"] for point in points):
+    if points:
         region = _region(points, config, image_name, task)
     return TaskRequest(
         task_id=str(task.get("id", "")),
@@ -136,6 +145,7 @@ def _task(
         image=image,
         is_opening=points is None,
         control=next((one for one in config.controls if one.to_name == image_name), None),
+        there=annotation_on_page(task, region.point_ids if region else frozenset()),
         region=region,
     )
 
@@ -154,11 +164,13 @@ def _region(
         for point in points
     )
     strokes = stroke_clicks(task, config, image_name, height=height, width=width)
+    named = _named(points[-1], control)
     return RegionRequest(
         clicks=(*strokes, *clicks),
         point_ids=frozenset(_point_id(point) for point in points),
         control=control,
-        label=_label(points[-1], control),
+        label=named or next(iter(control.labels), None),
+        named=named,
         width=width,
         height=height,
     )
@@ -187,11 +199,9 @@ def _pixels(point: Mapping[str, Any], axis: str, size: int) -> float:
     return min(max(percent, 0.0), 100.0) / 100 * size
 
 
-def _label(point: Mapping[str, Any], control: MaskControl) -> str | None:
-    """The point's label where the mask's control has it, else the control's first."""
+def _named(point: Mapping[str, Any], control: MaskControl) -> str | None:
+    """The point's label where the mask's control has it."""
     value = point["value"]
     named = value.get("keypointlabels") or value.get("labels") or []
-    for label in named if isinstance(named, list) else []:
-        if label in control.labels:
-            return str(label)
-    return control.labels[0] if control.labels else None
+    known = named if isinstance(named, list) else []
+    return next((str(label) for label in known if label in control.labels), None)

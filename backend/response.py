@@ -15,24 +15,36 @@ from mfp_model.polygons import Polygon
 _PERCENT_DIGITS = 5  # 0.001 pixels at 10,000 pixels
 
 
-def brush_rows(region: RegionRequest, runs: MaskRuns) -> list[dict[str, Any]]:
+def brush_rows(
+    region: RegionRequest, runs: MaskRuns, edited: str | None = None
+) -> list[dict[str, Any]]:
     """Return a mask as a brush region.
 
     Args:
         region: What was asked.
         runs: Of the region's size; any other breaks the page for good.
+        edited: Id of the region whose place it takes when it is accepted, None for none.
     """
     assert (runs.height, runs.width) == (region.height, region.width)
-    return _rows(region, {"format": "rle", "rle": brush_rle.encode_runs(runs)})
+    return _rows(region, {"format": "rle", "rle": brush_rle.encode_runs(runs)}, edited)
 
 
-def polygon_rows(region: RegionRequest, polygons: list[Polygon]) -> list[dict[str, Any]]:
-    """Return a mask's parts as polygon regions; points are in pixels."""
+def polygon_rows(
+    region: RegionRequest, polygons: list[Polygon], edited: str | None = None
+) -> list[dict[str, Any]]:
+    """Return a mask's parts as polygon regions, the first in the place of the edited one.
+
+    Points are in pixels.
+    """
     size = {"height": region.height, "width": region.width}
     return [
         row
-        for polygon in polygons
-        for row in _rows(region, {"points": polygon_percents(polygon, **size), "closed": True})
+        for index, polygon in enumerate(polygons)
+        for row in _rows(
+            region,
+            {"points": polygon_percents(polygon, **size), "closed": True},
+            None if index else edited,
+        )
     ]
 
 
@@ -43,9 +55,9 @@ def polygon_percents(polygon: Polygon, *, height: int, width: int) -> list[list[
     return percents
 
 
-def _rows(region: RegionRequest, shape: dict[str, Any]) -> list[dict[str, Any]]:
+def _rows(region: RegionRequest, shape: dict[str, Any], edited: str | None) -> list[dict[str, Any]]:
     common = {
-        "id": secrets.token_urlsafe(8),
+        "id": edited or secrets.token_urlsafe(8),
         "original_width": region.width,
         "original_height": region.height,
         "image_rotation": 0,

@@ -51,14 +51,23 @@ class SegmenterChoice:
         self._lock = threading.Lock()
         self._loaded: OrderedDict[str, Segmenter] = OrderedDict()
 
-    def segmenter(self, task: TaskRequest, region: RegionRequest) -> Segmenter:
+    def segmenter(
+        self, task: TaskRequest, region: RegionRequest, *, edits: bool = False
+    ) -> Segmenter:
         """Return what answers, on the version that the object was begun on.
+
+        Args:
+            task: Whose project it is.
+            region: The object.
+            edits: Whether a mask is edited, which MFP does where another one is chosen.
 
         Raises:
             ConfigError: The label configuration names a segmenter that there is not.
             NotReadyError: The weights are not loaded, or cannot be.
         """
         name = self.name(task.project, region.control.segmenter)
+        if edits:
+            name = "mfp"
         if name not in AROUND_MFP:
             return self._kept(name, lambda: self._load(name))
         begun = self._versions.version(region.point_ids)

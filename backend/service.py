@@ -9,6 +9,8 @@ from pathlib import Path
 
 from backend.click_store import ClickStore
 from backend.data_folder import DataFolder
+from backend.edits import Edits
+from backend.existing import ExistingMasks
 from backend.finding import Finding
 from backend.image_access import image_sources, label_studio_access
 from backend.images import ImageLoader
@@ -31,6 +33,7 @@ from mfp_model.segmenters import Segmenter, load_segmenter
 from mfp_model.weights import DEFAULT_WEIGHTS, weights_version
 
 _MEGABYTE = 1_000_000
+_EXISTING_BYTES = 64_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -86,6 +89,7 @@ def create_service(
         images,
         _store(settings, telemetry),
         choice_of(settings, slot, RegionVersions(data.regions_file)),
+        Edits(ExistingMasks(max_bytes=_EXISTING_BYTES), data.regions_file),
         Finding(images, finders.finder, telemetry, polygon_error_px=settings.polygon_error_px),
         Turns(
             max_places=settings.max_waiting,

@@ -61,6 +61,19 @@ class MaskRuns:
         bounds = np.stack([starts[is_apart[:-1]], stops[is_apart[1:]]], axis=1)
         return np.diff(bounds.ravel(), prepend=0, append=self.height * self.width)
 
+    @classmethod
+    def of_flat(cls, lengths: Integers, *, height: int, width: int) -> MaskRuns:
+        """Return the mask that has these `flat_lengths`, which must add up to its size."""
+        bounds = np.cumsum(lengths)[: lengths.size // 2 * 2]
+        starts, stops = bounds[::2], bounds[1::2]
+        first, last = starts // width, (stops - 1) // width  # a run may go on in the next rows
+        n_rows = last - first + 1
+        runs = np.repeat(np.arange(starts.size), n_rows)
+        rows = first[runs] + np.arange(runs.size) - np.repeat(np.cumsum(n_rows) - n_rows, n_rows)
+        begins = np.maximum(starts[runs] - rows * width, 0)
+        ends = np.minimum(stops[runs] - rows * width, width)
+        return cls(height=height, width=width, rows=rows, starts=begins, stops=ends)
+
     def mask(self) -> NDArray[np.bool_]:
         """Return the mask bool `[height, width]`."""
         lengths = self.flat_lengths()
@@ -105,6 +118,52 @@ class MaskRuns:
             np.concatenate([self.starts, other.starts]),
             np.concatenate([self.stops, other.stops]),
         )
+
+    def union(self, *others: MaskRuns) -> MaskRuns:
+        """Return the pixels of this mask or any of the others, all of one size."""
+        return self._covered((self, *others), at_least=1)
+
+    def intersection(self, other: MaskRuns) -> MaskRuns:
+        """Return the pixels of both masks, of one size."""
+        return self._covered((self, other), at_least=2)
+
+    def minus(self, other: MaskRuns) -> MaskRuns:
+        """Return the pixels of this mask that are not of the other, of the same size."""
+        return self.intersection(other.inverse())
+
+    def _covered(self, masks: tuple[MaskRuns, ...], *, at_least: int) -> MaskRuns:
+        """The pixels that lie in so many of the masks."""
+        pitch = self.width + 1
+        begins = np.concatenate([mask.rows * pitch + mask.starts for mask in masks])
+        ends = np.concatenate([mask.rows * pitch + mask.stops for mask in masks])
+        places, index = np.unique(np.concatenate([begins, ends]), return_inverse=True)
+        steps = np.zeros(places.size + 1, dtype=np.int64)
+        np.add.at(steps, index, np.repeat([1, -1], begins.size))
+        is_covered = steps[:-1].cumsum() >= at_least
+        changes = np.diff(is_covered.astype(np.int8), prepend=0, append=0)
+        first, behind = np.flatnonzero(changes == 1), np.flatnonzero(changes == -1)
+        rows, starts = np.divmod(places[first], pitch)
+        return self.replaced(rows, starts, places[behind] - rows * pitch)
+
+    def cropped(self, *, left: int, top: int, right: int, bottom: int) -> MaskRuns:
+        """Return a rectangle of the mask as a mask of its own; right and bottom are exclusive."""
+        inside = (self.rows >= top) & (self.rows < bottom)
+        frame = MaskRuns(
+            height=bottom - top,
+            width=right - left,
+            rows=self.rows[:0],
+            starts=self.rows[:0],
+            stops=self.rows[:0],
+        )
+        starts, stops = (x[inside].clip(left, right) - left for x in (self.starts, self.stops))
+        return frame.replaced(self.rows[inside] - top, starts, stops)
+
+    def bounds(self) -> tuple[int, int, int, int] | None:
+        """Return left, top, right and bottom, the last two exclusive, or None without a pixel."""
+        if not self.rows.size:
+            return None
+        left, right = int(self.starts.min()), int(self.stops.max())
+        return left, int(self.rows[0]), right, int(self.rows[-1]) + 1
 
     def inverse(self) -> MaskRuns:
         """Return the mask of all other pixels."""

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfp_model.clicks import Click
+from mfp_model.mask_runs import MaskRuns
 
 _HALVED_FROM = 3  # times the network's size: an odd side then shifts less than 0.7 pixels there
 
@@ -78,6 +79,15 @@ def crop_to_network(image: NDArray[np.uint8], box: Box, size: int) -> NDArray[np
     shrinks = box.width > size or box.height > size
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(crop, (size, size), interpolation=method), dtype=np.uint8)
+
+
+def mask_to_network(mask: MaskRuns, box: Box, size: int) -> NDArray[np.float32]:
+    """Return the box of a mask resized to `[size, size]`: each cell's share of it, 0..1."""
+    part = mask.cropped(left=box.left, top=box.top, right=box.right, bottom=box.bottom).mask()
+    shrinks = box.width > size or box.height > size
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    resized = cv2.resize(part.view(np.uint8) * 255, (size, size), interpolation=method)
+    return np.asarray(resized, dtype=np.float32) / np.float32(255)
 
 
 def _halved(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

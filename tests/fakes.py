@@ -7,6 +7,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
@@ -16,7 +17,8 @@ from numpy.typing import NDArray
 
 from backend.settings import Settings
 from mfp_model.clicks import Click
-from mfp_model.segmenters import Prediction, Segmenter, check_prefix
+from mfp_model.mask_runs import MaskRuns
+from mfp_model.segmenters import Prediction, Segmenter, check_previous
 from mfp_model.transforms import LayeredMap, whole
 
 
@@ -41,6 +43,10 @@ class DiskSegmenter(Segmenter):
     def device(self) -> str:
         return "cpu"
 
+    @property
+    def edits(self) -> bool:
+        return True
+
     def rounds(
         self,
         image: NDArray[np.uint8],
@@ -48,9 +54,16 @@ class DiskSegmenter(Segmenter):
         previous: Prediction | None = None,
     ) -> Iterator[Prediction]:
         checked = self.clicks = tuple(clicks)
-        for n_clicks in range(check_prefix(checked, previous) + 1, len(checked) + 1):
+        n_done = check_previous(image, checked, previous, edits=True)
+        mask = previous.edited.mask() if previous and previous.edited else None
+        for n_clicks in range(n_done + 1, len(checked) + 1):
             self.n_rounds += 1
-            yield self._prediction(image, checked[:n_clicks])
+            prediction = self._prediction(image, checked[:n_clicks])
+            if mask is not None:
+                disk = self._prediction(image, (replace(checked[n_clicks - 1], is_positive=True),))
+                mask = mask | disk.mask if checked[n_clicks - 1].is_positive else mask & ~disk.mask
+                prediction = replace(prediction, edited=MaskRuns.of(mask))
+            yield prediction
 
     def _prediction(self, image: NDArray[np.uint8], clicks: tuple[Click, ...]) -> Prediction:
         height, width = image.shape[:2]

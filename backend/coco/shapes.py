@@ -47,15 +47,7 @@ def segmentation_of(region: MaskRegion, *, polygon_error_px: float | None = None
     Raises:
         DataError: The shape is damaged, or covers no pixel.
     """
-    height, width = region.height, region.width
-    try:
-        outline = None if region.kind == "brush" else _outline(region)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise DataError(f"{region.kind}: expected finite percentages, got {error!r}") from None
-    if outline is None:
-        mask = _brush_mask(region)
-    else:
-        mask = decode_segmentation([outline.ravel().tolist()], height=height, width=width)
+    mask, outline = _mask_and_outline(region)
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if rows.size == 0:
         raise DataError(f"{region.kind} without a pixel")
@@ -67,6 +59,29 @@ def segmentation_of(region: MaskRegion, *, polygon_error_px: float | None = None
         bbox=[float(value) for value in box],
         polygon_iou=iou,
     )
+
+
+def region_mask(region: MaskRegion) -> NDArray[np.bool_]:
+    """Return the pixels of a region's shape, bool `[height, width]`.
+
+    Raises:
+        DataError: The shape is damaged.
+    """
+    return _mask_and_outline(region)[0]
+
+
+def _mask_and_outline(
+    region: MaskRegion,
+) -> tuple[NDArray[np.bool_], NDArray[np.float64] | None]:
+    """The pixels, and the outline where the shape has one."""
+    if region.kind == "brush":
+        return _brush_mask(region), None
+    try:
+        outline = _outline(region)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise DataError(f"{region.kind}: expected finite percentages, got {error!r}") from None
+    height, width = region.height, region.width
+    return decode_segmentation([outline.ravel().tolist()], height=height, width=width), outline
 
 
 def _as_coco(

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +12,25 @@ from numpy.typing import NDArray
 from mfp_model.clicks import Click
 from mfp_model.errors import ClickError, ConfigError, ImageError
 from mfp_model.mask_runs import MaskRuns
-from mfp_model.rle import decode_segmentation
-from mfp_model.thresholding import runs_above
-from mfp_model.transforms import Box, LayeredMap
+from mfp_model.segmenters.prediction import (
+    MASK_THRESHOLD,
+    Prediction,
+    empty_prediction,
+    mask_prediction,
+)
 
-MASK_THRESHOLD = 0.5  # Source: the published evaluation.
+__all__ = [
+    "MASK_THRESHOLD",
+    "SEGMENTERS",
+    "Prediction",
+    "Segmenter",
+    "check_image",
+    "check_previous",
+    "empty_prediction",
+    "load_segmenter",
+    "mask_prediction",
+]
+
 SEGMENTERS = {
     "mfp": "MFP: the network that carries its map from click to click",
     "mfp-refined": "MFP, its masks' boundaries moved by a graph cut",
@@ -27,61 +39,6 @@ SEGMENTERS = {
     "graph-cut-deep": "a graph cut on a network's features",
     "inpaint": "objects found by MFP's automatic clicks, and those behind them",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Prediction:
-    """What a segmenter answers after a click, and all it needs to go on from there.
-
-    Small at any image size: maps are kept at network size until they are asked for.
-
-    Attributes:
-        clicks: The clicks it answers, oldest first, image frame.
-        layers: The probability map, composed on demand.
-        zoom: The box that was looked at last, or None for the whole image.
-        cut: The mask where it is not the map's threshold: a graph cut's, as COCO RLE.
-    """
-
-    clicks: tuple[Click, ...]
-    layers: LayeredMap
-    zoom: Box | None = None
-    cut: Mapping[str, Any] | None = None
-
-    @property
-    def probability_map(self) -> NDArray[np.float32]:
-        """Probabilities float32 `[H, W]` in 0..1, image frame; composed at every call."""
-        return self.layers.full() if self.layers.layers else self.mask.astype(np.float32)
-
-    @property
-    def mask(self) -> NDArray[np.bool_]:
-        """The object, bool `[H, W]`, image frame; composed at every call."""
-        return self.runs.mask()
-
-    @property
-    def runs(self) -> MaskRuns:
-        """The object as runs, far cheaper than its pixels; composed at every call."""
-        if self.cut is not None:
-            height, width = self.layers.height, self.layers.width
-            return MaskRuns.of(decode_segmentation(self.cut, height=height, width=width))
-        return runs_above(self.layers, MASK_THRESHOLD)
-
-    @property
-    def score(self) -> float:
-        """Mean probability of the cells inside the mask as last looked at, 0 for none.
-
-        A cut without probabilities gets 1, or 0 where it is empty.
-        """
-        if not self.layers.layers:
-            return float(self.cut is not None and self.mask.any())
-        values = self.layers.layers[-1].values
-        inside = values[values > MASK_THRESHOLD]
-        return float(inside.mean(dtype=np.float64)) if inside.size else 0.0
-
-    @property
-    def n_bytes(self) -> int:
-        """Memory held by the maps."""
-        n_cut = len(self.cut["counts"]) if self.cut else 0
-        return n_cut + sum(layer.values.nbytes for layer in self.layers.layers)
 
 
 class Segmenter(ABC):
@@ -95,6 +52,11 @@ class Segmenter(ABC):
     @abstractmethod
     def version(self) -> str:
         """What answers carry as their model version."""
+
+    @property
+    def edits(self) -> bool:
+        """Whether it can start from a mask that is there already."""
+        return False
 
     @property
     @abstractmethod
@@ -115,31 +77,47 @@ class Segmenter(ABC):
         Args:
             image: RGB uint8 `[H, W, 3]`.
             clicks: All clicks, oldest first, image frame.
-            previous: A prediction for the same image whose clicks are a prefix of `clicks`.
+            previous: A prediction for the same image whose clicks are a prefix of `clicks`, or
+                a mask to be edited, see `mask_prediction`.
 
         Raises:
             ImageError: The image has another shape or type.
-            ClickError: A click outside the image, or `previous` answers other clicks.
+            ClickError: A click outside the image, `previous` answers other clicks, is of another
+                size, or is a mask where the segmenter does not edit any.
         """
 
     def segment(
         self,
         image: NDArray[np.uint8],
         clicks: Sequence[Click],
-        previous: Prediction | None = None,
+        previous: Prediction | NDArray[np.bool_] | None = None,
     ) -> Prediction:
-        """Return the prediction after the last click; arguments and errors as in `rounds`."""
+        """Return the prediction after the last click; see `rounds`.
+
+        Args:
+            image: RGB uint8 `[H, W, 3]`.
+            clicks: All clicks, oldest first, image frame.
+            previous: As in `rounds`, or the mask to be edited itself, bool `[H, W]`.
+
+        Raises:
+            ImageError: As in `rounds`.
+            ClickError: As in `rounds`.
+        """
         check_image(image)
+        if isinstance(previous, np.ndarray):
+            previous = mask_prediction(MaskRuns.of(_checked_mask(previous, image)))
         last = previous or empty_prediction(image)
         for prediction in self.rounds(image, clicks, previous):
             last = prediction
         return last
 
 
-def empty_prediction(image: NDArray[np.uint8]) -> Prediction:
-    """Return the prediction before the first click: nothing segmented."""
-    height, width = image.shape[:2]
-    return Prediction(clicks=(), layers=LayeredMap(height=height, width=width))
+def _checked_mask(mask: NDArray[np.bool_], image: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    if mask.dtype != np.bool_ or mask.shape != image.shape[:2]:
+        raise ClickError(
+            f"previous {mask.dtype} {list(mask.shape)}: expected bool {list(image.shape[:2])}"
+        )
+    return mask
 
 
 def check_image(image: NDArray[np.uint8]) -> None:
@@ -154,14 +132,32 @@ def check_image(image: NDArray[np.uint8]) -> None:
         )
 
 
-def check_prefix(clicks: tuple[Click, ...], previous: Prediction | None) -> int:
+def check_previous(
+    image: NDArray[np.uint8],
+    clicks: tuple[Click, ...],
+    previous: Prediction | None,
+    *,
+    edits: bool = False,
+) -> int:
     """Return how many of the clicks `previous` has answered already.
 
+    Args:
+        image: RGB uint8 `[H, W, 3]`.
+        clicks: All clicks.
+        previous: What is to be gone on from.
+        edits: Whether it may be a mask.
+
     Raises:
-        ClickError: `previous` answers clicks that are not a prefix of `clicks`.
+        ClickError: `previous` answers clicks that are not a prefix of `clicks`, is of another
+            size, or is a mask where it may not be one.
     """
     if previous is None:
         return 0
+    size = (previous.layers.height, previous.layers.width)
+    if size != image.shape[:2]:
+        raise ClickError(f"previous is of {size} pixels, expected {image.shape[:2]}")
+    if previous.edited is not None and not edits:
+        raise ClickError("previous is a mask to be edited: expected a segmenter that can")
     n_done = len(previous.clicks)
     if previous.clicks != clicks[:n_done]:
         raise ClickError(f"previous answers {n_done} clicks that are not the first of these")

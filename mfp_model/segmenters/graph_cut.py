@@ -22,7 +22,7 @@ from mfp_model.segmenters import (
     Prediction,
     Segmenter,
     check_image,
-    check_prefix,
+    check_previous,
     empty_prediction,
 )
 from mfp_model.segmenters.mfp import best_device
@@ -80,7 +80,7 @@ class GraphCutSegmenter(Segmenter):
         check_image(image)
         height, width = image.shape[:2]
         checked = check_clicks(clicks, height=height, width=width)
-        if check_prefix(checked, previous) < len(checked):
+        if check_previous(image, checked, previous) < len(checked):
             mask = self._mask(image, checked)
             yield dataclasses.replace(
                 empty_prediction(image), clicks=checked, cut=encode_mask(mask)

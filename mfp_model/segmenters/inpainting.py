@@ -18,7 +18,7 @@ from mfp_model.segmenters import (
     Prediction,
     Segmenter,
     check_image,
-    check_prefix,
+    check_previous,
     empty_prediction,
 )
 
@@ -59,7 +59,7 @@ class InpaintingSegmenter(Segmenter):
         check_image(image)
         height, width = image.shape[:2]
         checked = check_clicks(clicks, height=height, width=width)
-        if check_prefix(checked, previous) == len(checked):
+        if check_previous(image, checked, previous) == len(checked):
             return
         mask = _chosen(self._masks(image), checked)
         if mask is None:

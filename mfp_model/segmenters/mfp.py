@@ -15,15 +15,17 @@ from mfp_model.clicks import Click, check_clicks
 from mfp_model.engines.choice import make_engine
 from mfp_model.engines.engine import Engine
 from mfp_model.errors import ConfigError
+from mfp_model.mask_runs import MaskRuns
 from mfp_model.network import run_round
 from mfp_model.segmenters import (
     Prediction,
     Segmenter,
     check_image,
-    check_prefix,
+    check_previous,
     empty_prediction,
 )
-from mfp_model.segmenters.zoom import first_zoom, next_zoom
+from mfp_model.segmenters.editing import edited, previous_map
+from mfp_model.segmenters.zoom import editing_zoom, first_zoom, next_zoom
 from mfp_model.transforms import Box, LayeredMap, clicks_to_network, crop_to_network, whole
 from mfp_model.weights import DEFAULT_WEIGHTS
 
@@ -85,6 +87,11 @@ class MfpSegmenter(Segmenter):
         """What computes its network."""
         return self._engine
 
+    @property
+    def edits(self) -> bool:
+        """Whether its network looks at the previous map, which the mask becomes."""
+        return self._engine.uses_maps
+
     def rounds(
         self,
         image: NDArray[np.uint8],
@@ -95,7 +102,7 @@ class MfpSegmenter(Segmenter):
         check_image(image)
         height, width = image.shape[:2]
         checked = check_clicks(clicks, height=height, width=width)
-        n_done = check_prefix(checked, previous)
+        n_done = check_previous(image, checked, previous, edits=self.edits)
         prediction = previous or empty_prediction(image)
         for n_clicks in range(n_done + 1, len(checked) + 1):
             prediction = self._next(image, checked[:n_clicks], prediction)
@@ -105,6 +112,8 @@ class MfpSegmenter(Segmenter):
         self, image: NDArray[np.uint8], clicks: tuple[Click, ...], previous: Prediction
     ) -> Prediction:
         frame = whole(*image.shape[:2])
+        if previous.edited is not None:
+            return self._edit(image, clicks, previous.layers, previous.edited)
         if not previous.clicks:
             first = self._look(image, frame, clicks, previous.layers)
             wanted = first_zoom(first, clicks)
@@ -116,14 +125,39 @@ class MfpSegmenter(Segmenter):
         layers = self._look(image, zoom or frame, clicks, previous.layers)
         return Prediction(clicks=clicks, layers=layers, zoom=zoom)
 
+    def _edit(
+        self,
+        image: NDArray[np.uint8],
+        clicks: tuple[Click, ...],
+        layers: LayeredMap,
+        mask: MaskRuns,
+    ) -> Prediction:
+        box = editing_zoom(mask, clicks)
+        known = previous_map(layers, mask, box, self._size)
+        layers = layers.pasted(box, self._round(image, box, clicks, known))
+        (click,) = clicks_to_network(clicks[-1:], box, self._size)
+        mask = edited(mask, layers, box, click=click)
+        return Prediction(clicks=clicks, layers=layers, zoom=box, edited=mask)
+
     def _look(
         self, image: NDArray[np.uint8], box: Box, clicks: tuple[Click, ...], layers: LayeredMap
     ) -> LayeredMap:
         """One round on the box, pasted over what was known."""
+        known = layers.resampled(box, self._size)
+        return layers.pasted(box, self._round(image, box, clicks, known))
+
+    def _round(
+        self,
+        image: NDArray[np.uint8],
+        box: Box,
+        clicks: tuple[Click, ...],
+        known: NDArray[np.float32],
+    ) -> NDArray[np.float32]:
+        """The probabilities of the box `[S, S]`, given the previous ones `[S, S]`."""
         size = self._size
         pixels = torch.from_numpy(crop_to_network(image, box, size)).to(self._device)
         inputs = pixels.permute(2, 0, 1)[None].float().div(255)
-        maps = torch.from_numpy(layers.resampled(box, size))[None].to(self._device)
+        maps = torch.from_numpy(known)[None].to(self._device)
         positions = click_tensor([clicks_to_network(clicks, box, size)]).to(self._device)
         if self._averages_flip:
             mirrored = positions * torch.tensor([-1.0, 1.0, 1.0], device=self._device)
@@ -135,7 +169,7 @@ class MfpSegmenter(Segmenter):
             if self._averages_flip:
                 logits = (logits[:1] + logits[1:].flip(-1)) / 2
             values = logits.sigmoid()[0].cpu().numpy()
-        return layers.pasted(box, np.ascontiguousarray(values, dtype=np.float32))
+        return np.ascontiguousarray(values, dtype=np.float32)
 
 
 def best_device(name: str) -> torch.device:

@@ -13,7 +13,7 @@ from mfp_model.graph_cut.config import GraphCutConfig
 from mfp_model.graph_cut.refinement import refined
 from mfp_model.graph_cut.seeds import seeds_of
 from mfp_model.rle import encode_mask
-from mfp_model.segmenters import MASK_THRESHOLD, Prediction, Segmenter
+from mfp_model.segmenters import MASK_THRESHOLD, Prediction, Segmenter, check_previous
 
 REFINEMENT = GraphCutConfig(smoothness=0.5, band_px=3)  # chosen on 26 training objects
 
@@ -42,6 +42,7 @@ class RefinedSegmenter(Segmenter):
         previous: Prediction | None = None,
     ) -> Iterator[Prediction]:
         """Yield the inner segmenter's predictions, each with its cut; see `Segmenter.rounds`."""
+        check_previous(image, tuple(clicks), previous)
         height, width = image.shape[:2]
         for prediction in self._inner.rounds(image, clicks, previous):
             seeds = seeds_of(prediction.clicks, height=height, width=width, radius=0.0)

@@ -9,6 +9,7 @@ of 0.51 with the one before.
 from __future__ import annotations
 
 from mfp_model.clicks import Click
+from mfp_model.mask_runs import MaskRuns
 from mfp_model.segmenters import MASK_THRESHOLD, Prediction
 from mfp_model.transforms import Box, LayeredMap, whole
 
@@ -40,21 +41,33 @@ def next_zoom(previous: Prediction, clicks: tuple[Click, ...]) -> Box | None:
     return wanted if _is_cut(previous.layers, kept) else kept
 
 
+def editing_zoom(mask: MaskRuns, clicks: tuple[Click, ...]) -> Box:
+    """Return the box for a click that edits a mask, the whole image for one without a pixel."""
+    frame = whole(mask.height, mask.width)
+    bounds = mask.bounds()
+    if bounds is None:
+        return frame
+    left, top, right, bottom = bounds
+    return _around(Box(left=left, top=top, right=right, bottom=bottom), clicks, frame)
+
+
 def zoom_box(layers: LayeredMap, clicks: tuple[Click, ...]) -> Box | None:
     """Return the box to look at next: mask, positive clicks and newest click, expanded.
 
     None, for the whole image, where nothing is segmented yet.
     """
     mask = layers.bounds_above(MASK_THRESHOLD)
-    if mask is None:
-        return None
+    return None if mask is None else _around(mask, clicks, _frame(layers))
+
+
+def _around(mask: Box, clicks: tuple[Click, ...], frame: Box) -> Box:
     inside = [click for click in clicks if click.is_positive] + [clicks[-1]]
     left = min(mask.left, *(int(click.x) for click in inside))
     top = min(mask.top, *(int(click.y) for click in inside))
     right = max(mask.right, *(int(click.x) + 1 for click in inside))
     bottom = max(mask.bottom, *(int(click.y) + 1 for click in inside))
-    x_start, x_stop = _expanded(left, right, layers.width)
-    y_start, y_stop = _expanded(top, bottom, layers.height)
+    x_start, x_stop = _expanded(left, right, frame.width)
+    y_start, y_stop = _expanded(top, bottom, frame.height)
     return Box(left=x_start, top=y_start, right=x_stop, bottom=y_stop)
 
 

@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms.v2 import functional
 
+from mfp_model.priors import damaged
 from mfp_model.training.config import Phase, TrainingConfig
 from mfp_model.training.datasets import TrainingImage, read_dataset
-from mfp_model.training.priors import damaged
 
 _MIN_OBJECT_SHARE = 0.004  # of the crop; smaller targets are drawn again
 _TRIES = 8

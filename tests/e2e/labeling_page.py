@@ -74,20 +74,25 @@ class LabelingPage:
         if not self.store("a.names.get('image').getToolsManager().findSelectedTool()?.dynamic"):
             self.page.locator(".lsf-tool_smart").first.click()
 
-    def click(self, x: float, y: float, *, alt: bool = False) -> dict[str, Any]:
+    def click(
+        self, x: float, y: float, *, alt: bool = False, on_mask: bool = False
+    ) -> dict[str, Any]:
         """Click (with Alt: "not object"), wait for the answer to be shown, and return it."""
-        self.start_click(x, y, alt=alt)
+        self.start_click(x, y, alt=alt, on_mask=on_mask)
         return self.finish_click()
 
-    def start_click(self, x: float, y: float, *, alt: bool = False) -> None:
-        """Click without waiting."""
+    def start_click(
+        self, x: float, y: float, *, alt: bool = False, on_mask: bool = False
+    ) -> None:
+        """Click without waiting; with Ctrl where there is a mask, which the page selects else."""
         self._n_answers = len(self.answers)
         box = self._image_box()
-        if alt:
-            self.page.keyboard.down("Alt")
+        keys = [name for name, is_down in (("Control", on_mask), ("Alt", alt)) if is_down]
+        for key in keys:
+            self.page.keyboard.down(key)
         self.page.mouse.click(box["x"] + box["width"] * x / 100, box["y"] + box["height"] * y / 100)
-        if alt:
-            self.page.keyboard.up("Alt")
+        for key in keys:
+            self.page.keyboard.up(key)
 
     def finish_click(self) -> dict[str, Any]:
         """Wait for the answer to `start_click` to be shown, and return it."""
@@ -140,6 +145,13 @@ class LabelingPage:
         self.page.get_by_text("Start Training", exact=True).click()
         with self.page.expect_response(lambda r: r.url.rstrip("/").endswith("/train")):
             self.page.get_by_role("button", name="Start Training").click()
+
+    def update(self) -> None:
+        """Save an annotation that was submitted before."""
+        with self.page.expect_response(
+            lambda r: "/annotations" in r.url and r.request.method == "PATCH"
+        ):
+            self.page.click("[data-testid=bottombar-update-button]")
 
     def submit(self) -> None:
         with self.page.expect_response(

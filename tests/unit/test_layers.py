@@ -15,7 +15,16 @@ _ROOT = Path(__file__).parents[2]
 _LAYERS = (
     ("errors",),
     ("clicks", "rle", "files", "image_cache"),
-    ("click_map", "click_window", "transforms", "mask_runs", "click_simulation", "sbd", "polygons"),
+    (
+        "click_map",
+        "click_window",
+        "transforms",
+        "mask_runs",
+        "click_simulation",
+        "sbd",
+        "polygons",
+        "priors",
+    ),
     ("specks", "thresholding"),
     ("modulation",),
     ("backbones", "heads"),

@@ -64,11 +64,12 @@ def test_rectangles_and_empty_lists_are_no_clicks(capture: Capture, name: str) -
     assert task.region is None
 
 
-def test_only_negative_clicks_ask_for_nothing(capture: Capture) -> None:
+def test_only_negative_clicks_ask_for_no_new_object(capture: Capture) -> None:
     body = capture("predict_first_click")
     body["params"]["context"]["result"][0]["is_positive"] = False
     (task,) = parse_predict(body)
-    assert task.region is None
+    assert task.region is not None
+    assert not task.region.is_positive
 
 
 def test_every_task_of_a_list_is_returned(capture: Capture) -> None:

@@ -54,3 +54,41 @@ def test_parts_are_those_that_opencv_finds(mask: NDArray[np.bool_]) -> None:
     assert len(set(parts.tolist())) == n_labels - 1
     places = labels[runs.rows, runs.starts]
     assert len(set(zip(parts.tolist(), places.tolist(), strict=True))) == n_labels - 1
+
+
+@given(arrays(bool, st.tuples(st.just(3), st.integers(1, 9), st.integers(1, 9))))
+def test_sets_of_runs_are_sets_of_pixels(masks: NDArray[np.bool_]) -> None:
+    first, second, third = masks
+    runs = [MaskRuns.of(mask) for mask in masks]
+    expected = {
+        runs[0].union(*runs[1:]): first | second | third,
+        runs[0].intersection(runs[1]): first & second,
+        runs[0].minus(runs[1]): first & ~second,
+    }
+    for made, mask in expected.items():
+        np.testing.assert_array_equal(made.mask(), mask)
+        for name in ("rows", "starts", "stops"):
+            np.testing.assert_array_equal(getattr(made, name), getattr(MaskRuns.of(mask), name))
+
+
+@given(_MASKS, st.data())
+def test_a_rectangle_can_be_cut_out(mask: NDArray[np.bool_], data: st.DataObject) -> None:
+    height, width = mask.shape
+    left, top = (data.draw(st.integers(0, n - 1)) for n in (width, height))
+    right, bottom = data.draw(st.integers(left + 1, width)), data.draw(st.integers(top + 1, height))
+    part = MaskRuns.of(mask).cropped(left=left, top=top, right=right, bottom=bottom)
+    np.testing.assert_array_equal(part.mask(), mask[top:bottom, left:right])
+
+
+@given(_MASKS)
+def test_flat_lengths_and_bounds_tell_the_mask(mask: NDArray[np.bool_]) -> None:
+    height, width = mask.shape
+    runs = MaskRuns.of(mask)
+    again = MaskRuns.of_flat(runs.flat_lengths(), height=height, width=width)
+    np.testing.assert_array_equal(again.mask(), mask)
+    if not mask.any():
+        assert runs.bounds() is None
+        return
+    rows, columns = np.nonzero(mask)
+    edges = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+    assert runs.bounds() == edges

@@ -7,9 +7,9 @@ from PIL import Image
 from scipy.io import savemat
 
 from mfp_model.errors import DataError
+from mfp_model.priors import damaged
 from mfp_model.training.config import Phase, TrainingConfig
 from mfp_model.training.datasets import read_dataset
-from mfp_model.training.priors import damaged
 from mfp_model.training.samples import ClickSamples, SampleSource
 from tests.unit.mfp_model.coco_folder import make_coco_folder, make_sbd_folder
 

@@ -1,0 +1,62 @@
+"""Which of a task's annotations is on the annotator's page.
+
+Label Studio's requests do not say, nor who asks. They carry all annotations of the task, all
+drafts, which the page saves five seconds after a change, and all predictions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Annotation:
+    """What is saved of it.
+
+    Attributes:
+        rows: Label Studio's result.
+        stamp: Changes whenever it is saved.
+    """
+
+    rows: tuple[Any, ...] = ()
+    stamp: str = ""
+
+    def has_any(self, ids: frozenset[str]) -> bool:
+        """Return whether one of the rows has one of these ids."""
+        return any(isinstance(row, dict) and str(row.get("id")) in ids for row in self.rows)
+
+
+def annotation_on_page(task: Mapping[str, Any], point_ids: frozenset[str]) -> Annotation:
+    """Return the annotation that is being clicked in, empty where that cannot be known.
+
+    The one that holds the points of the request. Where none does yet, the one that was saved
+    last, or a prediction, from which the page starts an annotation. Not so where several people
+    are to annotate the task, each on their own: it may be somebody else's.
+
+    Args:
+        task: As Label Studio sends it.
+        point_ids: Of the clicks.
+    """
+    drafts = _entries(task, "drafts")
+    replaced = {draft.get("annotation") for draft in drafts}
+    annotations = [one for one in _entries(task, "annotations") if one.get("id") not in replaced]
+    saved = [_annotation(one) for one in (*drafts, *annotations)]
+    clicked = [one for one in saved if one.has_any(point_ids)]
+    overlap = task.get("overlap")
+    if not clicked and isinstance(overlap, int) and overlap > 1:
+        return Annotation()
+    known = clicked or saved or [_annotation(one) for one in _entries(task, "predictions")]
+    return max(known, key=lambda one: one.stamp, default=Annotation())
+
+
+def _entries(task: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    told = task.get(name)
+    return [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
+
+
+def _annotation(entry: Mapping[str, Any]) -> Annotation:
+    result = entry.get("result")
+    rows = tuple(result) if isinstance(result, list) else ()
+    return Annotation(rows=rows, stamp=str(entry.get("updated_at", "")))
