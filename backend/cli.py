@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import logging
 import os
-import resource
 import sys
-import time
-from pathlib import Path
 
 from backend.commands.annotating import add_annotate
 from backend.commands.benching import add_bench
 from backend.commands.connecting import add_connect
 from backend.commands.evaluating import add_ablate, add_evaluate
+from backend.commands.evaluating_edits import add_evaluate_edits
 from backend.commands.exchanging import add_export_coco, add_import_coco
 from backend.commands.fine_tuning import add_fine_tune, add_models, add_work
 from backend.commands.looking_behind import add_evaluate_loop
-from backend.commands.options import add_segmenter_options
+from backend.commands.segmenting import add_segment
 from backend.commands.training import add_train
 from backend.commands.tuning import add_tune_graph_cut
 from backend.commands.weights import add_convert, add_fetch_weights, add_parity
@@ -55,14 +52,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--device", help="auto, cpu, cuda or cuda:N; default: MFP_DEVICE or auto")
     serve.set_defaults(run=_serve)
 
-    segment = commands.add_parser("segment", help="segment an object in an image file")
-    segment.add_argument("image", type=Path)
-    segment.add_argument("--click", action="append", required=True, metavar="X,Y,+|-")
-    segment.add_argument("--out", type=Path, required=True, metavar="MASK.png")
-    add_segmenter_options(segment)
-    segment.set_defaults(run=_segment)
-
     for add in (
+        add_segment,
         add_connect,
         add_export_coco,
         add_import_coco,
@@ -70,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         add_bench,
         add_evaluate,
         add_ablate,
+        add_evaluate_edits,
         add_tune_graph_cut,
         add_evaluate_loop,
         add_train,
@@ -98,41 +90,6 @@ def _serve(options: argparse.Namespace) -> None:
         n_workers=options.workers,
         n_threads=options.threads,
     )
-
-
-def _segment(options: argparse.Namespace) -> None:
-    import numpy as np
-    from PIL import Image
-
-    from backend.image_decoding import decode_image
-    from backend.settings import Settings
-    from mfp_model.clicks import parse_click
-    from mfp_model.errors import ImageError
-    from mfp_model.segmenters import load_segmenter
-
-    clicks = [parse_click(text) for text in options.click]
-    try:
-        content = options.image.read_bytes()
-    except OSError as error:
-        raise ImageError(f"{options.image}: {error.strerror}") from None
-    settings = Settings.from_env(options.environment)
-    image = decode_image(content, max_megapixels=settings.max_megapixels)
-    segmenter = load_segmenter(
-        options.segmenter,
-        checkpoint=options.checkpoint,
-        constants=options.constants,
-        device=options.device,
-        engine=options.engine,
-    )
-    started = time.perf_counter()
-    mask = segmenter.segment(image, clicks).mask
-    elapsed_ms = (time.perf_counter() - started) * 1000
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(mask.astype(np.uint8) * 255).save(options.out, format="PNG")
-    height, width = mask.shape
-    answer = {"width": width, "height": height, "area_px": int(mask.sum())}
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-    print(json.dumps({**answer, "ms": round(elapsed_ms, 1), "peak_mb": round(peak_mb)}))
 
 
 if __name__ == "__main__":

@@ -63,6 +63,10 @@ class LabelStudioApi:
         """Store a prediction of a task: `result`, `score` and `model_version`."""
         self._call("POST", "/api/predictions/", body={"task": task, **prediction})
 
+    def add_annotation(self, task: int, result: list[dict[str, Any]]) -> None:
+        """Store an annotation of a task, as if somebody had submitted it."""
+        self._call("POST", f"/api/tasks/{task}/annotations/", body={"result": result})
+
     def data_values(self, project: int, key: str) -> set[str]:
         """Return the values that a key of the tasks' data has in a project."""
         found, after = set(), -1

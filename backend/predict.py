@@ -22,7 +22,7 @@ from mfp_model.errors import ImageError
 from mfp_model.mask_runs import MaskRuns
 from mfp_model.polygons import polygon_iou, polygons_of
 from mfp_model.segmenters import Prediction, Segmenter, mask_prediction
-from mfp_model.specks import remove_specks
+from mfp_model.specks import remove_new_specks, remove_specks
 
 _log = logging.getLogger(__name__)
 _MAX_PREFETCHES = 32
@@ -96,7 +96,7 @@ class Predictor:
                 prediction = self._predict(segmenter, image, region, edit, place)
                 place.check()
                 with self._telemetry.step("mask"):
-                    runs = edit.bounded(self._without_specks(prediction))
+                    runs = edit.bounded(self._without_specks(prediction, edit.prior))
                 with self._telemetry.step("encode"):
                     score = round(prediction.score, 4)
                     answer = self._encoded(region, edit, runs, score, segmenter.version)
@@ -126,11 +126,11 @@ class Predictor:
             self._store.remember(start, segmenter.version, prediction)
         return prediction
 
-    def _without_specks(self, prediction: Prediction) -> MaskRuns:
-        """The mask; in one that is being edited a speck may be somebody's work."""
-        if prediction.edited is not None:
-            return prediction.runs
-        return remove_specks(prediction.runs, prediction.clicks, share=self._speck_share)
+    def _without_specks(self, prediction: Prediction, prior: MaskRuns | None) -> MaskRuns:
+        runs, clicks, share = prediction.runs, prediction.clicks, self._speck_share
+        if prior is None:
+            return remove_specks(runs, clicks, share=share)
+        return remove_new_specks(runs, prior, clicks, share=share)
 
     def _encoded(
         self, region: RegionRequest, edit: Edit, runs: MaskRuns, score: float, version: str

@@ -1,7 +1,7 @@
 """Prior masks as people bring them: the truth with something wrong.
 
-A sample that starts from one teaches the network to correct a mask where it is clicked and to
-leave the rest as it is.
+A training sample that starts from one teaches the network to correct a mask where it is clicked
+and to leave the rest as it is; an evaluation that does tells whether it can.
 """
 
 from __future__ import annotations
@@ -34,10 +34,19 @@ def _extent(mask: Mask) -> float:
 
 def _grown(mask: Mask, generator: np.random.Generator) -> Mask:
     """Eroded or dilated, a coarse outline in either case."""
-    side = max(3, int(_extent(mask) * generator.uniform(0.03, 0.15)) | 1)
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    kernel = _disk(mask, generator)
     change = cv2.dilate if generator.random() < 0.5 else cv2.erode
     return np.asarray(change(mask, kernel), dtype=np.uint8)
+
+
+def _eroded(mask: Mask, generator: np.random.Generator) -> Mask:
+    return np.asarray(cv2.erode(mask, _disk(mask, generator)), dtype=np.uint8)
+
+
+def _disk(mask: Mask, generator: np.random.Generator) -> Mask:
+    side = max(3, int(_extent(mask) * generator.uniform(0.03, 0.15)) | 1)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    return np.asarray(kernel, dtype=np.uint8)
 
 
 def _shifted(mask: Mask, generator: np.random.Generator) -> Mask:
@@ -81,3 +90,10 @@ def _coarse_polygon(mask: Mask, generator: np.random.Generator) -> Mask:
 
 
 _DAMAGES = (_grown, _shifted, _part_missing, _part_added, _coarse_polygon)
+DAMAGES = {
+    "erosion": _eroded,
+    "missing part": _part_missing,
+    "added part": _part_added,
+    "shift": _shifted,
+    "coarse polygon": _coarse_polygon,
+}

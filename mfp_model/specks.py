@@ -31,6 +31,23 @@ def remove_specks(runs: MaskRuns, clicks: Sequence[Click], *, share: float) -> M
     return _with_strokes(cleaned.joined(_small_holes(cleaned, clicks, limit)), runs, clicks)
 
 
+def remove_new_specks(
+    runs: MaskRuns, prior: MaskRuns, clicks: Sequence[Click], *, share: float
+) -> MaskRuns:
+    """Return the mask without the small parts and holes that its prior did not have.
+
+    Args:
+        runs: A mask that was edited, image frame.
+        prior: The mask before; a speck there may be somebody's work.
+        clicks: As in `remove_specks`.
+        share: As in `remove_specks`.
+    """
+    cleaned, tidy = (remove_specks(mask, clicks, share=share) for mask in (runs, prior))
+    parts = runs.minus(cleaned).minus(prior.minus(tidy))
+    holes = cleaned.minus(runs).minus(tidy.minus(prior))
+    return runs.minus(parts).union(holes)
+
+
 def _small_holes(runs: MaskRuns, clicks: Sequence[Click], limit: float) -> MaskRuns:
     """Holes with fewer pixels than the limit; what reaches the image's edge is none."""
     around = runs.inverse()

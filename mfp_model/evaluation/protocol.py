@@ -17,7 +17,8 @@ from mfp_model.clicks import Click
 from mfp_model.errors import DataError
 from mfp_model.evaluation.datasets import EvaluationObject
 from mfp_model.evaluation.metrics import Confusion, boundary_f
-from mfp_model.segmenters import Prediction, Segmenter
+from mfp_model.mask_runs import MaskRuns
+from mfp_model.segmenters import Prediction, Segmenter, mask_prediction
 
 MAX_CLICKS = 20
 THRESHOLDS = (0.85, 0.90, 0.95)
@@ -94,6 +95,7 @@ def click_object(
     segmenter: Segmenter,
     target: EvaluationObject,
     *,
+    prior: NDArray[np.bool_] | None = None,
     goal: float = max(THRESHOLDS),
     max_clicks: int = MAX_CLICKS,
     jitter_px: float = 0.0,
@@ -105,6 +107,7 @@ def click_object(
     Args:
         segmenter: What answers.
         target: What is clicked on.
+        prior: The mask to start from, bool `[H, W]`; None for nothing.
         goal: The IoU to stop at.
         max_clicks: No object gets more.
         jitter_px: How far a click may land from the deepest point, as people's do; it stays
@@ -114,8 +117,8 @@ def click_object(
     """
     clicks: list[Click] = []
     clicked = np.zeros_like(target.truth)
-    measured = mask = np.zeros_like(target.truth)
-    prediction: Prediction | None = None
+    measured = mask = np.zeros_like(target.truth) if prior is None else prior
+    prediction: Prediction | None = mask_prediction(MaskRuns.of(mask)) if mask.any() else None
     ious: list[float] = []
     seconds = 0.0
     while len(clicks) < max_clicks and (not ious or ious[-1] < goal):

@@ -47,6 +47,7 @@ def edited(
     box: Box,
     *,
     click: tuple[float, float, bool],
+    n_clicks: int,
 ) -> MaskRuns:
     """Return the mask after a round.
 
@@ -55,10 +56,11 @@ def edited(
         layers: The round's answer is the topmost.
         box: The box that was looked at.
         click: The newest one, x, y, is_positive, network frame of the box.
+        n_clicks: With it.
     """
     answer = layers.layers[-1].values
     before = mask_to_network(current, box, len(answer)) > MASK_THRESHOLD
-    near = _near(answer > MASK_THRESHOLD, before, click)
+    near = _near(answer > MASK_THRESHOLD, before, click, reach=_REACH * n_clicks)
     if near is None:
         return current
     frame = LayeredMap(height=layers.height, width=layers.width)
@@ -70,7 +72,11 @@ def edited(
 
 
 def _near(
-    answer: NDArray[np.bool_], before: NDArray[np.bool_], click: tuple[float, float, bool]
+    answer: NDArray[np.bool_],
+    before: NDArray[np.bool_],
+    click: tuple[float, float, bool],
+    *,
+    reach: float,
 ) -> NDArray[np.bool_] | None:
     """Where the answer counts, bool `[S, S]`, or None where it is nowhere near the click."""
     x, y, is_positive = click
@@ -83,6 +89,6 @@ def _near(
     if not wanted.any() or distance.flat[nearest] > _NEAR_PX:
         return None
     part = parts == parts.flat[nearest]
-    near = part | (changed & (distance <= _REACH * distance[part].max()))
+    near = part | (changed & (distance <= reach * distance[part].max()))
     kernel = np.ones((_JOIN_PX, _JOIN_PX), dtype=np.uint8)
     return np.asarray(cv2.dilate(near.astype(np.uint8), kernel) > 0)

@@ -136,7 +136,7 @@ class MfpSegmenter(Segmenter):
         known = previous_map(layers, mask, box, self._size)
         layers = layers.pasted(box, self._round(image, box, clicks, known))
         (click,) = clicks_to_network(clicks[-1:], box, self._size)
-        mask = edited(mask, layers, box, click=click)
+        mask = edited(mask, layers, box, click=click, n_clicks=len(clicks))
         return Prediction(clicks=clicks, layers=layers, zoom=box, edited=mask)
 
     def _look(

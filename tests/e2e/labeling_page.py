@@ -81,9 +81,7 @@ class LabelingPage:
         self.start_click(x, y, alt=alt, on_mask=on_mask)
         return self.finish_click()
 
-    def start_click(
-        self, x: float, y: float, *, alt: bool = False, on_mask: bool = False
-    ) -> None:
+    def start_click(self, x: float, y: float, *, alt: bool = False, on_mask: bool = False) -> None:
         """Click without waiting; with Ctrl where there is a mask, which the page selects else."""
         self._n_answers = len(self.answers)
         box = self._image_box()
