@@ -17,6 +17,7 @@ from backend.commands.exchanging import add_export_coco, add_import_coco
 from backend.commands.fine_tuning import add_fine_tune, add_models, add_work
 from backend.commands.looking_behind import add_evaluate_loop
 from backend.commands.segmenting import add_segment
+from backend.commands.sessions import add_sessions
 from backend.commands.training import add_train
 from backend.commands.tuning import add_tune_graph_cut
 from backend.commands.weights import add_convert, add_fetch_weights, add_parity
@@ -67,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         add_train,
         add_fine_tune,
         add_models,
+        add_sessions,
         add_work,
         add_convert,
         add_parity,

@@ -43,8 +43,13 @@ class DataFolder:
 
     @property
     def regions_file(self) -> Path:
-        """The versions that objects were begun on."""
+        """The versions that objects were begun on, and the masks that are being edited."""
         return self.root / "regions.sqlite3"
+
+    @property
+    def sessions_file(self) -> Path:
+        """How people clicked."""
+        return self.root / "sessions.sqlite3"
 
     def job(self, number: int) -> Path:
         """Return the folder of a job."""

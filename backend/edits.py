@@ -23,6 +23,7 @@ from pathlib import Path
 
 from backend.existing import ExistingMask, ExistingMasks
 from backend.packed_runs import pack, unpack
+from backend.page_state import storable
 from backend.request import RegionRequest, TaskRequest
 from mfp_model.clicks import Click
 from mfp_model.errors import DataError
@@ -109,7 +110,7 @@ class Edits:
         if not masks:
             return Edit()
         known = self._known(task, region)
-        masks = [_as_on_page(mask, known.get(mask.id), task, region) for mask in masks]
+        masks = [_as_on_page(mask, known.get(storable(mask.id)), task, region) for mask in masks]
         found = _under_first_click(masks, region)
         return Edit(
             region_id=found.id if found else None,
@@ -128,7 +129,7 @@ class Edits:
         if edit.region_id is None or edit.prior is None:
             return
         points, now = json.dumps(sorted(region.point_ids)), self._clock()
-        row = (_name(task), edit.region_id, points, task.there.stamp)
+        row = (_name(task), storable(edit.region_id), points, storable(task.there.stamp))
         try:
             with self._lock:
                 self._database.execute(
@@ -168,7 +169,7 @@ class Edits:
 
 
 def _name(task: TaskRequest) -> str:
-    return f"{task.project}/{task.task_id}"
+    return storable(f"{task.project}/{task.task_id}")
 
 
 def _as_on_page(
@@ -182,7 +183,7 @@ def _as_on_page(
     """
     if known is None or known.points & region.point_ids:
         return mask
-    is_saved = known.stamp != task.there.stamp and not task.there.has_any(known.points)
+    is_saved = known.stamp != storable(task.there.stamp) and not task.there.has_any(known.points)
     return mask if is_saved else replace(mask, runs=known.answer)
 
 
@@ -196,7 +197,7 @@ def _under_first_click(masks: list[ExistingMask], region: RegionRequest) -> Exis
 
 
 def _prior(found: ExistingMask, known: Mapping[str, _Known], region: RegionRequest) -> MaskRuns:
-    begun = known.get(found.id)
+    begun = known.get(storable(found.id))
     return begun.prior if begun and begun.points & region.point_ids else found.runs
 
 

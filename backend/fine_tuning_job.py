@@ -15,6 +15,8 @@ from backend.image_access import image_sources, label_studio_access, label_studi
 from backend.jobs import Job, JobQueue
 from backend.label_config import parse_label_config
 from backend.model_registry import ModelRegistry
+from backend.recording.objects import read_objects
+from backend.recording.replaying import add_clicks
 from backend.settings import Settings
 from backend.stop_signal import StopSignal
 from mfp_model.errors import MfpError
@@ -65,6 +67,7 @@ class _JobRun:
         self._job = job
         self._settings = settings
         self._folder = data.job(job.id)
+        self._sessions = data.sessions_file
         self._registry = ModelRegistry(data.models)
         self._queue = queue
         self._stop = stop
@@ -118,8 +121,15 @@ class _JobRun:
             ),
             report=report,
         )
+        self._add_clicks(out)
         for message in summary.messages:
             _log.warning("job %d: not learned from: %s", self._job.id, message)
+
+    def _add_clicks(self, out: Path) -> None:
+        """What people clicked, where it was recorded, so that the gate can replay it."""
+        if self._sessions.is_file():
+            n_found = add_clicks(out, read_objects(self._sessions, project=self._job.project))
+            _log.info("job %d: %d masks have recorded clicks", self._job.id, n_found)
 
     def _base(self) -> Path:
         """What all projects are fine-tuned from: what serves globally."""

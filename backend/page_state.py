@@ -25,7 +25,12 @@ class Annotation:
 
     def has_any(self, ids: frozenset[str]) -> bool:
         """Return whether one of the rows has one of these ids."""
-        return any(isinstance(row, dict) and str(row.get("id")) in ids for row in self.rows)
+        return any(isinstance(row, dict) and storable(row.get("id")) in ids for row in self.rows)
+
+
+def storable(name: object) -> str:
+    """Return a name in letters that can be stored, and not too many of them."""
+    return str(name).encode(errors="backslashreplace").decode()[:100]
 
 
 def annotation_on_page(task: Mapping[str, Any], point_ids: frozenset[str]) -> Annotation:

@@ -13,6 +13,7 @@ from backend.click_store import ClickStore
 from backend.edits import Edit, Edits
 from backend.finding import Finding
 from backend.images import ImageLoader, LoadedImage
+from backend.recording.recorder import Recorder
 from backend.request import RegionRequest, TaskRequest
 from backend.response import brush_rows, empty_result, polygon_rows, result
 from backend.segmenter_choice import SegmenterChoice
@@ -40,6 +41,7 @@ class Predictor:
         finding: Finding,
         turns: Turns,
         telemetry: Telemetry,
+        recorder: Recorder,
         *,
         speck_share: float,
         polygon_error_px: float,
@@ -51,6 +53,7 @@ class Predictor:
         self._finding = finding
         self._turns = turns
         self._telemetry = telemetry
+        self._recorder = recorder
         self._speck_share = speck_share
         self._polygon_error_px = polygon_error_px
         self._prefetcher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prefetch")
@@ -101,6 +104,7 @@ class Predictor:
                     score = round(prediction.score, 4)
                     answer = self._encoded(region, edit, runs, score, segmenter.version)
                 self._edits.note(task, region, edit, runs)
+                self._recorder.answer(task, region, edit, runs, answer)
                 return answer
         except SupersededError:
             self._telemetry.superseded(task.task_id)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from backend.label_config import LabelConfig, MaskControl, parse_label_config
-from backend.page_state import Annotation, annotation_on_page
+from backend.page_state import Annotation, annotation_on_page, storable
 from backend.strokes import stroke_clicks
 from mfp_model.clicks import Click
 from mfp_model.errors import MfpError
@@ -167,18 +167,13 @@ def _region(
     named = _named(points[-1], control)
     return RegionRequest(
         clicks=(*strokes, *clicks),
-        point_ids=frozenset(_point_id(point) for point in points),
+        point_ids=frozenset(storable(point.get("id")) for point in points),
         control=control,
         label=named or next(iter(control.labels), None),
         named=named,
         width=width,
         height=height,
     )
-
-
-def _point_id(point: Mapping[str, Any]) -> str:
-    """The id in letters that can be stored, and not too many of them."""
-    return str(point.get("id")).encode(errors="backslashreplace").decode()[:100]
 
 
 def _size(point: Mapping[str, Any], name: str) -> int:

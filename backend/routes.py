@@ -48,7 +48,10 @@ def _add_label_studio_routes(app: Flask, service: Service) -> None:
 
     @app.route("/webhook", methods=["POST"])
     def webhook() -> dict[str, Any]:
-        job = service.trainer.take(_body())
+        body = _body()
+        job = service.trainer.take(body)
+        if isinstance(body, dict):
+            service.recorder.webhook(body)
         return {"status": "ok", "job": job.id if job else None}
 
 

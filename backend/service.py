@@ -22,6 +22,8 @@ from backend.metrics import Metrics
 from backend.model_registry import ModelRegistry
 from backend.model_slot import ModelSlot
 from backend.predict import Predictor
+from backend.recording.recorder import Recorder
+from backend.recording.store import SessionStore
 from backend.region_versions import RegionVersions
 from backend.segmenter_loading import Finders, choice_of
 from backend.settings import Settings
@@ -46,6 +48,7 @@ class Service:
     registry: ModelRegistry
     trainer: Trainer
     finders: Finders
+    recorder: Recorder
 
     def version(self, project: str, label_config: str) -> str:
         """Return the model version of the predictions that a project gets.
@@ -84,6 +87,7 @@ def create_service(
     registry = ModelRegistry(data.models)
     slot = slot or _slot(settings, telemetry, registry)
     slot.start()
+    recorder = _recorder(settings, data, telemetry)
     images, finders = _images(settings, access, telemetry), Finders(settings, slot)
     predictor = Predictor(
         images,
@@ -97,6 +101,7 @@ def create_service(
             on_turn=telemetry.metrics.step_seconds.labels("wait").observe,
         ),
         telemetry,
+        recorder,
         speck_share=settings.speck_share,
         polygon_error_px=settings.polygon_error_px,
     )
@@ -108,6 +113,7 @@ def create_service(
         registry=registry,
         trainer=Trainer(queue, data, settings.train_every),
         finders=finders,
+        recorder=recorder,
     )
 
 
@@ -141,6 +147,16 @@ def _slot(settings: Settings, telemetry: Telemetry, registry: ModelRegistry) -> 
         on_dropped=partial(note, is_loaded=False),
         on_failure=fail,
     )
+
+
+def _recorder(settings: Settings, data: DataFolder, telemetry: Telemetry) -> Recorder:
+    def open_store() -> SessionStore:
+        return SessionStore(data.sessions_file, max_mb=settings.sessions_mb)
+
+    def fail(error: Exception) -> None:
+        telemetry.failed(error, during="recording how people click")
+
+    return Recorder(open_store if settings.sessions_mb else None, on_failure=fail)
 
 
 def _store(settings: Settings, telemetry: Telemetry) -> ClickStore:

@@ -72,6 +72,8 @@ class Settings:
         train_samples: `MFP_TRAIN_SAMPLES`, that a fine-tuning learns from; 0 for the recipe's.
         train_replay: `MFP_TRAIN_REPLAY`, COCO folders to learn from beside the corrections,
             with colons between.
+        sessions_mb: `MFP_SESSIONS_MB`, size of the file in which click sequences are recorded,
+            without image content or names; 0 records nothing.
         speck_share: `MFP_SPECK_SHARE`, parts and holes smaller than this share of the
             largest part, and without a click, are removed from answers; 0 keeps all.
         polygon_error_px: `MFP_POLYGON_ERROR_PX`, how far a polygon may be from the mask's edge.
@@ -110,6 +112,7 @@ class Settings:
     train_every: Mapping[str, int] = field(default_factory=dict)
     train_samples: int = 0
     train_replay: tuple[Path, ...] = ()
+    sessions_mb: float = 100.0
     speck_share: float = 0.005
     polygon_error_px: float = 1.0
 
@@ -205,6 +208,7 @@ class Settings:
             train_every=read.counts("MFP_TRAIN_EVERY"),
             train_samples=int(read.number("MFP_TRAIN_SAMPLES", plain.train_samples, low=0)),
             train_replay=read.paths("MFP_TRAIN_REPLAY"),
+            sessions_mb=read.number("MFP_SESSIONS_MB", plain.sessions_mb, low=0),
             speck_share=read.number("MFP_SPECK_SHARE", plain.speck_share, low=0, high=1),
             polygon_error_px=read.number("MFP_POLYGON_ERROR_PX", plain.polygon_error_px, low=0),
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backend.commands.options import add_labelled_data, add_segmenter_options
+from backend.commands.replaying import replay
 from mfp_model.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -27,7 +28,13 @@ if TYPE_CHECKING:
 def add_evaluate(commands: Any) -> None:  # noqa: ANN401, argparse's type is private
     """Add `mfp evaluate`."""
     parser = commands.add_parser("evaluate", help="clicks needed on a labelled folder")
-    add_labelled_data(parser)
+    add_labelled_data(parser, is_required=False)
+    parser.add_argument(
+        "--sessions",
+        action="store_true",
+        help="replay recorded clicks, of the settings' data folder and Label Studio, instead",
+    )
+    parser.add_argument("--project", default="", metavar="ID", help="with --sessions")
     add_segmenter_options(parser)
     parser.add_argument("--input-size", type=int, metavar="PX", help="of the network")
     parser.add_argument("--flip", action="store_true", help="average with the mirrored image")
@@ -73,8 +80,12 @@ def add_ablate(commands: Any) -> None:  # noqa: ANN401, argparse's type is priva
     parser.set_defaults(input_size=None, pictures=None, constants=None, engine="auto")
 
 
-def _evaluate(options: argparse.Namespace) -> None:
+def _evaluate(options: argparse.Namespace) -> int:
+    if options.sessions == (options.format is not None and options.root is not None):
+        raise ConfigError("expected --format and --root, or --sessions")
     segmenter = _segmenter(options, _modulation(options.modulation))
+    if options.sessions:
+        return replay(options, segmenter)
     report = {
         **dataclasses.asdict(_scores(options, segmenter)),
         "segmenter": options.segmenter,
@@ -86,6 +97,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         _draw_confusion(options.confusion, report)
     _write(report, options.json)
     print(json.dumps(report))
+    return 0
 
 
 def _ablate(options: argparse.Namespace) -> None:

@@ -95,10 +95,10 @@ def loop_config_of(options: argparse.Namespace) -> LoopConfig:
     )
 
 
-def add_labelled_data(parser: argparse.ArgumentParser) -> None:
+def add_labelled_data(parser: argparse.ArgumentParser, *, is_required: bool = True) -> None:
     """Add what names a folder of labelled objects."""
-    parser.add_argument("--format", choices=_FORMATS, required=True)
-    parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--format", choices=_FORMATS, required=is_required)
+    parser.add_argument("--root", type=Path, required=is_required)
     parser.add_argument("--limit", type=int, metavar="N", help="the first N objects only")
 
 

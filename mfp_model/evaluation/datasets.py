@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.io import loadmat
 
+from mfp_model.clicks import Click
 from mfp_model.errors import DataError
 from mfp_model.rle import decode_segmentation
 from mfp_model.sbd import read_instances, read_names
@@ -29,12 +30,17 @@ class EvaluationObject:
         image: RGB uint8 `[H, W, 3]`.
         truth: bool `[H, W]`.
         valid: False where an error does not count, bool `[H, W]`.
+        clicks: Real ones that were recorded, oldest first, image frame; see
+            `mfp_model.evaluation.recorded`.
+        prior: The mask that they began with, bool `[H, W]`, None for nothing.
     """
 
     name: str
     image: NDArray[np.uint8]
     truth: NDArray[np.bool_]
     valid: NDArray[np.bool_]
+    clicks: tuple[Click, ...] = ()
+    prior: NDArray[np.bool_] | None = None
 
 
 Reader = Callable[[Path], Iterator[EvaluationObject]]
@@ -61,7 +67,11 @@ def read_pairs(root: Path, *, images: str, truths: str) -> Iterator[EvaluationOb
 
 
 def read_coco(root: Path) -> Iterator[EvaluationObject]:
-    """Yield every object of `annotations.json`, images in `images/`; crowds are left out."""
+    """Yield every object of `annotations.json`, images in `images/`; crowds are left out.
+
+    An annotation may have `clicks`, each `[x, y, sign]` with a sign of 1 or 0, and the `prior`
+    mask that they began with, as COCO RLE.
+    """
     path = root / "annotations.json"
     try:
         content = json.loads(path.read_text())
@@ -71,12 +81,17 @@ def read_coco(root: Path) -> Iterator[EvaluationObject]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: expected COCO instance annotations, got {error!r}") from None
     for image, annotation in located:
-        truth = decode_segmentation(
-            annotation["segmentation"], height=image["height"], width=image["width"]
-        )
+        size = {"height": image["height"], "width": image["width"]}
+        truth = decode_segmentation(annotation["segmentation"], **size)
         if truth.any():
             name = f"{image['file_name']}#{annotation['id']}"
-            yield _object(name, _read_image(root / "images" / image["file_name"]), truth)
+            found = _object(name, _read_image(root / "images" / image["file_name"]), truth)
+            prior = annotation.get("prior")
+            yield replace(
+                found,
+                clicks=_clicks(annotation.get("clicks", []), name),
+                prior=None if prior is None else decode_segmentation(prior, **size),
+            )
 
 
 def read_sbd(root: Path) -> Iterator[EvaluationObject]:
@@ -114,6 +129,13 @@ READERS: dict[str, Reader] = {
     "bsds500": read_bsds500,
     "coco": read_coco,
 }
+
+
+def _clicks(told: object, name: str) -> tuple[Click, ...]:
+    try:
+        return tuple(Click(x=x, y=y, is_positive=bool(sign)) for x, y, sign in told)  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        raise DataError(f"{name}: clicks={told!r:.60}: expected [x, y, sign] each") from None
 
 
 def _coarsest_regions(path: Path) -> NDArray[np.uint16]:

@@ -1,7 +1,8 @@
 """The gate: a candidate passes only if it is better on corrections and as good as before elsewhere.
 
 NoC is the mean of NoC@85 and NoC@90, on held-out corrections, and on the general set that ships
-with the package.
+with the package. Where the clicks were recorded that people made on held-out objects, they are
+replayed, too: the mean IoU after them must not fall.
 """
 
 from __future__ import annotations
@@ -13,20 +14,32 @@ from typing import Any
 
 from mfp_model.evaluation.datasets import read_coco
 from mfp_model.evaluation.protocol import Scores, click_object, score
+from mfp_model.evaluation.recorded import RecordedScores, score_recorded
 from mfp_model.segmenters import Segmenter
 
 GENERAL_SET = Path(__file__).parent / "general"
 GENERAL_MARGIN = 0.75  # clicks that the general set may need more
+RECORDED_MARGIN = 0.005  # of mean IoU that people's clicks may lead to less
+MIN_RECORDED = 3  # objects
 _GOAL_IOU = 0.90
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """Scores of one segmenter: on held-out corrections, and on the general set."""
+    """Scores of one segmenter: on held-out corrections, and on the general set.
+
+    Attributes:
+        version: Its model version.
+        corrections: With automatic clicks on the held-out corrections.
+        general: With automatic clicks on the general set.
+        recorded: With people's clicks on the held-out corrections, None where too few objects
+            have some.
+    """
 
     version: str
     corrections: Scores
     general: Scores
+    recorded: RecordedScores | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the scores as JSON can hold them."""
@@ -39,7 +52,13 @@ class Judgement:
             Scores(**{**told[name], "miou_at": tuple(told[name]["miou_at"])})
             for name in ("corrections", "general")
         )
-        return Judgement(version=told["version"], corrections=corrections, general=general)
+        recorded = told.get("recorded")
+        return Judgement(
+            version=told["version"],
+            corrections=corrections,
+            general=general,
+            recorded=None if recorded is None else RecordedScores.from_json(recorded),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +87,12 @@ def judge(
             report()
         return score(results)
 
+    clicked = [target for target in read_coco(held_out) if target.clicks]
     return Judgement(
-        version=segmenter.version, corrections=scores(held_out), general=scores(GENERAL_SET)
+        version=segmenter.version,
+        corrections=scores(held_out),
+        general=scores(GENERAL_SET),
+        recorded=score_recorded(segmenter, clicked) if len(clicked) >= MIN_RECORDED else None,
     )
 
 
@@ -81,6 +104,11 @@ def verdict(candidate: Judgement, base: Judgement) -> Verdict:
         f"corrections {was:.2f} -> {now:.2f} clicks, general set {general_was:.2f} -> "
         f"{general_now:.2f} (at most {GENERAL_MARGIN} more)"
     )
+    if candidate.recorded and base.recorded:
+        before, after = base.recorded.mean_iou, candidate.recorded.mean_iou
+        told += f", recorded clicks {before:.3f} -> {after:.3f} IoU"
+        if after < before - RECORDED_MARGIN:
+            return Verdict(passes=False, reason=f"worse on recorded clicks: {told}")
     if now >= was:
         return Verdict(passes=False, reason=f"not better: {told}")
     if general_now > general_was + GENERAL_MARGIN:

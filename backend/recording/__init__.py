@@ -1,0 +1,1 @@
+"""What is recorded of how people click, and what it tells."""

@@ -1,0 +1,151 @@
+"""Answers and saved annotations -> the session store, beside the requests' way.
+
+One thread writes, so that no click and no webhook waits for it. What cannot be written, or comes
+faster than it can be, is counted and logged: it is for statistics, no work of anybody is lost.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from backend.coco.regions import regions_of
+from backend.coco.shapes import region_mask
+from backend.edits import Edit
+from backend.packed_runs import pack
+from backend.page_state import storable
+from backend.recording.store import SessionStore, image_reference
+from backend.request import RegionRequest, TaskRequest
+from mfp_model.errors import DataError, MfpError
+from mfp_model.mask_runs import MaskRuns
+
+_log = logging.getLogger(__name__)
+_MAX_WAITING = 256
+_PX_DIGITS = 2
+_ACTIONS = ("ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED")
+
+
+class Recorder:
+    """Writes what happens; without a store it writes nothing."""
+
+    def __init__(
+        self,
+        open_store: Callable[[], SessionStore] | None,
+        *,
+        on_failure: Callable[[Exception], None],
+    ) -> None:
+        """Make a recorder.
+
+        Args:
+            open_store: Opens the store; None where nothing is to be recorded.
+            on_failure: Told of what could not be written.
+        """
+        self._open = open_store
+        self._on_failure = on_failure
+        self._store: SessionStore | None = None
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="record")
+        self._places = threading.BoundedSemaphore(_MAX_WAITING)
+
+    def answer(
+        self,
+        task: TaskRequest,
+        region: RegionRequest,
+        edit: Edit,
+        runs: MaskRuns,
+        answer: Mapping[str, Any],
+    ) -> None:
+        """Record an answer to clicks."""
+        at, label = time.time(), edit.label if edit.region_id else region.label
+
+        def write(store: SessionStore) -> None:
+            clicks = [
+                (round(click.x, _PX_DIGITS), round(click.y, _PX_DIGITS), int(click.is_positive))
+                for click in region.clicks
+                if click.stroke is None
+            ]
+            row = (
+                at,
+                storable(task.project),
+                storable(task.task_id),
+                image_reference(task.image),
+                region.width,
+                region.height,
+                None if label is None else storable(label),
+                answer["model_version"],
+                json.dumps(sorted(region.point_ids)),
+                json.dumps(clicks),
+                json.dumps(sorted({storable(row["id"]) for row in answer["result"]})),
+            )
+            prior = None if edit.prior is None else pack(edit.prior)
+            store.add_answer(row, prior, pack(runs))
+
+        self._later(write)
+
+    def webhook(self, body: Mapping[str, Any]) -> None:
+        """Record what a webhook tells of annotations."""
+        if body.get("action") in _ACTIONS:
+            self._later(lambda store: _write_saves(store, body))
+
+    def wait(self) -> None:
+        """Return when all is written that was told so far."""
+        self._writer.submit(lambda: None).result()
+
+    def _later(self, write: Callable[[SessionStore], None]) -> None:
+        if self._open is None:
+            return
+        if not self._places.acquire(blocking=False):
+            self._on_failure(DataError(f"more than {_MAX_WAITING} rows wait to be recorded"))
+            return
+        self._writer.submit(self._write, write)
+
+    def _write(self, write: Callable[[SessionStore], None]) -> None:
+        try:
+            if self._store is None:
+                assert self._open is not None
+                self._store = self._open()
+            write(self._store)
+        except (sqlite3.Error, MfpError, OSError) as error:
+            self._on_failure(error)
+        except Exception as error:
+            _log.exception("recording")
+            self._on_failure(error)
+        finally:
+            self._places.release()
+
+
+def _write_saves(store: SessionStore, body: Mapping[str, Any]) -> None:
+    action = str(body["action"])
+    project = _id(body.get("project"))
+    if action == "ANNOTATIONS_DELETED":
+        told = body.get("annotations")
+        for annotation in told if isinstance(told, list) else []:
+            store.add_save(project, "", _id(annotation), action, [])
+        return
+    task, annotation = _id(body.get("task")), body.get("annotation")
+    if not isinstance(annotation, dict):
+        return
+    known = store.answered(project, task)
+    finals = []
+    for region in regions_of(annotation.get("result"), Counter()):
+        if isinstance(region, DataError) or storable(region.id) not in known:
+            continue
+        try:
+            mask = pack(MaskRuns.of(region_mask(region)))
+        except MfpError as error:
+            _log.warning("region %.40s is not recorded: %s", region.id, error)
+            continue
+        label = storable(region.labels[0]) if region.labels else None
+        finals.append((storable(region.id), label, mask))
+    if known:
+        store.add_save(project, task, _id(annotation), action, finals)
+
+
+def _id(entry: object) -> str:
+    return storable(entry.get("id")) if isinstance(entry, dict) else ""

@@ -1,0 +1,183 @@
+"""The file that click sequences are recorded in: append-only, bounded, without image content.
+
+An `answer` is one answered request: the clicks so far, the mask before them and the one answered.
+A `save` is one annotation as Label Studio stored it, and a `final` what became of an answered mask
+in it. Masks are kept once each, by their content. No name, address or content of a person or an
+image is written, but where the image is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS masks (key TEXT PRIMARY KEY, packed BLOB);
+CREATE TABLE IF NOT EXISTS answers (
+    id INTEGER PRIMARY KEY, at REAL, project TEXT, task TEXT, image TEXT, width INTEGER,
+    height INTEGER, label TEXT, version TEXT, points TEXT, clicks TEXT, regions TEXT,
+    prior TEXT, answer TEXT);
+CREATE INDEX IF NOT EXISTS answers_task ON answers (project, task);
+CREATE TABLE IF NOT EXISTS saves (
+    id INTEGER PRIMARY KEY, at REAL, project TEXT, task TEXT, annotation TEXT, action TEXT);
+CREATE TABLE IF NOT EXISTS finals (save INTEGER, region TEXT, label TEXT, mask TEXT);
+CREATE INDEX IF NOT EXISTS finals_save ON finals (save);
+"""
+ANSWER_COLUMNS = (
+    "at, project, task, image, width, height, label, version, points, clicks, regions, prior, "
+    "answer"
+)
+_LOOK_EVERY = 200  # rows written by one worker
+_DROPPED_SHARE = 0.1  # of the rows, oldest first, when the file is too large
+_MEGABYTE = 1_000_000
+
+
+class SessionStore:
+    """The file; every process and thread has an object of its own."""
+
+    def __init__(
+        self, path: Path, *, max_mb: float, clock: Callable[[], float] = time.time
+    ) -> None:
+        """Open the file, or make it.
+
+        Args:
+            path: The file.
+            max_mb: Its size; beyond it the oldest go.
+            clock: Seconds since 1970.
+
+        Raises:
+            sqlite3.Error: It cannot be written.
+        """
+        self._max_bytes = max_mb * _MEGABYTE
+        self._clock = clock
+        self._n_written = 0
+        self._database = sqlite3.connect(
+            path, check_same_thread=False, isolation_level=None, timeout=5.0
+        )
+        weakref.finalize(self, self._database.close)
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = NORMAL")
+        self._database.executescript(_SCHEMA)
+
+    def add_answer(self, row: tuple[object, ...], prior: bytes | None, answer: bytes) -> None:
+        """Append an answer: its columns but the masks, and these, packed."""
+        marks = ", ".join("?" * (len(row) + 2))
+        with self._transaction():
+            keys = (self._mask(prior), self._mask(answer))
+            self._database.execute(
+                f"INSERT INTO answers ({ANSWER_COLUMNS}) VALUES ({marks})", (*row, *keys)
+            )
+        self._count()
+
+    def answered(self, project: str, task: str) -> set[str]:
+        """Return the ids of the regions that were answered on a task."""
+        rows = self._database.execute(
+            "SELECT DISTINCT value FROM answers, json_each(regions) WHERE project = ? AND task = ?",
+            (project, task),
+        )
+        return {str(row[0]) for row in rows}
+
+    def add_save(
+        self,
+        project: str,
+        task: str,
+        annotation: str,
+        action: str,
+        finals: list[tuple[str, str | None, bytes]],
+    ) -> None:
+        """Append a saved annotation, and the region, label and packed mask of what is in it."""
+        with self._transaction():
+            save = self._database.execute(
+                "INSERT INTO saves (at, project, task, annotation, action) VALUES (?, ?, ?, ?, ?)",
+                (self._clock(), project, task, annotation, action),
+            ).lastrowid
+            self._database.executemany(
+                "INSERT INTO finals VALUES (?, ?, ?, ?)",
+                [(save, region, label, self._mask(mask)) for region, label, mask in finals],
+            )
+        self._count()
+
+    def rows(self, query: str, *values: object) -> Iterator[tuple[object, ...]]:
+        """Yield the rows of a query; of the tables above."""
+        yield from self._database.execute(query, values)
+
+    def mask(self, key: object) -> bytes | None:
+        """Return a packed mask by its key, None where it was dropped."""
+        row = self._database.execute("SELECT packed FROM masks WHERE key = ?", (key,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def _mask(self, packed: bytes | None) -> str | None:
+        if packed is None:
+            return None
+        key = hashlib.sha256(packed).hexdigest()
+        self._database.execute("INSERT OR IGNORE INTO masks VALUES (?, ?)", (key, packed))
+        return key
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+        self._database.execute("COMMIT")
+
+    def _count(self) -> None:
+        self._n_written += 1
+        if self._n_written % _LOOK_EVERY == 1:
+            self.trim()
+
+    def trim(self) -> None:
+        """Drop the oldest rows until the file has room; its space is used again."""
+        while self._n_bytes() > self._max_bytes:
+            n_rows = self._database.execute("SELECT COUNT(*) FROM answers").fetchone()[0]
+            if n_rows == 0:
+                return
+            with self._transaction():
+                cut = self._database.execute(
+                    "SELECT at FROM answers ORDER BY at LIMIT 1 OFFSET ?",
+                    (int(n_rows * _DROPPED_SHARE),),
+                ).fetchone()[0]
+                for statement in (
+                    "DELETE FROM answers WHERE at <= ?",
+                    "DELETE FROM saves WHERE at <= ?",
+                ):
+                    self._database.execute(statement, (cut,))
+                self._database.execute(
+                    "DELETE FROM finals WHERE save NOT IN (SELECT id FROM saves)"
+                )
+                self._database.execute(
+                    "DELETE FROM masks WHERE key NOT IN (SELECT prior FROM answers WHERE prior "
+                    "NOT NULL UNION SELECT answer FROM answers UNION SELECT mask FROM finals)"
+                )
+
+    def _n_bytes(self) -> int:
+        """Bytes in use."""
+        one = {
+            name: int(self._database.execute(f"PRAGMA {name}").fetchone()[0])
+            for name in ("page_count", "freelist_count", "page_size")
+        }
+        return (one["page_count"] - one["freelist_count"]) * one["page_size"]
+
+
+def image_reference(address: str) -> str:
+    """Return where an image is, without passwords, signatures or content.
+
+    data:image/png;base64,iVBO… -> data:sha256-…
+    https://user:word@host/photo.jpg?signature=… -> https://host/photo.jpg
+    /data/local-files/?d=photo.jpg stays
+    """
+    parts = urlsplit(address)
+    if parts.scheme == "data":
+        return f"data:sha256-{hashlib.sha256(address.encode()).hexdigest()}"
+    if not parts.scheme:
+        return address
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))
