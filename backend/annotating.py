@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from backend.coco.images import ImageFiles
 from backend.finding import prediction
 from backend.image_decoding import decode_image
-from backend.label_config import LabelConfig
+from backend.label_config import LabelConfig, MaskControl
 from backend.label_studio_api import LabelStudioApi
 from mfp_model.errors import ImageError
 
@@ -18,8 +20,12 @@ if TYPE_CHECKING:
     from mfp_model.inpainting.loop import LayeredObject
 
 _PAGE = 50
+_READERS = 4
+_TAB = "Least sure first"
+_LEAST_SURE_FIRST = "tasks:predictions_score"
 
 Report = Callable[[], None]
+_Read = tuple[int, Future[bytes]]  # a task's id, and its image
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,11 +84,13 @@ def annotate_project(
     sources: ImageFiles,
     *,
     polygon_error_px: float,
+    batch: int,
     report: Report,
 ) -> AnnotateSummary:
     """Store a prediction for each task that has none of this version.
 
-    So what was cut goes on where it was.
+    So what was cut goes on where it was, but for a batch. The project then shows this version's
+    predictions, and has a tab in which the tasks that the finder is least sure of come first.
 
     Args:
         annotator: What finds objects.
@@ -91,6 +99,7 @@ def annotate_project(
         config: Its label configuration; the objects go to the first image's mask control.
         sources: What reads images.
         polygon_error_px: How far a polygon may be from the mask's edge.
+        batch: Tasks whose images are read ahead, and whose predictions are stored together.
         report: Called after every task.
 
     Raises:
@@ -100,27 +109,60 @@ def annotate_project(
     summary = AnnotateSummary()
     image_name, key = next(iter(config.image_keys.items()), ("", ""))
     control = config.control_for(image_name)
-    for task in _tasks(api, project):
-        if any(one.get("model_version") == annotator.version for one in task["predictions"]):
-            summary.skipped += 1
-            report()
-            continue
-        try:
-            content = sources.read(str(task["data"].get(key, "")), str(task["id"]))
-            layers = annotator.layers(content)
-        except ImageError as error:
-            summary.problems.append(f"task {task['id']}: {error}")
-        else:
-            version = annotator.version
-            found = prediction(layers, control, version=version, polygon_error_px=polygon_error_px)
-            api.add_prediction(int(task["id"]), found)
-            summary.add(layers)
-        report()
+    api.show_predictions(project, annotator.version)
+    api.add_tab(project, _TAB, ordering=_LEAST_SURE_FIRST)
+    left = _without(api, project, annotator.version, summary, report)
+    with ThreadPoolExecutor(max_workers=_READERS, thread_name_prefix="read") as readers:
+
+        def reading(task: dict[str, Any]) -> _Read:
+            address, name = str(task["data"].get(key, "")), str(task["id"])
+            return int(task["id"]), readers.submit(sources.read, address, name)
+
+        waiting = [reading(task) for task in islice(left, batch)]
+        while waiting:
+            coming = [reading(task) for task in islice(left, batch)]
+            found = _found(annotator, control, waiting, polygon_error_px, summary, report)
+            stored: list[dict[str, Any]] = []
+            try:
+                stored += found
+            finally:  # who stops it keeps what was found
+                api.import_predictions(project, stored)
+            waiting = coming
     return summary
 
 
-def _tasks(api: LabelStudioApi, project: int) -> Iterator[dict[str, Any]]:
+def _found(
+    annotator: Annotator,
+    control: MaskControl,
+    waiting: list[_Read],
+    error_px: float,
+    summary: AnnotateSummary,
+    report: Report,
+) -> Iterator[dict[str, Any]]:
+    """The predictions of a batch, each with its task."""
+    for task, content in waiting:
+        try:
+            layers = annotator.layers(content.result())
+        except ImageError as error:
+            summary.problems.append(f"task {task}: {error}")
+        else:
+            version = annotator.version
+            told = prediction(layers, control, version=version, polygon_error_px=error_px)
+            summary.add(layers)
+            yield {"task": task, **told}
+        report()
+
+
+def _without(
+    api: LabelStudioApi, project: int, version: str, summary: AnnotateSummary, report: Report
+) -> Iterator[dict[str, Any]]:
+    """The tasks that have no prediction of a version."""
     last = -1
     while page := api.tasks_after(project, last, limit=_PAGE):
         last = int(page[-1]["id"])
-        yield from page
+        for task in page:
+            if any(one.get("model_version") == version for one in task["predictions"]):
+                summary.skipped += 1
+                report()
+            else:
+                yield task

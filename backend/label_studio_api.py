@@ -63,6 +63,32 @@ class LabelStudioApi:
         """Store a prediction of a task: `result`, `score` and `model_version`."""
         self._call("POST", "/api/predictions/", body={"task": task, **prediction})
 
+    def import_predictions(self, project: int, predictions: list[dict[str, Any]]) -> None:
+        """Store predictions, each with its `task`, all of them or none."""
+        if predictions:
+            self._call("POST", f"/api/projects/{project}/import/predictions", body=predictions)
+
+    def show_predictions(self, project: int, version: str) -> None:
+        """Let a project show the predictions of a model version, and sort by their scores."""
+        self._call("PATCH", f"/api/projects/{project}/", body={"model_version": version})
+
+    def add_tab(self, project: int, title: str, *, ordering: str) -> None:
+        """Give a project's Data Manager a tab that sorts its tasks, unless it has one so named.
+
+        Args:
+            project: The project's id.
+            title: The tab's.
+            ordering: The column, such as `tasks:predictions_score`.
+        """
+        tabs = self._call("GET", f"/api/dm/views/?project={project}")
+        if any(tab["data"].get("title") == title for tab in tabs):
+            return
+        made = [{"title": title, "ordering": [ordering]}]
+        if not tabs:  # what the page makes for a project that it shows the first time
+            made.insert(0, {"title": "Default"})
+        for data in made:
+            self._call("POST", "/api/dm/views/", body={"project": project, "data": data})
+
     def add_annotation(self, task: int, result: list[dict[str, Any]]) -> None:
         """Store an annotation of a task, as if somebody had submitted it."""
         self._call("POST", f"/api/tasks/{task}/annotations/", body={"result": result})

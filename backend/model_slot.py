@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from backend.loaded_segmenters import LoadedSegmenters
 from backend.model_registry import ModelRegistry, RegistryError, Serving
 from mfp_model.clicks import Click
 from mfp_model.errors import MfpError
@@ -23,6 +23,7 @@ from mfp_model.segmenters import Segmenter
 _log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 1.0
 _WARM_UP_PX = 64
+_MAX_BYTES = 2_000_000_000
 
 Load = Callable[[Path | None], Segmenter]
 
@@ -32,17 +33,15 @@ class NotReadyError(MfpError):
 
 
 class ModelSlot:
-    """Holds the segmenters, the least recently used out first."""
+    """Knows the segmenters that serve; they lie in memory, or are loaded into it."""
 
     def __init__(
         self,
         load: Load,
         *,
         version: str,
+        loaded: LoadedSegmenters | None = None,
         registry: ModelRegistry | None = None,
-        max_loaded: int = 3,
-        on_loaded: Callable[[Segmenter], None] = lambda segmenter: None,
-        on_dropped: Callable[[Segmenter], None] = lambda segmenter: None,
         on_failure: Callable[[Exception], None] = lambda error: None,
     ) -> None:
         """Prepare a slot; the default's weights are loaded in the background after `start`.
@@ -50,24 +49,19 @@ class ModelSlot:
         Args:
             load: Returns the segmenter of a checkpoint, the default's for None.
             version: The default's model version.
+            loaded: Where segmenters are kept; None for a place of its own.
             registry: Promoted versions; None where there are none.
-            max_loaded: Versions kept in memory.
-            on_loaded: Told of each segmenter that can answer from now on.
-            on_dropped: Told of each that left memory.
             on_failure: Told why a promoted version cannot be loaded.
         """
         self._load = load
         self._version = version
         self._registry = registry
-        self._max_loaded = max_loaded
-        self._on_loaded = on_loaded
-        self._on_dropped = on_dropped
+        self.loaded = loaded or LoadedSegmenters(max_bytes=_MAX_BYTES)
         self._on_failure = on_failure
         self._failure: str | None = None
+        self._n_bytes = 0  # of one version, about
         self._default_done = threading.Event()
-        self._guard = threading.Lock()  # of the next three
-        self._loading = threading.Lock()
-        self._loaded: OrderedDict[str, Segmenter] = OrderedDict()
+        self._guard = threading.Lock()  # of the next two
         self._serving = Serving({})
         self._stamp = (0, 0)
 
@@ -131,9 +125,10 @@ class ModelSlot:
         except RegistryError as error:
             self._on_failure(error)
             return
-        for version in sorted(serving.versions())[: self._max_loaded]:
+        for version in sorted(serving.versions()):
             try:
-                self._get(version)
+                if self.loaded.has_room(self._n_bytes):  # the others when they are asked for
+                    self._get(version)
             except NotReadyError as error:
                 self._on_failure(error)
                 return
@@ -145,7 +140,8 @@ class ModelSlot:
         try:
             segmenter = self._load(None)
             self._version = segmenter.version  # the file may have been replaced meanwhile
-            self._keep(segmenter)
+            self._n_bytes = segmenter.n_bytes
+            self.loaded.keep(self._version, "mfp", segmenter)
             self.look()
             _log.info("weights %s are loaded", self._version)
         except Exception as error:
@@ -161,15 +157,7 @@ class ModelSlot:
                 self._on_failure(error)
 
     def _get(self, version: str) -> Segmenter:
-        with self._guard:
-            if version in self._loaded:
-                self._loaded.move_to_end(version)
-                return self._loaded[version]
-        with self._loading:
-            with self._guard:
-                if version in self._loaded:
-                    return self._loaded[version]
-            return self._keep(self._loaded_now(version))
+        return self.loaded.get(version, "mfp", lambda: self._loaded_now(version))
 
     def _loaded_now(self, version: str) -> Segmenter:
         try:
@@ -183,14 +171,3 @@ class ModelSlot:
             return segmenter
         except MfpError as error:
             raise NotReadyError(f"weights {version} cannot be loaded: {error}") from None
-
-    def _keep(self, segmenter: Segmenter) -> Segmenter:
-        dropped = []
-        with self._guard:
-            self._loaded[segmenter.version] = segmenter
-            while len(self._loaded) > self._max_loaded:
-                dropped.append(self._loaded.popitem(last=False)[1])
-        self._on_loaded(segmenter)
-        for one in dropped:
-            self._on_dropped(one)
-        return segmenter

@@ -6,8 +6,6 @@ they are first asked for.
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 
 from backend.model_slot import ModelSlot, NotReadyError
@@ -18,7 +16,6 @@ from mfp_model.segmenters import SEGMENTERS, Segmenter
 
 AROUND_MFP = ("mfp", "mfp-refined", "inpaint")
 _WAIT_FOR_WEIGHTS_S = 60.0
-_MAX_LOADED = 6  # each one around old weights keeps those in memory
 
 Dress = Callable[[str, Segmenter], Segmenter]
 
@@ -48,8 +45,6 @@ class SegmenterChoice:
         self._load = load
         self._dress = dress
         self._by_project = by_project
-        self._lock = threading.Lock()
-        self._loaded: OrderedDict[str, Segmenter] = OrderedDict()
 
     def segmenter(
         self, task: TaskRequest, region: RegionRequest, *, edits: bool = False
@@ -69,13 +64,13 @@ class SegmenterChoice:
         if edits:
             name = "mfp"
         if name not in AROUND_MFP:
-            return self._kept(name, lambda: self._load(name))
+            return self._kept(name, name, lambda: self._load(name))
         begun = self._versions.version(region.point_ids)
         inner = self._slot.segmenter(task.project, begun=begun, wait_s=_WAIT_FOR_WEIGHTS_S)
         self._versions.remember(region.point_ids, inner.version)
         if name == "mfp":
             return inner
-        return self._kept(f"{name} {inner.version}", lambda: self._dress(name, inner))
+        return self._kept(inner.version, name, lambda: self._dress(name, inner))
 
     def name(self, project: str, asked: str | None) -> str:
         """Return the name of the segmenter that answers in a project.
@@ -94,14 +89,10 @@ class SegmenterChoice:
             raise ConfigError(f"label config: segmenter={asked!r:.40}, expected one of {known}")
         return asked
 
-    def _kept(self, key: str, make: Callable[[], Segmenter]) -> Segmenter:
-        with self._lock:
-            if key not in self._loaded:
-                try:
-                    self._loaded[key] = make()
-                except MfpError as error:
-                    raise NotReadyError(f"segmenter {key} cannot be loaded: {error}") from None
-                if len(self._loaded) > _MAX_LOADED:
-                    self._loaded.popitem(last=False)
-            self._loaded.move_to_end(key)
-            return self._loaded[key]
+    def _kept(self, group: str, name: str, make: Callable[[], Segmenter]) -> Segmenter:
+        try:
+            return self._slot.loaded.get(group, name, make)
+        except NotReadyError:
+            raise
+        except MfpError as error:
+            raise NotReadyError(f"segmenter {name} cannot be loaded: {error}") from None

@@ -18,6 +18,7 @@ from backend.jobs import JobFigures, JobQueue
 from backend.journal import Journal
 from backend.label_config import LabelConfigError, parse_label_config
 from backend.label_studio_access import LabelStudioAccess
+from backend.loaded_segmenters import LoadedSegmenters
 from backend.metrics import Metrics
 from backend.model_registry import ModelRegistry
 from backend.model_slot import ModelSlot
@@ -141,10 +142,12 @@ def _slot(settings: Settings, telemetry: Telemetry, registry: ModelRegistry) -> 
     return ModelSlot(
         load,
         version=weights_version(settings.checkpoint or DEFAULT_WEIGHTS),
+        loaded=LoadedSegmenters(
+            max_bytes=int(settings.models_mb * _MEGABYTE),
+            on_loaded=partial(note, is_loaded=True),
+            on_dropped=partial(note, is_loaded=False),
+        ),
         registry=registry,
-        max_loaded=settings.max_models,
-        on_loaded=partial(note, is_loaded=True),
-        on_dropped=partial(note, is_loaded=False),
         on_failure=fail,
     )
 

@@ -66,7 +66,7 @@ class Settings:
         cache_age_s: `MFP_CACHE_AGE_S`, older entries of both caches are dropped.
         cache_dir: `MFP_CACHE_DIR`, where `mfp fetch-weights` puts what it downloads.
         data_dir: `MFP_DATA_DIR`, where fine-tuned versions, jobs and what they need are kept.
-        max_models: `MFP_MAX_MODELS`, versions that a worker keeps in memory.
+        models_mb: `MFP_MODELS_MB`, memory that a worker's versions and segmenters may hold.
         train_every: `MFP_TRAIN_EVERY`, annotations changed in a project after which it is
             fine-tuned; by project id, `""` for all others; 0 for only when asked.
         train_samples: `MFP_TRAIN_SAMPLES`, that a fine-tuning learns from; 0 for the recipe's.
@@ -108,7 +108,7 @@ class Settings:
     cache_age_s: float = 3600.0
     cache_dir: Path = CACHE_DIR
     data_dir: Path = DATA_DIR
-    max_models: int = 3
+    models_mb: float = 2000.0
     train_every: Mapping[str, int] = field(default_factory=dict)
     train_samples: int = 0
     train_replay: tuple[Path, ...] = ()
@@ -204,7 +204,7 @@ class Settings:
             cache_age_s=read.number("MFP_CACHE_AGE_S", plain.cache_age_s, low=1),
             cache_dir=(read.path("MFP_CACHE_DIR") or plain.cache_dir).expanduser(),
             data_dir=(read.path("MFP_DATA_DIR") or plain.data_dir).expanduser(),
-            max_models=int(read.number("MFP_MAX_MODELS", plain.max_models, low=1)),
+            models_mb=read.number("MFP_MODELS_MB", plain.models_mb, low=1),
             train_every=read.counts("MFP_TRAIN_EVERY"),
             train_samples=int(read.number("MFP_TRAIN_SAMPLES", plain.train_samples, low=0)),
             train_replay=read.paths("MFP_TRAIN_REPLAY"),

@@ -35,6 +35,9 @@ def add_annotate(commands: Any) -> None:  # noqa: ANN401, argparse's type is pri
     )
     source.add_argument("--folder", type=Path, metavar="DIR", help="of images, into --out")
     parser.add_argument("--out", type=Path, metavar="DIR", help="COCO folder")
+    parser.add_argument(
+        "--batch", type=int, default=8, metavar="N", help="tasks stored together; default: 8"
+    )
     parser.add_argument("--label", default="Object", help="where the finder knows no classes")
     add_finder_options(parser)
     parser.set_defaults(run=_annotate)
@@ -108,5 +111,6 @@ def _project(
             parse_label_config(api.label_config(options.project)),
             image_sources(settings, label_studio_access(settings)),
             polygon_error_px=settings.polygon_error_px,
+            batch=max(1, options.batch),
             report=report,
         )

@@ -67,7 +67,7 @@ def evaluate_edits(
 def _damaged(kind: str, target: EvaluationObject) -> NDArray[np.bool_]:
     """The truth with this damage, the same at every call."""
     generator = np.random.default_rng(zlib.crc32(f"{kind} {target.name}".encode()))
-    truth = target.truth.astype(np.uint8)
+    truth = np.ascontiguousarray(target.truth, dtype=np.uint8)
     for _ in range(_TRIES):
         prior = DAMAGES[kind](truth, generator) > 0
         if prior.any() and iou(prior, target.truth, target.valid) < _DONE_IOU:

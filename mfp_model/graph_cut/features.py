@@ -30,6 +30,10 @@ class FeatureEncoder:
     """A network's features of a whole image, reduced to those that tell most about it.
 
     Those of the newest images are kept.
+
+    Attributes:
+        version: Of its weights.
+        n_bytes: What they hold in memory.
     """
 
     def __init__(self, encoder: nn.Module, *, version: str, device: torch.device) -> None:
@@ -37,6 +41,7 @@ class FeatureEncoder:
         self._device = device
         self._kept: ImageCache[NDArray[np.float64]] = ImageCache(max_images=_MAX_KEPT)
         self.version = version
+        self.n_bytes = sum(weight.nbytes for weight in encoder.parameters())
 
     def features(self, image: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Return features float64 `[h, w, 12]` of an RGB image uint8 `[H, W, 3]`.

@@ -54,6 +54,11 @@ class Segmenter(ABC):
         """What answers carry as their model version."""
 
     @property
+    def n_bytes(self) -> int:
+        """What its weights and what computes them hold in memory, about."""
+        return 0
+
+    @property
     def edits(self) -> bool:
         """Whether it can start from a mask that is there already."""
         return False

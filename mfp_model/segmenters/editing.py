@@ -1,10 +1,11 @@
 """A mask that is there already, changed around the clicks and nowhere else.
 
-The mask, as a map of zeros and ones, is the first round's previous probability map. A round's
-answer then counts only near its click: in the part of the mask's changes that the click lies in,
-of the click's sign, and around the click half again as far as that part reaches. So a click on a
-missing limb brings the limb, one on the rim of a mask that is too small all over moves a good deal
-of the rim, and a fine outline on the other side stays pixel by pixel as somebody drew it.
+The mask, as a map of zeros and ones, is the first round's previous probability map. A positive
+click then only adds, a negative one only takes away, and only near it: in the part of the answer's
+changes that the click lies in, and around the click as far as that part reaches, further with each
+click. So a click on a missing limb brings the limb, one on the rim of a mask that is too small all
+over moves a good deal of the rim, and a fine outline on the other side stays pixel by pixel as
+somebody drew it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from mfp_model.segmenters.prediction import MASK_THRESHOLD
 from mfp_model.thresholding import runs_above
 from mfp_model.transforms import Box, LayeredMap, mask_to_network
 
-_REACH = 1.5  # of the way from the click to the far end of its part
+_REACH = 1.0  # of the way from the click to the far end of its part, for each click
 _NEAR_PX = 12  # of the network frame: a click so near to a change means it
 _JOIN_PX = 5  # the change's rim, which falls between the network's cells
 
@@ -60,7 +61,8 @@ def edited(
     """
     answer = layers.layers[-1].values
     before = mask_to_network(current, box, len(answer)) > MASK_THRESHOLD
-    near = _near(answer > MASK_THRESHOLD, before, click, reach=_REACH * n_clicks)
+    wanted = ((answer > MASK_THRESHOLD) != before) & (before != click[2])
+    near = _near(wanted, click, reach=_REACH * n_clicks)
     if near is None:
         return current
     frame = LayeredMap(height=layers.height, width=layers.width)
@@ -68,27 +70,24 @@ def edited(
         runs_above(frame.pasted(box, values.astype(np.float32)), MASK_THRESHOLD)
         for values in (near, answer)
     )
-    return current.minus(place).union(said.intersection(place))
+    is_positive = click[2]
+    return (
+        current.union(said.intersection(place)) if is_positive else current.minus(place.minus(said))
+    )
 
 
 def _near(
-    answer: NDArray[np.bool_],
-    before: NDArray[np.bool_],
-    click: tuple[float, float, bool],
-    *,
-    reach: float,
+    wanted: NDArray[np.bool_], click: tuple[float, float, bool], *, reach: float
 ) -> NDArray[np.bool_] | None:
-    """Where the answer counts, bool `[S, S]`, or None where it is nowhere near the click."""
-    x, y, is_positive = click
-    changed = answer != before
-    wanted = (changed & (answer == is_positive)).astype(np.uint8)
-    _, parts = cv2.connectedComponents(wanted, connectivity=8)
-    rows, columns = np.indices(answer.shape)
+    """Where the answer counts, bool `[S, S]`, or None where nothing wanted is near the click."""
+    x, y, _ = click
+    _, parts = cv2.connectedComponents(wanted.astype(np.uint8), connectivity=8)
+    rows, columns = np.indices(wanted.shape)
     distance = np.hypot(rows + 0.5 - y, columns + 0.5 - x)
-    nearest = np.where(wanted > 0, distance, np.inf).argmin()
+    nearest = np.where(wanted, distance, np.inf).argmin()
     if not wanted.any() or distance.flat[nearest] > _NEAR_PX:
         return None
     part = parts == parts.flat[nearest]
-    near = part | (changed & (distance <= reach * distance[part].max()))
+    near = part | (wanted & (distance <= reach * distance[part].max()))
     kernel = np.ones((_JOIN_PX, _JOIN_PX), dtype=np.uint8)
     return np.asarray(cv2.dilate(near.astype(np.uint8), kernel) > 0)

@@ -66,6 +66,11 @@ class GraphCutSegmenter(Segmenter):
         return f"graph-cut-{features}-{digest}"
 
     @property
+    def n_bytes(self) -> int:
+        """What its features' network holds."""
+        return self._encoder.n_bytes if self._encoder else 0
+
+    @property
     def device(self) -> str:
         """Where the features come from; the cut itself runs on the CPU."""
         return self._device

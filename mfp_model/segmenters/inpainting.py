@@ -45,6 +45,11 @@ class InpaintingSegmenter(Segmenter):
         return f"{self._inner.version}-inpaint-{self._inpainter.version}"
 
     @property
+    def n_bytes(self) -> int:
+        """The inner segmenter's."""
+        return self._inner.n_bytes
+
+    @property
     def device(self) -> str:
         """Where the inner segmenter computes."""
         return self._inner.device

@@ -88,6 +88,11 @@ class MfpSegmenter(Segmenter):
         return self._engine
 
     @property
+    def n_bytes(self) -> int:
+        """What its engine holds, about."""
+        return self._engine.n_bytes
+
+    @property
     def edits(self) -> bool:
         """Whether its network looks at the previous map, which the mask becomes."""
         return self._engine.uses_maps

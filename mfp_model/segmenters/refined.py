@@ -31,6 +31,11 @@ class RefinedSegmenter(Segmenter):
         return f"{self._inner.version}-refined"
 
     @property
+    def n_bytes(self) -> int:
+        """The inner segmenter's."""
+        return self._inner.n_bytes
+
+    @property
     def device(self) -> str:
         """Where the inner segmenter computes; the cut runs on the CPU."""
         return self._inner.device

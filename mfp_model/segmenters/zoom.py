@@ -15,6 +15,7 @@ from mfp_model.transforms import Box, LayeredMap, whole
 
 _EXPANSION = 1.4
 _MIN_SIDE_PX = 200
+_MIN_EDITED_SIDE_PX = 80
 _KEEP_IOU = 0.5
 _ZOOM_BELOW_IOU = 0.5
 
@@ -42,13 +43,17 @@ def next_zoom(previous: Prediction, clicks: tuple[Click, ...]) -> Box | None:
 
 
 def editing_zoom(mask: MaskRuns, clicks: tuple[Click, ...]) -> Box:
-    """Return the box for a click that edits a mask, the whole image for one without a pixel."""
+    """Return the box for a click that edits a mask, the whole image for one without a pixel.
+
+    Where the mask is known a small one is looked at more closely than one that is not.
+    """
     frame = whole(mask.height, mask.width)
     bounds = mask.bounds()
     if bounds is None:
         return frame
     left, top, right, bottom = bounds
-    return _around(Box(left=left, top=top, right=right, bottom=bottom), clicks, frame)
+    mask_box = Box(left=left, top=top, right=right, bottom=bottom)
+    return _around(mask_box, clicks, frame, min_side=_MIN_EDITED_SIDE_PX)
 
 
 def zoom_box(layers: LayeredMap, clicks: tuple[Click, ...]) -> Box | None:
@@ -60,19 +65,21 @@ def zoom_box(layers: LayeredMap, clicks: tuple[Click, ...]) -> Box | None:
     return None if mask is None else _around(mask, clicks, _frame(layers))
 
 
-def _around(mask: Box, clicks: tuple[Click, ...], frame: Box) -> Box:
+def _around(
+    mask: Box, clicks: tuple[Click, ...], frame: Box, *, min_side: int = _MIN_SIDE_PX
+) -> Box:
     inside = [click for click in clicks if click.is_positive] + [clicks[-1]]
     left = min(mask.left, *(int(click.x) for click in inside))
     top = min(mask.top, *(int(click.y) for click in inside))
     right = max(mask.right, *(int(click.x) + 1 for click in inside))
     bottom = max(mask.bottom, *(int(click.y) + 1 for click in inside))
-    x_start, x_stop = _expanded(left, right, frame.width)
-    y_start, y_stop = _expanded(top, bottom, frame.height)
+    x_start, x_stop = _expanded(left, right, frame.width, min_side)
+    y_start, y_stop = _expanded(top, bottom, frame.height, min_side)
     return Box(left=x_start, top=y_start, right=x_stop, bottom=y_stop)
 
 
-def _expanded(start: int, stop: int, limit: int) -> tuple[int, int]:
-    side = max(_EXPANSION * (stop - start), _MIN_SIDE_PX)
+def _expanded(start: int, stop: int, limit: int, min_side: int) -> tuple[int, int]:
+    side = max(_EXPANSION * (stop - start), min_side)
     centre = (start + stop) / 2
     return max(0, round(centre - side / 2)), min(limit, round(centre + side / 2))
 

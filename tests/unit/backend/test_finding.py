@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ from backend.coco.importing import CocoImport, prefixed
 from backend.coco.predictions import read_folder
 from backend.finding import prediction
 from backend.label_config import parse_label_config
-from backend.label_studio_access import LabelStudioAccess
+from backend.label_studio_access import LabelStudioError
 from backend.label_studio_api import LabelStudioApi
 from backend.model_slot import ModelSlot
 from mfp_model.errors import ConfigError, ImageError
@@ -202,46 +202,83 @@ class TestFolders:
             images_of(tmp_path / "none")
 
 
-def test_a_projects_tasks_get_predictions_once() -> None:
-    stored: list[tuple[int, dict[str, Any]]] = []
+class _Project:
+    """A project in memory; it breaks off when so many predictions are stored."""
 
-    class Api(LabelStudioApi):
-        def tasks_after(self, project: int, task: int, *, limit: int) -> list[dict[str, Any]]:
-            made = [{"model_version": "v-1"}]
-            rows = [
-                {"id": 3, "data": {"image": "good"}, "predictions": []},
-                {"id": 5, "data": {"image": "good"}, "predictions": made},
-                {"id": 8, "data": {"image": "bad"}, "predictions": [{"model_version": "old"}]},
-            ]
-            return [row for row in rows if int(str(row["id"])) > task][:limit]
+    def __init__(self, tasks: list[dict[str, Any]], *, breaks_at: int = 1000) -> None:
+        self._rows = tasks
+        self._breaks_at = breaks_at
+        self.stored: list[dict[str, Any]] = []
+        self.told: list[str] = []
 
-        def add_prediction(self, task: int, prediction: dict[str, Any]) -> None:
-            stored.append((task, prediction))
+    def tasks_after(self, project: int, task: int, *, limit: int) -> list[dict[str, Any]]:
+        return [row for row in self._rows if int(row["id"]) > task][:limit]
 
-    class Sources:
-        def mounted(self, address: str) -> Path | None:
-            return None
+    def import_predictions(self, project: int, predictions: list[dict[str, Any]]) -> None:
+        if len(self.stored) + len(predictions) > self._breaks_at:
+            raise LabelStudioError("gone")
+        self.stored += predictions
+        for one in predictions:
+            row = next(row for row in self._rows if row["id"] == one["task"])
+            row["predictions"].append(one)
 
-        def read(self, address: str, task_id: str) -> bytes:
-            if address == "bad":
-                raise ImageError("bad: cannot be read")
-            buffer = io.BytesIO()
-            Image.new("RGB", (12, 9)).save(buffer, "PNG")
-            return buffer.getvalue()
+    def show_predictions(self, project: int, version: str) -> None:
+        self.told.append(version)
 
-    ticks: list[int] = []
-    annotator = Annotator(find=_layers, version="v-1", max_megapixels=1)
-    summary = annotate_project(
-        annotator,
-        Api(LabelStudioAccess(url="", api_key="", timeout_s=1)),
+    def add_tab(self, project: int, title: str, *, ordering: str) -> None:
+        self.told.append(ordering)
+
+
+class _Sources:
+    def mounted(self, address: str) -> Path | None:
+        return None
+
+    def read(self, address: str, task_id: str) -> bytes:
+        if address == "bad":
+            raise ImageError("bad: cannot be read")
+        buffer = io.BytesIO()
+        Image.new("RGB", (12, 9)).save(buffer, "PNG")
+        return buffer.getvalue()
+
+
+def _annotated(api: _Project, ticks: list[int], batch: int = 2) -> AnnotateSummary:
+    return annotate_project(
+        Annotator(find=_layers, version="v-1", max_megapixels=1),
+        cast("LabelStudioApi", api),
         1,
         parse_label_config(_CONFIG.format(kind="BrushLabels", finder="mfp")),
-        Sources(),
+        _Sources(),
         polygon_error_px=1,
+        batch=batch,
         report=lambda: ticks.append(1),
     )
-    ((task, found),) = stored
-    assert task == 3
+
+
+def test_a_projects_tasks_get_predictions_once() -> None:
+    ticks: list[int] = []
+    api = _Project(
+        [
+            {"id": 3, "data": {"image": "good"}, "predictions": []},
+            {"id": 5, "data": {"image": "good"}, "predictions": [{"model_version": "v-1"}]},
+            {"id": 8, "data": {"image": "bad"}, "predictions": [{"model_version": "old"}]},
+        ]
+    )
+    summary = _annotated(api, ticks)
+    (found,) = api.stored
+    assert found["task"] == 3
     assert len(found["result"]) == 2
     assert (summary.images, summary.skipped, len(ticks)) == (1, 1, 3)
     assert summary.problems == ["task 8: bad: cannot be read"]
+    assert api.told == ["v-1", "tasks:predictions_score"]
+
+
+@pytest.mark.parametrize("batch", [1, 3, 50])
+def test_an_annotation_run_that_was_cut_goes_on(batch: int) -> None:
+    rows = [{"id": n, "data": {"image": "good"}, "predictions": []} for n in range(1, 8)]
+    ticks: list[int] = []
+    with pytest.raises(LabelStudioError):
+        _annotated(_Project(rows, breaks_at=4), ticks, batch)
+    api = _Project(rows)
+    summary = _annotated(api, ticks, batch)
+    assert summary.images + summary.skipped == 7
+    assert [len(row["predictions"]) for row in rows] == [1] * 7

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from backend.loaded_segmenters import LoadedSegmenters
 from backend.model_registry import ModelRegistry
 from backend.model_slot import ModelSlot, NotReadyError
 from backend.region_versions import RegionVersions
@@ -90,20 +91,59 @@ def test_the_old_version_serves_while_the_new_one_cannot_be_loaded(
     assert "damaged" in str(failures[0])
 
 
-def test_few_versions_stay_in_memory_and_the_others_come_back_when_needed(
+class _Sized(_Named):
+    @property
+    def n_bytes(self) -> int:
+        return 100
+
+
+def test_versions_share_a_bounded_memory_and_come_back_when_needed(
     registry: ModelRegistry,
 ) -> None:
-    weights, dropped = _Weights(), []
-    slot = _slot(
-        registry, weights, max_loaded=2, on_dropped=lambda one: dropped.append(one.version)
+    loaded: list[str] = []
+    dropped: list[str] = []
+    memory = LoadedSegmenters(
+        max_bytes=250,
+        on_loaded=lambda one: loaded.append(one.version),
+        on_dropped=lambda one: dropped.append(one.version),
     )
+    weights = _Weights()
+    slot = ModelSlot(
+        lambda path: _Sized(weights.load(path).version),
+        version="default",
+        registry=registry,
+        loaded=memory,
+    )
+    slot.start()
+    slot.segmenter("", wait_s=10)
     for project, version in (("1", "v1"), ("2", "v2"), ("3", "v3")):
         registry.promote(version, project=project)
     slot.look()
+    assert loaded == ["default", "v1"]  # as many as have room
     for _ in range(2):
         for project in ("1", "2", "3"):
             assert slot.segmenter(project, wait_s=1).version == f"v{project}"
-    assert len(weights.loaded) - len(dropped) == 2
+            assert memory.n_bytes <= 250
+    assert len(loaded) - len(dropped) == 2
+
+
+def test_the_least_recently_used_group_goes_with_all_that_is_around_it() -> None:
+    dropped: list[str] = []
+    memory = LoadedSegmenters(max_bytes=250, on_dropped=lambda one: dropped.append(one.version))
+    for group in ("a", "b"):
+        memory.get(group, "mfp", lambda group=group: _Sized(group))  # type: ignore[misc]
+        memory.get(group, "mfp-refined", lambda group=group: _Sized(f"{group}-refined"))  # type: ignore[misc]
+    assert memory.n_bytes == 200  # what is around the same weights counts once
+    memory.get("a", "mfp", lambda: pytest.fail("was in memory"))
+    memory.get("c", "mfp", lambda: _Sized("c"))
+    assert dropped == ["b", "b-refined"]
+
+
+def test_one_that_is_larger_than_the_memory_still_answers() -> None:
+    memory = LoadedSegmenters(max_bytes=10)
+    assert memory.get("a", "mfp", lambda: _Sized("a")).version == "a"
+    assert memory.get("b", "mfp", lambda: _Sized("b")).version == "b"
+    assert memory.n_bytes == 100
 
 
 def test_an_object_begun_on_a_deleted_version_goes_on_with_the_present_one(

@@ -88,13 +88,14 @@ def test_a_change_of_the_other_sign_is_not_what_the_click_says(sign: bool) -> No
 
 
 @given(arrays(bool, (24, 24)), arrays(bool, (24, 24)), st.integers(0, 23), st.integers(0, 23))
-def test_pixels_change_only_to_what_the_network_says(
+def test_a_click_only_adds_or_only_takes_away_what_the_network_says(
     prior: NDArray[np.bool_], answer: NDArray[np.bool_], x: int, y: int
 ) -> None:
     for sign in (True, False):
         mask = _answered(answer, prior, Click(x=x, y=y, is_positive=sign))
         changed = mask != prior
         np.testing.assert_array_equal(mask[changed], answer[changed])
+        assert (mask[changed] == sign).all()
 
 
 @given(arrays(bool, (30, 40)))
@@ -158,7 +159,9 @@ def test_new_specks_go_and_old_ones_stay() -> None:
 def test_the_shipped_weights_mend_masks_in_fewer_clicks_than_drawing_takes() -> None:
     truth = np.asarray(Image.open(ROOT / "tests" / "data" / "bowl_mask.png")) > 0
     image = np.asarray(Image.open(ROOT / "backend" / "demo" / "photos" / "bowl.jpg").convert("RGB"))
-    target = EvaluationObject(name="bowl", image=image, truth=truth, valid=np.ones_like(truth))
+    target = EvaluationObject(
+        name="bowl", image=image, truth=np.asfortranarray(truth), valid=np.ones_like(truth)
+    )
     scores = evaluate_edits(load_segmenter("mfp", device="cpu"), [target])
     scratch = scores.pop("from scratch")
     assert len(scores) == 5
