@@ -109,7 +109,6 @@ def annotate_project(
     summary = AnnotateSummary()
     image_name, key = next(iter(config.image_keys.items()), ("", ""))
     control = config.control_for(image_name)
-    api.show_predictions(project, annotator.version)
     api.add_tab(project, _TAB, ordering=_LEAST_SURE_FIRST)
     left = _without(api, project, annotator.version, summary, report)
     with ThreadPoolExecutor(max_workers=_READERS, thread_name_prefix="read") as readers:
@@ -126,9 +125,15 @@ def annotate_project(
             try:
                 stored += found
             finally:  # who stops it keeps what was found
-                api.import_predictions(project, stored)
+                _store(api, project, stored, annotator.version)
             waiting = coming
     return summary
+
+
+def _store(api: LabelStudioApi, project: int, found: list[dict[str, Any]], version: str) -> None:
+    if found:
+        api.import_predictions(project, found)
+        api.show_predictions(project, version)  # which must exist by then
 
 
 def _found(

@@ -65,8 +65,7 @@ class LabelStudioApi:
 
     def import_predictions(self, project: int, predictions: list[dict[str, Any]]) -> None:
         """Store predictions, each with its `task`, all of them or none."""
-        if predictions:
-            self._call("POST", f"/api/projects/{project}/import/predictions", body=predictions)
+        self._call("POST", f"/api/projects/{project}/import/predictions", body=predictions)
 
     def show_predictions(self, project: int, version: str) -> None:
         """Let a project show the predictions of a model version, and sort by their scores."""

@@ -3,7 +3,7 @@
 The mask, as a map of zeros and ones, is the first round's previous probability map. A positive
 click then only adds, a negative one only takes away, and only near it: in the part of the answer's
 changes that the click lies in, and around the click as far as that part reaches, further with each
-click. So a click on a missing limb brings the limb, one on the rim of a mask that is too small all
+click that changes something. So a click on a missing limb brings the limb, one on the rim of a mask that is too small all
 over moves a good deal of the rim, and a fine outline on the other side stays pixel by pixel as
 somebody drew it.
 """
@@ -19,7 +19,7 @@ from mfp_model.segmenters.prediction import MASK_THRESHOLD
 from mfp_model.thresholding import runs_above
 from mfp_model.transforms import Box, LayeredMap, mask_to_network
 
-_REACH = 1.0  # of the way from the click to the far end of its part, for each click
+_REACH = 1.0  # of the way from the click to the far end of its part, for each edit
 _NEAR_PX = 12  # of the network frame: a click so near to a change means it
 _JOIN_PX = 5  # the change's rim, which falls between the network's cells
 
@@ -48,23 +48,23 @@ def edited(
     box: Box,
     *,
     click: tuple[float, float, bool],
-    n_clicks: int,
-) -> MaskRuns:
-    """Return the mask after a round.
+    n_edits: int,
+) -> MaskRuns | None:
+    """Return the mask after a round, None where it stays as it is.
 
     Args:
         current: The mask before it.
         layers: The round's answer is the topmost.
         box: The box that was looked at.
         click: The newest one, x, y, is_positive, network frame of the box.
-        n_clicks: With it.
+        n_edits: Earlier clicks that changed the mask.
     """
     answer = layers.layers[-1].values
     before = mask_to_network(current, box, len(answer)) > MASK_THRESHOLD
     wanted = ((answer > MASK_THRESHOLD) != before) & (before != click[2])
-    near = _near(wanted, click, reach=_REACH * n_clicks)
+    near = _near(wanted, click, reach=_REACH * (n_edits + 1))
     if near is None:
-        return current
+        return None
     frame = LayeredMap(height=layers.height, width=layers.width)
     place, said = (
         runs_above(frame.pasted(box, values.astype(np.float32)), MASK_THRESHOLD)

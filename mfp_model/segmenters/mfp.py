@@ -118,7 +118,7 @@ class MfpSegmenter(Segmenter):
     ) -> Prediction:
         frame = whole(*image.shape[:2])
         if previous.edited is not None:
-            return self._edit(image, clicks, previous.layers, previous.edited)
+            return self._edit(image, clicks, previous, previous.edited)
         if not previous.clicks:
             first = self._look(image, frame, clicks, previous.layers)
             wanted = first_zoom(first, clicks)
@@ -134,15 +134,21 @@ class MfpSegmenter(Segmenter):
         self,
         image: NDArray[np.uint8],
         clicks: tuple[Click, ...],
-        layers: LayeredMap,
+        previous: Prediction,
         mask: MaskRuns,
     ) -> Prediction:
         box = editing_zoom(mask, clicks)
-        known = previous_map(layers, mask, box, self._size)
-        layers = layers.pasted(box, self._round(image, box, clicks, known))
+        known = previous_map(previous.layers, mask, box, self._size)
+        layers = previous.layers.pasted(box, self._round(image, box, clicks, known))
         (click,) = clicks_to_network(clicks[-1:], box, self._size)
-        mask = edited(mask, layers, box, click=click, n_clicks=len(clicks))
-        return Prediction(clicks=clicks, layers=layers, zoom=box, edited=mask)
+        changed = edited(mask, layers, box, click=click, n_edits=previous.n_edits)
+        return Prediction(
+            clicks=clicks,
+            layers=layers,
+            zoom=box,
+            edited=mask if changed is None else changed,
+            n_edits=previous.n_edits + (changed is not None),
+        )
 
     def _look(
         self, image: NDArray[np.uint8], box: Box, clicks: tuple[Click, ...], layers: LayeredMap

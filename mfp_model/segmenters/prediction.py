@@ -30,6 +30,7 @@ class Prediction:
         zoom: The box that was looked at last, or None for the whole image.
         cut: The mask where it is not the map's threshold: a graph cut's, as COCO RLE.
         edited: The mask where one that was there already is being edited.
+        n_edits: The clicks that changed it so far.
     """
 
     clicks: tuple[Click, ...]
@@ -37,6 +38,7 @@ class Prediction:
     zoom: Box | None = None
     cut: Mapping[str, Any] | None = None
     edited: MaskRuns | None = None
+    n_edits: int = 0
 
     @property
     def probability_map(self) -> NDArray[np.float32]:

@@ -27,7 +27,7 @@ class LabelingPage:
     """One annotator's browser tab. Positions are percent of the image."""
 
     def __init__(self, playwright: Playwright, url: str, *, width: int, height: int) -> None:
-        self._url = url
+        self.url = url
         self._browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         self.page: Page = self._browser.new_page(viewport={"width": width, "height": height})
         self.page.set_default_timeout(_LIMIT_MS)
@@ -42,7 +42,7 @@ class LabelingPage:
             self.answers.append(response.json())
 
     def log_in(self, user: str, password: str) -> None:
-        self.page.goto(f"{self._url}/user/login/", wait_until="domcontentloaded")
+        self.page.goto(f"{self.url}/user/login/", wait_until="domcontentloaded")
         self.page.fill("input[name=email]", user)
         self.page.fill("input[name=password]", password)
         self.page.click("button[type=submit]")
@@ -50,7 +50,7 @@ class LabelingPage:
 
     def open_task(self, project: int, task: int) -> None:
         self.page.goto(
-            f"{self._url}/projects/{project}/data?task={task}", wait_until="domcontentloaded"
+            f"{self.url}/projects/{project}/data?task={task}", wait_until="domcontentloaded"
         )
         self.wait_for_image()
 
@@ -138,7 +138,7 @@ class LabelingPage:
 
     def start_training(self, project: int) -> None:
         """Press Start Training in the project's settings."""
-        self.page.goto(f"{self._url}/projects/{project}/settings/ml", wait_until="domcontentloaded")
+        self.page.goto(f"{self.url}/projects/{project}/settings/ml", wait_until="domcontentloaded")
         self.page.click("[aria-label='Machine learning model options']")
         self.page.get_by_text("Start Training", exact=True).click()
         with self.page.expect_response(lambda r: r.url.rstrip("/").endswith("/train")):

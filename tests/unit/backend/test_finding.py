@@ -269,7 +269,7 @@ def test_a_projects_tasks_get_predictions_once() -> None:
     assert len(found["result"]) == 2
     assert (summary.images, summary.skipped, len(ticks)) == (1, 1, 3)
     assert summary.problems == ["task 8: bad: cannot be read"]
-    assert api.told == ["v-1", "tasks:predictions_score"]
+    assert api.told == ["tasks:predictions_score", "v-1"]
 
 
 @pytest.mark.parametrize("batch", [1, 3, 50])

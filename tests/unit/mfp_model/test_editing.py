@@ -60,7 +60,8 @@ def _answered(
     layers = LayeredMap(height=size, width=size)
     layers = layers.pasted(whole(size, size), answer.astype(np.float32))
     newest = (click.x, click.y, click.is_positive)
-    return edited(MaskRuns.of(prior), layers, whole(size, size), click=newest, n_clicks=1).mask()
+    mask = edited(MaskRuns.of(prior), layers, whole(size, size), click=newest, n_edits=0)
+    return prior if mask is None else mask.mask()
 
 
 def test_far_from_the_click_the_prior_stays_whatever_the_network_says() -> None:
