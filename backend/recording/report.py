@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from backend.recording.objects import RecordedObject
 from mfp_model.files import write_atomically
@@ -144,6 +145,7 @@ def _draw_clicks(axes: Axes, objects: Sequence[RecordedObject]) -> None:
         axes.bar(np.arange(1, _N_CLICKS + 1) + shift, counts, width, label=name)
     names = [str(n) for n in range(1, _N_CLICKS)] + [f"{_N_CLICKS} or more"]
     axes.set_xticks(range(1, _N_CLICKS + 1), names)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="clicks", ylabel="objects")
     axes.legend()
 

@@ -1,11 +1,12 @@
 """A mask that is there already, changed around the clicks and nowhere else.
 
-The mask, as a map of zeros and ones, is the first round's previous probability map. A positive
-click then only adds, a negative one only takes away, and only near it: in the part of the answer's
-changes that the click lies in, and around the click as far as that part reaches, further with each
-click that changes something. So a click on a missing limb brings the limb, one on the rim of a mask that is too small all
-over moves a good deal of the rim, and a fine outline on the other side stays pixel by pixel as
-somebody drew it.
+The mask, as a map of zeros and ones, is the first round's previous probability map. A round's
+answer then counts only near its click: in the part of the changes of the click's sign that the
+click lies in, and around the click as far as that part reaches. Each click that changes something
+makes the next one reach further, and from the second on the changes of both signs around it count:
+one click says that something is missing here, several that the mask is wrong all over. So a click
+on a missing limb brings the limb, two on the rims of a mask that was shifted move it, and a fine
+outline far from the clicks stays pixel by pixel as somebody drew it.
 """
 
 from __future__ import annotations
@@ -61,8 +62,9 @@ def edited(
     """
     answer = layers.layers[-1].values
     before = mask_to_network(current, box, len(answer)) > MASK_THRESHOLD
-    wanted = ((answer > MASK_THRESHOLD) != before) & (before != click[2])
-    near = _near(wanted, click, reach=_REACH * (n_edits + 1))
+    changed = (answer > MASK_THRESHOLD) != before
+    wanted = changed & (before != click[2])
+    near = _near(wanted, changed if n_edits else wanted, click, reach=_REACH * (n_edits + 1))
     if near is None:
         return None
     frame = LayeredMap(height=layers.height, width=layers.width)
@@ -70,14 +72,17 @@ def edited(
         runs_above(frame.pasted(box, values.astype(np.float32)), MASK_THRESHOLD)
         for values in (near, answer)
     )
-    is_positive = click[2]
-    return (
-        current.union(said.intersection(place)) if is_positive else current.minus(place.minus(said))
-    )
+    if n_edits:
+        return current.minus(place).union(said.intersection(place))
+    return current.union(said.intersection(place)) if click[2] else current.minus(place.minus(said))
 
 
 def _near(
-    wanted: NDArray[np.bool_], click: tuple[float, float, bool], *, reach: float
+    wanted: NDArray[np.bool_],
+    taken: NDArray[np.bool_],
+    click: tuple[float, float, bool],
+    *,
+    reach: float,
 ) -> NDArray[np.bool_] | None:
     """Where the answer counts, bool `[S, S]`, or None where nothing wanted is near the click."""
     x, y, _ = click
@@ -88,6 +93,6 @@ def _near(
     if not wanted.any() or distance.flat[nearest] > _NEAR_PX:
         return None
     part = parts == parts.flat[nearest]
-    near = part | (wanted & (distance <= reach * distance[part].max()))
+    near = part | (taken & (distance <= reach * distance[part].max()))
     kernel = np.ones((_JOIN_PX, _JOIN_PX), dtype=np.uint8)
     return np.asarray(cv2.dilate(near.astype(np.uint8), kernel) > 0)

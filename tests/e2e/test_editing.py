@@ -89,6 +89,8 @@ def _click(page: LabelingPage, truth: NDArray[np.bool_], mask: NDArray[np.bool_]
 
 
 def _shot(page: LabelingPage, tmp_path: Path, name: str) -> None:
+    page.page.mouse.move(2, 2)  # or a hint covers the image
+    page.page.wait_for_timeout(300)
     page.screenshot(Path(os.environ.get("MFP_SCREENSHOTS", tmp_path)) / f"{name}.png")
 
 

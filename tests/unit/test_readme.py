@@ -38,6 +38,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What the commands name: a photo, tiny data sets, a checkpoint in a published layout."""
     monkeypatch.chdir(tmp_path)
     shutil.copy(_ROOT / "backend" / "demo" / "photos" / "coffee.jpg", "photo.jpg")
+    Image.new("L", (600, 400), 255).save("mask.png")
     for name in ("photos", "VOC2012/JPEGImages", "VOC2012/SegmentationClass"):
         Path(name).mkdir(parents=True)
         Image.new("L", (40, 30)).save(f"{name}/a.{'png' if 'Class' in name else 'jpg'}")
@@ -57,11 +58,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_python_in_six_lines(folder: Path) -> None:
-    (code,) = _blocks("python")
+    code, editing = _blocks("python")
     assert len(list(filter(None, code.splitlines()))) == 6
     names: dict[str, object] = {}
-    exec(code, names)
+    exec(code + editing, names)
     second = names["second"]
+    assert names["mended"].mask.shape == (400, 600)  # type: ignore[attr-defined]
     assert second.mask.shape == (400, 600)  # type: ignore[attr-defined]
     assert second.probability_map.dtype == np.float32  # type: ignore[attr-defined]
 
@@ -76,9 +78,9 @@ def test_commands_run(command: str, folder: Path) -> None:
         arguments += "--sizes 90x70 --objects 1 --concurrency 2 --seconds 1".split()
     if arguments[0] == "evaluate-loop":
         arguments += ["--limit", "2", "--rounds", "1"]
-    asks_label_studio = arguments[0] == "annotate" and "--project" in arguments
+    asks_label_studio = "--project" in arguments or arguments[0] == "sessions"
     if asks_label_studio or arguments[0] in ("export-coco", "import-coco", "fine-tune", "models"):
-        _parser().parse_args(arguments)  # run by tests/e2e/test_loop.py
+        _parser().parse_args(arguments)  # run by tests/e2e/test_loop.py and test_recording.py
         return
     if "MFP_vit_base.pth" in arguments:  # another published layout does, and is small
         torch.save({"state_dict": published_weights("hrnet18")}, "MFP_vit_base.pth")
