@@ -18,6 +18,7 @@ from mfp_model.mask_runs import MaskRuns
 
 _log = logging.getLogger(__name__)
 _KEPT_S = 3600.0
+_MAX_PIXELS = 200_000_000
 _RUN_BYTES = 24
 _OVERHEAD_BYTES = 1000
 _KINDS = ("brush", "polygon")
@@ -63,6 +64,8 @@ class ExistingMasks:
         return found
 
     def _runs(self, region: MaskRegion) -> MaskRuns:
+        if region.height * region.width > _MAX_PIXELS:  # the image's own limit comes later
+            raise DataError(f"on {region.width}x{region.height} pixels, at most {_MAX_PIXELS}")
         key = _digest(region)
         runs = self._known.get(key)
         if runs is None:
@@ -73,11 +76,14 @@ class ExistingMasks:
 
 def _digest(region: MaskRegion) -> str:
     """What tells this shape from others; numbers of an RLE are bytes, or damaged."""
+    rle = region.value.get("rle") or []
+    if not isinstance(rle, list):  # of a number `bytes` would make as many zeros
+        raise DataError(f"brush RLE: expected a list, got {type(rle).__name__}")
     rest = {name: value for name, value in region.value.items() if name != "rle"}
     told = f"{region.kind} {region.height} {region.width} {json.dumps(rest, sort_keys=True)}"
     digest = hashlib.sha256(told.encode())
     try:
-        digest.update(bytes(region.value.get("rle") or []))
+        digest.update(bytes(rle))
     except (TypeError, ValueError):
         raise DataError("brush RLE: expected whole numbers in 0..255") from None
     return digest.hexdigest()

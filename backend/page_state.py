@@ -45,8 +45,10 @@ def annotation_on_page(task: Mapping[str, Any], point_ids: frozenset[str]) -> An
         point_ids: Of the clicks.
     """
     drafts = _entries(task, "drafts")
-    replaced = {draft.get("annotation") for draft in drafts}
-    annotations = [one for one in _entries(task, "annotations") if one.get("id") not in replaced]
+    replaced = {storable(draft.get("annotation")) for draft in drafts}
+    annotations = [
+        one for one in _entries(task, "annotations") if storable(one.get("id")) not in replaced
+    ]
     saved = [_annotation(one) for one in (*drafts, *annotations)]
     clicked = [one for one in saved if one.has_any(point_ids)]
     overlap = task.get("overlap")

@@ -164,8 +164,10 @@ def test_damaged_masks_are_no_masks(caplog: pytest.LogCaptureFixture) -> None:
     damaged["value"]["rle"] = damaged["value"]["rle"][:20]
     odd = row("r2", CAT)
     odd["value"]["rle"] = ["x"]
+    huge = row("r4", CAT)
+    huge["value"]["rle"] = 10**30
     other_size = row("r3", CAT, original_width=WIDTH + 1)
-    there = saved(damaged, odd, other_size, "no row")  # type: ignore[arg-type]
+    there = saved(damaged, odd, other_size, huge, "no row")  # type: ignore[arg-type]
     (found,) = _answer(_client(), point("p", 50, 60), annotations=[there])
     assert found["id"] not in ("r1", "r2", "r3")
     assert "r1" in caplog.text

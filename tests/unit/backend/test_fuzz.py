@@ -82,8 +82,35 @@ def _with_strokes() -> Any:  # noqa: ANN401
     return body
 
 
+def _with_masks() -> Any:  # noqa: ANN401
+    """A click on a mask that is there already, a polygon beside it, and the draft of them."""
+    (path,) = (path for path in _CAPTURES if path.stem == "predict_first_click")
+    body = _capture(path)
+    point = body["params"]["context"]["result"][0]
+    mask = np.ones((_HEIGHT, _WIDTH), dtype=np.bool_)
+    mask[:, 40:] = False
+    row = {
+        "id": "there",
+        "type": "brushlabels",
+        "from_name": "brush",
+        "to_name": "image",
+        "original_width": _WIDTH,
+        "original_height": _HEIGHT,
+        "value": {"format": "rle", "rle": encode(mask), "brushlabels": ["Object"]},
+    }
+    corners = [[70, 10], [90, 10], [90, 60]]
+    polygon = {"points": corners, "closed": True, "polygonlabels": ["Object"]}
+    beside = {**row, "id": "beside", "type": "polygonlabels", "value": polygon}
+    saved = {"id": 5, "updated_at": "2026-11-21T17:10:00Z", "result": [row, beside]}
+    task = body["tasks"][0]
+    task |= {"annotations": [saved], "predictions": [saved], "overlap": 1}
+    task["drafts"] = [{**saved, "annotation": 5, "result": [row, beside, point]}]
+    return body
+
+
 _BODIES = [(path.stem, _capture(path)) for path in _CAPTURES]
 _BODIES.append(("predict_with_strokes", _with_strokes()))
+_BODIES.append(("predict_with_masks", _with_masks()))
 _SCALARS = st.one_of(
     st.none(),
     st.booleans(),
