@@ -78,9 +78,16 @@ def prediction(
         polygon_error_px: How far a polygon may be from the mask's edge.
     """
     rows = [row for layer in layers for row in _rows(layer, control, polygon_error_px)]
-    scores = [layer.found.score for layer in layers]
-    score = round(float(np.mean(scores)), 4) if scores else 0.0
-    return {"result": rows, "score": score, "model_version": version}
+    return {"result": rows, "score": round(_certainty(layers), 4), "model_version": version}
+
+
+def _certainty(layers: list[LayeredObject]) -> float:
+    """How sure the finder is of the image, 0..1: the mean over its pixels of the object's score.
+
+    Where no object was found it is 0: either there is none, or it was overlooked.
+    """
+    sure = [layer.found.score * layer.visible for layer in layers]
+    return float(np.max(sure, axis=0).mean()) if sure else 0.0
 
 
 def hidden_mark(order: int) -> dict[str, Any]:

@@ -17,6 +17,7 @@ Glossary, one word per thing:
 - runs: the same mask by the stretches of its pixels along each row.
 - polygon: the outline of one connected part of a mask, float64 `[n, 2]`, x and y in pixels.
 - image frame: pixels of the original image. network frame: pixels of the network's input.
+- prior: a mask that is there before the first click, to be edited by the clicks.
 - segmenter: image + clicks + previous prediction -> prediction.
 - stroke: what a brush painted in place of a click. seed: a pixel whose label a click or a stroke
   fixes.

@@ -49,6 +49,16 @@ def _layers(image: NDArray[np.uint8]) -> list[LayeredObject]:
     ]
 
 
+def test_the_less_of_an_image_is_explained_the_lower_is_its_predictions_score() -> None:
+    (control,) = parse_label_config(_CONFIG.format(kind="BrushLabels", finder="mfp")).controls
+    layers = _layers(np.zeros((20, 30, 3), dtype=np.uint8))
+    scores = [
+        prediction(some, control, version="v-1", polygon_error_px=1)["score"]
+        for some in (layers, layers[:1], [])
+    ]
+    assert scores == [0.7, 0.45, 0.0]
+
+
 @pytest.mark.parametrize("kind", ["BrushLabels", "PolygonLabels"])
 def test_a_prediction_has_all_objects_and_marks_hidden_ones(kind: str) -> None:
     (control,) = parse_label_config(_CONFIG.format(kind=kind, finder="mfp")).controls

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from backend.click_store import ClickStore
 from mfp_model.clicks import Click
-from mfp_model.segmenters import Prediction
+from mfp_model.mask_runs import MaskRuns
+from mfp_model.segmenters import Prediction, mask_prediction
 from mfp_model.segmenters.mfp import MfpSegmenter
 
 _POSITIONS = st.tuples(st.integers(0, 140), st.integers(0, 90))
@@ -37,12 +38,17 @@ def _changed(
 
 
 def _answer(
-    segmenter: MfpSegmenter, store: ClickStore, image: NDArray[np.uint8], clicks: tuple[Click, ...]
+    segmenter: MfpSegmenter,
+    store: ClickStore,
+    image: NDArray[np.uint8],
+    clicks: tuple[Click, ...],
+    prior: Prediction | None = None,
 ) -> Prediction:
-    known = store.longest_prefix("photo", segmenter.version, clicks)
+    start = "photo" if prior is None else "photo edited"
+    known = store.longest_prefix(start, segmenter.version, clicks) or prior
     prediction = known
     for prediction in segmenter.rounds(image, clicks, known):
-        store.remember("photo", segmenter.version, prediction)
+        store.remember(start, segmenter.version, prediction)
     assert prediction is not None
     return prediction
 
@@ -57,6 +63,9 @@ def test_no_interleaving_of_two_annotators_changes_a_byte(
     roomy = ClickStore(max_bytes=10_000_000, max_age_s=60)
     cramped = ClickStore(max_bytes=60_000, max_age_s=60)
     clicks: list[tuple[Click, ...]] = [(), ()]
+    mask = np.zeros(photo.shape[:2], dtype=np.bool_)
+    mask[20:60, 30:90] = True
+    priors = (None, mask_prediction(MaskRuns.of(mask)))  # one of them edits a mask
     for annotator, (kind, position, is_positive) in steps:
         if kind == "evict":
             roomy.clear()
@@ -64,9 +73,11 @@ def test_no_interleaving_of_two_annotators_changes_a_byte(
         clicks[annotator] = _changed(clicks[annotator], kind, position, is_positive)[:4]
         if not clicks[annotator]:
             continue
-        expected = tiny_segmenter.segment(photo, clicks[annotator])
+        prior = priors[annotator]
+        expected = tiny_segmenter.segment(photo, clicks[annotator], prior)
         for store in (roomy, cramped):
-            answer = _answer(tiny_segmenter, store, photo, clicks[annotator])
+            answer = _answer(tiny_segmenter, store, photo, clicks[annotator], prior)
+            assert answer.mask.tobytes() == expected.mask.tobytes()
             assert answer.probability_map.tobytes() == expected.probability_map.tobytes()
         assert cramped.n_bytes <= 60_000
 
