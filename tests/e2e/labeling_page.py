@@ -136,6 +136,16 @@ class LabelingPage:
         with self.page.expect_response(lambda r: "/drafts" in r.url):
             pass
 
+    def wait_until_saved(self, task: int) -> None:
+        """Wait until a draft of the task has what the page shows."""
+        shown = {region["id"] for region in self.regions()}
+        for _ in range(300):
+            drafts = self.page.request.get(f"{self.url}/api/tasks/{task}/drafts").json()
+            if any({row["id"] for row in draft["result"]} == shown for draft in drafts):
+                return
+            self.page.wait_for_timeout(100)
+        raise TimeoutError("the page did not save a draft")
+
     def start_training(self, project: int) -> None:
         """Press Start Training in the project's settings."""
         self.page.goto(f"{self.url}/projects/{project}/settings/ml", wait_until="domcontentloaded")

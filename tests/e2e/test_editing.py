@@ -193,7 +193,7 @@ def test_a_polygon_is_edited_and_a_new_one_keeps_clear_of_it(
     assert "drawn" in [one["id"] for one in answer["data"]["result"]]
     _shot(page, tmp_path, "edit-polygon-1")
     page.accept()
-    page.wait_for_draft()
+    page.wait_until_saved(task)
     # The bowl's shadow touches the bowl.
     answer = page.click(36, 12)
     assert "drawn" not in [one["id"] for one in answer["data"]["result"]]

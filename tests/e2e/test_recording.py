@@ -61,7 +61,7 @@ def test_clicks_in_the_page_are_recorded_reported_and_replayed(
         page.click(75, 60)
         page.click(45, 45)
         page.accept()
-        page.wait_for_draft()
+        page.wait_until_saved(bowl)
         page.click(60, 55, alt=True, on_mask=True)  # the same mask, edited
         page.accept()
         page.submit()
