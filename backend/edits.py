@@ -16,7 +16,6 @@ import logging
 import sqlite3
 import threading
 import time
-import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from backend.existing import ExistingMask, ExistingMasks
 from backend.packed_runs import pack, unpack
 from backend.page_state import storable
 from backend.request import RegionRequest, TaskRequest
+from backend.shared_database import open_database
 from mfp_model.clicks import Click
 from mfp_model.errors import DataError
 from mfp_model.mask_runs import MaskRuns
@@ -32,6 +32,7 @@ from mfp_model.mask_runs import MaskRuns
 _log = logging.getLogger(__name__)
 _KEPT_S = 2 * 24 * 3600.0
 _TRIM_EVERY = 1000  # rows written by one worker
+_WAIT_S = 1.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS edited (
     task TEXT, region TEXT, points TEXT, stamp TEXT, prior BLOB, answer BLOB, at REAL,
@@ -94,13 +95,7 @@ class Edits:
         self._clock = clock
         self._lock = threading.Lock()
         self._n_written = 0
-        self._database = sqlite3.connect(
-            path or ":memory:", check_same_thread=False, isolation_level=None, timeout=1.0
-        )
-        weakref.finalize(self, self._database.close)
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute("PRAGMA synchronous = OFF")
-        self._database.execute(_SCHEMA)
+        self._database = open_database(self, path, _SCHEMA, wait_s=_WAIT_S)
 
     def edit(self, task: TaskRequest, region: RegionRequest) -> Edit:
         """Return what an object's clicks edit, and what is around it."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
-import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +11,8 @@ from typing import Any
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from backend.shared_database import open_database
 
 OPEN_STATES = ("queued", "running")
 ENDED_STATES = ("promoted", "kept", "failed", "cancelled")
@@ -71,10 +71,7 @@ class JobQueue:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._clock = clock
         self._lock = threading.Lock()
-        self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        weakref.finalize(self, self._database.close)
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.executescript(_SCHEMA)
+        self._database = open_database(self, path, _SCHEMA, synchronous="FULL")
 
     def enqueue(self, project: str) -> Job:
         """Return a job of the project that waits: a new one unless one waits already."""

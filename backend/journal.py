@@ -7,16 +7,18 @@ import sqlite3
 import statistics
 import threading
 import time
-import weakref
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from backend.shared_database import open_database
+
 _log = logging.getLogger(__name__)
 _MAX_ROWS = 20_000
 _TRIM_EVERY = 500  # rows written by one worker
+_WAIT_S = 1.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS started (id INTEGER PRIMARY KEY CHECK (id = 1), at REAL);
 CREATE TABLE IF NOT EXISTS clicks (id INTEGER PRIMARY KEY, at REAL, ms REAL);
@@ -52,14 +54,7 @@ class Journal:
         self._clock = clock
         self._lock = threading.Lock()
         self._n_written = 0
-        self._database = sqlite3.connect(
-            path or ":memory:", check_same_thread=False, isolation_level=None, timeout=1.0
-        )
-        weakref.finalize(self, self._database.close)
-        with self._lock:
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = OFF")
-            self._database.executescript(_SCHEMA)
+        self._database = open_database(self, path, _SCHEMA, wait_s=_WAIT_S)
         self._write("INSERT OR IGNORE INTO started VALUES (1, ?)", clock())
 
     def note_click(self, *, ms: float) -> None:

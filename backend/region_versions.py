@@ -10,15 +10,16 @@ import logging
 import sqlite3
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from pathlib import Path
 
 from backend.bounded_cache import BoundedCache
+from backend.shared_database import open_database
 
 _log = logging.getLogger(__name__)
 _KEPT_S = 2 * 24 * 3600.0
 _TRIM_EVERY = 1000  # rows written by one worker
+_WAIT_S = 1.0
 _CACHE_BYTES = 2_000_000
 _POINT_BYTES = 200
 _SCHEMA = "CREATE TABLE IF NOT EXISTS begun (point TEXT PRIMARY KEY, version TEXT, at REAL)"
@@ -35,13 +36,7 @@ class RegionVersions:
         self._known: BoundedCache[str, str] = BoundedCache(
             max_bytes=_CACHE_BYTES, max_age_s=_KEPT_S
         )
-        self._database = sqlite3.connect(
-            path or ":memory:", check_same_thread=False, isolation_level=None, timeout=1.0
-        )
-        weakref.finalize(self, self._database.close)
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute("PRAGMA synchronous = OFF")
-        self._database.execute(_SCHEMA)
+        self._database = open_database(self, path, _SCHEMA, wait_s=_WAIT_S)
 
     def version(self, point_ids: frozenset[str]) -> str | None:
         """Return the version of the object that has one of these points, None for a new one."""

@@ -9,13 +9,13 @@ image is written, but where the image is.
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 import time
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
+
+from backend.shared_database import open_database
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS masks (key TEXT PRIMARY KEY, packed BLOB);
@@ -57,13 +57,7 @@ class SessionStore:
         self._max_bytes = max_mb * _MEGABYTE
         self._clock = clock
         self._n_written = 0
-        self._database = sqlite3.connect(
-            path, check_same_thread=False, isolation_level=None, timeout=5.0
-        )
-        weakref.finalize(self, self._database.close)
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute("PRAGMA synchronous = NORMAL")
-        self._database.executescript(_SCHEMA)
+        self._database = open_database(self, path, _SCHEMA, synchronous="NORMAL")
 
     def add_answer(self, row: tuple[object, ...], prior: bytes | None, answer: bytes) -> None:
         """Append an answer: its columns but the masks, and these, packed."""
