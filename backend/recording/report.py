@@ -68,7 +68,7 @@ def figures(name: str, objects: Sequence[RecordedObject]) -> Figures:
         clicks=float(np.median(clicks)) if clicks else 0.0,
         seconds=float(np.median([one.seconds for one in accepted])) if accepted else 0.0,
         accepted_after=(first, second, third),
-        first_iou=float(np.mean([one.ious()[0] for one in accepted])) if accepted else 0.0,
+        first_iou=float(np.mean([_first_iou(one) for one in accepted])) if accepted else 0.0,
     )
 
 
@@ -94,7 +94,7 @@ def write_report(path: Path, objects: Sequence[RecordedObject], *, label_studio_
             "Clicks that accepted objects took": _embedded(_plot(objects, _draw_clicks)),
             "How good the answers were": _embedded(_plot(objects, _draw_ious)),
         },
-        worst=[(one, _worst_iou(one), _embedded(_picture(one))) for one in _worst(objects)],
+        worst=[(one, _first_iou(one), _embedded(_picture(one))) for one in _worst(objects)],
         dropped=sum(one.final is None for one in objects),
         url=label_studio_url,
     )
@@ -114,11 +114,12 @@ def _grouped(
 def _worst(objects: Sequence[RecordedObject]) -> list[RecordedObject]:
     """Those whose first answer was furthest from what was saved."""
     accepted = [one for one in objects if one.final is not None]
-    return sorted(accepted, key=_worst_iou)[:_N_WORST]
+    return sorted(accepted, key=_first_iou)[:_N_WORST]
 
 
-def _worst_iou(one: RecordedObject) -> float:
-    return one.ious()[0]
+def _first_iou(one: RecordedObject) -> float:
+    assert one.final is not None
+    return one.answers[0].mask.iou(one.final)
 
 
 def _plot(
@@ -181,13 +182,10 @@ def _picture(one: RecordedObject) -> bytes:
     tile = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     for number, click in enumerate(one.clicks, start=1):
         centre = (int(click.x * scale), int(click.y * scale))
-        cv2.circle(
-            tile, centre, 4, (30, 160, 60) if click.is_positive else (0, 0, 0), -1, cv2.LINE_AA
-        )
-        place = (centre[0] + 5, centre[1] - 3)
-        cv2.putText(
-            tile, str(number), place, cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 1, cv2.LINE_AA
-        )
+        colour = _POSITIVE if click.is_positive else _NEGATIVE
+        cv2.circle(tile, centre, 4, colour, -1, cv2.LINE_AA)
+        place, font = (centre[0] + 5, centre[1] - 3), cv2.FONT_HERSHEY_SIMPLEX
+        cv2.putText(tile, str(number), place, font, 0.4, _NEGATIVE, 1, cv2.LINE_AA)
     encoded = cv2.imencode(".png", cv2.cvtColor(tile, cv2.COLOR_RGB2BGR))[1]
     return encoded.tobytes()
 

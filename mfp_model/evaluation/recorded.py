@@ -7,7 +7,7 @@ served then; between two others the comparison is fair.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,28 +69,23 @@ def replay(segmenter: Segmenter, target: EvaluationObject) -> list[float]:
     return ious
 
 
-def score_recorded(
-    segmenter: Segmenter,
-    targets: Iterable[EvaluationObject],
-    *,
-    report: Callable[[], None] = lambda: None,
-) -> RecordedScores:
-    """Return the scores over recorded objects.
-
-    Args:
-        segmenter: What answers.
-        targets: The objects; those without recorded clicks do not count.
-        report: Called after each.
+def score_recorded(segmenter: Segmenter, targets: Iterable[EvaluationObject]) -> RecordedScores:
+    """Return the scores over recorded objects; those without recorded clicks do not count.
 
     Raises:
         DataError: None has recorded clicks.
         ClickError: As in `replay`.
     """
-    curves = []
-    for target in targets:
-        curves.append(replay(segmenter, target))
-        report()
-    curves = [curve for curve in curves if curve]
+    return score_curves([replay(segmenter, target) for target in targets])
+
+
+def score_curves(found: Iterable[list[float]]) -> RecordedScores:
+    """Return the scores over what `replay` returned; empty ones do not count.
+
+    Raises:
+        DataError: All are empty.
+    """
+    curves = [curve for curve in found if curve]
     if not curves:
         raise DataError("nothing to replay: no recorded object was saved")
     filled = np.array([(curve + curve[-1:] * N_CURVE)[:N_CURVE] for curve in curves])

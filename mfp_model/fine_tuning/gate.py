@@ -14,7 +14,7 @@ from typing import Any
 
 from mfp_model.evaluation.datasets import read_coco
 from mfp_model.evaluation.protocol import Scores, click_object, score
-from mfp_model.evaluation.recorded import RecordedScores, score_recorded
+from mfp_model.evaluation.recorded import RecordedScores, replay, score_curves
 from mfp_model.segmenters import Segmenter
 
 GENERAL_SET = Path(__file__).parent / "general"
@@ -79,20 +79,23 @@ def judge(
         held_out: The folder.
         report: Called after each object.
     """
+    curves: list[list[float]] = []
 
     def scores(root: Path) -> Scores:
         results = []
         for target in read_coco(root):
             results.append(click_object(segmenter, target, goal=_GOAL_IOU))
+            if target.clicks:
+                curves.append(replay(segmenter, target))
             report()
         return score(results)
 
-    clicked = [target for target in read_coco(held_out) if target.clicks]
+    corrections, general = scores(held_out), scores(GENERAL_SET)
     return Judgement(
         version=segmenter.version,
-        corrections=scores(held_out),
-        general=scores(GENERAL_SET),
-        recorded=score_recorded(segmenter, clicked) if len(clicked) >= MIN_RECORDED else None,
+        corrections=corrections,
+        general=general,
+        recorded=score_curves(curves) if len(curves) >= MIN_RECORDED else None,
     )
 
 
