@@ -13,7 +13,7 @@ from torch import Tensor
 from mfp_model import Click, load_segmenter
 from mfp_model.backbones import BACKBONES
 from mfp_model.checkpoint import Checkpoint, build_network
-from mfp_model.engines import BF16_TOLERANCE, ENGINES, F32_TOLERANCE
+from mfp_model.engines import BF16_TOLERANCE, ENGINES, F32_TOLERANCE, choice
 from mfp_model.engines.choice import check_engine, has_fast_bf16, make_engine
 from mfp_model.engines.openvino import OpenVinoEngine
 from mfp_model.engines.pytorch import PyTorchEngine
@@ -96,16 +96,19 @@ def test_without_openvino_pytorch_computes_and_says_so(
         make_engine("openvino", tiny_checkpoint.network(), _CPU)
 
 
+@pytest.mark.parametrize("is_half", [False, True])
 def test_an_engine_that_answers_something_else_is_not_used(
-    tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+    tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, is_half: bool
 ) -> None:
+    monkeypatch.setattr(choice, "has_fast_bf16", lambda device: is_half)  # with AMX and without
+    tolerance = BF16_TOLERANCE if is_half else F32_TOLERANCE
     network = tiny_checkpoint.network()
-    engine = OpenVinoEngine(network, is_half=False)
-    check_engine(engine, network, tolerance=F32_TOLERANCE)
+    engine = OpenVinoEngine(network, is_half=is_half)
+    check_engine(engine, network, tolerance=tolerance)
     call = OpenVinoEngine.__call__
-    monkeypatch.setattr(OpenVinoEngine, "__call__", lambda *given: call(*given) + 0.1)
+    monkeypatch.setattr(OpenVinoEngine, "__call__", lambda *given: call(*given) + 1.0)
     with pytest.raises(ConfigError, match="differ from PyTorch's"):
-        check_engine(engine, network, tolerance=F32_TOLERANCE)
+        check_engine(engine, network, tolerance=tolerance)
     assert make_engine("auto", network, _CPU).name.startswith("pytorch ")
 
 
