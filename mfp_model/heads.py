@@ -80,6 +80,58 @@ class PointHead(nn.Module):
         return (self.logits(features),)
 
 
+class ShuffleHead(nn.Module):
+    """One 1x1 convolution to the logits of each cell's four quarters."""
+
+    def __init__(self, n_channels: int) -> None:
+        super().__init__()
+        self.logits = nn.Conv2d(n_channels, 4, 1)
+        weight, bias = self.logits.weight, self.logits.bias
+        assert bias is not None
+        with torch.no_grad():  # the quarters of a cell begin alike
+            weight.copy_(weight[:1].clone().expand_as(weight))
+            bias.zero_()
+
+    def forward(self, features: Tensor) -> tuple[Tensor, ...]:
+        """Return logits `[B, 1, 2h, 2w]` of features `[B, K, h, w]`."""
+        return (nn.functional.pixel_shuffle(self.logits(features), 2),)
+
+
+class IouHead(nn.Module):
+    """Says how good a mask is: the logit of its IoU with the object that is meant.
+
+    Source: Kirillov et al., "Segment Anything" (ICCV 2023): an IoU output trained along.
+    """
+
+    def __init__(self, n_channels: int, *, n_inner: int = 64) -> None:
+        super().__init__()
+        self.narrow = nn.Sequential(nn.Conv2d(n_channels, n_inner, 1), nn.ReLU(inplace=True))
+        self.layers = nn.Sequential(
+            nn.Linear(3 * n_inner + 2, n_inner), nn.ReLU(inplace=True), nn.Linear(n_inner, 1)
+        )
+
+    def forward(self, features: Tensor, logits: Tensor) -> Tensor:
+        """Return the logits `[B]` of the IoUs.
+
+        Args:
+            features: Those that the mask was made of, `[B, K, h, w]`.
+            logits: The mask's, `[B, 1, H, W]`; no gradient flows back to them.
+        """
+        height, width = features.shape[-2:]
+        mask = logits.detach().float().sigmoid()
+        mask = nn.functional.adaptive_avg_pool2d(mask, (height, width))
+        doubt = mask * (1 - mask)  # highest along the outline
+        cells = self.narrow(features).float()
+        area, rim = mask.mean(dim=(2, 3)), doubt.mean(dim=(2, 3))
+        parts = [
+            (cells * weight).mean(dim=(2, 3)) / weight.mean(dim=(2, 3)).clamp_min(1e-4)
+            for weight in (mask, doubt, torch.ones_like(mask))
+        ]
+        joined = torch.cat([*parts, area, rim], dim=1)
+        verdict: Tensor = self.layers(joined)[:, 0]
+        return verdict
+
+
 class SeparableHead(nn.Module):
     """Two separable convolutions and a 1x1 convolution to a logit."""
 

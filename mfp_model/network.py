@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import torch
@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from mfp_model.backbones import BACKBONES
 from mfp_model.click_map import draw_click_maps
 from mfp_model.errors import ConfigError
-from mfp_model.heads import LateFusion
+from mfp_model.heads import IouHead, LateFusion
 from mfp_model.modulation import ModulationConfig, modulate
 
 UNET = "resnet34_unet"
@@ -52,6 +52,22 @@ def default_input_size(backbone: str) -> int:
     return _UNET_INPUT_SIZE if backbone == UNET else BACKBONES[backbone].input_size
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Outputs:
+    """All that a pass of a network answers.
+
+    Attributes:
+        logits: Of the mask, float32 `[B, H, W]`.
+        auxiliary: Logits `[B, H, W]` that only training uses.
+        iou_logits: Of the mask's IoU with the object that is meant, `[B]`; None from a network
+            that does not say.
+    """
+
+    logits: Tensor
+    auxiliary: tuple[Tensor, ...] = ()
+    iou_logits: Tensor | None = None
+
+
 class ClickNetwork(nn.Module, ABC):
     """Logits for an image, probability maps and clicks; normalises the image for its child."""
 
@@ -66,29 +82,33 @@ class ClickNetwork(nn.Module, ABC):
         self.register_buffer("std", torch.tensor(IMAGE_STD)[:, None, None], persistent=False)
 
     @abstractmethod
-    def small_logits(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> tuple[Tensor, ...]:
-        """Return the logits `[B, 1, h, w]` at any size, and those that only training uses.
+    def small_outputs(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> Outputs:
+        """Return the outputs with logits `[B, 1, h, w]` of any size.
 
         Args:
             image: The image, normalised, `[B, 3, H, W]`.
-            maps: As in `all_logits`.
-            click_maps: As in `all_logits`.
+            maps: As in `outputs`.
+            click_maps: As in `outputs`.
         """
 
     def forward(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> Tensor:
-        """Return logits float32 `[B, H, W]`; arguments as in `all_logits`."""
-        return _at_size(self.small_logits(self._normalised(image), maps, click_maps)[0], image)
+        """Return logits float32 `[B, H, W]`; arguments as in `outputs`."""
+        return self.outputs(image, maps, click_maps).logits
 
-    def all_logits(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> tuple[Tensor, ...]:
-        """Return the logits float32 `[B, H, W]`, and behind them those that only training uses.
+    def outputs(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> Outputs:
+        """Return all that the network answers.
 
         Args:
             image: RGB float32 `[B, 3, H, W]` in 0..1, not normalised.
             maps: Previous and modulated probability map `[B, 2, H, W]`.
             click_maps: Disks around positive and negative clicks `[B, 2, H, W]`.
         """
-        small = self.small_logits(self._normalised(image), maps, click_maps)
-        return tuple(_at_size(logits, image) for logits in small)
+        small = self.small_outputs(self._normalised(image), maps, click_maps)
+        return replace(
+            small,
+            logits=_at_size(small.logits, image),
+            auxiliary=tuple(_at_size(logits, image) for logits in small.auxiliary),
+        )
 
     def _normalised(self, image: Tensor) -> Tensor:
         return (image - self.mean) / self.std
@@ -114,12 +134,19 @@ class MfpNetwork(ClickNetwork):
         n_channels = int(self.backbone.n_channels)  # type: ignore[arg-type]
         self.fusion = LateFusion(n_channels)
         self.head = architecture.head(n_channels)
+        self.iou_head = IouHead(n_channels) if architecture.estimates_iou else None
 
-    def small_logits(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> tuple[Tensor, ...]:
-        """Return logits `[B, 1, H/4, W/4]`; see `ClickNetwork.small_logits`."""
-        features = self.backbone(image, torch.cat([maps, click_maps], dim=1))
-        logits: tuple[Tensor, ...] = self.head(self.fusion(features, image, maps))
-        return logits
+    def small_outputs(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> Outputs:
+        """Return outputs at 1/4 or 1/2 resolution; see `ClickNetwork.small_outputs`."""
+        features = self.fusion(self.backbone(image, torch.cat([maps, click_maps], 1)), image, maps)
+        logits, *auxiliary = self.head(features)
+        iou_logits = None if self.iou_head is None else self.iou_head(features, logits)
+        return Outputs(logits=logits, auxiliary=tuple(auxiliary), iou_logits=iou_logits)
+
+    def encoder_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters that pretrained weights fill, none for some backbones."""
+        parts = BACKBONES[self.config.backbone].encoder
+        return [x for part in parts for x in self.backbone.get_submodule(part).parameters()]
 
 
 def _at_size(logits: Tensor, image: Tensor) -> Tensor:

@@ -27,6 +27,25 @@ def damaged(truth: Mask, generator: np.random.Generator) -> Mask:
     return mask
 
 
+def jittered_box(truth: Mask, generator: np.random.Generator) -> Mask:
+    """Return the object's box as people draw it, uint8 `[H, W]`, 0 or 1; all 0 without an object.
+
+    Each side lies up to 8 % of the box's size off, outside rather than inside.
+
+    Args:
+        truth: uint8 `[H, W]`, 0 or 1.
+        generator: Where the randomness comes from.
+    """
+    left, top, width, height = cv2.boundingRect(truth)
+    off = generator.uniform(-0.03, 0.08, size=4) * (width, height, width, height)
+    x_start, y_start = round(left - off[0]), round(top - off[1])
+    x_stop, y_stop = round(left + width + off[2]), round(top + height + off[3])
+    box = np.zeros_like(truth)
+    if width:
+        box[max(0, y_start) : max(1, y_stop), max(0, x_start) : max(1, x_stop)] = 1
+    return box
+
+
 def _extent(mask: Mask) -> float:
     """Side of a square with the mask's area, at least 4 pixels."""
     return max(4.0, float(np.sqrt(mask.sum(dtype=np.int64))))

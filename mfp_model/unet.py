@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mfp_model.backbones.resnet import BasicBlock
-from mfp_model.network import ClickNetwork, NetworkConfig
+from mfp_model.network import ClickNetwork, NetworkConfig, Outputs
 
 _ENCODER = ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2))  # channels, blocks, stride
 _DECODER = (256, 128, 64, 32)
@@ -45,8 +45,8 @@ class MFPResNetUNet(ClickNetwork):
         self.fine = _RaiseBlock(_DECODER[-1], 0, _N_FINE)
         self.logits = nn.Conv2d(_N_FINE, 1, 1)
 
-    def small_logits(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> tuple[Tensor, ...]:
-        """Return logits `[B, 1, H, W]`; see `ClickNetwork.small_logits`."""
+    def small_outputs(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> Outputs:
+        """Return logits `[B, 1, H, W]`; see `ClickNetwork.small_outputs`."""
         stem = F.relu(self.bn1(self.conv1(torch.cat([image, click_maps], dim=1))))
         skips = [stem]
         features = F.max_pool2d(stem, 3, stride=2, padding=1)
@@ -56,7 +56,7 @@ class MFPResNetUNet(ClickNetwork):
         features = skips.pop()
         for block in self.raises:
             features = block(features, [skips.pop()])
-        return (self.logits(self.fine(features, [])),)
+        return Outputs(logits=self.logits(self.fine(features, [])))
 
 
 class _RaiseBlock(nn.Module):

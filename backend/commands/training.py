@@ -14,7 +14,7 @@ from backend.commands.options import parse_folders
 if TYPE_CHECKING:
     from mfp_model.checkpoint import Checkpoint
 
-_PRESETS = ("compact", "hrnet18", "resnet34", "unet", "unet_adversarial", "unet_plain", "vit_b")
+_PRESETS = ("lite2", "hrnet18", "resnet34", "unet", "unet_adversarial", "unet_plain", "vit_b")
 _CLICKS = ("adaptive", "centre", "inside", "deep", "border_negatives")
 _RUNNING_SHARE = 0.02  # of the newest step in the running means that the progress bar shows
 
@@ -33,7 +33,7 @@ def add_train(commands: Any) -> None:  # noqa: ANN401, argparse's type is privat
         "--val", action="append", default=[], metavar="DATA[:WEIGHT]", help="held-out data"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE")
-    parser.add_argument("--preset", choices=_PRESETS, default="compact")
+    parser.add_argument("--preset", choices=_PRESETS, default="lite2")
     parser.add_argument("--version", help="model version in the checkpoint; default: the preset")
     parser.add_argument("--samples", type=int, help="samples in all; default: the preset's")
     parser.add_argument("--batch", type=int, help="samples a step, over all GPUs")
@@ -61,10 +61,26 @@ def add_train(commands: Any) -> None:  # noqa: ANN401, argparse's type is privat
     parser.add_argument(
         "--workers", type=int, help="processes that prepare samples; default: a core each, up to 8"
     )
+    parser.add_argument(
+        "--threads",
+        type=_threads,
+        metavar="N|auto",
+        help="threads that compute on a CPU; auto: as many as is fastest at the time",
+    )
+    parser.add_argument("--device", help="default: cuda where there is one, else cpu")
     parser.set_defaults(run=_train)
 
 
+def _threads(text: str) -> int | str:
+    if text == "auto":
+        return text
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number of at least 1, or auto")
+    return int(text)
+
+
 def _train(options: argparse.Namespace) -> None:
+    import torch
     from tqdm import tqdm
 
     from backend.stop_signal import StopSignal
@@ -93,7 +109,11 @@ def _train(options: argparse.Namespace) -> None:
         validation=parse_folders(options.val),
         epoch_samples=options.epoch_samples,
         n_workers=_n_workers(n_ranks) if options.workers is None else options.workers,
+        device=options.device,
+        chooses_threads=options.threads == "auto",
     )
+    if isinstance(options.threads, int):
+        torch.set_num_threads(options.threads)
     stop = StopSignal()
     with tqdm(total=config.n_samples, unit="sample", disable=ranks.rank() != 0) as bar:
         train(job, report=_Progress(bar).show, should_stop=lambda: stop.is_asked)

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mfp_model.backbones.attention import GlobalAttention
+
 _STAGES = ((48, 2), (96, 2), (192, 3), (288, 2))  # channels, blocks; strides 4, 8, 16, 32
 _N_STEM = 32
-_HEAD_CHANNELS = 36  # of one attention head
 
 
 def _conv(
@@ -44,29 +45,6 @@ class _ResidualBlock(nn.Module):
         return F.relu(inner + self.shortcut(features), inplace=True)
 
 
-class _Attention(nn.Module):
-    """Every coarse cell asks every other one; no positions, so any input size will do."""
-
-    def __init__(self, n_channels: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(n_channels)
-        self.queries_keys_values = nn.Linear(n_channels, 3 * n_channels)
-        self.out = nn.Linear(n_channels, n_channels)
-        nn.init.zeros_(self.out.weight)  # begin as identity
-        nn.init.zeros_(self.out.bias)
-
-    def forward(self, features: Tensor) -> Tensor:
-        n_batch, n_channels, height, width = features.shape
-        cells = features.flatten(2).transpose(1, 2)
-        joined = self.queries_keys_values(self.norm(cells))
-        split = joined.view(n_batch, height * width, 3, -1, _HEAD_CHANNELS)
-        queries, keys, values = split.permute(2, 0, 3, 1, 4)
-        answers = F.scaled_dot_product_attention(queries, keys, values)
-        cells = cells + self.out(answers.transpose(1, 2).reshape(cells.shape))
-        attended: Tensor = cells.transpose(1, 2).reshape(features.shape)
-        return attended
-
-
 class CompactBackbone(nn.Module):
     """Fuses both embeddings and returns features float32 `[B, 80, H/4, W/4]`.
 
@@ -92,7 +70,7 @@ class CompactBackbone(nn.Module):
             stages.append(nn.Sequential(*blocks))
             n_in = n_out
         self.stages = nn.ModuleList(stages)
-        self.attention = _Attention(n_in)
+        self.attention = GlobalAttention(n_in)
         self.projections = nn.ModuleList(nn.Conv2d(n, self.n_channels, 1) for n in widths)
         self.mixes = nn.ModuleList(
             nn.Sequential(_conv(self.n_channels, self.n_channels), nn.ReLU(inplace=True))

@@ -13,6 +13,8 @@ _SHARES = (
     "merge_probability",
     "paste_probability",
     "prior_probability",
+    "box_probability",
+    "encoder_rate",
 )
 SCHEMES = ("streamed", "recursive", "drawn")
 LOSSES = ("focal", "bce", "bce_dice")
@@ -67,7 +69,11 @@ class TrainingConfig:
         boundary_weight: How much more pixels on the object's edge count, falling to nothing
             within some pixels; 0 for all alike.
         adversarial_weight: Of a discriminator's verdict in the loss; 0 for none.
+        click_weight: Of the cross-entropy at the clicked pixels in the loss.
+        iou_weight: Of the squared error of the IoU that a network estimates, where it does.
         learning_rate: The highest.
+        encoder_rate: Share of the learning rate that a pretrained encoder gets; below 1 it does
+            not decay.
         schedule: `cosine` (a linear warm-up, then a cosine to zero) or `steps`.
         warm_up_samples: With `cosine`, the samples of its warm-up.
         milestones: With `steps`, shares of the run after which the rate falls to a tenth.
@@ -78,6 +84,9 @@ class TrainingConfig:
         paste_probability: How often an object of another image is pasted over the view, half of
             the time as the new target: what stands out is not always what is meant.
         prior_probability: How often a sample starts from a damaged mask instead of nothing.
+        box_probability: How often a sample starts from a box around the object, without a click.
+        cycle_samples: The phases are gone through once in so many samples, and then again; None
+            for once in the whole run.
         min_object_px: Smaller objects are left out, in pixels of the image.
         size_power: An object of an image is drawn with p ~ area^size_power.
         seed: Sample i depends on the seed and i alone.
@@ -93,7 +102,10 @@ class TrainingConfig:
     loss: str = "focal"
     boundary_weight: float = 0.0
     adversarial_weight: float = 0.0
+    click_weight: float = 0.0
+    iou_weight: float = 0.0
     learning_rate: float = 1.5e-3
+    encoder_rate: float = 1.0
     schedule: str = "cosine"
     warm_up_samples: int = 3000
     milestones: tuple[float, ...] = ()
@@ -102,6 +114,8 @@ class TrainingConfig:
     merge_probability: float = 0.15
     paste_probability: float = 0.0
     prior_probability: float = 0.0
+    box_probability: float = 0.0
+    cycle_samples: int | None = None
     min_object_px: int = 80
     size_power: float = 0.0
     seed: int = 0
@@ -118,19 +132,24 @@ class TrainingConfig:
         for name in ("n_samples", "max_rounds", "warm_up_samples"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}={getattr(self, name)}: expected >= 1")
-        for name in ("boundary_weight", "adversarial_weight"):
+        for name in ("boundary_weight", "adversarial_weight", "click_weight", "iou_weight"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ConfigError(f"{name}={getattr(self, name)}: expected >= 0")
         for name in _SHARES:
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name}={getattr(self, name)}: expected 0..1")
+        if self.prior_probability + self.box_probability > 1:
+            raise ConfigError("prior_probability + box_probability: expected at most 1")
+        if self.cycle_samples is not None and self.cycle_samples < 1:
+            raise ConfigError(f"cycle_samples={self.cycle_samples}: expected >= 1")
         total = sum(phase.share for phase in self.phases)
         if abs(total - 1) > 1e-6:
             raise ConfigError(f"phases: shares add up to {total}, expected 1")
 
     def phase_at(self, n_seen: int) -> int:
         """Return the index of the phase that a run is in after `n_seen` samples."""
-        done = n_seen / self.n_samples
+        cycle = self.cycle_samples or self.n_samples
+        done = n_seen % cycle / cycle if self.cycle_samples else n_seen / cycle
         for index, phase in enumerate(self.phases):
             if done < phase.share:
                 return index

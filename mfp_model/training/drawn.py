@@ -29,13 +29,13 @@ class DrawnRounds(StatelessRounds):
 
     def graded(self, network: ClickNetwork, draw: Draw, generator: torch.Generator) -> Graded:
         """Return loss and logits of one pass; arguments as in `StreamedRounds.graded`."""
-        pixels, truth, _ = (part.to(self._device) for part in draw(self._batch))
+        pixels, truth, *_ = (part.to(self._device) for part in draw(self._batch))
         image = pixels.float().div(255).contiguous(memory_format=torch.channels_last)
         clicks = drawn_clicks(truth, self._config.strategy, generator)
         click_maps = draw_click_maps(clicks, height=image.shape[2], width=image.shape[3])
-        logits, *auxiliary = network.all_logits(image, torch.zeros_like(click_maps), click_maps)
-        loss = total_loss(logits, auxiliary, truth, self._config)
-        return Graded(loss=loss, image=image, logits=logits, truth=truth, n_new=len(truth))
+        outputs = network.outputs(image, torch.zeros_like(click_maps), click_maps)
+        loss = total_loss(outputs, truth, clicks, self._config)
+        return Graded(loss=loss, image=image, logits=outputs.logits, truth=truth, n_new=len(truth))
 
 
 def drawn_clicks(truth: Tensor, strategy: str, generator: torch.Generator) -> Tensor:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from itertools import islice
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,16 +16,17 @@ from torch.utils.data import DataLoader, default_collate
 
 from mfp_model.checkpoint import Checkpoint, build_network
 from mfp_model.errors import ConfigError
-from mfp_model.network import NetworkConfig
+from mfp_model.network import ClickNetwork, MfpNetwork, NetworkConfig
 from mfp_model.training import ranks
 from mfp_model.training.adversary import Adversary
 from mfp_model.training.config import TrainingConfig
 from mfp_model.training.drawn import DrawnRounds
+from mfp_model.training.losses import sample_ious
 from mfp_model.training.rounds import Graded, RecursiveRounds
-from mfp_model.training.samples import ClickSamples, SampleSource
+from mfp_model.training.samples import ClickSamples, Sample, SampleSource
 from mfp_model.training.state import TrainingState
 from mfp_model.training.stream import StreamedRounds
-from mfp_model.training.validation import sample_ious
+from mfp_model.training.threads import ThreadChoice
 
 _MAX_GRADIENT_NORM = 5.0
 
@@ -45,11 +48,13 @@ class Run:
         *,
         start: Checkpoint | None = None,
         device: torch.device | None = None,
+        threads: ThreadChoice | None = None,
     ) -> None:
         torch.manual_seed(config.seed)
         self.config = config
         self.network_config = network_config
         self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._threads = threads
         self._is_fast_in_bfloat16 = _is_fast_in_bfloat16(self.device)
         network = build_network(network_config) if start is None else start.network()
         network = network.to(device=self.device)
@@ -57,8 +62,9 @@ class Run:
         averaged = AveragedModel(
             network, avg_fn=_moving_average(config.average_decay), use_buffers=True
         )
+        groups = _parameter_groups(network, config)
         optimiser = torch.optim.AdamW(
-            network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+            groups, lr=config.learning_rate, weight_decay=config.weight_decay
         )
         self.state = TrainingState(
             network=network,
@@ -81,7 +87,8 @@ class Run:
             samples = _drawn(ClickSamples(source, config, phase), state.n_drawn, n_workers)
             while state.n_seen < config.n_samples and config.phase_at(state.n_seen) == index:
                 started = time.monotonic()
-                graded = self._step(rounds, samples, freezes_norms=phase.freezes_norms)
+                with self._threads.step() if self._threads else nullcontext():
+                    graded = self._step(rounds, samples, freezes_norms=phase.freezes_norms)
                 iou = float(sample_ious(graded.logits.detach() > 0, graded.truth).mean())
                 seconds = time.monotonic() - started
                 loss, iou, seconds = ranks.mean([float(graded.loss.detach()), iou, seconds])
@@ -113,7 +120,7 @@ class Run:
     def _step(
         self,
         rounds: Rounds,
-        samples: Iterator[tuple[Tensor, Tensor, Tensor]],
+        samples: Iterator[Sample],
         *,
         freezes_norms: bool,
     ) -> Graded:
@@ -121,14 +128,13 @@ class Run:
         seed = config.seed * 1_000_003 + state.n_seen + ranks.rank()
         generator = torch.Generator().manual_seed(seed)
         for group in state.optimiser.param_groups:
-            group["lr"] = learning_rate(config, state.n_seen)
+            group["lr"] = learning_rate(config, state.n_seen) * group["rate"]
         state.network.train()
         if freezes_norms:
             _freeze_norms(state.network)
 
-        def draw(n: int) -> tuple[Tensor, Tensor, Tensor]:
-            pixels, truth, prior = default_collate(list(islice(samples, n)))
-            return pixels, truth, prior
+        def draw(n: int) -> Sample:
+            return Sample(*default_collate(list(islice(samples, n))))
 
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._is_fast_in_bfloat16):
             graded = rounds.graded(state.network, draw, generator)
@@ -148,6 +154,19 @@ class Run:
         state.n_drawn += graded.n_new
         state.rounds = rounds.state_dict()
         return graded
+
+
+def _parameter_groups(network: ClickNetwork, config: TrainingConfig) -> list[dict[str, Any]]:
+    """All parameters, or those of a pretrained encoder that learns slower apart from the others."""
+    encoder: list[nn.Parameter] = []
+    if config.encoder_rate < 1 and isinstance(network, MfpNetwork):
+        encoder = network.encoder_parameters()
+    slow = {id(parameter) for parameter in encoder}
+    others = [parameter for parameter in network.parameters() if id(parameter) not in slow]
+    groups: list[dict[str, Any]] = [{"params": others, "rate": 1.0}]
+    if encoder:
+        groups.append({"params": encoder, "rate": config.encoder_rate, "weight_decay": 0.0})
+    return groups
 
 
 def learning_rate(config: TrainingConfig, n_seen: int) -> float:
@@ -190,9 +209,7 @@ def _moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Te
     return average
 
 
-def _drawn(
-    samples: ClickSamples, n_drawn: int, n_workers: int
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+def _drawn(samples: ClickSamples, n_drawn: int, n_workers: int) -> Iterator[Sample]:
     loader = DataLoader(
         samples,
         batch_size=None,

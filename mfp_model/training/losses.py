@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from mfp_model.click_simulation import depths
+from mfp_model.network import Outputs
 from mfp_model.training.config import TrainingConfig
 
 _ALPHA = 0.5
@@ -19,18 +18,24 @@ _EDGE_PX = 3.0  # how far from the edge the boundary weight has fallen to 0.6 of
 
 
 def total_loss(
-    logits: Tensor, auxiliary: Sequence[Tensor], truth: Tensor, config: TrainingConfig
+    outputs: Outputs,
+    truth: Tensor,
+    clicks: Tensor,
+    config: TrainingConfig,
+    n_outside_px: Tensor | None = None,
 ) -> Tensor:
-    """Return the run's loss of the logits, plus what the auxiliary heads owe.
+    """Return the run's loss of a pass, a scalar.
 
     Args:
-        logits: `[B, H, W]`.
-        auxiliary: Logits `[B, H, W]` of heads that only training uses.
+        outputs: The network's.
         truth: `[B, H, W]`, 1 object, 0 background, -1 ignored.
-        config: Names the loss and the boundary's weight.
+        clicks: Click tensor `[B, N, 3]`.
+        config: Names the losses and their weights.
+        n_outside_px: Pixels of the objects outside the crops, `[B]`; none by default.
 
     Source: RITM as used by MFP: 0.4 times the binary cross-entropy of the auxiliary logits.
     """
+    logits = outputs.logits
     emphasis = torch.ones_like(logits)
     if config.boundary_weight:
         emphasis = emphasis + config.boundary_weight * nearness_to_edge(truth)
@@ -41,10 +46,49 @@ def total_loss(
         if config.loss == "bce_dice":
             loss = loss + dice_loss(logits, truth)
     target, valid = (truth > 0).float(), (truth >= 0).float()
-    for other in auxiliary:
+    for other in outputs.auxiliary:
         owed = F.binary_cross_entropy_with_logits(other, target, weight=valid)
         loss = loss + _AUXILIARY_WEIGHT * owed
+    if config.click_weight:
+        loss = loss + config.click_weight * click_loss(logits, clicks)
+    if config.iou_weight and outputs.iou_logits is not None:
+        ious = sample_ious(logits.detach() > 0, truth, n_outside_px)
+        error = (outputs.iou_logits.float().sigmoid() - ious) ** 2
+        loss = loss + config.iou_weight * error.mean()
     return loss
+
+
+def click_loss(logits: Tensor, clicks: Tensor) -> Tensor:
+    """Return the cross-entropy at the clicked pixels, a scalar: a click does what it says.
+
+    Args:
+        logits: `[B, H, W]`.
+        clicks: Click tensor `[B, N, 3]`.
+    """
+    height, width = logits.shape[1:]
+    columns = clicks[..., 0].long().clamp(0, width - 1)
+    rows = clicks[..., 1].long().clamp(0, height - 1)
+    sign = clicks[..., 2]
+    at_click = logits.flatten(1).gather(1, rows * width + columns).float()
+    is_click = (sign != 0).float()
+    entropy = F.softplus(-at_click * sign) * is_click
+    return entropy.sum() / is_click.sum().clamp_min(1)
+
+
+def sample_ious(masks: Tensor, truth: Tensor, n_outside_px: Tensor | None = None) -> Tensor:
+    """Return each sample's IoU, float `[B]`.
+
+    Args:
+        masks: bool `[B, H, W]`.
+        truth: int8 `[B, H, W]`; -1 does not count.
+        n_outside_px: Pixels of the objects that no mask can reach, `[B]`; none by default.
+    """
+    valid, wanted = truth >= 0, truth > 0
+    intersection = (masks & wanted).sum(dim=(1, 2))
+    union = ((masks | wanted) & valid).sum(dim=(1, 2)).float()
+    if n_outside_px is not None:
+        union = union + n_outside_px
+    return intersection / union.clamp_min(1)
 
 
 def normalised_focal_loss(logits: Tensor, truth: Tensor, emphasis: Tensor | None = None) -> Tensor:

@@ -43,19 +43,28 @@ class Preset:
 
 
 PRESETS: dict[str, Preset] = {
-    "compact": Preset(
-        backbone="compact",
+    "lite2": Preset(
+        backbone="lite2",
         fields={
             "phases": (
-                Phase(height=128, width=128, batch=32, share=0.40),
+                Phase(height=128, width=128, batch=32, share=0.35),
                 Phase(height=192, width=192, batch=24, share=0.40),
-                Phase(height=256, width=256, batch=16, share=0.20),
+                Phase(height=256, width=256, batch=16, share=0.25),
             ),
-            "n_samples": 280_000,
+            "cycle_samples": 20_000,
+            "n_samples": 2_000_000,
             "max_rounds": 10,
-            "round_decay": 0.4,  # few rounds an image, so that more images are seen
-            "paste_probability": 0.20,
-            "prior_probability": 0.05,
+            "round_decay": 0.5,  # few rounds an image, so that more images are seen
+            "click_weight": 0.1,
+            "iou_weight": 0.1,
+            "learning_rate": 1e-3,
+            "encoder_rate": 0.1,
+            "average_decay": 0.999,
+            "paste_probability": 0.15,
+            "prior_probability": 0.08,
+            "box_probability": 0.08,
+            "min_object_px": 50,
+            "size_power": 0.25,
         },
     ),
     "resnet34": Preset(

@@ -17,10 +17,14 @@ from mfp_model.modulation import modulate
 from mfp_model.network import ClickNetwork, run_round
 from mfp_model.training.config import Phase, TrainingConfig
 from mfp_model.training.losses import total_loss
+from mfp_model.training.samples import Sample
 
-Draw = Callable[[int], tuple[Tensor, Tensor, Tensor]]
+Draw = Callable[[int], Sample]
 
-_CENTRAL_DEPTH = 0.8  # "near the centre", as a share of the greatest depth
+# How deep clicks lie, as shares of the greatest depth, and how often: first ones near the centre,
+# deep inside or anywhere; later ones deep in the error or anywhere in it.
+_FIRST_DEPTHS = ((0.45, 0.8), (0.35, DEEP_SHARE), (0.2, 0.02))
+_LATER_DEPTHS = ((0.75, DEEP_SHARE), (0.25, 0.05))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -49,9 +53,20 @@ def draw_n_rounds(config: TrainingConfig, generator: torch.Generator) -> int:
 
 
 def first_depths(n: int, generator: torch.Generator) -> Tensor:
-    """Return how deep first clicks must lie: half of them near the centre, float `[n]`."""
-    is_central = torch.rand(n, generator=generator) < 0.5
-    return torch.where(is_central, _CENTRAL_DEPTH, DEEP_SHARE)
+    """Return how deep first clicks must lie, as shares of the greatest depth, float `[n]`."""
+    return _drawn_depths(_FIRST_DEPTHS, n, generator)
+
+
+def later_depths(n: int, generator: torch.Generator) -> Tensor:
+    """Return how deep in the error later clicks must lie, float `[n]`."""
+    return _drawn_depths(_LATER_DEPTHS, n, generator)
+
+
+def _drawn_depths(
+    depths: tuple[tuple[float, float], ...], n: int, generator: torch.Generator
+) -> Tensor:
+    odds, shares = torch.tensor(depths).unbind(dim=1)
+    return shares[torch.multinomial(odds, n, replacement=True, generator=generator)]
 
 
 class StatelessRounds:
@@ -83,7 +98,7 @@ class RecursiveRounds(StatelessRounds):
         Where the last round is also the first, both of its passes give loss, and the gradient
         of the second flows through the first; arguments as in `StreamedRounds.graded`.
         """
-        pixels, truth, prior = (part.to(self._device) for part in draw(self._batch))
+        pixels, truth, prior, *_ = (part.to(self._device) for part in draw(self._batch))
         image = pixels.float().div(255).contiguous(memory_format=torch.channels_last)
         previous = prior.float()
         clicks = torch.zeros(len(truth), self._config.max_rounds, 3, device=self._device)
@@ -91,7 +106,7 @@ class RecursiveRounds(StatelessRounds):
         network.eval()
         n_rounds = draw_n_rounds(self._config, generator)
         for index in range(n_rounds):
-            share = None if index else first_depths(len(truth), generator)
+            share = (later_depths if index else first_depths)(len(truth), generator)
             found = random_next_clicks(truth, previous > 0.5, generator, deep_share=share)
             clicks = append_clicks(clicks, found)
             if index < n_rounds - 1:
@@ -109,12 +124,12 @@ class RecursiveRounds(StatelessRounds):
         is_first = (previous == 0).flatten(1).all(dim=1)
         if bool(is_first.any()):
             zeros = torch.zeros_like(click_maps)
-            logits, *auxiliary = network.all_logits(image, zeros, click_maps)
+            outputs = network.outputs(image, zeros, click_maps)
             valid = torch.where(is_first[:, None, None], truth, -1)
-            loss = loss + total_loss(logits, auxiliary, valid, self._config)
-            previous = torch.where(is_first[:, None, None], logits.sigmoid(), previous)
+            loss = loss + total_loss(outputs, valid, clicks, self._config)
+            previous = torch.where(is_first[:, None, None], outputs.logits.sigmoid(), previous)
         modulated = modulate(previous.detach(), clicks, network.config.modulation, image=image)
         maps = torch.stack([previous, modulated], dim=1)
-        logits, *auxiliary = network.all_logits(image, maps, click_maps)
-        loss = loss + total_loss(logits, auxiliary, truth, self._config)
-        return Graded(loss=loss, image=image, logits=logits, truth=truth, n_new=len(truth))
+        outputs = network.outputs(image, maps, click_maps)
+        loss = loss + total_loss(outputs, truth, clicks, self._config)
+        return Graded(loss=loss, image=image, logits=outputs.logits, truth=truth, n_new=len(truth))

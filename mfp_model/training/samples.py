@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -12,15 +13,32 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms.v2 import functional
 
-from mfp_model.priors import damaged
+from mfp_model.priors import damaged, jittered_box
 from mfp_model.training.config import Phase, TrainingConfig
 from mfp_model.training.datasets import TrainingImage, read_dataset
+from mfp_model.training.views import random_place, random_view
 
-_MIN_OBJECT_SHARE = 0.004  # of the crop; smaller targets are drawn again
+_MIN_OBJECT_SHARE = 0.0015  # of the crop; smaller targets are drawn again
 _TRIES = 8
 _IGNORED, _BACKGROUND, _OBJECT = 0, 1, 2  # in targets; the truth has one less
 
-Sample = tuple[Tensor, Tensor, Tensor]
+
+class Sample(NamedTuple):
+    """One sample, or a batch of them with an axis more in front.
+
+    Attributes:
+        pixels: RGB uint8 `[3, H, W]`.
+        truth: int8 `[H, W]`, 1 object, 0 background, -1 ignored.
+        prior: uint8 `[H, W]`, what the rounds start from: nothing, a damaged mask or a box.
+        is_box: Whether it is a box, to which the first answer comes without a click; bool `[]`.
+        n_outside_px: Pixels of the object that lie outside the crop, float32 `[]`.
+    """
+
+    pixels: Tensor
+    truth: Tensor
+    prior: Tensor
+    is_box: Tensor
+    n_outside_px: Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -47,11 +65,7 @@ class SampleSource:
 
 
 class ClickSamples(Dataset[Sample]):
-    """Sample i: pixels uint8 `[3, H, W]`, truth int8 `[H, W]`, prior mask uint8 `[H, W]`.
-
-    The prior mask is all zero for a sample that starts from nothing. Sample i depends on the
-    seed and i alone, so a run can be resumed anywhere.
-    """
+    """Sample i depends on the seed and i alone, so a run can be resumed anywhere."""
 
     def __init__(self, source: SampleSource, config: TrainingConfig, phase: Phase) -> None:
         self._source = source
@@ -61,34 +75,48 @@ class ClickSamples(Dataset[Sample]):
     def __getitem__(self, index: int) -> Sample:
         generator = np.random.default_rng([self._config.seed, index])
         for _ in range(_TRIES):
-            pixels, truth = self._draw(generator)
+            pixels, truth, n_outside_px = self._draw(generator)
             if (truth > 0).mean() >= _MIN_OBJECT_SHARE:
                 break
-        prior = np.zeros(truth.shape, dtype=np.uint8)
-        if generator.random() < self._config.prior_probability:
-            prior = damaged((truth > 0).astype(np.uint8), generator)
+        mask = (truth > 0).astype(np.uint8)
+        prior, is_box = np.zeros_like(mask), False
+        start = generator.random()
+        if start < self._config.prior_probability:
+            prior = damaged(mask, generator)
+        elif start < self._config.prior_probability + self._config.box_probability:
+            prior, is_box = jittered_box(mask, generator), True
         channels = torch.from_numpy(pixels).permute(2, 0, 1)
-        recoloured = _recoloured(channels, generator).contiguous()
-        return recoloured, torch.from_numpy(truth), torch.from_numpy(prior)
+        return Sample(
+            pixels=_recoloured(channels, generator).contiguous(),
+            truth=torch.from_numpy(truth),
+            prior=torch.from_numpy(prior),
+            is_box=torch.tensor(is_box),
+            n_outside_px=torch.tensor(n_outside_px, dtype=torch.float32),
+        )
 
-    def _draw(self, generator: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.int8]]:
+    def _draw(
+        self, generator: np.random.Generator
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int8], float]:
+        """A crop, its truth, and how many pixels of the object lie outside of it."""
         pixels, target = self._object(generator)
         height, width = self._phase.height, self._phase.width
-        view = _random_view(target == _OBJECT, height, width, generator)
+        view = random_view(target == _OBJECT, height, width, generator)
         border = cv2.BORDER_REFLECT_101 if generator.random() < 0.5 else cv2.BORDER_CONSTANT
         crop, truth = self._warped(pixels, target, view, border)
+        n_outside_px = _n_outside(target, view, truth)
         if generator.random() < self._config.paste_probability:
             other_pixels, other = self._object(generator)
-            place = _random_place(other == _OBJECT, height, width, generator)
+            place = random_place(other == _OBJECT, height, width, generator)
             pasted, covered = self._warped(other_pixels, other, place, cv2.BORDER_CONSTANT)
             is_covered = covered == _OBJECT
             opacity = cv2.GaussianBlur(is_covered.astype(np.float32), (3, 3), 0)[..., None]
             crop = (crop * (1 - opacity) + pasted * opacity).astype(np.uint8)
             if generator.random() < 0.5:
                 truth = np.where(is_covered, _OBJECT, _BACKGROUND).astype(np.uint8)
+                n_outside_px = _n_outside(other, place, covered)
             else:
                 truth[is_covered] = _BACKGROUND
-        return crop, truth.astype(np.int8) - _BACKGROUND
+        return crop, truth.astype(np.int8) - _BACKGROUND, n_outside_px
 
     def _warped(
         self,
@@ -127,48 +155,12 @@ class ClickSamples(Dataset[Sample]):
         return np.where(np.any(masks, axis=0), _OBJECT, around).astype(np.uint8)
 
 
-def _random_view(
-    target: NDArray[np.bool_], rows: int, columns: int, generator: np.random.Generator
-) -> NDArray[np.float64]:
-    """A 2x3 matrix from image to crop: around the object, or of much of the image."""
-    height, width = target.shape
-    ys, xs = np.flatnonzero(target.any(axis=1)), np.flatnonzero(target.any(axis=0))
-    if ys.size == 0:
-        ys, xs = np.arange(height), np.arange(width)
-    box = np.array([xs[0], ys[0], xs[-1] + 1, ys[-1] + 1], dtype=np.float64)
-    centre = (box[:2] + box[2:]) / 2
-    extent = np.maximum(box[2:] - box[:2], 8.0)
-    if generator.random() < 0.55:  # as the zoom-in shows it
-        extent = extent * generator.uniform(1.0, 2.0, size=2)
-        centre = centre + generator.uniform(-0.2, 0.2, size=2) * extent
-    else:  # as the first look at the whole image shows it
-        extent = np.array([width, height]) * generator.uniform(0.5, 1.1)
-        free = np.maximum(np.array([width, height]) - extent, 0)
-        start = np.clip(centre - extent * generator.random(2), 0, free)
-        centre = start + extent / 2
-    extent = extent * np.exp(generator.uniform(-0.2, 0.2) * np.array([1, -1]))
-    angle = generator.normal(0, 0.12)
-    if generator.random() < 0.08:
-        angle += np.pi / 2 * generator.integers(1, 4)
-    size = np.array([columns, rows])
-    scale = size / extent * np.array([1 if generator.random() < 0.5 else -1, 1])
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    linear = np.diag(scale) @ turn
-    return np.hstack([linear, (size / 2 - linear @ centre)[:, None]])
-
-
-def _random_place(
-    target: NDArray[np.bool_], rows: int, columns: int, generator: np.random.Generator
-) -> NDArray[np.float64]:
-    """A 2x3 matrix that puts an object somewhere, at 0.2 to 0.7 of the crop's size."""
-    ys, xs = np.flatnonzero(target.any(axis=1)), np.flatnonzero(target.any(axis=0))
-    low, high = np.array([xs[0], ys[0]]), np.array([xs[-1], ys[-1]])
-    size = np.array([columns, rows])
-    scale = float((generator.uniform(0.2, 0.7) * size / (high - low + 1)).min())
-    flip = np.array([1 if generator.random() < 0.5 else -1, 1])
-    linear = np.diag(scale * flip)
-    offset = generator.uniform(0.1, 0.9, size=2) * size - linear @ ((low + high) / 2)
-    return np.hstack([linear, offset[:, None]])
+def _n_outside(
+    target: NDArray[np.uint8], matrix: NDArray[np.float64], truth: NDArray[np.uint8]
+) -> float:
+    """Pixels of the object, as large as the crop shows them, that are not in it."""
+    n_object_px = np.count_nonzero(target == _OBJECT) * abs(np.linalg.det(matrix[:, :2]))
+    return max(0.0, float(n_object_px - np.count_nonzero(truth == _OBJECT)))
 
 
 def _recoloured(pixels: Tensor, generator: np.random.Generator) -> Tensor:

@@ -18,7 +18,8 @@ from mfp_model.modulation import modulate
 from mfp_model.network import ClickNetwork
 from mfp_model.training.config import Phase, TrainingConfig
 from mfp_model.training.losses import total_loss
-from mfp_model.training.rounds import Draw, Graded, first_depths
+from mfp_model.training.rounds import Draw, Graded, first_depths, later_depths
+from mfp_model.training.samples import Sample
 
 
 class StreamedRounds:
@@ -33,6 +34,7 @@ class StreamedRounds:
         self._clicks = torch.zeros(batch, config.max_rounds, 3)
         self._is_free = torch.ones(batch, dtype=torch.bool)
         self._is_first_pass = torch.zeros(batch, dtype=torch.bool)
+        self._n_outside_px = torch.zeros(batch)
 
     def to(self, device: torch.device) -> None:
         """Move everything to the device."""
@@ -53,8 +55,7 @@ class StreamedRounds:
 
         Args:
             network: In training mode.
-            draw: Gives n new samples: pixels uint8 `[n, 3, H, W]`, truth int8 `[n, H, W]`,
-                prior masks uint8 `[n, H, W]`, all zero for none.
+            draw: Gives n new samples.
             generator: Where the randomness comes from, on the CPU.
         """
         n_new = self._take_in(draw, generator)
@@ -67,9 +68,9 @@ class StreamedRounds:
             modulated = torch.where(self._is_first_pass[:, None, None], 0.0, modulated)
         click_maps = draw_click_maps(self._clicks, height=image.shape[2], width=image.shape[3])
         maps = torch.stack([self._previous, modulated], dim=1)
-        logits, *auxiliary = network.all_logits(image, maps, click_maps)
-        loss = total_loss(logits, auxiliary, self._truth, self._config)
-        truth = self._truth.clone()
+        outputs = network.outputs(image, maps, click_maps)
+        loss = total_loss(outputs, self._truth, self._clicks, self._config, self._n_outside_px)
+        truth, logits = self._truth.clone(), outputs.logits
         self._move_on(logits.detach().float().sigmoid(), generator)
         return Graded(loss=loss, image=image, logits=logits, truth=truth, n_new=n_new)
 
@@ -77,20 +78,23 @@ class StreamedRounds:
         free = self._is_free.nonzero()[:, 0]
         n_new = len(free)
         if n_new:
-            pixels, truth, prior = (part.to(self._image.device) for part in draw(n_new))
+            new = Sample(*(part.to(self._image.device) for part in draw(n_new)))
             share = first_depths(n_new, generator)
-            first = random_next_clicks(truth, prior > 0, generator, deep_share=share)
-            self._image[free], self._truth[free] = pixels, truth
-            self._previous[free] = prior.float()
+            first = random_next_clicks(new.truth, new.prior > 0, generator, deep_share=share)
+            first[:, 2] *= ~new.is_box
+            self._image[free], self._truth[free] = new.pixels, new.truth
+            self._previous[free] = new.prior.float()
             self._clicks[free] = 0
             self._clicks[free, 0] = first
-            self._is_first_pass[free] = (prior == 0).all(dim=2).all(dim=1)
+            self._is_first_pass[free] = (new.prior == 0).all(dim=2).all(dim=1)
+            self._n_outside_px[free] = new.n_outside_px
         return n_new
 
     def _move_on(self, answers: Tensor, generator: torch.Generator) -> None:
         """Keep the answers; a sample ends by chance, without an error left, or out of slots."""
         self._previous.copy_(answers)
-        found = random_next_clicks(self._truth, answers > 0.5, generator)
+        share = later_depths(len(answers), generator)
+        found = random_next_clicks(self._truth, answers > 0.5, generator, deep_share=share)
         n_clicks = (self._clicks[..., 2] != 0).sum(dim=1)
         goes_on = torch.rand(len(found), generator=generator) < self._config.round_decay
         goes_on = goes_on.to(found.device) & (found[:, 2] != 0) & (n_clicks < self._clicks.shape[1])

@@ -20,6 +20,7 @@ from mfp_model.training.loop import Run
 from mfp_model.training.provenance import origin
 from mfp_model.training.samples import ClickSamples, SampleSource
 from mfp_model.training.state import load_state, save_state
+from mfp_model.training.threads import ThreadChoice
 from mfp_model.training.validation import Validation, validate
 
 Report = Callable[[Mapping[str, float]], None]
@@ -75,6 +76,7 @@ class TrainingJob:
         save_every_s: Seconds between two saves of the state.
         n_workers: Processes that prepare samples, for each rank.
         device: Where to train; None for CUDA where there is one, else the CPU.
+        chooses_threads: Compute with as many threads as is fastest at the time, on a CPU.
     """
 
     config: TrainingConfig
@@ -89,6 +91,7 @@ class TrainingJob:
     save_every_s: float = 120.0
     n_workers: int = 1
     device: str | None = None
+    chooses_threads: bool = False
 
     @property
     def files(self) -> TrainingFiles:
@@ -115,7 +118,8 @@ def train(
     """
     source = SampleSource.read(job.config)
     device = torch.device(job.device) if job.device else None
-    run = Run(job.config, job.network_config, start=job.start, device=device)
+    threads = ThreadChoice() if job.chooses_threads else None
+    run = Run(job.config, job.network_config, start=job.start, device=device, threads=threads)
     load_state(run.state, job.files.state)
     if _is_out_of_patience(job, run):
         return
@@ -158,6 +162,7 @@ def _held_out(job: TrainingJob) -> ClickSamples | None:
         merge_probability=0.0,
         paste_probability=0.0,
         prior_probability=0.0,
+        box_probability=0.0,
         seed=_VALIDATION_SEED,
     )
     return ClickSamples(SampleSource.read(plain), plain, Phase(height=size, width=size, batch=2))

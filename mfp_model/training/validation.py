@@ -15,6 +15,7 @@ from torch.utils.data import default_collate
 from mfp_model.click_map import append_clicks
 from mfp_model.click_simulation import deepest_next_clicks
 from mfp_model.network import ClickNetwork, run_round
+from mfp_model.training.losses import sample_ious
 from mfp_model.training.samples import ClickSamples
 
 _N_CLICKS = 5
@@ -54,7 +55,7 @@ def validate(network: ClickNetwork, samples: ClickSamples, n: int) -> Validation
     rows: list[NDArray[np.uint8]] = []
     for start in range(0, n, _BATCH):
         batch = default_collate([samples[index] for index in range(start, min(n, start + _BATCH))])
-        pixels, truth = (part.to(device) for part in batch[:2])
+        pixels, truth = batch.pixels.to(device), batch.truth.to(device)
         image = pixels.float().div(255).contiguous(memory_format=torch.channels_last)
         rounds = list(_rounds(network, image, truth))
         by_click = [sample_ious(probability > 0.5, truth) for _, probability in rounds]
@@ -65,13 +66,6 @@ def validate(network: ClickNetwork, samples: ClickSamples, n: int) -> Validation
     weights = [min(_BATCH, n - start) for start in range(0, n, _BATCH)]
     miou_at = np.average(np.array(ious), axis=0, weights=weights)
     return Validation(miou_at=tuple(float(value) for value in miou_at), sheet=np.vstack(rows))
-
-
-def sample_ious(masks: Tensor, truth: Tensor) -> Tensor:
-    """Return each sample's IoU, float `[B]`; truth int8 `[B, H, W]`, -1 does not count."""
-    valid, wanted = truth >= 0, truth > 0
-    intersection = (masks & wanted).sum(dim=(1, 2))
-    return intersection / ((masks | wanted) & valid).sum(dim=(1, 2)).clamp_min(1)
 
 
 @torch.no_grad()
