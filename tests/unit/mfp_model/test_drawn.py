@@ -9,11 +9,12 @@ from torch import Tensor
 
 from mfp_model.checkpoint import build_network, load_checkpoint
 from mfp_model.errors import ConfigError
-from mfp_model.network import UNET, NetworkConfig
+from mfp_model.network import UNET, NetworkConfig, Outputs
 from mfp_model.training.adversary import Adversary
 from mfp_model.training.config import STRATEGIES, Phase, TrainingConfig
 from mfp_model.training.drawn import DrawnRounds, drawn_clicks
 from mfp_model.training.losses import cross_entropy, dice_loss, nearness_to_edge, total_loss
+from mfp_model.training.samples import Sample
 from mfp_model.training.train import TrainingJob, train
 from tests.unit.mfp_model.coco_folder import make_coco_folder
 
@@ -85,8 +86,11 @@ def test_the_edge_counts_more_on_both_of_its_sides() -> None:
     config = replace(_CONFIG, loss="bce_dice", boundary_weight=2.0)
     logits = torch.zeros(1, 40, 50)
     logits[:, 9] = 4.0  # wrong right outside the edge
-    weighted = total_loss(logits, [], _truth()[:1], config)
-    assert weighted > total_loss(logits, [], _truth()[:1], replace(config, boundary_weight=0.0))
+    weighted, plain = (
+        total_loss(Outputs(logits=logits), _truth()[:1], torch.zeros(1, 1, 3), c)
+        for c in (config, replace(config, boundary_weight=0.0))
+    )
+    assert weighted > plain
 
 
 def test_the_discriminator_learns_to_tell_and_its_penalty_moves_the_masks() -> None:
@@ -107,11 +111,12 @@ def test_the_discriminator_learns_to_tell_and_its_penalty_moves_the_masks() -> N
 
 
 def test_a_step_grades_every_sample_of_a_batch() -> None:
-    def draw(n: int) -> tuple[Tensor, Tensor, Tensor]:
+    def draw(n: int) -> Sample:
         pixels = torch.zeros(n, 3, 32, 32, dtype=torch.uint8)
         truth = torch.zeros(n, 32, 32, dtype=torch.int8)
         truth[:, 8:20, 8:20] = 1
-        return pixels, truth, torch.zeros(n, 32, 32, dtype=torch.uint8)
+        prior = torch.zeros(n, 32, 32, dtype=torch.uint8)
+        return Sample(pixels, truth, prior, torch.zeros(n, dtype=torch.bool), torch.zeros(n))
 
     network = build_network(NetworkConfig(backbone=UNET, input_size=32)).train()
     rounds = DrawnRounds(_CONFIG, phase=_PHASE, batch=2)

@@ -15,18 +15,21 @@ import torch
 
 from mfp_model.checkpoint import load_checkpoint
 from mfp_model.errors import CheckpointError, ConfigError
-from mfp_model.network import NetworkConfig
+from mfp_model.network import NetworkConfig, Outputs
+from mfp_model.training import threads
 from mfp_model.training.config import Phase, TrainingConfig
 from mfp_model.training.loop import Run, learning_rate
-from mfp_model.training.losses import normalised_focal_loss, total_loss
+from mfp_model.training.losses import normalised_focal_loss, sample_ious, total_loss
 from mfp_model.training.presets import PRESETS
 from mfp_model.training.rounds import RecursiveRounds, draw_n_rounds
-from mfp_model.training.samples import SampleSource
+from mfp_model.training.samples import Sample, SampleSource
 from mfp_model.training.stream import StreamedRounds
+from mfp_model.training.threads import ThreadChoice
 from mfp_model.training.train import TrainingJob, train
 from tests.unit.mfp_model.coco_folder import make_coco_folder
 
 _NETWORK = NetworkConfig(input_size=64)
+_NO_CLICKS = torch.zeros(1, 1, 3)
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +82,79 @@ def test_the_loss_ignores_what_is_not_valid_and_normalises_per_sample() -> None:
 def test_auxiliary_logits_add_to_the_loss() -> None:
     logits, truth = torch.zeros(1, 2, 2), torch.ones(1, 2, 2)
     config = _config(Path("unread"))
-    without, with_it = (total_loss(logits, others, truth, config) for others in ([], [logits]))
+    without, with_it = (
+        total_loss(Outputs(logits=logits, auxiliary=others), truth, _NO_CLICKS, config)
+        for others in ((), (logits,))
+    )
     assert (with_it - without).item() == pytest.approx(0.4 * np.log(2), rel=1e-5)
+
+
+def test_a_click_that_is_not_obeyed_adds_to_the_loss() -> None:
+    truth = torch.zeros(1, 8, 8, dtype=torch.int8)
+    truth[:, 2:5, 2:5] = 1
+    clicks = torch.tensor([[[3.5, 3.5, 1.0], [7.5, 7.5, -1.0], [0.0, 0.0, 0.0]]])
+    config = _config(Path("unread"), click_weight=1.0)
+    plain = _config(Path("unread"))
+    for value, expected in ((-4.0, 4.0), (4.0, 0.0)):
+        logits = torch.full((1, 8, 8), -4.0)
+        logits[:, 3, 3] = value
+        outputs = Outputs(logits=logits)
+        losses = [total_loss(outputs, truth, clicks, c).item() for c in (config, plain)]
+        assert losses[0] - losses[1] == pytest.approx(expected / 2, abs=0.05)
+
+
+def test_the_estimated_iou_counts_what_lies_outside_the_crop() -> None:
+    truth = torch.ones(1, 4, 4, dtype=torch.int8)
+    logits = torch.full((1, 4, 4), 9.0)
+    assert sample_ious(logits > 0, truth).item() == 1
+    assert sample_ious(logits > 0, truth, torch.tensor([16.0])).item() == 0.5
+    config = _config(Path("unread"), iou_weight=1.0)
+    sure, unsure = (
+        total_loss(
+            Outputs(logits=logits, iou_logits=torch.tensor([estimate])),
+            truth,
+            _NO_CLICKS,
+            config,
+            torch.tensor([16.0]),
+        )
+        for estimate in (9.0, 0.0)
+    )
+    assert (sure - unsure).item() == pytest.approx(0.25, abs=0.01)
+
+
+def test_phases_come_again_in_every_cycle(folder: Path) -> None:
+    config = _config(folder, n_samples=1000, cycle_samples=10)
+    assert [config.phase_at(n) for n in (0, 4, 5, 9, 10, 14, 15, 999)] == [0, 0, 1, 1, 0, 0, 1, 1]
+
+
+def test_a_pretrained_encoder_learns_slower_and_does_not_decay(folder: Path) -> None:
+    config = _config(folder, encoder_rate=0.1, n_samples=2)
+    run = Run(config, NetworkConfig(backbone="lite2", input_size=64))
+    fast, slow = run.state.optimiser.param_groups
+    assert len(slow["params"]) == len(run.state.network.encoder_parameters())  # type: ignore[operator]
+    assert slow["weight_decay"] == 0
+    list(run.steps(SampleSource.read(config), n_workers=0))
+    assert slow["lr"] == pytest.approx(0.1 * fast["lr"])
+    n_parameters = len(list(run.state.network.parameters()))
+    assert len(fast["params"]) + len(slow["params"]) == n_parameters
+
+
+def test_the_number_of_threads_is_the_fastest(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = {1: 1.0, 2: 3.0}
+    clock = {"now": 0.0}
+    monkeypatch.setattr(threads, "monotonic", lambda: clock["now"])
+    monkeypatch.setattr(torch, "set_num_threads", lambda n: None)
+    choice = ThreadChoice((1, 2))
+    used = []
+    for index in range(200):
+        if index == 99:
+            seconds = {1: 3.0, 2: 1.0}
+        with choice.step() as n_threads:
+            clock["now"] += seconds[n_threads]
+        used.append(n_threads)
+    assert used[:5] == [1, 1, 1, 2, 1]  # one clearly slower step is enough
+    assert used[5:99] == [1] * 94
+    assert used[106:] == [2] * 94
 
 
 def test_training_writes_a_checkpoint_that_records_where_it_comes_from(
@@ -105,7 +179,8 @@ def test_training_writes_a_checkpoint_that_records_where_it_comes_from(
 def test_a_run_cut_in_two_ends_where_an_uncut_one_does(
     scheme: str, folder: Path, tmp_path: Path
 ) -> None:
-    config = _config(folder, scheme=scheme, prior_probability=0.3, paste_probability=0.3)
+    chances = {"prior_probability": 0.3, "box_probability": 0.3, "paste_probability": 0.3}
+    config = _config(folder, scheme=scheme, **chances)
     _train(config, tmp_path / "whole")
     cut = tmp_path / "cut"
     first = iter([False, False, True])
@@ -166,13 +241,15 @@ def test_a_run_starts_from_a_checkpoint(folder: Path, tmp_path: Path) -> None:
     )
 
 
-def _fixed(n: int, *, prior: bool = False) -> Callable[[int], tuple[torch.Tensor, ...]]:
+def _fixed(n: int, *, prior: bool = False, box: bool = False) -> Callable[[int], Sample]:
     truth = torch.zeros(n, 64, 64, dtype=torch.int8)
     truth[:, 16:48, 16:48] = 1
     pixels = truth[:, None].repeat(1, 3, 1, 1).mul(200).to(torch.uint8)
     priors = (truth if prior else torch.zeros_like(truth)).to(torch.uint8)
     priors[:, :, 30:] = 0
-    return lambda count: (pixels[:count], truth[:count], priors[:count])
+    is_box = torch.full((n,), box)
+    samples = Sample(pixels, truth, priors, is_box, torch.zeros(n))
+    return lambda count: Sample(*(part[:count] for part in samples))
 
 
 def test_streamed_samples_go_from_first_pass_to_modulated_pass_to_more_clicks(
@@ -204,6 +281,17 @@ def test_a_sample_with_a_prior_mask_begins_with_a_modulated_pass(folder: Path) -
     assert int((clicks[0, :, 2] != 0).sum()) == 2  # one answered, the next one placed
     assert clicks[0, 0, 2] == 1
     assert clicks[0, 0, 0] >= 30  # where the prior lacks something
+
+
+def test_a_sample_with_a_box_is_answered_before_the_first_click(folder: Path) -> None:
+    config = _config(folder, round_decay=1.0)
+    rounds = StreamedRounds(config, phase=Phase(height=64, width=64, batch=2), batch=2)
+    network = Run(config, _NETWORK).state.network.eval()
+    n_clicks = []
+    for _ in range(2):
+        rounds.graded(network, _fixed(2, prior=True, box=True), torch.Generator().manual_seed(0))
+        n_clicks.append(int((rounds.state_dict()["_clicks"][0, :, 2] != 0).sum()))
+    assert n_clicks == [1, 2]
 
 
 def test_the_gradient_of_a_first_round_flows_through_both_passes(folder: Path) -> None:

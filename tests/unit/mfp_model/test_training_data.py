@@ -101,13 +101,38 @@ def test_samples_have_pixels_truth_and_now_and_then_a_prior(folder: Path) -> Non
     samples = _samples(folder, paste_probability=0.5, prior_probability=0.5)
     n_priors = 0
     for index in range(30):
-        pixels, truth, prior = (part.numpy() for part in samples[index])
+        pixels, truth, prior, *_ = (part.numpy() for part in samples[index])
         assert pixels.shape == (3, 64, 96)
         assert pixels.dtype == np.uint8
         assert set(np.unique(truth)) <= {-1, 0, 1}
         assert set(np.unique(prior)) <= {0, 1}
         n_priors += bool(prior.any())
     assert 5 <= n_priors <= 25
+
+
+def test_a_box_lies_around_the_object_and_a_sample_has_one_or_a_mask_or_nothing(
+    folder: Path,
+) -> None:
+    samples = _samples(folder, prior_probability=0.4, box_probability=0.4)
+    kinds = []
+    for index in range(40):
+        _, truth, prior, is_box, _ = (part.numpy() for part in samples[index])
+        kinds.append("box" if is_box else "mask" if prior.any() else "nothing")
+        if is_box:
+            rows, columns = np.flatnonzero(prior.any(axis=1)), np.flatnonzero(prior.any(axis=0))
+            assert prior[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all()
+            assert (prior[truth > 0] > 0).mean() > 0.85
+    assert {kinds.count(kind) > 4 for kind in ("box", "mask", "nothing")} == {True}
+
+
+def test_what_a_crop_cuts_off_is_counted(folder: Path) -> None:
+    for index in range(20):
+        sample = _samples(folder)[index]
+        n_inside, n_outside = int((sample.truth > 0).sum()), float(sample.n_outside_px)
+        assert n_outside >= 0
+        if (sample.truth > 0)[[0, -1]].any() or (sample.truth > 0)[:, [0, -1]].any():
+            continue
+        assert n_outside < 0.1 * n_inside + 20  # whole, but for rounding
 
 
 def test_what_lies_outside_the_image_is_ignored(folder: Path) -> None:
