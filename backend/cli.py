@@ -8,18 +8,18 @@ import logging
 import os
 import sys
 
-from backend.commands.annotating import add_annotate
-from backend.commands.benching import add_bench
-from backend.commands.connecting import add_connect
-from backend.commands.evaluating import add_ablate, add_evaluate
-from backend.commands.evaluating_edits import add_evaluate_edits
-from backend.commands.exchanging import add_export_coco, add_import_coco
-from backend.commands.fine_tuning import add_fine_tune, add_models, add_work
-from backend.commands.looking_behind import add_evaluate_loop
-from backend.commands.segmenting import add_segment
+from backend.commands.annotate import add_annotate
+from backend.commands.bench import add_bench
+from backend.commands.coco import add_export_coco, add_import_coco
+from backend.commands.connect import add_connect
+from backend.commands.evaluate import add_ablate, add_evaluate
+from backend.commands.evaluate_edits import add_evaluate_edits
+from backend.commands.evaluate_loop import add_evaluate_loop
+from backend.commands.fine_tune import add_fine_tune, add_models, add_work
+from backend.commands.segment import add_segment
 from backend.commands.sessions import add_sessions
-from backend.commands.training import add_train
-from backend.commands.tuning import add_tune_graph_cut
+from backend.commands.train import add_train
+from backend.commands.tune_graph_cut import add_tune_graph_cut
 from backend.commands.weights import add_convert, add_fetch_weights, add_parity
 from mfp_model.errors import MfpError
 
@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    from backend.serve import serve
+    from backend.server.serve import serve
     from backend.settings import Settings
 
     settings = Settings.from_env(options.environment)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from backend.image_sources import ImageSources
-from backend.label_studio_access import LabelStudioAccess
-from backend.label_studio_api import LabelStudioApi
+from backend.images.sources import ImageSources
+from backend.images.web import FetchLimits, WebFetcher
+from backend.label_studio.access import LabelStudioAccess
+from backend.label_studio.api import LabelStudioApi
 from backend.settings import Settings
-from backend.web_fetch import FetchLimits, WebFetcher
 from mfp_model.errors import ConfigError
 
 _MEGABYTE = 1_000_000

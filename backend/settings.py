@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from backend.environment import EnvironmentReader, Network
 from mfp_model.engines import ENGINES
 from mfp_model.errors import ConfigError
-from mfp_model.inpainting import INPAINTERS
+from mfp_model.finding import INPAINTERS
 from mfp_model.segmenters import SEGMENTERS
 
 CACHE_DIR = Path("~/.cache/label-studio-mfp")

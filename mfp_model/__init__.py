@@ -43,13 +43,13 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mfp_model.clicks import Click
+    from mfp_model.prompts import Click
     from mfp_model.segmenters import Prediction, Segmenter, load_segmenter
 
 __all__ = ["Click", "Prediction", "Segmenter", "load_segmenter"]
 
 _HOME = {
-    "Click": "mfp_model.clicks",
+    "Click": "mfp_model.prompts",
     "Prediction": "mfp_model.segmenters",
     "Segmenter": "mfp_model.segmenters",
     "load_segmenter": "mfp_model.segmenters",

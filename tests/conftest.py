@@ -12,8 +12,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from mfp_model.checkpoint import Checkpoint
-from mfp_model.network import MfpNetwork, NetworkConfig
+from mfp_model.checkpoints.checkpoint import Checkpoint
+from mfp_model.networks.network import MfpNetwork, NetworkConfig
 from mfp_model.segmenters.mfp import MfpSegmenter
 
 torch.set_num_threads(1)  # for networks this tiny, several only wait for each other

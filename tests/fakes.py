@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.settings import Settings
-from mfp_model.clicks import Click
-from mfp_model.mask_runs import MaskRuns
+from mfp_model.frames.transforms import LayeredMap, whole
+from mfp_model.masks.runs import MaskRuns
+from mfp_model.prompts import Click
 from mfp_model.segmenters import Prediction, Segmenter, check_previous
-from mfp_model.transforms import LayeredMap, whole
 
 
 class DiskSegmenter(Segmenter):

@@ -20,9 +20,9 @@ from backend.bench.engines import compare_engines
 from backend.bench.open_objects import measure_open_objects
 from backend.bench.server import Size, bench_server, make_photos, memory_bytes
 from backend.bench.steps import step_ms
-from mfp_model.checkpoint import Checkpoint, build_network, load_checkpoint
-from mfp_model.clicks import Click
-from mfp_model.network import NetworkConfig, default_input_size
+from mfp_model.checkpoints.checkpoint import Checkpoint, build_network, load_checkpoint
+from mfp_model.networks.network import NetworkConfig, default_input_size
+from mfp_model.prompts import Click
 from mfp_model.segmenters import Segmenter, load_segmenter
 from mfp_model.segmenters.mfp import MfpSegmenter
 from mfp_model.weights import DEFAULT_WEIGHTS, UNET_WEIGHTS

@@ -12,15 +12,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from backend import brush_rle
-from mfp_model.click_map import click_tensor, draw_click_maps
-from mfp_model.clicks import Click
-from mfp_model.modulation import modulate
+from backend.label_studio import brush_rle
+from mfp_model.frames.transforms import clicks_to_network, crop_to_network, whole
+from mfp_model.masks.specks import remove_specks
+from mfp_model.networks.click_map import click_tensor, draw_click_maps
+from mfp_model.networks.modulation import modulate
+from mfp_model.prompts import Click
 from mfp_model.segmenters import Prediction, Segmenter
 from mfp_model.segmenters.mfp import MfpSegmenter
 from mfp_model.segmenters.zoom import next_zoom
-from mfp_model.specks import remove_specks
-from mfp_model.transforms import clicks_to_network, crop_to_network, whole
 
 _SPECK_SHARE = 0.005
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mfp_model.errors import ConfigError
-from mfp_model.inpainting import FINDERS, INPAINTERS
+from mfp_model.finding import FINDERS, INPAINTERS
 
 if TYPE_CHECKING:
-    from mfp_model.inpainting.finders import Finder
-    from mfp_model.inpainting.inpainters import Inpainter
-    from mfp_model.inpainting.loop import LoopConfig
+    from mfp_model.finding.finders import Finder
+    from mfp_model.finding.inpainters import Inpainter
+    from mfp_model.finding.layers import LoopConfig
 
 PROBLEMS_CODE = 2  # done, but not all of it
 _SHOWN_PROBLEMS = 20
@@ -63,9 +63,9 @@ def add_finder_options(parser: argparse.ArgumentParser) -> None:
 
 def finder_of(options: argparse.Namespace) -> Finder:
     """Return the finder that the options name."""
-    from backend.fetch_weights import fetch_weights
+    from backend.models.downloads import fetch_weights
     from backend.settings import Settings
-    from mfp_model.inpainting.loading import load_finder
+    from mfp_model.finding.loading import load_finder
 
     checkpoint = options.checkpoint
     if options.finder == "deeplab" and checkpoint is None:
@@ -76,9 +76,9 @@ def finder_of(options: argparse.Namespace) -> Finder:
 
 def inpainter_of(options: argparse.Namespace) -> Inpainter:
     """Return the inpainter that the options name."""
-    from backend.fetch_weights import fetch_weights
+    from backend.models.downloads import fetch_weights
     from backend.settings import Settings
-    from mfp_model.inpainting.inpainters import load_inpainter
+    from mfp_model.finding.inpainters import load_inpainter
 
     weights = options.inpainter_weights
     if options.inpainter in ("lama", "mat") and weights is None:
@@ -88,7 +88,7 @@ def inpainter_of(options: argparse.Namespace) -> Inpainter:
 
 def loop_config_of(options: argparse.Namespace) -> LoopConfig:
     """Return how the loop goes."""
-    from mfp_model.inpainting.loop import LoopConfig
+    from mfp_model.finding.layers import LoopConfig
 
     return LoopConfig(
         max_rounds=options.rounds, removal=options.removal, combination=options.combination

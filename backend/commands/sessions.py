@@ -21,10 +21,10 @@ def add_sessions(commands: Any) -> None:  # noqa: ANN401, argparse's type is pri
 def _report(options: argparse.Namespace) -> None:
     import dataclasses
 
-    from backend.data_folder import DataFolder
     from backend.recording.objects import read_objects
     from backend.recording.report import figures, write_report
     from backend.settings import Settings
+    from backend.storage.data_folder import DataFolder
     from mfp_model.errors import DataError
 
     settings = Settings.from_env(options.environment)

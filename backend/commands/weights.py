@@ -41,8 +41,8 @@ def add_fetch_weights(commands: Any) -> None:  # noqa: ANN401, argparse's type i
 
 
 def _convert(options: argparse.Namespace) -> None:
-    from mfp_model.checkpoint import load_checkpoint, save_checkpoint
-    from mfp_model.published import load_published
+    from mfp_model.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+    from mfp_model.checkpoints.published import load_published
 
     is_ours = options.published.suffix == ".safetensors"
     checkpoint = (load_checkpoint if is_ours else load_published)(options.published)
@@ -53,13 +53,13 @@ def _convert(options: argparse.Namespace) -> None:
 
 
 def _parity(options: argparse.Namespace) -> None:
-    from mfp_model.parity import parity
+    from mfp_model.checkpoints.parity import parity
 
     print(json.dumps(parity(options.published, options.vectors)))
 
 
 def _fetch(options: argparse.Namespace) -> None:
-    from backend.fetch_weights import fetch_weights
+    from backend.models.downloads import fetch_weights
     from backend.settings import Settings
     from mfp_model.weights.sources import WEIGHTS_SOURCES
 

@@ -19,8 +19,8 @@ from backend.demo.processes import (
     start_label_studio,
 )
 from backend.demo.project import demo_project
-from backend.label_studio_access import LabelStudioAccess
-from backend.label_studio_api import LabelStudioApi
+from backend.label_studio.access import LabelStudioAccess
+from backend.label_studio.api import LabelStudioApi
 from mfp_model.errors import MfpError
 
 _ROOT = Path(__file__).parents[2]

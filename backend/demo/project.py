@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from backend.label_studio_api import LabelStudioApi
+from backend.label_studio.api import LabelStudioApi
 
 _PHOTOS = Path(__file__).parent / "photos"
 _LABEL_CONFIGS = Path(__file__).parents[2] / "label_config"

@@ -6,11 +6,11 @@ import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from backend.packed_runs import pack, unpack
 from backend.recording.store import ANSWER_COLUMNS, SessionStore
-from mfp_model.clicks import Click
+from backend.storage.packed_runs import pack, unpack
 from mfp_model.errors import DataError
-from mfp_model.mask_runs import MaskRuns
+from mfp_model.masks.runs import MaskRuns
+from mfp_model.prompts import Click
 
 _ANSWERS = f"SELECT {ANSWER_COLUMNS} FROM answers WHERE ? IN ('', project) ORDER BY id"
 _FINALS = """

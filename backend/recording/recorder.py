@@ -16,15 +16,15 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from backend.coco.regions import regions_of
-from backend.coco.shapes import region_mask
-from backend.edits import Edit
-from backend.packed_runs import pack
-from backend.page_state import storable
+from backend.answering.edits import Edit
+from backend.exchange.segmentation import region_mask
+from backend.label_studio.page import storable
+from backend.label_studio.regions import regions_of
+from backend.label_studio.request import RegionRequest, TaskRequest
 from backend.recording.store import SessionStore, image_reference
-from backend.request import RegionRequest, TaskRequest
+from backend.storage.packed_runs import pack
 from mfp_model.errors import DataError, MfpError
-from mfp_model.mask_runs import MaskRuns
+from mfp_model.masks.runs import MaskRuns
 
 _log = logging.getLogger(__name__)
 _MAX_WAITING = 256

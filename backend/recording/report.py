@@ -80,7 +80,7 @@ def write_report(path: Path, objects: Sequence[RecordedObject], *, label_studio_
         objects: At least one.
         label_studio_url: For links to tasks; empty for none.
     """
-    loader = PackageLoader("backend", "templates")
+    loader = PackageLoader("backend.recording", "templates")
     environment = Environment(loader=loader, autoescape=select_autoescape())
     begun = datetime.fromtimestamp(objects[0].answers[0].at, tz=UTC)
     page = environment.get_template("sessions.html").render(

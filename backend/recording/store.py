@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from backend.shared_database import open_database
+from backend.storage.database import open_database
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS masks (key TEXT PRIMARY KEY, packed BLOB);

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor
 
-from mfp_model.network import ClickNetwork, NetworkConfig
+from mfp_model.networks.network import ClickNetwork, NetworkConfig
 
 _MEMORY_FACTOR = 3.5  # of the weights: 2.5 to 3.5 were measured of U-Net, compact and ViT-B
 

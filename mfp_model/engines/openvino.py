@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from mfp_model.engines.engine import Engine
-from mfp_model.network import ClickNetwork
+from mfp_model.networks.network import ClickNetwork
 
 
 class OpenVinoEngine(Engine):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mfp_model.engines import BF16_TOLERANCE, F32_TOLERANCE
 from mfp_model.engines.engine import Engine
-from mfp_model.network import ClickNetwork
+from mfp_model.networks.network import ClickNetwork
 
 _log = logging.getLogger(__name__)
 _N_WARM_UPS = 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mfp_model.evaluation.protocol import Scores
-from mfp_model.modulation import ModulationConfig
+from mfp_model.networks.modulation import ModulationConfig
 
 # The rows, in the supplement's order. There each was trained with its constants; here one
 # checkpoint is run with all of them, which tells how much it minds, not which is best to train.

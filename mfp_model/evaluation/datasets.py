@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.io import loadmat
 
-from mfp_model.clicks import Click
+from mfp_model.data.sbd import read_instances, read_names
 from mfp_model.errors import DataError
-from mfp_model.rle import decode_segmentation
-from mfp_model.sbd import read_instances, read_names
+from mfp_model.masks.rle import decode_segmentation
+from mfp_model.prompts import Click
 
 _MIN_REGION_SHARE = 0.005  # of the image; BSDS500's smaller regions are left out
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mfp_model.data.damage import DAMAGES
 from mfp_model.evaluation.datasets import EvaluationObject
 from mfp_model.evaluation.protocol import MAX_CLICKS, click_object, iou
-from mfp_model.priors import DAMAGES
 from mfp_model.segmenters import Segmenter
 
 _SCRATCH = "from scratch"

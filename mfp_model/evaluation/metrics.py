@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mfp_model.clicks import Click
+from mfp_model.prompts import Click
 
 Mask = NDArray[np.bool_]
 _TOLERANCE = 0.008  # of the image's diagonal, how far boundaries may lie apart; Source: DAVIS

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfp_model.evaluation.datasets import EvaluationObject
-from mfp_model.inpainting.finders import Finder, mask_iou
-from mfp_model.inpainting.inpainters import Inpainter
-from mfp_model.inpainting.loop import LayeredObject, LoopConfig, find_layers
+from mfp_model.finding.finders import Finder, mask_iou
+from mfp_model.finding.inpainters import Inpainter
+from mfp_model.finding.layers import LayeredObject, LoopConfig, find_layers
 
 FOUND_IOU = 0.5
 _SHARES = (0.25, 0.6)  # how much of the object behind is covered

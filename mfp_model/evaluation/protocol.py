@@ -12,12 +12,12 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from mfp_model.click_simulation import PixelClick, next_click
-from mfp_model.clicks import Click
+from mfp_model.data.automatic_clicks import PixelClick, next_click
 from mfp_model.errors import DataError
 from mfp_model.evaluation.datasets import EvaluationObject
 from mfp_model.evaluation.metrics import Confusion, boundary_f
-from mfp_model.mask_runs import MaskRuns
+from mfp_model.masks.runs import MaskRuns
+from mfp_model.prompts import Click
 from mfp_model.segmenters import Prediction, Segmenter, mask_prediction
 
 MAX_CLICKS = 20

@@ -16,7 +16,7 @@ import numpy as np
 from mfp_model.errors import DataError
 from mfp_model.evaluation.datasets import EvaluationObject
 from mfp_model.evaluation.protocol import iou
-from mfp_model.mask_runs import MaskRuns
+from mfp_model.masks.runs import MaskRuns
 from mfp_model.segmenters import Prediction, Segmenter, mask_prediction
 
 N_CURVE = 10  # clicks that scores are told after

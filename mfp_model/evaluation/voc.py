@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mfp_model.errors import DataError
-from mfp_model.inpainting.finders import VOC_CLASSES
-from mfp_model.inpainting.loop import LayeredObject
+from mfp_model.finding.finders import VOC_CLASSES
+from mfp_model.finding.layers import LayeredObject
 
 _IGNORED = 255
 _OBJECT = "object"

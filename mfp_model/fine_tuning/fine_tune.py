@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from mfp_model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from mfp_model.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from mfp_model.files import write_atomically
 from mfp_model.fine_tuning.corrections import Corrections, split_corrections
 from mfp_model.fine_tuning.gate import GENERAL_SET, Judgement, Verdict, judge, verdict

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mfp_model.network import NetworkConfig
+from mfp_model.networks.network import NetworkConfig
 from mfp_model.training.config import Phase, TrainingConfig
 
 N_SAMPLES = 6000

@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mfp_model.click_simulation import next_click
-from mfp_model.clicks import Click
+from mfp_model.data.automatic_clicks import next_click
 from mfp_model.errors import DataError
 from mfp_model.evaluation.protocol import iou
 from mfp_model.files import write_atomically
-from mfp_model.rle import encode_mask
+from mfp_model.masks.rle import encode_mask
+from mfp_model.prompts import Click
 from mfp_model.segmenters import Segmenter
 
 REPLAY_PHOTOS = Path(__file__).parent / "replay_photos"

@@ -17,13 +17,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from mfp_model.click_simulation import next_click
-from mfp_model.clicks import Click
+from mfp_model.data.automatic_clicks import next_click
 from mfp_model.evaluation.datasets import EvaluationObject, read_coco
 from mfp_model.evaluation.plots import Curve, plot_curves
 from mfp_model.evaluation.protocol import iou
 from mfp_model.files import write_atomically
 from mfp_model.fine_tuning.gate import Judgement, mean_noc
+from mfp_model.prompts import Click
 from mfp_model.segmenters import Segmenter
 
 _SETS = (("held-out corrections", "corrections"), ("general set", "general"))

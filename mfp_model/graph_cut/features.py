@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models import resnet50
 
-from mfp_model.checkpoint import load_checkpoint
+from mfp_model.checkpoints.checkpoint import load_checkpoint
 from mfp_model.errors import CheckpointError
 from mfp_model.image_cache import ImageCache
-from mfp_model.network import IMAGE_MEAN, IMAGE_STD, MfpNetwork
+from mfp_model.networks.network import IMAGE_MEAN, IMAGE_STD, MfpNetwork
 from mfp_model.weights import DEFAULT_WEIGHTS
 
 _LONG_SIDE_PX = 512

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mfp_model.clicks import Click
-from mfp_model.rle import decode_segmentation
+from mfp_model.masks.rle import decode_segmentation
+from mfp_model.prompts import Click
 
 OBJECT, BACKGROUND = 1, -1
 

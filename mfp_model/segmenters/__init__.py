@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mfp_model.clicks import Click
 from mfp_model.errors import ClickError, ConfigError, ImageError
-from mfp_model.mask_runs import MaskRuns
-from mfp_model.segmenters.prediction import (
+from mfp_model.masks.runs import MaskRuns
+from mfp_model.prediction import (
     MASK_THRESHOLD,
     Prediction,
     empty_prediction,
     mask_prediction,
 )
+from mfp_model.prompts import Click
 
 __all__ = [
     "MASK_THRESHOLD",
@@ -193,7 +193,7 @@ def load_segmenter(
     """
     if name not in SEGMENTERS:
         raise ConfigError(f"segmenter {name!r}: expected one of {', '.join(SEGMENTERS)}")
-    from mfp_model.segmenters import loading  # loads torch
+    from mfp_model import loading  # loads torch
 
     return loading.load(
         name, checkpoint=checkpoint, constants=constants, device=device, engine=engine

@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mfp_model.mask_runs import MaskRuns
-from mfp_model.segmenters.prediction import MASK_THRESHOLD
-from mfp_model.thresholding import runs_above
-from mfp_model.transforms import Box, LayeredMap, mask_to_network
+from mfp_model.frames.thresholding import runs_above
+from mfp_model.frames.transforms import Box, LayeredMap, mask_to_network
+from mfp_model.masks.runs import MaskRuns
+from mfp_model.prediction import MASK_THRESHOLD
 
 _REACH = 1.0  # of the way from the click to the far end of its part, for each edit
 _NEAR_PX = 12  # of the network frame: a click so near to a change means it

@@ -9,14 +9,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mfp_model.checkpoint import Checkpoint, load_checkpoint
-from mfp_model.click_map import click_tensor
-from mfp_model.clicks import Click, check_clicks
+from mfp_model.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from mfp_model.engines.choice import make_engine
 from mfp_model.engines.engine import Engine
 from mfp_model.errors import ConfigError
-from mfp_model.mask_runs import MaskRuns
-from mfp_model.network import run_round
+from mfp_model.frames.transforms import Box, LayeredMap, clicks_to_network, crop_to_network, whole
+from mfp_model.masks.runs import MaskRuns
+from mfp_model.networks.click_map import click_tensor
+from mfp_model.networks.network import run_round
+from mfp_model.prompts import Click, check_clicks
 from mfp_model.segmenters import (
     Prediction,
     Segmenter,
@@ -26,7 +27,6 @@ from mfp_model.segmenters import (
 )
 from mfp_model.segmenters.editing import edited, previous_map
 from mfp_model.segmenters.zoom import editing_zoom, first_zoom, next_zoom
-from mfp_model.transforms import Box, LayeredMap, clicks_to_network, crop_to_network, whole
 from mfp_model.weights import DEFAULT_WEIGHTS
 
 

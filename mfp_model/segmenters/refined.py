@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mfp_model.clicks import Click
 from mfp_model.graph_cut.config import GraphCutConfig
 from mfp_model.graph_cut.refinement import refined
 from mfp_model.graph_cut.seeds import seeds_of
-from mfp_model.rle import encode_mask
+from mfp_model.masks.rle import encode_mask
+from mfp_model.prompts import Click
 from mfp_model.segmenters import MASK_THRESHOLD, Prediction, Segmenter, check_previous
 
 REFINEMENT = GraphCutConfig(smoothness=0.5, band_px=3)  # chosen on 26 training objects

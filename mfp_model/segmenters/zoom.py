@@ -8,10 +8,10 @@ of 0.51 with the one before.
 
 from __future__ import annotations
 
-from mfp_model.clicks import Click
-from mfp_model.mask_runs import MaskRuns
+from mfp_model.frames.transforms import Box, LayeredMap, whole
+from mfp_model.masks.runs import MaskRuns
+from mfp_model.prompts import Click
 from mfp_model.segmenters import MASK_THRESHOLD, Prediction
-from mfp_model.transforms import Box, LayeredMap, whole
 
 _EXPANSION = 1.4
 _MIN_SIDE_PX = 200

@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mfp_model.data.sbd import read_instances, read_names
 from mfp_model.errors import DataError
-from mfp_model.rle import decode_segmentation, segmentation_area
-from mfp_model.sbd import read_instances, read_names
+from mfp_model.masks.rle import decode_segmentation, segmentation_area
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

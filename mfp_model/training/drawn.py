@@ -14,9 +14,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mfp_model.click_map import append_clicks, draw_click_maps
-from mfp_model.click_simulation import DEEP_SHARE, deepest_next_clicks, depths, random_pixels
-from mfp_model.network import ClickNetwork
+from mfp_model.data.automatic_clicks import DEEP_SHARE, deepest_next_clicks, depths, random_pixels
+from mfp_model.networks.click_map import append_clicks, draw_click_maps
+from mfp_model.networks.network import ClickNetwork
 from mfp_model.training.losses import total_loss
 from mfp_model.training.rounds import Draw, Graded, StatelessRounds
 

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, default_collate
 
-from mfp_model.checkpoint import Checkpoint, build_network
+from mfp_model.checkpoints.checkpoint import Checkpoint, build_network
 from mfp_model.errors import ConfigError
-from mfp_model.network import ClickNetwork, MfpNetwork, NetworkConfig
+from mfp_model.networks.network import ClickNetwork, MfpNetwork, NetworkConfig
 from mfp_model.training import ranks
 from mfp_model.training.adversary import Adversary
 from mfp_model.training.config import TrainingConfig

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mfp_model.click_simulation import depths
-from mfp_model.network import Outputs
+from mfp_model.data.automatic_clicks import depths
+from mfp_model.networks.network import Outputs
 from mfp_model.training.config import TrainingConfig
 
 _ALPHA = 0.5

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms.v2 import functional
 
-from mfp_model.priors import damaged, jittered_box
+from mfp_model.data.damage import damaged, jittered_box
 from mfp_model.training.config import Phase, TrainingConfig
 from mfp_model.training.datasets import TrainingImage, read_dataset
 from mfp_model.training.views import random_place, random_view

@@ -14,7 +14,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from mfp_model.errors import CheckpointError
 from mfp_model.files import write_atomically
-from mfp_model.network import ClickNetwork
+from mfp_model.networks.network import ClickNetwork
 from mfp_model.training import ranks
 from mfp_model.training.adversary import Adversary
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mfp_model.click_map import append_clicks, draw_click_maps
-from mfp_model.click_simulation import random_next_clicks
-from mfp_model.modulation import modulate
-from mfp_model.network import ClickNetwork
+from mfp_model.data.automatic_clicks import random_next_clicks
+from mfp_model.networks.click_map import append_clicks, draw_click_maps
+from mfp_model.networks.modulation import modulate
+from mfp_model.networks.network import ClickNetwork
 from mfp_model.training.config import Phase, TrainingConfig
 from mfp_model.training.losses import total_loss
 from mfp_model.training.rounds import Draw, Graded, first_depths, later_depths

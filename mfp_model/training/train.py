@@ -11,9 +11,9 @@ from typing import Any
 import cv2
 import torch
 
-from mfp_model.checkpoint import Checkpoint, save_checkpoint
+from mfp_model.checkpoints.checkpoint import Checkpoint, save_checkpoint
 from mfp_model.files import write_atomically
-from mfp_model.network import NetworkConfig
+from mfp_model.networks.network import NetworkConfig
 from mfp_model.training import ranks
 from mfp_model.training.config import Phase, TrainingConfig
 from mfp_model.training.loop import Run

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import default_collate
 
-from mfp_model.click_map import append_clicks
-from mfp_model.click_simulation import deepest_next_clicks
-from mfp_model.network import ClickNetwork, run_round
+from mfp_model.data.automatic_clicks import deepest_next_clicks
+from mfp_model.networks.click_map import append_clicks
+from mfp_model.networks.network import ClickNetwork, run_round
 from mfp_model.training.losses import sample_ious
 from mfp_model.training.samples import ClickSamples
 

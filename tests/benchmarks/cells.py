@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mfp_model.rle import encode_mask
+from mfp_model.masks.rle import encode_mask
 
 HEIGHT, WIDTH = 360, 480
 _MIN_AREA_PX = 500

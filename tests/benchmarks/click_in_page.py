@@ -27,8 +27,8 @@ from backend.demo.processes import (
     start_backend,
     start_label_studio,
 )
-from backend.label_studio_access import LabelStudioAccess
-from backend.label_studio_api import LabelStudioApi
+from backend.label_studio.access import LabelStudioAccess
+from backend.label_studio.api import LabelStudioApi
 from tests.e2e.conftest import PHOTOS, ROOT
 from tests.e2e.labeling_page import LabelingPage
 from tests.fakes import LoopbackSite, QuietHandler

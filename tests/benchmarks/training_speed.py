@@ -21,10 +21,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import default_collate
 
-from mfp_model.click_map import click_tensor, draw_click_maps
-from mfp_model.click_simulation import depth
-from mfp_model.modulation import modulate
-from mfp_model.network import MfpNetwork, NetworkConfig
+from mfp_model.data.automatic_clicks import depth
+from mfp_model.networks.click_map import click_tensor, draw_click_maps
+from mfp_model.networks.modulation import modulate
+from mfp_model.networks.network import MfpNetwork, NetworkConfig
 from mfp_model.training.config import Phase, TrainingConfig
 from mfp_model.training.loop import Run
 from mfp_model.training.losses import normalised_focal_loss

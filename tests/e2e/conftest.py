@@ -17,8 +17,8 @@ from backend.demo.processes import (
     start_backend,
     start_label_studio,
 )
-from backend.label_studio_access import LabelStudioAccess
-from backend.label_studio_api import LabelStudioApi
+from backend.label_studio.access import LabelStudioAccess
+from backend.label_studio.api import LabelStudioApi
 from tests.e2e.labeling_page import CHROMIUM, LabelingPage
 
 ROOT = Path(__file__).parents[2]

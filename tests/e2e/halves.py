@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mfp_model.rle import encode_mask
+from mfp_model.masks.rle import encode_mask
 
 HEIGHT, WIDTH = 180, 240
 

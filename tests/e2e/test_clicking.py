@@ -11,11 +11,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from backend.brush_rle import decode
 from backend.demo.processes import Server
-from backend.label_studio_api import LabelStudioApi
-from mfp_model.click_simulation import next_click
-from mfp_model.polygons import mask_of
+from backend.label_studio.api import LabelStudioApi
+from backend.label_studio.brush_rle import decode
+from mfp_model.data.automatic_clicks import next_click
+from mfp_model.masks.polygons import mask_of
 from tests.e2e.conftest import PHOTOS, ROOT
 from tests.e2e.labeling_page import LabelingPage
 

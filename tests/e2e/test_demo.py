@@ -12,8 +12,8 @@ from pathlib import Path
 import requests
 
 from backend.demo.processes import TOKEN
-from backend.label_studio_access import LabelStudioAccess
-from backend.label_studio_api import LabelStudioApi
+from backend.label_studio.access import LabelStudioAccess
+from backend.label_studio.api import LabelStudioApi
 from tests.e2e.conftest import ROOT
 
 

@@ -6,11 +6,11 @@ import pytest
 import requests
 
 from backend.demo.processes import TOKEN, Server
-from backend.image_sources import ImageSources
-from backend.images import ImageLoader
-from backend.label_studio_access import LabelStudioAccess
-from backend.label_studio_api import LabelStudioApi
-from backend.web_fetch import FetchLimits, WebFetcher
+from backend.images.loader import ImageLoader
+from backend.images.sources import ImageSources
+from backend.images.web import FetchLimits, WebFetcher
+from backend.label_studio.access import LabelStudioAccess
+from backend.label_studio.api import LabelStudioApi
 from mfp_model.errors import ImageError
 from tests.e2e.conftest import PHOTOS, ROOT
 

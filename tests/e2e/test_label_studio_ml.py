@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from backend.demo.processes import TOKEN, Server, free_port, start_server
-from backend.label_studio_api import LabelStudioApi
+from backend.label_studio.api import LabelStudioApi
 from tests.e2e.conftest import PHOTOS, ROOT
 from tests.e2e.labeling_page import LabelingPage
 
@@ -18,7 +18,7 @@ _PYTHON = ROOT / ".venv-label-studio-ml" / "bin" / "python"
 _SERVE = """
 from importlib.metadata import version
 from label_studio_ml.api import init_app
-from backend.label_studio_ml_model import MfpBackend
+from backend.server.label_studio_ml import MfpBackend
 assert (version("label-studio-ml"), version("flask")) == ("1.0.9", "1.1.2")
 init_app(MfpBackend, model_dir={folder!r}).run(host="127.0.0.1", port={port}, threaded=True)
 """

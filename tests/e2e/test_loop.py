@@ -13,10 +13,10 @@ import pytest
 import requests
 from pycocotools.coco import COCO
 
-from backend import brush_rle
 from backend.cli import main
 from backend.demo.processes import TOKEN, Server, free_port, start_backend
-from backend.label_studio_api import LabelStudioApi
+from backend.label_studio import brush_rle
+from backend.label_studio.api import LabelStudioApi
 from tests.e2e.conftest import ROOT
 from tests.e2e.halves import make_halves
 from tests.e2e.labeling_page import LabelingPage

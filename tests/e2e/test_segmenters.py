@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.brush_rle import decode
 from backend.demo.processes import Server
-from backend.label_studio_api import LabelStudioApi
+from backend.label_studio.api import LabelStudioApi
+from backend.label_studio.brush_rle import decode
 from tests.e2e.conftest import PHOTOS, ROOT
 from tests.e2e.labeling_page import LabelingPage
 

@@ -20,8 +20,8 @@ import pytest
 import requests
 
 from backend.demo.processes import Server, free_port, start_backend
-from backend.model_registry import ModelRegistry
-from mfp_model.checkpoint import load_checkpoint, save_checkpoint
+from backend.models.registry import ModelRegistry
+from mfp_model.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from mfp_model.segmenters.mfp import MfpSegmenter
 from mfp_model.weights import DEFAULT_WEIGHTS, weights_version
 from tests.e2e.conftest import PHOTOS

@@ -16,7 +16,7 @@ from botocore.config import Config
 
 from backend.cli import main
 from backend.demo.processes import TOKEN, Server, free_port, start_backend
-from backend.label_studio_api import LabelStudioApi
+from backend.label_studio.api import LabelStudioApi
 from tests.e2e.conftest import PHOTOS, ROOT
 from tests.e2e.labeling_page import LabelingPage
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from mfp_model.click_map import click_tensor
-from mfp_model.modulation import modulate
+from mfp_model.networks.click_map import click_tensor
+from mfp_model.networks.modulation import modulate
 
 _GOLDEN = np.load(Path(__file__).parent / "modulation.npz")
 _N_CASES = len(_GOLDEN.files) // 3

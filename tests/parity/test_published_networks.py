@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from backend.cli import main
-from mfp_model.checkpoint import load_checkpoint
+from mfp_model.checkpoints.checkpoint import load_checkpoint
+from mfp_model.checkpoints.parity import parity
+from mfp_model.checkpoints.published import load_backbone, load_published
 from mfp_model.errors import CheckpointError, DataError
-from mfp_model.parity import parity
-from mfp_model.published import load_backbone, load_published
 from mfp_model.segmenters.mfp import MfpSegmenter
 from tests.published_weights import GAINS, PARITY, published_weights
 
@@ -53,7 +53,7 @@ def test_a_converted_file_segments(published: dict[str, Path], tmp_path: Path) -
     checkpoint = load_checkpoint(out)
     assert checkpoint.config.backbone == "hrnet18"
     image = np.zeros((50, 70, 3), np.uint8)
-    from mfp_model.clicks import Click
+    from mfp_model.prompts import Click
 
     mask = MfpSegmenter(checkpoint, device="cpu").segment(image, [Click(x=20, y=20)]).mask
     assert mask.shape == (50, 70)
@@ -70,7 +70,7 @@ def test_positions_of_vit_interpolate_for_other_sizes(published: dict[str, Path]
 
 def test_padding_of_windows_changes_no_token(published: dict[str, Path]) -> None:
     """A grid of 15x15 pads to 28x28: what the padding holds must not matter."""
-    from mfp_model.backbones.vit import VitBackbone, _attend
+    from mfp_model.networks.backbones.vit import VitBackbone, _attend
 
     backbone = VitBackbone().eval()
     tokens = torch.rand(1, 15, 15, 768)

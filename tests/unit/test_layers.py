@@ -14,28 +14,16 @@ import pytest
 _ROOT = Path(__file__).parents[2]
 _LAYERS = (
     ("errors",),
-    ("clicks", "rle", "files", "image_cache"),
-    (
-        "click_map",
-        "click_window",
-        "transforms",
-        "mask_runs",
-        "click_simulation",
-        "sbd",
-        "polygons",
-        "priors",
-    ),
-    ("specks", "thresholding"),
-    ("modulation",),
-    ("backbones", "heads"),
-    ("network", "unet"),
+    ("prompts", "files", "image_cache"),
+    ("masks",),
+    ("frames", "data"),
+    ("networks",),
     ("engines",),
-    ("checkpoint", "weights"),
-    ("published_layout",),
-    ("published",),
-    ("parity",),
+    ("weights",),
+    ("checkpoints",),
     ("graph_cut",),
-    ("segmenters", "inpainting"),
+    ("prediction",),
+    ("segmenters", "finding", "loading"),
     ("training", "evaluation"),
     ("fine_tuning",),
 )
@@ -75,7 +63,7 @@ def test_the_model_knows_no_server_and_no_layer_above(path: Path) -> None:
 )
 def test_only_settings_and_entry_points_read_the_environment(path: Path) -> None:
     entries = {"settings.py", "cli.py", "wsgi.py", "serve.py", "processes.py"}
-    entries |= {"label_studio_ml_model.py"}
+    entries |= {"label_studio_ml.py"}
     if path.name not in entries:
         assert not re.search(r"os\.environ|getenv", path.read_text())
 

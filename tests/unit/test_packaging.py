@@ -24,6 +24,8 @@ def test_the_wheel_holds_weights_configurations_and_photos(tmp_path: Path) -> No
         "mfp_model/fine_tuning/templates/report.html",
         "backend/demo/photos/bowl.jpg",
         "backend/demo/photos/CREDITS.md",
+        "backend/server/templates/status.html",
+        "backend/recording/templates/sessions.html",
         "label_config/one_class.xml",
         "label_config/several_classes.xml",
     ):

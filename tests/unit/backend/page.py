@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from backend import brush_rle
+from backend.label_studio import brush_rle
 
 HEIGHT, WIDTH = 120, 200
 _TIMES = itertools.count()

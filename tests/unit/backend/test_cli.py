@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from backend.cli import main
-from mfp_model.checkpoint import Checkpoint, save_checkpoint
+from mfp_model.checkpoints.checkpoint import Checkpoint, save_checkpoint
 from tests.unit.mfp_model.coco_folder import make_coco_folder
 
 

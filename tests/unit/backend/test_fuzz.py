@@ -22,9 +22,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from backend.app import create_app
-from backend.brush_rle import decode, encode
-from backend.model_slot import ModelSlot
+from backend.label_studio.brush_rle import decode, encode
+from backend.models.served import ModelSlot
+from backend.server.app import create_app
 from tests.fakes import DiskSegmenter, temporary_settings
 
 _N_EXAMPLES = int(os.environ.get("MFP_FUZZ_EXAMPLES", "300"))

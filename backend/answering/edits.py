@@ -1,0 +1,214 @@
+"""Which mask a click edits, and what the answer must not cover.
+
+An object whose first click lies on a mask of the annotation is that mask, being edited: the answer
+carries its id, and the page puts it in the mask's place when it is accepted. The mask that the
+object was begun on stays its prior to its last click, whatever the page saves meanwhile. Since an
+accepted answer takes the page some seconds to save, the answer itself is remembered until then, so
+that a mask edited twice in a row does not lose the first edit. Both are kept in a file that all
+workers share and that outlives them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from backend.answering.existing import ExistingMask, ExistingMasks
+from backend.label_studio.page import storable
+from backend.label_studio.request import RegionRequest, TaskRequest
+from backend.storage.database import open_database
+from backend.storage.packed_runs import pack, unpack
+from mfp_model.errors import DataError
+from mfp_model.masks.runs import MaskRuns
+from mfp_model.prompts import Click
+
+_log = logging.getLogger(__name__)
+_KEPT_S = 2 * 24 * 3600.0
+_TRIM_EVERY = 1000  # rows written by one worker
+_WAIT_S = 1.0
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS edited (
+    task TEXT, region TEXT, points TEXT, stamp TEXT, prior BLOB, answer BLOB, at REAL,
+    PRIMARY KEY (task, region)
+)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Edit:
+    """What is there already, as an answer needs it.
+
+    Attributes:
+        region_id: Of the mask that is being edited, None for a new object.
+        label: That mask's.
+        prior: Its pixels as they were before the object's first click.
+        others: Pixels that the answer must not cover, beside the prior's.
+    """
+
+    region_id: str | None = None
+    label: str | None = None
+    prior: MaskRuns | None = None
+    others: MaskRuns | None = None
+
+    @property
+    def key(self) -> str:
+        """What tells this prior from others; empty for none."""
+        return "" if self.prior is None else hashlib.sha256(pack(self.prior)).hexdigest()
+
+    def bounded(self, answer: MaskRuns) -> MaskRuns:
+        """Return the answer without what it must not cover."""
+        if self.others is None:
+            return answer
+        others = self.others if self.prior is None else self.others.minus(self.prior)
+        return answer.minus(others)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Known:
+    """The last answer about a mask: the object's points, what was saved then, and two masks."""
+
+    points: frozenset[str]
+    stamp: str
+    prior: MaskRuns
+    answer: MaskRuns
+
+
+class Edits:
+    """Finds them; a file that cannot be read or written is only logged: answers come first."""
+
+    def __init__(
+        self,
+        existing: ExistingMasks,
+        path: Path | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Open the file, or make it; None keeps all in memory, for one process."""
+        self._existing = existing
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._n_written = 0
+        self._database = open_database(self, path, _SCHEMA, wait_s=_WAIT_S)
+
+    def edit(self, task: TaskRequest, region: RegionRequest) -> Edit:
+        """Return what an object's clicks edit, and what is around it."""
+        size = (region.height, region.width)
+        there = self._existing.read(task.there, region.control)
+        masks = [mask for mask in there if (mask.runs.height, mask.runs.width) == size]
+        if not masks:
+            return Edit()
+        known = self._known(task, region)
+        masks = [_as_on_page(mask, known.get(storable(mask.id)), task, region) for mask in masks]
+        found = _under_first_click(masks, region)
+        return Edit(
+            region_id=found.id if found else None,
+            label=found.label if found else None,
+            prior=_prior(found, known, region) if found else None,
+            others=None if region.control.overlaps else _others(masks, found, region.clicks),
+        )
+
+    def prepare(self, task: TaskRequest) -> None:
+        """Read the masks of a task that is being opened, so that its first click need not."""
+        if task.control is not None:
+            self._existing.read(task.there, task.control)
+
+    def note(self, task: TaskRequest, region: RegionRequest, edit: Edit, answer: MaskRuns) -> None:
+        """Remember the answer about a mask that is being edited."""
+        if edit.region_id is None or edit.prior is None:
+            return
+        points, now = json.dumps(sorted(region.point_ids)), self._clock()
+        row = (_name(task), storable(edit.region_id), points, storable(task.there.stamp))
+        try:
+            with self._lock:
+                self._database.execute(
+                    "INSERT OR REPLACE INTO edited VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (*row, pack(edit.prior), pack(answer), now),
+                )
+                self._n_written += 1
+                if self._n_written % _TRIM_EVERY == 0:
+                    self._database.execute("DELETE FROM edited WHERE at < ?", (now - _KEPT_S,))
+        except sqlite3.Error as error:
+            _log.warning("an edited mask cannot be remembered: %s", error)
+
+    def _known(self, task: TaskRequest, region: RegionRequest) -> dict[str, _Known]:
+        """The last answers about the task's masks, by region id."""
+        try:
+            with self._lock:
+                rows = self._database.execute(
+                    "SELECT region, points, stamp, prior, answer FROM edited WHERE task = ?",
+                    (_name(task),),
+                ).fetchall()
+        except sqlite3.Error as error:
+            _log.warning("edited masks cannot be looked up: %s", error)
+            return {}
+        known = {}
+        for name, points, stamp, prior, answer in rows:
+            size = {"height": region.height, "width": region.width}
+            try:
+                known[str(name)] = _Known(
+                    points=frozenset(json.loads(points)),
+                    stamp=str(stamp),
+                    prior=unpack(prior, **size),
+                    answer=unpack(answer, **size),
+                )
+            except DataError:  # of another image of the task
+                continue
+        return known
+
+
+def _name(task: TaskRequest) -> str:
+    return storable(f"{task.project}/{task.task_id}")
+
+
+def _as_on_page(
+    mask: ExistingMask, known: _Known | None, task: TaskRequest, region: RegionRequest
+) -> ExistingMask:
+    """The mask; its last answer where that was accepted and is not saved yet.
+
+    An answer to other points is done with. If nothing was saved since, or what was saved still
+    has its points, then accepting it is not saved. Somebody may have dismissed it instead: then
+    this prior shows what they dismissed, until the page saves; nothing that they made is lost.
+    """
+    if known is None or known.points & region.point_ids:
+        return mask
+    is_saved = known.stamp != storable(task.there.stamp) and not task.there.has_any(known.points)
+    return mask if is_saved else replace(mask, runs=known.answer)
+
+
+def _under_first_click(masks: list[ExistingMask], region: RegionRequest) -> ExistingMask | None:
+    """The smallest mask of the points' label that the first click lies on."""
+    first = next(click for click in region.clicks if click.stroke is None)
+    hit = [
+        mask for mask in masks if region.named in (None, mask.label) and _lies_on(mask.runs, first)
+    ]
+    return min(hit, key=lambda mask: int(mask.runs.lengths.sum()), default=None)
+
+
+def _prior(found: ExistingMask, known: Mapping[str, _Known], region: RegionRequest) -> MaskRuns:
+    begun = known.get(storable(found.id))
+    return begun.prior if begun and begun.points & region.point_ids else found.runs
+
+
+def _others(
+    masks: list[ExistingMask], edited: ExistingMask | None, clicks: tuple[Click, ...]
+) -> MaskRuns | None:
+    """The masks beside the edited one; what a click claims may be covered."""
+    claims = [click for click in clicks if click.is_positive and click.stroke is None]
+    others = [
+        mask.runs
+        for mask in masks
+        if mask is not edited and not any(_lies_on(mask.runs, click) for click in claims)
+    ]
+    return others[0].union(*others[1:]) if others else None
+
+
+def _lies_on(runs: MaskRuns, click: Click) -> bool:
+    x, y = min(int(click.x), runs.width - 1), min(int(click.y), runs.height - 1)
+    return runs.index_at(x=x, y=y) is not None

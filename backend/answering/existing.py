@@ -1,0 +1,89 @@
+"""Masks that an annotation holds already."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections import Counter
+from dataclasses import dataclass
+
+from backend.exchange.segmentation import region_mask
+from backend.label_studio.label_config import MaskControl
+from backend.label_studio.page import Annotation
+from backend.label_studio.regions import MaskRegion, regions_of
+from backend.storage.bounded_cache import BoundedCache
+from mfp_model.errors import DataError, MfpError
+from mfp_model.masks.runs import MaskRuns
+
+_log = logging.getLogger(__name__)
+_KEPT_S = 3600.0
+_MAX_PIXELS = 200_000_000
+_RUN_BYTES = 24
+_OVERHEAD_BYTES = 1000
+_KINDS = ("brush", "polygon")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ExistingMask:
+    """One of them.
+
+    Attributes:
+        id: Label Studio's id of the region.
+        label: Its label, None for none.
+        runs: Its pixels.
+    """
+
+    id: str
+    label: str | None
+    runs: MaskRuns
+
+
+class ExistingMasks:
+    """Reads them, each only once while it is kept."""
+
+    def __init__(self, *, max_bytes: int) -> None:
+        self._known: BoundedCache[str, MaskRuns] = BoundedCache(
+            max_bytes=max_bytes, max_age_s=_KEPT_S
+        )
+
+    def read(self, annotation: Annotation, control: MaskControl) -> list[ExistingMask]:
+        """Return the masks of a control; those that cannot be read are left out."""
+        found = []
+        for one in regions_of(list(annotation.rows), Counter()):
+            if isinstance(one, DataError) or one.kind not in _KINDS:
+                continue
+            if (one.from_name, one.to_name) != (control.name, control.to_name):
+                continue
+            try:
+                runs = self._runs(one)
+            except MfpError as error:
+                _log.warning("mask %.40s cannot be read: %s", one.id, error)
+                continue
+            found.append(ExistingMask(id=one.id, label=next(iter(one.labels), None), runs=runs))
+        return found
+
+    def _runs(self, region: MaskRegion) -> MaskRuns:
+        if region.height * region.width > _MAX_PIXELS:  # the image's own limit comes later
+            raise DataError(f"on {region.width}x{region.height} pixels, at most {_MAX_PIXELS}")
+        key = _digest(region)
+        runs = self._known.get(key)
+        if runs is None:
+            runs = MaskRuns.of(region_mask(region))
+            self._known.put(key, runs, _OVERHEAD_BYTES + _RUN_BYTES * runs.rows.size)
+        return runs
+
+
+def _digest(region: MaskRegion) -> str:
+    """What tells this shape from others; numbers of an RLE are bytes, or damaged."""
+    rle = region.value.get("rle") or []
+    if not isinstance(rle, list):  # of a number `bytes` would make as many zeros
+        raise DataError(f"brush RLE: expected a list, got {type(rle).__name__}")
+    rest = {name: value for name, value in region.value.items() if name != "rle"}
+    told = f"{region.kind} {region.height} {region.width} {json.dumps(rest, sort_keys=True)}"
+    digest = hashlib.sha256(told.encode())
+    try:
+        digest.update(bytes(rle))
+    except (TypeError, ValueError):
+        raise DataError("brush RLE: expected whole numbers in 0..255") from None
+    return digest.hexdigest()

@@ -1,0 +1,176 @@
+"""The way of a click: request -> image -> rounds -> mask -> answer."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import replace
+from typing import Any
+
+from backend.answering.edits import Edit, Edits
+from backend.answering.rounds import ClickStore
+from backend.answering.turns import Place, Region, SupersededError, Turns
+from backend.finding.answer import Finding
+from backend.images.loader import ImageLoader, LoadedImage
+from backend.label_studio.request import RegionRequest, TaskRequest
+from backend.label_studio.rows import brush_rows, empty_result, polygon_rows, result
+from backend.models.choice import SegmenterChoice
+from backend.monitoring.telemetry import Telemetry
+from backend.recording.recorder import Recorder
+from mfp_model.errors import ImageError
+from mfp_model.masks.polygons import polygon_iou, polygons_of
+from mfp_model.masks.runs import MaskRuns
+from mfp_model.masks.specks import remove_new_specks, remove_specks
+from mfp_model.segmenters import Prediction, Segmenter, mask_prediction
+
+_log = logging.getLogger(__name__)
+_MAX_PREFETCHES = 32
+
+
+class Predictor:
+    """Answers tasks; holds no state that an answer depends on."""
+
+    def __init__(
+        self,
+        images: ImageLoader,
+        store: ClickStore,
+        choice: SegmenterChoice,
+        edits: Edits,
+        finding: Finding,
+        turns: Turns,
+        telemetry: Telemetry,
+        recorder: Recorder,
+        *,
+        speck_share: float,
+        polygon_error_px: float,
+    ) -> None:
+        self._images = images
+        self._store = store
+        self._choice = choice
+        self._edits = edits
+        self._finding = finding
+        self._turns = turns
+        self._telemetry = telemetry
+        self._recorder = recorder
+        self._speck_share = speck_share
+        self._polygon_error_px = polygon_error_px
+        self._prefetcher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prefetch")
+        self._prefetch_places = threading.BoundedSemaphore(_MAX_PREFETCHES)
+
+    def results(self, tasks: list[TaskRequest]) -> list[dict[str, Any]]:
+        """Return the entries of `results` for a request's tasks.
+
+        There is none for a task being opened, unless its label configuration has a finder.
+
+        Raises:
+            ImageError: An image cannot be used, or is not of the size that the page sees.
+            NotReadyError: The weights are not loaded.
+            BusyError: Too many requests are in work.
+        """
+        results = []
+        for task in tasks:
+            if task.is_opening and task.control and task.control.finder:
+                results.append(self._finding.answer(task, task.control))
+            elif task.is_opening:
+                self._prefetch(task)
+            elif task.region is None:
+                results.append(empty_result())
+            else:
+                results.append(self._answer(task, task.region))
+        return results
+
+    def _answer(self, task: TaskRequest, region: RegionRequest) -> dict[str, Any]:
+        who = Region(task=f"{task.project}/{task.task_id}", point_ids=region.point_ids)
+        try:
+            with (
+                self._telemetry.click(task.task_id, len(region.clicks)),
+                self._turns.place(who) as place,
+            ):
+                with self._telemetry.step("image"):
+                    image = self._images.load(task.image, task_id=task.task_id)
+                _check_size(image, region)
+                with self._telemetry.step("edit"):
+                    edit = self._edits.edit(task, region)
+                if edit.prior is None and not region.is_positive:
+                    return empty_result()
+                segmenter = self._choice.segmenter(task, region, edits=edit.prior is not None)
+                prediction = self._predict(segmenter, image, region, edit, place)
+                place.check()
+                with self._telemetry.step("mask"):
+                    runs = edit.bounded(self._without_specks(prediction, edit.prior))
+                with self._telemetry.step("encode"):
+                    score = round(prediction.score, 4)
+                    answer = self._encoded(region, edit, runs, score, segmenter.version)
+                self._edits.note(task, region, edit, runs)
+                self._recorder.answer(task, region, edit, runs, answer)
+                return answer
+        except SupersededError:
+            self._telemetry.superseded(task.task_id)
+            return empty_result()
+
+    def _predict(
+        self,
+        segmenter: Segmenter,
+        image: LoadedImage,
+        region: RegionRequest,
+        edit: Edit,
+        place: Place,
+    ) -> Prediction:
+        start = f"{image.digest} {edit.key}"
+        known = self._store.longest_prefix(start, segmenter.version, region.clicks)
+        if known is None and edit.prior is not None:
+            known = mask_prediction(edit.prior)
+        rounds = segmenter.rounds(image.pixels, region.clicks, known)
+        prediction = known
+        while prediction is None or len(prediction.clicks) < len(region.clicks):
+            with self._turns.turn(place), self._telemetry.step("round"):
+                prediction = next(rounds)
+            self._store.remember(start, segmenter.version, prediction)
+        return prediction
+
+    def _without_specks(self, prediction: Prediction, prior: MaskRuns | None) -> MaskRuns:
+        runs, clicks, share = prediction.runs, prediction.clicks, self._speck_share
+        if prior is None:
+            return remove_specks(runs, clicks, share=share)
+        return remove_new_specks(runs, prior, clicks, share=share)
+
+    def _encoded(
+        self, region: RegionRequest, edit: Edit, runs: MaskRuns, score: float, version: str
+    ) -> dict[str, Any]:
+        if edit.region_id is not None:
+            region = replace(region, label=edit.label)
+        if region.control.kind == "brush":
+            rows = brush_rows(region, runs, edit.region_id)
+            return result(rows, score=score, version=version)
+        mask = runs.mask()
+        polygons = polygons_of(mask, max_error_px=self._polygon_error_px)
+        iou = round(polygon_iou(polygons, mask), 4)
+        self._telemetry.metrics.polygon_iou.observe(iou)
+        rows = polygon_rows(region, polygons, edit.region_id)
+        return result(rows, score=score, version=version, polygon_iou=iou)
+
+    def _prefetch(self, task: TaskRequest) -> None:
+        """Fetch and decode a task's image and masks in the background; a full queue skips it."""
+        if not self._prefetch_places.acquire(blocking=False):
+            _log.info("prefetch of task %s skipped: %d are waiting", task.task_id, _MAX_PREFETCHES)
+            return
+        self._prefetcher.submit(copy_context().run, self._load_quietly, task)
+
+    def _load_quietly(self, task: TaskRequest) -> None:
+        try:
+            self._images.load(task.image, task_id=task.task_id)
+            self._edits.prepare(task)
+        except Exception as error:  # nobody else would see it in this thread
+            self._telemetry.failed(error, during=f"fetching the image of task {task.task_id}")
+        finally:
+            self._prefetch_places.release()
+
+
+def _check_size(image: LoadedImage, region: RegionRequest) -> None:
+    height, width = image.pixels.shape[:2]
+    if (width, height) != (region.width, region.height):
+        raise ImageError(
+            f"image is {width}x{height}, but the page sees {region.width}x{region.height}"
+        )

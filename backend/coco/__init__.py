@@ -1,1 +1,0 @@
-"""Label Studio's annotations to COCO and back."""

@@ -1,0 +1,119 @@
+"""`mfp evaluate-loop`: what segment-and-inpaint brings."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backend.commands.options import add_finder_options, finder_of, inpainter_of, loop_config_of
+
+if TYPE_CHECKING:
+    from mfp_model.evaluation.occlusions import Found
+    from mfp_model.finding.finders import Finder
+    from mfp_model.finding.inpainters import Inpainter
+
+
+def add_evaluate_loop(commands: Any) -> None:  # noqa: ANN401, argparse's type is private
+    """Add the command."""
+    parser = commands.add_parser(
+        "evaluate-loop", help="objects found behind others, with and without inpainting"
+    )
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "--occlusions",
+        type=Path,
+        metavar="DIR",
+        help="COCO folder whose objects are pasted before each other",
+    )
+    source.add_argument("--voc", type=Path, metavar="VOC2012", help="mean IoU of its classes")
+    parser.add_argument("--limit", type=int, default=40, metavar="N", help="pictures; default: 40")
+    parser.add_argument("--seed", type=int, default=0, help="of the pasting")
+    add_finder_options(parser)
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--sheet", type=Path, metavar="FILE.png", help="with --occlusions")
+    parser.set_defaults(run=_evaluate)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from mfp_model.files import write_atomically
+
+    finder, inpainter = finder_of(options), inpainter_of(options)
+    measure = _voc if options.voc else _occlusions
+    report = {
+        **measure(options, finder, inpainter),
+        "finder": finder.version,
+        "inpainter": inpainter.version,
+    }
+    text = json.dumps(report)
+    if options.json:
+        write_atomically(options.json, text.encode())
+    print(text)
+
+
+def _occlusions(
+    options: argparse.Namespace, finder: Finder, inpainter: Inpainter
+) -> dict[str, Any]:
+    import numpy as np
+    from tqdm import tqdm
+
+    from mfp_model.errors import DataError
+    from mfp_model.evaluation.datasets import read_coco
+    from mfp_model.evaluation.occlusions import look_behind, loop_scores, occlusions
+
+    config = loop_config_of(options)
+    objects = list(read_coco(options.occlusions))
+    found = {}
+    for name, rounds in (("without", 0), ("with", config.max_rounds)):
+        generator = np.random.default_rng(options.seed)
+        pictures = tqdm(occlusions(objects, options.limit, generator), total=options.limit)
+        steps = dataclasses.replace(config, max_rounds=rounds)
+        found[name] = list(look_behind(pictures, finder, inpainter, steps))
+    if not found["with"]:
+        raise DataError(f"{options.occlusions}: no two objects of which one can cover the other")
+    if options.sheet:
+        _write_sheet(options.sheet, list(zip(found["without"], found["with"], strict=True)))
+    report: dict[str, Any] = {
+        name: dataclasses.asdict(loop_scores(collected)) for name, collected in found.items()
+    }
+    return {**report, "n_pictures": len(found["with"])}
+
+
+def _write_sheet(path: Path, pairs: Sequence[tuple[Found, Found]]) -> None:
+    import cv2
+
+    from mfp_model.evaluation.occlusions import sheet
+    from mfp_model.files import write_atomically
+
+    encoded = cv2.imencode(".png", cv2.cvtColor(sheet(pairs[:12]), cv2.COLOR_RGB2BGR))[1]
+    write_atomically(path, encoded.tobytes())
+
+
+def _voc(options: argparse.Namespace, finder: Finder, inpainter: Inpainter) -> dict[str, Any]:
+    from tqdm import tqdm
+
+    from mfp_model.evaluation.voc import ClassIou, class_map, class_names, read_voc
+    from mfp_model.finding.layers import find_layers
+
+    knows_classes = options.finder == "deeplab"
+    names = class_names(knows_classes=knows_classes)
+    collected = {"without": ClassIou(names), "with": ClassIou(names)}
+    for picture in tqdm(islice(read_voc(options.voc), options.limit), unit="image"):
+        layers = find_layers(picture.image, finder, inpainter, loop_config_of(options))
+        truth = picture.classes if knows_classes else _without_classes(picture.classes)
+        front = [layer for layer in layers if layer.visible.any() and not layer.is_hidden]
+        for name, chosen in (("without", front), ("with", layers)):
+            shape = (picture.image.shape[0], picture.image.shape[1])
+            answer = class_map(chosen, shape, knows_classes=knows_classes)
+            collected[name].add(truth, answer)
+    return {name: {"miou": x.mean(), "by_class": x.by_class()} for name, x in collected.items()}
+
+
+def _without_classes(classes: Any) -> Any:  # noqa: ANN401, an array
+    import numpy as np
+
+    return np.where(classes == 255, 255, classes > 0).astype(np.uint8)

@@ -1,0 +1,1 @@
+"""Labelled tasks to the files of a data set, and back."""

@@ -1,0 +1,119 @@
+"""Which of a task's annotations count."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from backend.exchange.tasks import LabeledTask
+from mfp_model.errors import ConfigError
+
+ANNOTATORS = ("newest", "all")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChoiceRules:
+    """What counts.
+
+    Attributes:
+        annotators: `newest`: of each task the ground truth where one is marked, otherwise what
+            was changed last. `all`: everybody's.
+        only_submitted: Drafts do not count. Otherwise a draft that is newer than the annotation
+            it changes takes its place, and a draft of a new annotation counts like one.
+        with_cancelled: Annotations of skipped tasks count.
+        with_predictions: For a task without annotations, the newest prediction counts.
+    """
+
+    annotators: str = "newest"
+    only_submitted: bool = False
+    with_cancelled: bool = False
+    with_predictions: bool = False
+
+    def __post_init__(self) -> None:
+        if self.annotators not in ANNOTATORS:
+            raise ConfigError(f"annotators={self.annotators!r}: expected {' or '.join(ANNOTATORS)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenAnnotation:
+    """One annotator's result.
+
+    Attributes:
+        name: For messages, such as `annotation 3`.
+        result: Label Studio's rows.
+        told: What goes into COCO about it: annotation, draft or prediction, and annotator.
+        score: Of a prediction.
+        changed: When it was last changed, as Label Studio writes times.
+        is_ground_truth: Marked so by a person.
+    """
+
+    name: str
+    result: object
+    told: dict[str, Any]
+    score: float | None = None
+    changed: str = ""
+    is_ground_truth: bool = False
+
+
+def chosen(task: LabeledTask, rules: ChoiceRules, left_out: Counter[str]) -> list[ChosenAnnotation]:
+    """Return what counts of a task; what does not is counted by its kind in `left_out`."""
+    drafts = [] if rules.only_submitted else task.drafts
+    left_out["drafts"] += len(task.drafts) - len(drafts)
+    by_annotation = {draft.get("annotation"): draft for draft in drafts if draft.get("annotation")}
+    found = []
+    for annotation in task.annotations:
+        if annotation.get("was_cancelled") and not rules.with_cancelled:
+            left_out["cancelled annotations"] += 1
+            continue
+        draft = by_annotation.get(annotation.get("id"))
+        is_newer = draft is not None and _changed(draft) > _changed(annotation)
+        found.append(_annotation(annotation, draft if is_newer else None))
+    found += [_draft(draft) for draft in drafts if not draft.get("annotation")]
+    if found and rules.annotators == "newest":
+        newest = max(found, key=lambda one: (one.is_ground_truth, one.changed))
+        left_out["annotations older than another of their task"] += len(found) - 1
+        return [newest]
+    if not found and rules.with_predictions and task.predictions:
+        return [_prediction(max(task.predictions, key=_changed))]
+    return found
+
+
+def _changed(entry: Mapping[str, Any]) -> str:
+    return str(entry.get("updated_at") or entry.get("created_at") or "")
+
+
+def _annotation(annotation: Mapping[str, Any], draft: Mapping[str, Any] | None) -> ChosenAnnotation:
+    number, annotator = annotation.get("id"), annotation.get("completed_by")
+    told = {"annotation": number, "annotator": _person(annotator), "draft": draft is not None}
+    return ChosenAnnotation(
+        name=f"annotation {number}",
+        result=(draft or annotation).get("result"),
+        told=told,
+        changed=_changed(draft or annotation),
+        is_ground_truth=bool(annotation.get("ground_truth")),
+    )
+
+
+def _draft(draft: Mapping[str, Any]) -> ChosenAnnotation:
+    return ChosenAnnotation(
+        name=f"draft {draft.get('id')}",
+        result=draft.get("result"),
+        told={"annotation": None, "annotator": _person(draft.get("user")), "draft": True},
+        changed=_changed(draft),
+    )
+
+
+def _prediction(prediction: Mapping[str, Any]) -> ChosenAnnotation:
+    score = prediction.get("score")
+    return ChosenAnnotation(
+        name=f"prediction {prediction.get('id')}",
+        result=prediction.get("result"),
+        told={"prediction": prediction.get("id"), "model_version": prediction.get("model_version")},
+        score=float(score) if isinstance(score, (int, float)) else None,
+    )
+
+
+def _person(value: object) -> object:
+    return value.get("id") if isinstance(value, dict) else value

@@ -1,0 +1,132 @@
+"""Label Studio's annotations as an exact COCO folder: `annotations.json` beside `images/`.
+
+One region is one annotation. The folder appears whole or not at all; a damaged item is named and
+counted, and the rest is exported.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from backend.exchange.entries import ExportOptions, TaskReader
+from backend.exchange.placing import ImageFiles, ImagePlacer
+from backend.exchange.spool import Spool, TaskEntries
+from backend.exchange.tasks import LabeledTask, TaskSource
+from backend.label_studio.label_config import LabelConfig
+from backend.storage.whole_folder import WholeFolder
+from mfp_model.errors import DataError
+from mfp_model.files import write_atomically
+
+_TOLD_PROBLEMS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportSummary:
+    """What an export did; `export.json` in its folder has the same.
+
+    Attributes:
+        tasks: Tasks read.
+        images: Images exported: those of tasks that have an annotation, empty or not.
+        annotations: Objects exported.
+        problems: Items that could not be exported.
+        messages: Up to 1000 of these, each with its task, annotation and region.
+        left_out: What was left out by rule, counted by kind.
+        polygon_iou: The least and the mean IoU of polygons with their masks.
+        categories: Label names; their ids are 1, 2, ...
+    """
+
+    tasks: int
+    images: int
+    annotations: int
+    problems: int
+    messages: list[str]
+    left_out: dict[str, int]
+    polygon_iou: dict[str, float] | None
+    categories: tuple[str, ...]
+
+
+def export_coco(
+    source: TaskSource,
+    out: Path,
+    *,
+    config: LabelConfig | None,
+    sources: ImageFiles,
+    options: ExportOptions | None = None,
+    report: Callable[[int], None] = lambda n_read: None,
+) -> ExportSummary:
+    """Export labelled tasks to a COCO folder; an export that was cut goes on where it was.
+
+    Args:
+        source: The tasks.
+        out: The folder; one from an earlier export is replaced.
+        config: The project's label configuration, whose order numbers the categories; without it
+            the labels that occur are numbered in alphabetical order, and none is unknown.
+        sources: What reads images.
+        options: How.
+        report: Told how much of `source.total` is done.
+
+    Raises:
+        DataError: With `strict`, the first problem.
+        ConfigError: The folder has something else in it, or another export writes it.
+        LabelStudioError: Label Studio cannot be reached, or does not accept the token.
+    """
+    options = options or ExportOptions()
+    key = json.dumps([source.name, asdict(options), asdict(config) if config else None])
+    with WholeFolder(out, mark="export.json").building() as folder:
+        (folder / "images").mkdir(exist_ok=True)
+        spool = Spool(folder / "spool.sqlite3", key=key)
+        placer = ImagePlacer(
+            sources,
+            folder / "images",
+            mode=options.images,
+            max_megapixels=options.max_megapixels,
+        )
+        try:
+            tasks = source.read(spool.last_task, report)
+            _fill(spool, tasks, TaskReader(config, options, placer), is_strict=options.strict)
+            categories = config.labels if config else spool.labels()
+            spool.write_coco(folder / "annotations.json", categories, about=source.name)
+            summary = _summary(spool, categories)
+        finally:
+            spool.close()
+        for path in folder.glob("spool.sqlite3*"):
+            path.unlink()
+        write_atomically(folder / "export.json", json.dumps(asdict(summary), indent=1).encode())
+    return summary
+
+
+def _fill(
+    spool: Spool,
+    tasks: Iterator[LabeledTask | DataError],
+    reader: TaskReader,
+    *,
+    is_strict: bool,
+) -> None:
+    seen = set()
+    for task in tasks:
+        number = None if isinstance(task, DataError) else task.id
+        if isinstance(task, DataError):
+            entries = TaskEntries(problems=[str(task)])
+        elif task.id in seen:
+            number, entries = None, TaskEntries(problems=[f"task {task.id}: stands there twice"])
+        elif spool.has(task.id):  # from before the cut
+            continue
+        else:
+            seen.add(task.id)
+            entries = reader.entries(task)
+        if is_strict and entries.problems:
+            raise DataError(entries.problems[0])
+        spool.add(number, entries)
+
+
+def _summary(spool: Spool, categories: tuple[str, ...]) -> ExportSummary:
+    return ExportSummary(
+        **spool.counts(),
+        messages=spool.problems(_TOLD_PROBLEMS),
+        left_out=spool.left_out(),
+        polygon_iou=spool.polygon_iou(),
+        categories=categories,
+    )

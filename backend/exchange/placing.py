@@ -1,0 +1,108 @@
+"""The images of an export: copied, linked, or only named."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from PIL import Image
+
+from backend.images.decoding import decode_image, read_header
+from mfp_model.errors import ImageError
+
+MODES = ("copy", "link", "none")
+_STRANGE = re.compile(r"[^A-Za-z0-9._-]+")
+_MAX_NAME_LETTERS = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedImage:
+    """An image of the export: its file's name, and its size in pixels as a browser shows it."""
+
+    file_name: str
+    width: int
+    height: int
+
+
+class ImageFiles(Protocol):
+    """What reads images, such as `backend.images.sources.ImageSources`."""
+
+    def read(self, address: str, task_id: str) -> bytes:
+        """Return a file's content."""
+
+    def mounted(self, address: str) -> Path | None:
+        """Return where the file lies on this machine, None where it does not."""
+
+
+class ImagePlacer:
+    """Puts the tasks' images into the export's folder."""
+
+    def __init__(
+        self, sources: ImageFiles, folder: Path, *, mode: str, max_megapixels: float
+    ) -> None:
+        self._sources = sources
+        self._folder = folder
+        self._mode = mode
+        self._max_megapixels = max_megapixels
+
+    def place(self, address: str, *, task_id: int, prefix: str) -> PlacedImage:
+        """Put an image into the folder.
+
+        Tools for COCO differ in whether they apply EXIF orientation, so a photo that has one is
+        written upright, as PNG; any other file is copied byte by byte, or linked.
+
+        Args:
+            address: As the task names it.
+            task_id: Label Studio's.
+            prefix: What the file's name begins with.
+
+        Raises:
+            ImageError: It cannot be read, is no image, or cannot be linked.
+            LabelStudioError: Label Studio does not accept the token.
+        """
+        content = self._sources.read(address, str(task_id))
+        header = read_header(content, max_megapixels=self._max_megapixels)
+        stem = prefix + Path(file_name(address)).stem
+        name = stem + (".png" if header.is_turned else header.suffix)
+        path = self._folder / name
+        path.unlink(missing_ok=True)
+        if header.is_turned:
+            pixels = decode_image(content, max_megapixels=self._max_megapixels)
+            upright = io.BytesIO()
+            Image.fromarray(pixels).save(upright, format="PNG")
+            path.write_bytes(upright.getvalue())
+        elif self._mode == "link":
+            target = self._sources.mounted(address)
+            if target is None:
+                raise ImageError(
+                    "lies in no folder that is mounted here (MFP_LABEL_STUDIO_DATA_DIR, "
+                    "MFP_LOCAL_FILES_DIR), so it cannot be linked"
+                )
+            path.symlink_to(target)
+        else:
+            path.write_bytes(content)
+        return PlacedImage(file_name=name, width=header.width, height=header.height)
+
+
+def file_name(address: str) -> str:
+    """Return a file name for an image address, in letters that every system takes."""
+    if address.startswith("data:"):
+        return "image"
+    parts = urlsplit(address)
+    named = parse_qs(parts.query).get("d", [parts.path])[0]
+    name = _STRANGE.sub("-", unquote(named).rstrip("/").rpartition("/")[2])
+    return name[-_MAX_NAME_LETTERS:].lstrip(".") or "image"
+
+
+def told_address(address: str) -> str | None:
+    """Return the address without what may be secret in it; None for an image inside it."""
+    if address.startswith("data:"):
+        return None
+    parts = urlsplit(address)
+    if not parts.scheme:
+        return address
+    return parts._replace(query="", fragment="", netloc=parts.netloc.rpartition("@")[2]).geturl()

@@ -1,0 +1,181 @@
+"""Labelled tasks one after the other: from Label Studio, or from a JSON or JSON_MIN export file."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ijson
+
+from backend.label_studio.api import LabelStudioApi
+from mfp_model.errors import DataError
+
+_PAGE = 10  # tasks; a task with twenty masks of 12 megapixels has a megabyte
+_MIN_KEYS = ("id", "annotation_id", "annotator", "created_at", "updated_at", "lead_time")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabeledTask:
+    """A task with all that people and models have said about it, as Label Studio's JSON has it.
+
+    Attributes:
+        id: Label Studio's task id.
+        data: What the task shows; image addresses by key.
+        annotations: Submitted and cancelled annotations.
+        drafts: Work that was not submitted.
+        predictions: Answers of models.
+    """
+
+    id: int
+    data: Mapping[str, Any]
+    annotations: list[Mapping[str, Any]]
+    drafts: list[Mapping[str, Any]]
+    predictions: list[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSource:
+    """Where labelled tasks come from.
+
+    Attributes:
+        name: Tells sources apart, so that an export that was cut is not continued with another.
+        total: What `read` reports its progress against: tasks of a project, bytes of a file.
+        unit: Of `total`.
+        read: Yields the tasks whose ids are above its first argument, ids ascending where the
+            source can be asked for that; its second is told how much was read so far.
+    """
+
+    name: str
+    total: int
+    unit: str
+    read: Callable[[int, Callable[[int], None]], Iterator[LabeledTask | DataError]]
+
+
+def project_tasks(api: LabelStudioApi, project: int) -> TaskSource:
+    """Return the tasks of a project in a running Label Studio, asked for page by page.
+
+    Raises:
+        LabelStudioError: It cannot be reached, or has no such project.
+    """
+
+    def read(after: int, report: Callable[[int], None]) -> Iterator[LabeledTask | DataError]:
+        while True:
+            rows = api.tasks_after(project, after, limit=_PAGE)
+            if not rows:
+                return
+            for row in rows:
+                after = int(row["id"])
+                yield _task(row)
+            report(n_all - api.n_tasks(project, after=after))
+
+    n_all = api.n_tasks(project)
+    return TaskSource(
+        name=f"{api.access.url} project {project}", total=n_all, unit="task", read=read
+    )
+
+
+def file_tasks(path: Path) -> TaskSource:
+    """Return the tasks of an export file, JSON or JSON_MIN, read piece by piece.
+
+    Raises:
+        DataError: There is no such file.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+
+    def read(after: int, report: Callable[[int], None]) -> Iterator[LabeledTask | DataError]:
+        n_read = 0
+        rows: list[Any] = []  # of one task
+        failure = ""
+        with path.open("rb") as file:
+            try:
+                for element in ijson.items(file, "item", use_float=True):
+                    if rows and _key(element) != _key(rows[0]):
+                        yield _element(rows, n_read)
+                        rows = []
+                    rows.append(element)
+                    n_read += 1
+                    report(file.tell())
+            except (ijson.JSONError, UnicodeDecodeError) as error:
+                failure = f"{path.name} is broken after element {n_read}: {error}"
+        if rows:
+            yield _element(rows, n_read)
+        if n_read == 0 and not failure:
+            failure = f"{path.name}: expected a list of tasks, found none"
+        if failure:
+            yield DataError(failure)
+
+    state = path.stat()
+    name = f"{path.resolve()} {state.st_size} {state.st_mtime_ns}"
+    return TaskSource(name=name, total=state.st_size, unit="B", read=read)
+
+
+def _key(element: object) -> object:
+    """JSON_MIN has an element an annotation; those of a task stand together."""
+    return element.get("id") if isinstance(element, dict) else None
+
+
+def _element(rows: list[Any], n_read: int) -> LabeledTask | DataError:
+    key = _key(rows[0])
+    if isinstance(key, bool) or not isinstance(key, int):
+        return DataError(f"element {n_read}: expected a task with an id, got {rows[0]!r:.60}")
+    first = rows[0]
+    if isinstance(first.get("data"), dict):
+        return _task(first)
+    data = {name: value for name, value in first.items() if name not in _MIN_KEYS}
+    annotated = [row for row in rows if row.get("annotation_id") is not None]
+    return LabeledTask(
+        id=key,
+        data=data,
+        annotations=[_from_min(row) for row in annotated],
+        drafts=[],
+        predictions=[],
+    )
+
+
+def _task(row: Mapping[str, Any]) -> LabeledTask:
+    def entries(name: str) -> list[Mapping[str, Any]]:
+        found = row.get(name)  # some exports have only ids of drafts and predictions
+        return [x for x in found if isinstance(x, dict)] if isinstance(found, list) else []
+
+    data = row.get("data")
+    return LabeledTask(
+        id=int(row["id"]),
+        data=data if isinstance(data, dict) else {},
+        annotations=entries("annotations"),
+        drafts=entries("drafts"),
+        predictions=entries("predictions"),
+    )
+
+
+def _from_min(row: Mapping[str, Any]) -> dict[str, Any]:
+    """An annotation in JSON's form; JSON_MIN leaves out the rows' ids and types."""
+    result = []
+    for name, values in row.items():
+        for value in values if isinstance(values, list) else []:
+            if isinstance(value, dict) and "original_width" in value:
+                sizes = {key: value[key] for key in value if key.startswith("original_")}
+                shape = {key: value[key] for key in value if key not in sizes}
+                drawn = {key: shape[key] for key in shape if not key.endswith("labels")}
+                region = f"{zlib.crc32(repr(drawn).encode()):08x}"  # the rows of one shape agree
+                rest = {"id": region, "from_name": name, "type": _min_type(shape)}
+                result.append({**sizes, **rest, "value": shape})
+    return {
+        "id": row["annotation_id"],
+        "result": result,
+        "completed_by": row.get("annotator"),
+        "updated_at": row.get("updated_at"),
+    }
+
+
+def _min_type(shape: Mapping[str, Any]) -> str:
+    named = next((key for key in shape if key.endswith("labels")), "")
+    if named not in ("", "labels"):
+        return named
+    for key, kind in (("rle", "brush"), ("points", "polygon"), ("radiusX", "ellipse")):
+        if key in shape:
+            return kind
+    return "rectangle" if "height" in shape else "keypoint"

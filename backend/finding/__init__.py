@@ -1,0 +1,1 @@
+"""Objects that are found without clicks, as predictions."""

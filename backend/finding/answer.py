@@ -1,0 +1,124 @@
+"""Answers without clicks: every object that a finder sees, those behind others marked."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from backend.images.loader import ImageLoader
+from backend.label_studio import brush_rle
+from backend.label_studio.label_config import MaskControl
+from backend.label_studio.request import TaskRequest
+from backend.label_studio.rows import empty_result, polygon_percents
+from backend.monitoring.telemetry import Telemetry
+from mfp_model.errors import MfpError
+from mfp_model.masks.polygons import polygons_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mfp_model.finding.layers import LayeredObject
+
+    FindLayers = Callable[[NDArray[np.uint8]], list[LayeredObject]]
+    MakeFinder = Callable[[str, str], tuple[str, FindLayers]]
+
+
+class Finding:
+    """Finds the objects of tasks, one task at a time, so that clicks keep the processor."""
+
+    def __init__(
+        self,
+        images: ImageLoader,
+        make: MakeFinder,
+        telemetry: Telemetry,
+        *,
+        polygon_error_px: float,
+    ) -> None:
+        """Find objects.
+
+        Args:
+            images: Where they are looked for.
+            make: Returns version and function of a finder by its name and the project's id.
+            telemetry: Told of what fails.
+            polygon_error_px: How far a polygon may be from the mask's edge.
+        """
+        self._images = images
+        self._make = make
+        self._telemetry = telemetry
+        self._polygon_error_px = polygon_error_px
+        self._one_at_a_time = threading.Lock()
+
+    def answer(self, task: TaskRequest, control: MaskControl) -> dict[str, Any]:
+        """Return one entry of `results` with every object found; an error leaves it empty."""
+        assert control.finder is not None
+        try:
+            with self._one_at_a_time:
+                version, find = self._make(control.finder, task.project)
+                image = self._images.load(task.image, task_id=task.task_id)
+                layers = find(image.pixels)
+        except MfpError as error:  # the other tasks of the request have theirs
+            self._telemetry.failed(error, during=f"finding objects of task {task.task_id}")
+            return empty_result()
+        return prediction(layers, control, version=version, polygon_error_px=self._polygon_error_px)
+
+
+def prediction(
+    layers: list[LayeredObject], control: MaskControl, *, version: str, polygon_error_px: float
+) -> dict[str, Any]:
+    """Return objects as one prediction of Label Studio, front first.
+
+    Args:
+        layers: The objects.
+        control: What they belong to.
+        version: The finder's.
+        polygon_error_px: How far a polygon may be from the mask's edge.
+    """
+    rows = [row for layer in layers for row in _rows(layer, control, polygon_error_px)]
+    return {"result": rows, "score": round(_certainty(layers), 4), "model_version": version}
+
+
+def _certainty(layers: list[LayeredObject]) -> float:
+    """How sure the finder is of the image, 0..1: the mean over its pixels of the object's score.
+
+    Where no object was found it is 0: either there is none, or it was overlooked.
+    """
+    sure = [layer.found.score * layer.visible for layer in layers]
+    return float(np.max(sure, axis=0).mean()) if sure else 0.0
+
+
+def hidden_mark(order: int) -> dict[str, Any]:
+    """Return what a row has more for an object that is behind others; the page shows it."""
+    return {"meta": {"text": [f"hidden: seen after {order} removals"]}} if order else {}
+
+
+def _rows(layer: LayeredObject, control: MaskControl, error_px: float) -> list[dict[str, Any]]:
+    mask = layer.found.mask
+    height, width = mask.shape
+    if control.kind == "brush":
+        shapes: list[dict[str, Any]] = [{"format": "rle", "rle": brush_rle.encode(mask)}]
+    else:
+        shapes = [
+            {"points": polygon_percents(polygon, height=height, width=width), "closed": True}
+            for polygon in polygons_of(mask, max_error_px=error_px)
+        ]
+    label = layer.found.label if layer.found.label in control.labels else None
+    if label is None and control.labels:
+        label = control.labels[0]
+    common = {
+        "original_width": width,
+        "original_height": height,
+        "image_rotation": 0,
+        "score": round(layer.found.score, 4),
+        **hidden_mark(layer.order),
+    }
+    return [
+        row
+        for shape in shapes
+        for row in control.rows(
+            shape, label=label, common={"id": secrets.token_urlsafe(8), **common}
+        )
+    ]

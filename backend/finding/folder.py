@@ -1,0 +1,142 @@
+"""Objects found on a folder's images, written as a COCO folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from backend.exchange.placing import ImagePlacer
+from backend.exchange.spool import Spool, TaskEntries
+from backend.finding.project import AnnotateSummary, Annotator, Report
+from backend.storage.whole_folder import WholeFolder
+from mfp_model.errors import ImageError
+from mfp_model.files import write_atomically
+from mfp_model.masks.rle import encode_mask
+
+if TYPE_CHECKING:
+    from mfp_model.finding.layers import LayeredObject
+
+_MARK = "annotate.json"
+_SUFFIXES = tuple(".avif .bmp .gif .jp2 .jpeg .jpg .png .ppm .tif .tiff .webp".split())
+
+
+def annotate_folder(
+    annotator: Annotator, root: Path, out: Path, *, label: str, report: Report
+) -> AnnotateSummary:
+    """Write the objects on a folder's images as a COCO folder; one that was cut goes on.
+
+    An annotation has COCO's fields, `score`, and `order`: after how many removals the object
+    was seen whole, 0 for what is in front.
+
+    Args:
+        annotator: What finds objects.
+        root: Images, in folders within it as well.
+        out: The COCO folder; an earlier one of this command is replaced.
+        label: Category of objects whose finder knows no classes.
+        report: Called after every image.
+
+    Raises:
+        ConfigError: The folder has something else in it, or somebody else writes it.
+        ImageError: There is no image.
+    """
+    summary = AnnotateSummary()
+    paths = images_of(root)
+    key = json.dumps([str(root.absolute()), annotator.version, label, [str(x) for x in paths]])
+    with WholeFolder(out, mark=_MARK).building() as folder:
+        (folder / "images").mkdir(exist_ok=True)
+        spool = Spool(folder / "spool.sqlite3", key=key)
+        try:
+            for number, path in enumerate(paths, start=1):
+                if spool.has(number):
+                    summary.skipped += 1
+                else:
+                    entries = _entries(annotator, root, path, folder, number, label, summary)
+                    spool.add(number, entries)
+                report()
+            spool.write_coco(folder / "annotations.json", spool.labels(), about=annotator.version)
+            summary.problems = spool.problems(-1)
+        finally:
+            spool.close()
+        for path in folder.glob("spool.sqlite3*"):
+            path.unlink()
+        write_atomically(folder / _MARK, json.dumps(dataclasses.asdict(summary)).encode())
+    return summary
+
+
+def images_of(root: Path) -> list[Path]:
+    """Return the image files of a folder and the folders in it, sorted, relative to it.
+
+    Raises:
+        ImageError: There is none.
+    """
+    found = sorted(
+        path.relative_to(root)
+        for path in root.rglob("*")
+        if path.suffix.lower() in _SUFFIXES and path.is_file() and not path.name.startswith(".")
+    )
+    if not found:
+        raise ImageError(f"{root}: no image in it")
+    return found
+
+
+def _entries(
+    annotator: Annotator,
+    root: Path,
+    path: Path,
+    folder: Path,
+    number: int,
+    label: str,
+    summary: AnnotateSummary,
+) -> TaskEntries:
+    """What one image adds: itself and its objects, or a problem."""
+    entries, files = TaskEntries(), _Files(root)
+    placer = ImagePlacer(
+        files, folder / "images", mode="copy", max_megapixels=annotator.max_megapixels
+    )
+    try:
+        placed = placer.place(path.as_posix(), task_id=number, prefix=f"{number}-")
+        layers = annotator.layers(files.read(path.as_posix(), ""))
+    except ImageError as error:
+        entries.problems.append(f"{path}: {error}")
+        return entries
+    summary.add(layers)
+    size = {"width": placed.width, "height": placed.height}
+    entries.images.append({"id": number, "file_name": placed.file_name, **size})
+    entries.annotations += [_annotation(layer, number, label) for layer in layers]
+    return entries
+
+
+def _annotation(layer: LayeredObject, image: int, label: str) -> tuple[str, dict[str, Any]]:
+    mask = layer.found.mask
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    left, top = int(columns[0]), int(rows[0])
+    return layer.found.label or label, {
+        "image_id": image,
+        "segmentation": encode_mask(mask),
+        "area": int(mask.sum()),
+        "bbox": [left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top],
+        "iscrowd": 0,
+        "score": round(layer.found.score, 4),
+        "order": layer.order,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """Images by their path in a folder."""
+
+    root: Path
+
+    def read(self, address: str, task_id: str) -> bytes:
+        try:
+            return (self.root / address).read_bytes()
+        except OSError as error:
+            raise ImageError(f"{address}: {error.strerror}") from None
+
+    def mounted(self, address: str) -> Path | None:
+        return (self.root / address).absolute()

@@ -1,0 +1,137 @@
+"""The address that a task gives its image -> the file's bytes.
+
+| address | read from |
+|---|---|
+| `data:…` | the address itself |
+| `/data/upload/…`, `/data/local-files/?d=…` | the mounted folder if one is set, else Label Studio |
+| other paths | Label Studio |
+| `s3://…`, `gs://…`, `azure-blob://…` | where Label Studio's storage settings lead |
+| `http(s)://…` | Label Studio or an allowed host |
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, unquote_to_bytes, urlsplit
+
+from backend.images.web import WebFetcher
+from mfp_model.errors import ImageError
+
+_CLOUD_SCHEMES = ("s3", "gs", "azure-blob")
+_UPLOADS = "/data/upload/"
+_LOCAL_FILES = "/data/local-files/"
+_SHOWN_LETTERS = 80
+
+
+class ImageSources:
+    """Reads the file behind a task's image address."""
+
+    def __init__(
+        self,
+        web: WebFetcher,
+        *,
+        label_studio_url: str,
+        max_bytes: int,
+        label_studio_data_dir: Path | None = None,
+        local_files_dir: Path | None = None,
+    ) -> None:
+        self._web = web
+        self._label_studio_url = label_studio_url
+        self._max_bytes = max_bytes
+        self._uploads_dir = (
+            label_studio_data_dir / "media" / "upload" if label_studio_data_dir else None
+        )
+        self._local_files_dir = local_files_dir
+
+    def read(self, address: str, task_id: str) -> bytes:
+        """Return the content of the file at a task's image address.
+
+        Raises:
+            ImageError: The address is of an unknown kind, or cannot or may not be read.
+            LabelStudioError: Label Studio does not accept the token.
+        """
+        if address.startswith("data:"):
+            return _data_uri(address)
+        parts = urlsplit(address)
+        if parts.scheme in ("http", "https"):
+            return self._web.fetch(address)
+        if parts.scheme in _CLOUD_SCHEMES:
+            return self._web.fetch(self._in_label_studio(_resolving(address, task_id)))
+        if not parts.scheme and address.startswith("/") and not address.startswith("//"):
+            path = self.mounted(address)
+            if path is not None:
+                return self._read(path)
+            return self._web.fetch(self._in_label_studio(address))
+        raise ImageError(
+            f"image address {address[:_SHOWN_LETTERS]!r}: expected http(s), data:, s3:, gs:, "
+            "azure-blob: or a path of Label Studio"
+        )
+
+    def _in_label_studio(self, path: str) -> str:
+        if not self._label_studio_url:
+            shown = path.partition("?")[0][:_SHOWN_LETTERS]
+            raise ImageError(f"image {shown!r} lies in Label Studio: set LABEL_STUDIO_URL")
+        return self._label_studio_url + path
+
+    def mounted(self, address: str) -> Path | None:
+        """Return the file at an address of Label Studio if its folder is mounted here and has it.
+
+        Raises:
+            ImageError: The address leads out of the folder.
+        """
+        parts = urlsplit(address)
+        if self._uploads_dir is not None and parts.path.startswith(_UPLOADS):
+            return _inside(self._uploads_dir, unquote(parts.path.removeprefix(_UPLOADS)))
+        if self._local_files_dir is not None and parts.path.rstrip("/") + "/" == _LOCAL_FILES:
+            return _inside(self._local_files_dir, parse_qs(parts.query).get("d", [""])[0])
+        return None
+
+    def _read(self, path: Path) -> bytes:
+        try:
+            with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+                content = file.read(self._max_bytes + 1)
+        except OSError as error:
+            raise ImageError(f"image {path.name[:_SHOWN_LETTERS]!r}: {error.strerror}") from None
+        if len(content) > self._max_bytes:
+            raise ImageError(
+                f"image {path.name[:_SHOWN_LETTERS]!r}: more than {self._max_bytes} bytes "
+                "(MFP_MAX_IMAGE_MB)"
+            )
+        return content
+
+
+def _inside(root: Path, name: str) -> Path | None:
+    """The file of that name in a folder; None where there is none."""
+    if "\0" in name:
+        raise ImageError("image address: a file name with a zero byte")
+    root = root.resolve()
+    try:
+        path = (root / name.lstrip("/")).resolve()
+        if not path.is_relative_to(root):
+            raise ImageError(f"image {name[:_SHOWN_LETTERS]!r} leads out of its folder")
+        return path if path.is_file() else None
+    except OSError as error:
+        raise ImageError(f"image {name[:_SHOWN_LETTERS]!r}: {error.strerror}") from None
+
+
+def _resolving(address: str, task_id: str) -> str:
+    """The path at which Label Studio redirects to, or passes on, a file in cloud storage."""
+    if not task_id.isdecimal():
+        raise ImageError(f"image in cloud storage of task {task_id[:20]!r}: expected a number")
+    encoded = base64.urlsafe_b64encode(address.encode()).decode()
+    return f"/tasks/{task_id}/resolve/?fileuri={encoded}"
+
+
+def _data_uri(address: str) -> bytes:
+    header, comma, payload = address.partition(",")
+    if not comma:
+        raise ImageError("data URI without a comma before its data")
+    try:
+        if header.endswith(";base64"):
+            return base64.b64decode(payload, validate=True)
+    except (binascii.Error, ValueError):
+        raise ImageError("data URI: not valid base64") from None
+    return unquote_to_bytes(payload)

@@ -1,0 +1,238 @@
+"""Bytes from a web address that a task names, and that nobody vouches for.
+
+Label Studio itself is trusted, as its address is a setting. Every other host, at the start or at
+the end of a redirect, must be on the allow-list, and the connection goes to an address that was
+checked itself, so that a name cannot lead to another machine between check and connection.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from urllib.parse import urljoin
+
+import urllib3
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    LocationParseError,
+    NewConnectionError,
+)
+from urllib3.util import Timeout, Url, parse_url
+
+from backend.environment import Network
+from backend.label_studio.access import LabelStudioAccess
+from mfp_model.errors import ImageError
+
+_CHUNK_BYTES = 1 << 18
+_MAX_REDIRECTS = 5
+_REDIRECTS = (301, 302, 303, 307, 308)
+_PORTS = {"http": 80, "https": 443}
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchLimits:
+    """What may be fetched and how long it may take; the fields are those of `Settings`."""
+
+    max_bytes: int
+    timeout_s: float
+    total_s: float
+    hosts: tuple[str, ...] = ()
+    private_networks: tuple[Network, ...] = ()
+    ca_bundle: Path | None = None
+
+
+class WebFetcher:
+    """Fetches files, with Label Studio's token where they lie in Label Studio."""
+
+    def __init__(self, access: LabelStudioAccess, limits: FetchLimits) -> None:
+        self._access = access
+        self._limits = limits
+
+    def fetch(self, url: str) -> bytes:
+        """Return the content at an http(s) address.
+
+        Raises:
+            ImageError: Not allowed, not there, too large, or too slow.
+            LabelStudioError: Label Studio does not accept the token.
+        """
+        deadline = time.monotonic() + self._limits.total_s
+        has_renewed_token = False
+        for _ in range(_MAX_REDIRECTS + 2):
+            target = _parsed(url)
+            is_ours = self._is_ours(target)
+            if not is_ours:
+                self._check_host(target)
+            with self._answer(target, is_ours=is_ours, deadline=deadline) as response:
+                if response.status == 401 and is_ours and not has_renewed_token:
+                    self._access.forget()
+                    has_renewed_token = True
+                elif response.status in _REDIRECTS:
+                    url = urljoin(url, response.headers.get("Location", ""))
+                    _check_is_no_login(url, is_ours=is_ours)
+                else:
+                    _check_status(response.status, target, is_ours=is_ours)
+                    return self._content(response, target, deadline)
+        raise ImageError(f"image {_shown(target)}: more than {_MAX_REDIRECTS} redirects")
+
+    def _is_ours(self, target: Url) -> bool:
+        return bool(self._access.url) and _origin(target) == _origin(_parsed(self._access.url))
+
+    def _check_host(self, target: Url) -> None:
+        host = (target.host or "").lower().rstrip(".")
+        if not any(fnmatchcase(host, pattern) for pattern in self._limits.hosts):
+            raise ImageError(
+                f"image {_shown(target)}: host {host!r} is not allowed; add it to MFP_IMAGE_HOSTS, "
+                "or set LABEL_STUDIO_URL if it is Label Studio"
+            )
+
+    @contextmanager
+    def _answer(
+        self, target: Url, *, is_ours: bool, deadline: float
+    ) -> Iterator[urllib3.BaseHTTPResponse]:
+        headers = {"Host": target.netloc or "", "Accept-Encoding": "identity"}
+        headers |= self._access.headers() if is_ours else {}
+        error: Exception = OSError("no address")
+        for address in self._addresses(target, is_ours=is_ours):
+            with self._pool(target, address, deadline) as pool:
+                try:
+                    response = pool.urlopen(
+                        "GET",
+                        target.request_uri,
+                        headers=headers,
+                        redirect=False,
+                        assert_same_host=False,
+                        preload_content=False,
+                    )
+                except (NewConnectionError, ConnectTimeoutError) as failure:
+                    error = failure  # one of a host's addresses may be out of reach
+                    continue
+                except HTTPError as failure:
+                    error = failure
+                    break
+                with response:
+                    yield response
+                    return
+        hint = "; is Label Studio running at LABEL_STUDIO_URL?" if is_ours else ""
+        raise ImageError(f"image {_shown(target)} cannot be fetched ({type(error).__name__}){hint}")
+
+    def _pool(self, target: Url, address: str, deadline: float) -> urllib3.HTTPConnectionPool:
+        left_s = max(0.1, deadline - time.monotonic())
+        wait_s = min(self._limits.timeout_s, left_s)
+        port = target.port or _PORTS[target.scheme or "http"]
+        timeout = Timeout(connect=wait_s, read=wait_s)
+        if target.scheme == "http":
+            return urllib3.HTTPConnectionPool(address, port, timeout=timeout, retries=False)
+        context = ssl.create_default_context(cafile=self._limits.ca_bundle)
+        return urllib3.HTTPSConnectionPool(
+            address,
+            port,
+            timeout=timeout,
+            retries=False,
+            ssl_context=context,
+            server_hostname=target.host,
+            assert_hostname=target.host,
+        )
+
+    def _addresses(self, target: Url, *, is_ours: bool) -> list[str]:
+        """The host's addresses that may be connected to, at least one."""
+        port = target.port or _PORTS[target.scheme or "http"]
+        host = (target.host or "").strip("[]")
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):  # UnicodeError: a part of the name is too long
+            raise ImageError(f"image {_shown(target)}: no such host") from None
+        addresses = list(dict.fromkeys(str(info[4][0]) for info in found))
+        allowed = [a for a in addresses if is_ours or self._is_allowed(a)]
+        if not allowed:
+            raise ImageError(
+                f"image {_shown(target)}: its host is at the private address {addresses[0]}; "
+                "add the range to MFP_PRIVATE_NETWORKS if images may come from there"
+            )
+        return allowed
+
+    def _is_allowed(self, text: str) -> bool:
+        address = _embedded(ipaddress.ip_address(text.partition("%")[0]))
+        if any(address in network for network in self._limits.private_networks):
+            return True
+        return address.is_global and not address.is_multicast
+
+    def _content(self, response: urllib3.BaseHTTPResponse, target: Url, deadline: float) -> bytes:
+        content = bytearray()
+        try:
+            while chunk := response.read1(_CHUNK_BYTES):
+                content += chunk
+                if len(content) > self._limits.max_bytes:
+                    raise ImageError(
+                        f"image {_shown(target)}: more than {self._limits.max_bytes} bytes "
+                        "(MFP_MAX_IMAGE_MB)"
+                    )
+                if time.monotonic() > deadline:
+                    raise ImageError(
+                        f"image {_shown(target)}: not here after {self._limits.total_s:g} s "
+                        "(MFP_FETCH_TOTAL_S)"
+                    )
+        except (HTTPError, OSError) as error:
+            raise ImageError(
+                f"image {_shown(target)}: broken off after {len(content)} bytes "
+                f"({type(error).__name__})"
+            ) from None
+        return bytes(content)
+
+
+def _embedded(address: Address) -> Address:
+    """The IPv4 address that an IPv6 one stands for, where it does."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or address
+
+
+def _parsed(url: str) -> Url:
+    try:
+        target = parse_url(url)
+    except LocationParseError:
+        raise ImageError("image address: not a valid web address") from None
+    if target.scheme not in _PORTS or not target.host:
+        raise ImageError(f"image address with scheme {target.scheme!r}: expected http or https")
+    if target.auth:
+        raise ImageError(f"image {_shown(target)}: a password in the address is refused")
+    return target
+
+
+def _origin(target: Url) -> tuple[str, str, int]:
+    scheme = target.scheme or ""
+    return scheme, (target.host or "").lower(), target.port or _PORTS[scheme]
+
+
+def _check_is_no_login(url: str, *, is_ours: bool) -> None:
+    if is_ours and "/user/login" in url:
+        raise ImageError(
+            "Label Studio asks to log in for an image: set LABEL_STUDIO_API_KEY to a valid token"
+        )
+
+
+def _check_status(status: int, target: Url, *, is_ours: bool) -> None:
+    if status in (401, 403) and is_ours:
+        raise ImageError(
+            f"image {_shown(target)}: Label Studio does not let us have it ({status}); "
+            "set LABEL_STUDIO_API_KEY to a valid token"
+        )
+    if status != 200:
+        raise ImageError(f"image {_shown(target)}: answered {status}, expected 200")
+
+
+def _shown(target: Url) -> str:
+    """The address without its query, which may hold a signature, for messages and logs."""
+    return f"{target.scheme}://{target.host}{target.path or ''}"

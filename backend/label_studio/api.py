@@ -1,0 +1,197 @@
+"""The few calls of Label Studio's API that are needed here."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import requests
+
+from backend.label_studio.access import LabelStudioAccess, LabelStudioError
+
+_TIMEOUT_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class LabelStudioApi:
+    """One Label Studio as a user of it."""
+
+    access: LabelStudioAccess
+
+    def project_named(self, title: str) -> int | None:
+        """Return the id of the project with this title, or None."""
+        projects = self._call("GET", "/api/projects/?page_size=100")["results"]
+        return next((int(p["id"]) for p in projects if p["title"] == title), None)
+
+    def create_project(self, title: str, label_config: str) -> int:
+        """Return the id of a new project."""
+        project = {"title": title, "label_config": label_config}
+        return int(self._call("POST", "/api/projects/", body=project)["id"])
+
+    def upload(self, project: int, photos: Iterable[Path]) -> None:
+        """Make a task of each photo."""
+        for photo in photos:
+            with photo.open("rb") as file:
+                self._call("POST", f"/api/projects/{project}/import", files={photo.name: file})
+
+    def upload_file(self, project: int, path: Path) -> str:
+        """Upload an image without making a task of it, and return its address."""
+        with path.open("rb") as file:
+            query = "commit_to_project=false"
+            told = self._call(
+                "POST", f"/api/projects/{project}/import?{query}", files={path.name: file}
+            )
+        number = told["file_upload_ids"][0]
+        return "/data/" + str(self._call("GET", f"/api/import/file-upload/{number}")["file"])
+
+    def import_tasks(self, project: int, tasks: list[dict[str, Any]]) -> None:
+        """Make tasks, with their predictions and annotations."""
+        self._call("POST", f"/api/projects/{project}/import", body=tasks)
+
+    def retrieve_predictions(self, project: int, tasks: list[int]) -> None:
+        """Ask the connected backend for predictions of tasks, as the Data Manager does."""
+        query = f"id=retrieve_tasks_predictions&project={project}"
+        chosen = {"selectedItems": {"all": False, "included": tasks}, "project": str(project)}
+        self._call("POST", f"/api/dm/actions?{query}", body=chosen)
+
+    def add_prediction(self, task: int, prediction: dict[str, Any]) -> None:
+        """Store a prediction of a task: `result`, `score` and `model_version`."""
+        self._call("POST", "/api/predictions/", body={"task": task, **prediction})
+
+    def import_predictions(self, project: int, predictions: list[dict[str, Any]]) -> None:
+        """Store predictions, each with its `task`, all of them or none."""
+        self._call("POST", f"/api/projects/{project}/import/predictions", body=predictions)
+
+    def show_predictions(self, project: int, version: str) -> None:
+        """Let a project show the predictions of a model version, and sort by their scores."""
+        self._call("PATCH", f"/api/projects/{project}/", body={"model_version": version})
+
+    def add_tab(self, project: int, title: str, *, ordering: str) -> None:
+        """Give a project's Data Manager a tab that sorts its tasks, unless it has one so named.
+
+        Args:
+            project: The project's id.
+            title: The tab's.
+            ordering: The column, such as `tasks:predictions_score`.
+        """
+        tabs = self._call("GET", f"/api/dm/views/?project={project}")
+        if any(tab["data"].get("title") == title for tab in tabs):
+            return
+        made = [{"title": title, "ordering": [ordering]}]
+        if not tabs:  # what the page makes for a project that it shows the first time
+            made.insert(0, {"title": "Default"})
+        for data in made:
+            self._call("POST", "/api/dm/views/", body={"project": project, "data": data})
+
+    def add_annotation(self, task: int, result: list[dict[str, Any]]) -> None:
+        """Store an annotation of a task, as if somebody had submitted it."""
+        self._call("POST", f"/api/tasks/{task}/annotations/", body={"result": result})
+
+    def data_values(self, project: int, key: str) -> set[str]:
+        """Return the values that a key of the tasks' data has in a project."""
+        found, after = set(), -1
+        while rows := self._after(project, after, limit=500, fields="task_only")["tasks"]:
+            after = int(rows[-1]["id"])
+            found |= {str(row["data"][key]) for row in rows if key in row["data"]}
+        return found
+
+    def connect_backend(
+        self, project: int, url: str, *, username: str = "", password: str = ""
+    ) -> None:
+        """Connect the backend at `url` for interactive use, or change how it is connected.
+
+        Args:
+            project: The project's id.
+            url: The backend's address as Label Studio sees it.
+            username: For Basic auth.
+            password: For Basic auth; empty for none.
+        """
+        backend: dict[str, Any] = {
+            "url": url,
+            "project": project,
+            "title": "MFP",
+            "is_interactive": True,
+        }
+        if password:
+            backend["auth_method"] = "BASIC_AUTH"
+            backend["basic_auth_user"] = username
+            backend["basic_auth_pass"] = password
+        connected = self._call("GET", f"/api/ml/?project={project}")
+        if connected:
+            self._call("PATCH", f"/api/ml/{connected[0]['id']}", body=backend)
+        else:
+            self._call("POST", "/api/ml/", body=backend)
+        if password:
+            self._authorize_webhooks(project, f"{url}/webhook", f"{username}:{password}")
+
+    def _authorize_webhooks(self, project: int, url: str, credentials: str) -> None:
+        """Label Studio makes a webhook with the connection, and leaves its credentials out."""
+        encoded = base64.b64encode(credentials.encode()).decode()
+        for webhook in self._call("GET", f"/api/webhooks/?project={project}"):
+            if webhook["url"] == url:
+                headers = {**(webhook["headers"] or {}), "Authorization": f"Basic {encoded}"}
+                self._call("PATCH", f"/api/webhooks/{webhook['id']}/", body={"headers": headers})
+
+    def tasks(self, project: int) -> list[dict[str, Any]]:
+        """Return the project's tasks with their annotations, in order."""
+        query = f"/api/tasks/?project={project}&fields=all&page_size=100"
+        tasks: list[dict[str, Any]] = self._call("GET", query)["tasks"]
+        return sorted(tasks, key=lambda task: int(task["id"]))
+
+    def label_config(self, project: int) -> str:
+        """Return the project's label configuration, XML."""
+        return str(self._call("GET", f"/api/projects/{project}/")["label_config"])
+
+    def tasks_after(self, project: int, task: int, *, limit: int) -> list[dict[str, Any]]:
+        """Return the next tasks by id, with annotations, drafts and predictions.
+
+        Asked by id and not by page, so that tasks that come or go meanwhile shift nothing.
+
+        Args:
+            project: The project's id.
+            task: Only tasks with a higher id.
+            limit: How many at most.
+        """
+        return list(self._after(project, task, limit=limit)["tasks"])
+
+    def n_tasks(self, project: int, *, after: int = -1) -> int:
+        """Return how many tasks with a higher id than `after` the project has."""
+        return int(self._after(project, after, limit=1, fields="task_only")["total"])
+
+    def _after(self, project: int, task: int, *, limit: int, fields: str = "all") -> dict[str, Any]:
+        higher = {"filter": "filter:tasks:id", "operator": "greater", "value": task}
+        query = {
+            "filters": {"conjunction": "and", "items": [{**higher, "type": "Number"}]},
+            "ordering": ["tasks:id"],
+        }
+        told = urlencode({"project": project, "page_size": limit, "query": json.dumps(query)})
+        answer: dict[str, Any] = self._call("GET", f"/api/tasks/?{told}&fields={fields}")
+        return answer
+
+    def _call(self, method: str, path: str, *, body: object = None, files: object = None) -> Any:  # noqa: ANN401, JSON of any form
+        access = self.access
+        try:
+            response = requests.request(
+                method,
+                access.url + path,
+                headers=access.headers(),
+                timeout=_TIMEOUT_S,
+                verify=access.verify,
+                json=body,
+                files=files,  # type: ignore[arg-type]
+            )
+        except requests.RequestException as error:
+            raise LabelStudioError(
+                f"Label Studio at {access.url} cannot be reached ({type(error).__name__})"
+            ) from None
+        if not response.ok:
+            raise LabelStudioError(
+                f"Label Studio answered {response.status_code} to {method} {path}: "
+                f"{response.text[:300]}"
+            )
+        return response.json()

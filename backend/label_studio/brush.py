@@ -1,0 +1,69 @@
+"""A brush region's value -> its opacity.
+
+What is saved by submitting is a brush RLE. What the page saves as a draft is the RLE that was
+there before, and the strokes painted or erased since, as lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.label_studio import brush_rle
+from mfp_model.errors import DataError
+
+_FRACTION_BITS = 4  # of a pixel's coordinates in OpenCV's fixed point
+_MAX_WIDTH_PX = 32_767  # OpenCV's
+_LIMIT_PERCENT = 1000.0  # a stroke may leave the image, but not for this far
+
+
+def brush_alpha(value: Mapping[str, Any], *, height: int, width: int) -> NDArray[np.uint8]:
+    """Return the opacity of a brush region's value, uint8 `[height, width]`.
+
+    Args:
+        value: With `rle`, `touches`, or both.
+        height: Rows of the image.
+        width: Columns of the image.
+
+    Raises:
+        DataError: It has neither, or is damaged.
+        BrushRleError: The RLE is damaged, or of another size.
+    """
+    rle, touches = value.get("rle"), value.get("touches") or []
+    if value.get("maskDataURL"):
+        raise DataError("brush with an embedded picture: not read")
+    if not isinstance(touches, list) or not isinstance(rle, list | None) or not (rle or touches):
+        raise DataError("brush: expected a list rle, touches, or both")
+    size = {"height": height, "width": width}
+    alpha = brush_rle.decode(rle, **size) if rle else np.zeros((height, width), dtype=np.uint8)
+    for touch in touches:
+        _paint(alpha, touch)
+    return alpha
+
+
+def _paint(alpha: NDArray[np.uint8], touch: object) -> None:
+    """Paint a stroke, or erase along it, with round ends."""
+    try:
+        points = np.array(touch["relativePoints"], dtype=np.float64).reshape(-1, 2)  # type: ignore[index]
+        thickness = float(touch["relativeStrokeWidth"])  # type: ignore[index]
+        kind = touch["type"]  # type: ignore[index]
+    except (TypeError, KeyError, ValueError, OverflowError) as error:
+        raise DataError(f"brush stroke: expected points and a width, got {error!r}") from None
+    is_sane = np.isfinite(points).all() and (np.abs(points) <= _LIMIT_PERCENT).all()
+    if not is_sane or not 0 <= thickness <= _LIMIT_PERCENT or kind not in ("add", "eraser"):
+        raise DataError(
+            f"brush stroke: {kind!r:.20}, {thickness:g} percent wide, or points far off"
+        )
+    if not len(points):
+        return
+    height, width = alpha.shape
+    scaled = points * [width, height] / 100 - 0.5  # OpenCV counts from the first pixel's centre
+    line = np.round(scaled * (1 << _FRACTION_BITS)).astype(np.int32)
+    thickness_px = min(_MAX_WIDTH_PX, max(1, round(thickness * width / 100)))
+    drawn = np.zeros_like(alpha)
+    cv2.polylines(drawn, [line], False, 255, thickness_px, cv2.LINE_8, _FRACTION_BITS)
+    alpha[drawn > 0] = 255 if kind == "add" else 0

@@ -1,0 +1,92 @@
+"""Seed strokes: what an annotator painted to say "object" and "not object".
+
+Label Studio's page sends no request about brush strokes, and none with them but in the task's
+drafts, which the page saves five seconds after a change. So strokes count from the next click on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.label_studio.brush import brush_alpha
+from backend.label_studio.label_config import LabelConfig
+from mfp_model.errors import DataError
+from mfp_model.masks.rle import encode_mask
+from mfp_model.prompts import Click, Stroke
+
+_OPAQUE = 128
+_MAX_PIXELS = 200_000_000
+
+
+def stroke_clicks(
+    task: Mapping[str, Any], config: LabelConfig, image_name: str, *, height: int, width: int
+) -> tuple[Click, ...]:
+    """Return the strokes of a task's newest draft as clicks, those on the object first.
+
+    Args:
+        task: As Label Studio sends it.
+        config: Names the controls whose strokes are seeds.
+        image_name: The image that is clicked on.
+        height: Rows of the image.
+        width: Columns of the image.
+
+    Raises:
+        DataError: A stroke is damaged, or of an image of another size.
+        BrushRleError: Its RLE is.
+    """
+    clicks = [
+        _click(row, signs, height=height, width=width)
+        for row in _newest_draft(task)
+        if isinstance(row, dict) and row.get("to_name") == image_name
+        if (signs := config.seeds.get(str(row.get("from_name")))) is not None
+    ]
+    found = [click for click in clicks if click is not None]
+    return tuple(sorted(found, key=lambda click: not click.is_positive))
+
+
+def _newest_draft(task: Mapping[str, Any]) -> list[Any]:
+    told = task.get("drafts")
+    drafts = [draft for draft in told if isinstance(draft, dict)] if isinstance(told, list) else []
+    newest = max(drafts, key=lambda draft: str(draft.get("updated_at", "")), default={})
+    result = newest.get("result")
+    return result if isinstance(result, list) else []
+
+
+def _click(
+    row: Mapping[str, Any], signs: Mapping[str, bool], *, height: int, width: int
+) -> Click | None:
+    """The stroke around its deepest pixel; None for one without a pixel or a known label."""
+    value, name = row.get("value"), f"stroke {row.get('id')!r:.40}"
+    if not isinstance(value, dict):
+        raise DataError(f"{name}: expected a brush")
+    if (row.get("original_width"), row.get("original_height")) != (width, height):
+        raise DataError(f"{name}: of an image of another size")
+    if height * width > _MAX_PIXELS:  # the image's own limit comes later
+        raise DataError(f"{name}: on {width}x{height} pixels, expected at most {_MAX_PIXELS}")
+    mask = brush_alpha(value, height=height, width=width) >= _OPAQUE
+    labels = value.get("brushlabels")
+    known = labels if isinstance(labels, list) else []
+    signed = [signs[label] for label in known if isinstance(label, str) and label in signs]
+    if not signed or not mask.any():
+        return None
+    row_px, column_px = _deepest(mask)
+    counts = encode_mask(mask)["counts"]
+    return Click(
+        x=column_px + 0.5,
+        y=row_px + 0.5,
+        is_positive=all(signed),
+        stroke=Stroke(height=height, width=width, counts=counts),
+    )
+
+
+def _deepest(mask: NDArray[np.bool_]) -> tuple[int, int]:
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    inner = np.pad(mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], 1)
+    depth = cv2.distanceTransform(inner.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    row, column = divmod(int(depth.argmax()), depth.shape[1])
+    return int(rows[0]) + row - 1, int(columns[0]) + column - 1

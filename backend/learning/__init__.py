@@ -1,0 +1,1 @@
+"""From people's corrections to weights that serve."""

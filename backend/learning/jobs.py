@@ -1,0 +1,202 @@
+"""The queue of fine-tuning jobs, on disk: it outlives the server."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from backend.storage.database import open_database
+
+OPEN_STATES = ("queued", "running")
+ENDED_STATES = ("promoted", "kept", "failed", "cancelled")
+_COLUMNS = "id, project, state, step, share, message, version, created, started, finished, tries"
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS jobs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, project TEXT, state TEXT, step TEXT, share REAL,
+    message TEXT, version TEXT, created REAL, started REAL, finished REAL, tries INTEGER,
+    is_cancelled INTEGER DEFAULT 0);
+CREATE TABLE IF NOT EXISTS changed
+    (project TEXT, annotation TEXT, PRIMARY KEY (project, annotation));
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A fine-tuning for a project.
+
+    Attributes:
+        id: Its number.
+        project: Label Studio's project id.
+        state: `queued`, `running`, and in the end `promoted`, `kept` (not better, so not
+            served), `failed` or `cancelled`.
+        step: What it is doing.
+        share: The share that is done.
+        message: Why it ended as it did.
+        version: The candidate's model version, empty before there is one.
+        created: Unix time.
+        started: Unix time or None.
+        finished: Unix time or None.
+        tries: How often it was begun: after a kill it goes on.
+    """
+
+    id: int
+    project: str
+    state: str
+    step: str
+    share: float
+    message: str
+    version: str
+    created: float
+    started: float | None
+    finished: float | None
+    tries: int
+
+
+class JobQueue:
+    """The queue; every process has its own object on the same file."""
+
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
+        """Open the queue, or make it.
+
+        Raises:
+            sqlite3.Error: The file cannot be written.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._database = open_database(self, path, _SCHEMA, synchronous="FULL")
+
+    def enqueue(self, project: str) -> Job:
+        """Return a job of the project that waits: a new one unless one waits already."""
+        with self._lock, self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            known = self._select("WHERE project = ? AND state = 'queued'", project)
+            if not known:
+                self._database.execute(
+                    "INSERT INTO jobs"
+                    " (project, state, step, share, message, version, created, tries)"
+                    " VALUES (?, 'queued', '', 0, '', '', ?, 0)",
+                    (project, self._clock()),
+                )
+                known = self._select("WHERE id = last_insert_rowid()")
+            self._database.execute("DELETE FROM changed WHERE project = ?", (project,))
+            return known[0]
+
+    def note_change(self, project: str, annotation: str) -> int:
+        """Return how many annotations of a project changed since its last job, this one too."""
+        with self._lock, self._database:
+            self._database.execute(
+                "INSERT OR IGNORE INTO changed VALUES (?, ?)", (project, annotation)
+            )
+            rows = self._database.execute(
+                "SELECT COUNT(*) FROM changed WHERE project = ?", (project,)
+            )
+            return int(rows.fetchone()[0])
+
+    def begin(self) -> Job | None:
+        """Return the next job, marked as running: one that was cut before those that wait."""
+        with self._lock, self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            found = self._select("WHERE state = 'running' ORDER BY id LIMIT 1") or self._select(
+                "WHERE state = 'queued' ORDER BY id LIMIT 1"
+            )
+            if not found:
+                return None
+            self._database.execute(
+                "UPDATE jobs SET state = 'running', tries = tries + 1,"
+                " started = COALESCE(started, ?) WHERE id = ?",
+                (self._clock(), found[0].id),
+            )
+            return self._select("WHERE id = ?", found[0].id)[0]
+
+    def tell(self, job: int, *, step: str, share: float) -> None:
+        """Note a running job's progress."""
+        self._write("UPDATE jobs SET step = ?, share = ? WHERE id = ?", step, share, job)
+
+    def end(self, job: int, state: str, message: str, *, version: str = "") -> None:
+        """Note how a job ended."""
+        assert state in ENDED_STATES
+        self._write(
+            "UPDATE jobs SET state = ?, message = ?, version = ?, finished = ? WHERE id = ?",
+            state,
+            message,
+            version,
+            self._clock(),
+            job,
+        )
+
+    def give_back(self, job: int) -> None:
+        """Note that a running job was stopped with the server, which is no failed try."""
+        self._write("UPDATE jobs SET tries = tries - 1 WHERE id = ? AND state = 'running'", job)
+
+    def cancel(self, job: int) -> None:
+        """Cancel a job: at once if it waits, at its next step if it runs."""
+        self._write(
+            "UPDATE jobs SET is_cancelled = 1,"
+            " finished = CASE state WHEN 'queued' THEN ? ELSE finished END,"
+            " state = CASE state WHEN 'queued' THEN 'cancelled' ELSE state END"
+            " WHERE id = ? AND state IN ('queued', 'running')",
+            self._clock(),
+            job,
+        )
+
+    def is_cancelled(self, job: int) -> bool:
+        """Return whether somebody cancelled the job."""
+        with self._lock:
+            rows = self._database.execute("SELECT is_cancelled FROM jobs WHERE id = ?", (job,))
+            row = rows.fetchone()
+        return bool(row and row[0])
+
+    def job(self, job: int) -> Job | None:
+        """Return a job by its number."""
+        with self._lock:
+            return next(iter(self._select("WHERE id = ?", job)), None)
+
+    def newest(self, n: int) -> list[Job]:
+        """Return the newest jobs, newest first."""
+        with self._lock:
+            return self._select("ORDER BY id DESC LIMIT ?", n)
+
+    def n_by_state(self) -> dict[str, int]:
+        """Return how many jobs are in each state."""
+        with self._lock:
+            rows = self._database.execute("SELECT state, COUNT(*) FROM jobs GROUP BY state")
+            found = dict(rows.fetchall())
+        return {state: int(found.get(state, 0)) for state in (*OPEN_STATES, *ENDED_STATES)}
+
+    def _select(self, rest: str, *values: object) -> list[Job]:
+        rows = self._database.execute(f"SELECT {_COLUMNS} FROM jobs {rest}", values)
+        names = _COLUMNS.split(", ")
+        return [Job(**dict(zip(names, row, strict=True))) for row in rows]
+
+    def _write(self, statement: str, *values: Any) -> None:  # noqa: ANN401, what SQLite takes
+        with self._lock:
+            self._database.execute(statement, values)
+
+
+class JobFigures(Collector):
+    """The queue's figures for Prometheus, the same from every worker."""
+
+    def __init__(self, queue: JobQueue) -> None:
+        self._queue = queue
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the number of jobs by state, and the running ones' progress."""
+        jobs = GaugeMetricFamily("mfp_jobs", "Fine-tuning jobs by state.", labels=["state"])
+        for state, n in self._queue.n_by_state().items():
+            jobs.add_metric([state], n)
+        yield jobs
+        shares = GaugeMetricFamily(
+            "mfp_job_share", "Share of a running job that is done.", labels=["project", "step"]
+        )
+        for job in self._queue.newest(50):
+            if job.state == "running":
+                shares.add_metric([job.project, job.step], job.share)
+        yield shares

@@ -1,0 +1,76 @@
+"""Webhooks -> fine-tuning jobs. Label Studio waits one second, so they are only queued here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from backend.label_studio.request import RequestError
+from backend.learning.jobs import Job, JobQueue
+from backend.storage.data_folder import DataFolder
+
+_log = logging.getLogger(__name__)
+_CHANGES = ("ANNOTATION_CREATED", "ANNOTATION_UPDATED")
+_LOG_BYTES = 20_000
+
+
+class Trainer:
+    """Queues jobs when somebody asks, or enough has changed."""
+
+    def __init__(self, queue: JobQueue, data: DataFolder, every: Mapping[str, int]) -> None:
+        """Make a trainer.
+
+        Args:
+            queue: Where jobs wait.
+            data: Where their logs lie.
+            every: Changed annotations after which a project is fine-tuned, by project id; `""`
+                for all others, 0 for never.
+        """
+        self.queue = queue
+        self._data = data
+        self._every = every
+
+    def take(self, body: object) -> Job | None:
+        """Take a webhook's body, and return the job that it led to.
+
+        Raises:
+            RequestError: The body has another form than Label Studio's.
+        """
+        if not isinstance(body, dict):
+            raise RequestError(f"body: expected a JSON object, got {type(body).__name__}")
+        action = str(body.get("action"))[:40]
+        if action == "START_TRAINING":
+            return self._enqueue(_id(body, "project"))
+        if action in _CHANGES:
+            return self._note(_id(body, "project"), _id(body, "annotation"))
+        _log.info("webhook %s", action)
+        return None
+
+    def log(self, job: int) -> str:
+        """Return the end of a job's log."""
+        path: Path = self._data.log(job)
+        if not path.exists():
+            return ""
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _LOG_BYTES))
+            return file.read().decode(errors="replace")
+
+    def _note(self, project: str, annotation: str) -> Job | None:
+        n_changed = self.queue.note_change(project, annotation)
+        every = self._every.get(project, self._every.get("", 0))
+        _log.info("project %s: annotation %s changed", project, annotation)
+        return self._enqueue(project) if every and n_changed >= every else None
+
+    def _enqueue(self, project: str) -> Job:
+        job = self.queue.enqueue(project)
+        _log.info("project %s: fine-tuning is job %d", project, job.id)
+        return job
+
+
+def _id(body: Mapping[str, object], name: str) -> str:
+    entry = body.get(name)
+    number = entry.get("id") if isinstance(entry, dict) else None
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise RequestError(f"{name}.id: expected a number, got {number!r:.40}")
+    return str(number)

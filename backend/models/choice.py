@@ -1,0 +1,98 @@
+"""Which segmenter answers: the label configuration's, the setting's, or MFP.
+
+What is built around MFP's weights follows the versions that serve; the others are loaded when
+they are first asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from backend.label_studio.request import RegionRequest, TaskRequest
+from backend.models.begun import RegionVersions
+from backend.models.served import ModelSlot, NotReadyError
+from mfp_model.errors import ConfigError, MfpError
+from mfp_model.segmenters import SEGMENTERS, Segmenter
+
+AROUND_MFP = ("mfp", "mfp-refined", "inpaint")
+_WAIT_FOR_WEIGHTS_S = 60.0
+
+Dress = Callable[[str, Segmenter], Segmenter]
+
+
+class SegmenterChoice:
+    """Segmenters by request."""
+
+    def __init__(
+        self,
+        slot: ModelSlot,
+        versions: RegionVersions,
+        load: Callable[[str], Segmenter],
+        dress: Dress,
+        by_project: Mapping[str, str],
+    ) -> None:
+        """Choose among segmenters.
+
+        Args:
+            slot: MFP's weights.
+            versions: Which of them each object was begun on.
+            load: Returns a segmenter that is not built around them, by name.
+            dress: Returns the one of a name that is, around a segmenter of the slot's.
+            by_project: Names by project id; `""` for all others.
+        """
+        self._slot = slot
+        self._versions = versions
+        self._load = load
+        self._dress = dress
+        self._by_project = by_project
+
+    def segmenter(
+        self, task: TaskRequest, region: RegionRequest, *, edits: bool = False
+    ) -> Segmenter:
+        """Return what answers, on the version that the object was begun on.
+
+        Args:
+            task: Whose project it is.
+            region: The object.
+            edits: Whether a mask is edited, which MFP does where another one is chosen.
+
+        Raises:
+            ConfigError: The label configuration names a segmenter that there is not.
+            NotReadyError: The weights are not loaded, or cannot be.
+        """
+        name = self.name(task.project, region.control.segmenter)
+        if edits:
+            name = "mfp"
+        if name not in AROUND_MFP:
+            return self._kept(name, name, lambda: self._load(name))
+        begun = self._versions.version(region.point_ids)
+        inner = self._slot.segmenter(task.project, begun=begun, wait_s=_WAIT_FOR_WEIGHTS_S)
+        self._versions.remember(region.point_ids, inner.version)
+        if name == "mfp":
+            return inner
+        return self._kept(inner.version, name, lambda: self._dress(name, inner))
+
+    def name(self, project: str, asked: str | None) -> str:
+        """Return the name of the segmenter that answers in a project.
+
+        Args:
+            project: Label Studio's project id.
+            asked: What its label configuration says, None for nothing.
+
+        Raises:
+            ConfigError: There is no such segmenter.
+        """
+        if asked is None:
+            return self._by_project.get(project, self._by_project.get("", "mfp"))
+        if asked not in SEGMENTERS:
+            known = ", ".join(SEGMENTERS)
+            raise ConfigError(f"label config: segmenter={asked!r:.40}, expected one of {known}")
+        return asked
+
+    def _kept(self, group: str, name: str, make: Callable[[], Segmenter]) -> Segmenter:
+        try:
+            return self._slot.loaded.get(group, name, make)
+        except NotReadyError:
+            raise
+        except MfpError as error:
+            raise NotReadyError(f"segmenter {name} cannot be loaded: {error}") from None

@@ -1,0 +1,119 @@
+"""Segmenters and finders as the settings want them, each loaded when it is first asked for."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backend.models.begun import RegionVersions
+from backend.models.choice import SegmenterChoice
+from backend.models.downloads import fetch_weights
+from backend.models.served import ModelSlot
+from backend.settings import Settings
+from mfp_model.errors import CheckpointError, ConfigError
+from mfp_model.finding import FINDERS
+from mfp_model.segmenters import Segmenter, load_segmenter
+from mfp_model.weights.sources import WEIGHTS_SOURCES
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from backend.finding.answer import FindLayers
+    from mfp_model.finding.finders import Finder
+    from mfp_model.finding.inpainters import Inpainter
+    from mfp_model.finding.layers import LayeredObject
+
+_WAIT_FOR_WEIGHTS_S = 60.0
+
+
+def choice_of(settings: Settings, slot: ModelSlot, versions: RegionVersions) -> SegmenterChoice:
+    """Return the choice among segmenters that the settings describe."""
+
+    def load(name: str) -> Segmenter:
+        return load_segmenter(
+            name,
+            checkpoint=_fetched("imagenet-resnet50", settings) if "deep" in name else None,
+            constants=settings.constants if name == "graph-cut" else None,
+            device=settings.device,
+            engine=settings.engine,
+        )
+
+    def dress(name: str, inner: Segmenter) -> Segmenter:
+        from mfp_model.loading import dressed  # loads torch
+
+        return dressed(name, inner)
+
+    return SegmenterChoice(slot, versions, load, dress, settings.segmenter)
+
+
+class Finders:
+    """Finders by name; DeepLab's weights, and those of inpainters, are looked for on disk."""
+
+    def __init__(self, settings: Settings, slot: ModelSlot) -> None:
+        self._settings = settings
+        self._slot = slot
+        self._lock = threading.Lock()
+        self._deeplab: Finder | None = None
+        self._inpainter: Inpainter | None = None
+
+    def finder(self, name: str, project: str) -> tuple[str, FindLayers]:
+        """Return version and function of a finder.
+
+        Args:
+            name: `mfp` or `deeplab`.
+            project: Label Studio's project id, whose own weights find where it has some.
+
+        Raises:
+            ConfigError: Unknown name.
+            CheckpointError: Weights are missing.
+            NotReadyError: MFP's are not loaded.
+        """
+        from mfp_model.finding.finders import ClickFinder
+        from mfp_model.finding.layers import LoopConfig, find_layers
+
+        if name not in FINDERS:
+            known = ", ".join(FINDERS)
+            raise ConfigError(f"label config: finder={name!r:.40}, expected one of {known}")
+        with self._lock:
+            inpainter = self._inpainter = self._inpainter or self._load_inpainter()
+            if name == "deeplab":
+                finder = self._deeplab = self._deeplab or self._load_deeplab()
+        if name == "mfp":
+            wait_s = _WAIT_FOR_WEIGHTS_S
+            finder = ClickFinder(self._slot.segmenter(project, wait_s=wait_s))
+
+        def find(image: NDArray[np.uint8]) -> list[LayeredObject]:
+            return find_layers(image, finder, inpainter, LoopConfig())
+
+        return self.version(name, project), find
+
+    def version(self, name: str, project: str) -> str:
+        """Return the version of a finder's predictions, without loading it."""
+        deeplab = Path(WEIGHTS_SOURCES["deeplab-resnet101"].file_name).stem
+        found = deeplab if name == "deeplab" else self._slot.version_of(project)
+        return f"{found}-{self._settings.inpainter}"
+
+    def _load_deeplab(self) -> Finder:
+        from mfp_model.finding.loading import load_finder
+
+        path = fetch_weights("deeplab-resnet101", self._settings.cache_dir, is_offline=True)
+        return load_finder("deeplab", checkpoint=path, device=self._settings.device)
+
+    def _load_inpainter(self) -> Inpainter:
+        from mfp_model.finding.inpainters import load_inpainter
+        from mfp_model.segmenters.mfp import best_device
+
+        name, weights = self._settings.inpainter, None
+        if name in ("lama", "mat"):
+            weights = fetch_weights(name, self._settings.cache_dir, is_offline=True)
+        return load_inpainter(name, weights=weights, device=str(best_device(self._settings.device)))
+
+
+def _fetched(name: str, settings: Settings) -> Path | None:
+    """The path of published weights that are in the cache folder already, else None."""
+    try:
+        return fetch_weights(name, settings.cache_dir, is_offline=True)
+    except CheckpointError:
+        return None

@@ -1,0 +1,173 @@
+"""The weights that answer: a default, and versions that serve projects of their own.
+
+A promoted version is loaded and warmed up beside the one before it, and then takes its place
+between two requests. A request keeps the segmenter that it began with.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from backend.models.loaded import LoadedSegmenters
+from backend.models.registry import ModelRegistry, RegistryError, Serving
+from mfp_model.errors import MfpError
+from mfp_model.prompts import Click
+from mfp_model.segmenters import Segmenter
+
+_log = logging.getLogger(__name__)
+_LOOK_EVERY_S = 1.0
+_WARM_UP_PX = 64
+_MAX_BYTES = 2_000_000_000
+
+Load = Callable[[Path | None], Segmenter]
+
+
+class NotReadyError(MfpError):
+    """The weights are still being loaded, or could not be."""
+
+
+class ModelSlot:
+    """Knows the segmenters that serve; they lie in memory, or are loaded into it."""
+
+    def __init__(
+        self,
+        load: Load,
+        *,
+        version: str,
+        loaded: LoadedSegmenters | None = None,
+        registry: ModelRegistry | None = None,
+        on_failure: Callable[[Exception], None] = lambda error: None,
+    ) -> None:
+        """Prepare a slot; the default's weights are loaded in the background after `start`.
+
+        Args:
+            load: Returns the segmenter of a checkpoint, the default's for None.
+            version: The default's model version.
+            loaded: Where segmenters are kept; None for a place of its own.
+            registry: Promoted versions; None where there are none.
+            on_failure: Told why a promoted version cannot be loaded.
+        """
+        self._load = load
+        self._version = version
+        self._registry = registry
+        self.loaded = loaded or LoadedSegmenters(max_bytes=_MAX_BYTES)
+        self._on_failure = on_failure
+        self._failure: str | None = None
+        self._n_bytes = 0  # of one version, about
+        self._default_done = threading.Event()
+        self._guard = threading.Lock()  # of the next two
+        self._serving = Serving({})
+        self._stamp = (0, 0)
+
+    @property
+    def version(self) -> str:
+        """The model version of projects that have none of their own, known before it is loaded."""
+        return self.version_of("")
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the default's weights are loaded."""
+        return self._default_done.is_set() and self._failure is None
+
+    @property
+    def failure(self) -> str | None:
+        """Why the default's weights could not be loaded, or None."""
+        return self._failure
+
+    def version_of(self, project: str) -> str:
+        """Return the model version that serves a project."""
+        with self._guard:
+            return self._serving.version(project) or self._version
+
+    def start(self) -> None:
+        """Load the weights, and look for promoted versions from then on, in a thread."""
+        threading.Thread(target=self._run, name="load-weights", daemon=True).start()
+
+    def segmenter(self, project: str, *, begun: str | None = None, wait_s: float) -> Segmenter:
+        """Return the segmenter that answers.
+
+        Args:
+            project: Label Studio's project id.
+            begun: The version that the object was begun on, which finishes it.
+            wait_s: How long to wait for the default's weights.
+
+        Raises:
+            NotReadyError: The weights are not loaded after `wait_s`, or cannot be.
+        """
+        if not self._default_done.wait(wait_s):
+            raise NotReadyError(f"weights {self._version} are still loading after {wait_s:g} s")
+        if self._failure is not None:
+            raise NotReadyError(f"weights {self._version} cannot be loaded: {self._failure}")
+        serving = self.version_of(project)
+        if begun is not None and begun != serving:
+            try:
+                return self._get(begun)
+            except NotReadyError as error:  # deleted meanwhile
+                _log.warning("an object begun on %s goes on with %s: %s", begun, serving, error)
+        return self._get(serving)
+
+    def look(self) -> None:
+        """Take over what was promoted or rolled back, once its weights are loaded."""
+        if self._registry is None:
+            return
+        stamp = self._registry.stamp()
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        try:
+            serving = self._registry.serving()
+        except RegistryError as error:
+            self._on_failure(error)
+            return
+        for version in sorted(serving.versions()):
+            try:
+                if self.loaded.has_room(self._n_bytes):  # the others when they are asked for
+                    self._get(version)
+            except NotReadyError as error:
+                self._on_failure(error)
+                return
+        with self._guard:
+            self._serving = serving
+        _log.info("versions that serve: %s", dict(serving.histories))
+
+    def _run(self) -> None:
+        try:
+            segmenter = self._load(None)
+            self._version = segmenter.version  # the file may have been replaced meanwhile
+            self._n_bytes = segmenter.n_bytes
+            self.loaded.keep(self._version, "mfp", segmenter)
+            self.look()
+            _log.info("weights %s are loaded", self._version)
+        except Exception as error:
+            self._failure = str(error)
+            _log.exception("weights %s cannot be loaded", self._version)
+        finally:
+            self._default_done.set()
+        while self._registry is not None:
+            time.sleep(_LOOK_EVERY_S)
+            try:
+                self.look()
+            except Exception as error:  # the thread must go on
+                self._on_failure(error)
+
+    def _get(self, version: str) -> Segmenter:
+        return self.loaded.get(version, "mfp", lambda: self._loaded_now(version))
+
+    def _loaded_now(self, version: str) -> Segmenter:
+        try:
+            if version == self._version:
+                return self._load(None)
+            if self._registry is None:
+                raise RegistryError(f"model version {version!r:.80}: unknown")
+            segmenter = self._load(self._registry.version(version).checkpoint)
+            image = np.zeros((_WARM_UP_PX, _WARM_UP_PX, 3), dtype=np.uint8)
+            segmenter.segment(image, [Click(x=_WARM_UP_PX / 2, y=_WARM_UP_PX / 2)])
+            return segmenter
+        except MfpError as error:
+            raise NotReadyError(f"weights {version} cannot be loaded: {error}") from None

@@ -1,0 +1,1 @@
+"""What the server notes of its own work: logs, metrics, a journal."""

@@ -1,0 +1,79 @@
+"""What the server notes of its work: metrics, journal and log behind one door."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from werkzeug.exceptions import HTTPException
+
+from backend.monitoring.journal import Journal
+from backend.monitoring.logs import request_id
+from backend.monitoring.metrics import Metrics
+from backend.storage.bounded_cache import OnUse
+from mfp_model.errors import MfpError
+
+_log = logging.getLogger(__name__)
+
+
+class Telemetry:
+    """Notes clicks, steps, caches and errors."""
+
+    def __init__(self, metrics: Metrics, journal: Journal) -> None:
+        self.metrics = metrics
+        self.journal = journal
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Time a step of an answer: image, wait, round, mask, encode."""
+        with self.metrics.step_seconds.labels(name).time():
+            yield
+
+    def cache(self, name: str) -> OnUse:
+        """Return what a cache reports its uses to."""
+
+        def on_use(is_kept: bool, n_bytes: int) -> None:
+            self.metrics.cache_uses.labels(name, "hit" if is_kept else "miss").inc()
+            self.metrics.cache_bytes.labels(name).set(n_bytes)
+
+        return on_use
+
+    @contextmanager
+    def click(self, task_id: str, n_clicks: int) -> Iterator[None]:
+        """Time an answer to clicks; nothing is noted if it fails."""
+        started = time.perf_counter()
+        yield
+        seconds = time.perf_counter() - started
+        self.metrics.clicks.labels("answered").inc()
+        self.metrics.answer_seconds.observe(seconds)
+        self.journal.note_click(ms=1000 * seconds)
+        _log.info(
+            "task %s: %d clicks answered in %.0f ms",
+            task_id,
+            n_clicks,
+            1000 * seconds,
+            extra={"task": task_id, "n_clicks": n_clicks, "ms": round(1000 * seconds, 1)},
+        )
+
+    def superseded(self, task_id: str) -> None:
+        """Note a click that a newer one replaced."""
+        self.metrics.clicks.labels("superseded").inc()
+        _log.info("task %s: superseded by a newer click", task_id)
+
+    def failed(self, error: Exception, *, during: str) -> str:
+        """Count and log an error, and return what may be told about it.
+
+        What our own errors and HTTP's say is told; of any other only the log gets details.
+        """
+        kind = type(error).__name__
+        self.metrics.errors.labels(kind).inc()
+        if isinstance(error, (MfpError, HTTPException)):
+            message = str(error)
+            _log.error("%s: %s: %s", during, kind, message)
+        else:
+            message = f"internal error, see the log for request {request_id.get()}"
+            _log.error("%s in request %s", during, request_id.get(), exc_info=error)
+        self.journal.note_error(kind=kind, message=message, request_id=request_id.get())
+        return message

@@ -1,0 +1,188 @@
+"""The parts of the backend joined, for the web application and for label-studio-ml alike."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from backend.answering.edits import Edits
+from backend.answering.existing import ExistingMasks
+from backend.answering.predictor import Predictor
+from backend.answering.rounds import ClickStore
+from backend.answering.turns import Turns
+from backend.finding.answer import Finding
+from backend.image_access import image_sources, label_studio_access
+from backend.images.loader import ImageLoader
+from backend.label_studio.access import LabelStudioAccess
+from backend.label_studio.label_config import LabelConfigError, parse_label_config
+from backend.learning.jobs import JobFigures, JobQueue
+from backend.learning.trainer import Trainer
+from backend.models.begun import RegionVersions
+from backend.models.loaded import LoadedSegmenters
+from backend.models.loading import Finders, choice_of
+from backend.models.registry import ModelRegistry
+from backend.models.served import ModelSlot
+from backend.monitoring.journal import Journal
+from backend.monitoring.metrics import Metrics
+from backend.monitoring.telemetry import Telemetry
+from backend.recording.recorder import Recorder
+from backend.recording.store import SessionStore
+from backend.settings import Settings
+from backend.storage.data_folder import DataFolder
+from mfp_model.errors import MfpError
+from mfp_model.segmenters import Segmenter, load_segmenter
+from mfp_model.weights import DEFAULT_WEIGHTS, weights_version
+
+_MEGABYTE = 1_000_000
+_EXISTING_BYTES = 64_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Service:
+    """What answers: predictor, weights, the way to better weights, and what is noted of all."""
+
+    predictor: Predictor
+    slot: ModelSlot
+    telemetry: Telemetry
+    registry: ModelRegistry
+    trainer: Trainer
+    finders: Finders
+    recorder: Recorder
+
+    def version(self, project: str, label_config: str) -> str:
+        """Return the model version of the predictions that a project gets.
+
+        Label Studio shows those of this version, so for a project with a finder it is that one's.
+        """
+        try:
+            controls = parse_label_config(label_config).controls
+        except LabelConfigError:  # `/predict` will say so
+            controls = ()
+        finder = next((control.finder for control in controls if control.finder), None)
+        return self.finders.version(finder, project) if finder else self.slot.version_of(project)
+
+
+def create_service(
+    settings: Settings, *, slot: ModelSlot | None = None, shared_dir: Path | None = None
+) -> Service:
+    """Return the service, its weights loading in the background.
+
+    Args:
+        settings: See `backend.settings`.
+        slot: The model; by default the weights that the settings name.
+        shared_dir: Where the workers of a server share metrics and journal; None for one that
+            is alone.
+
+    Raises:
+        CheckpointError: The weights' file is missing or damaged.
+        ConfigError: The data folder cannot be written.
+    """
+    journal = Journal(shared_dir / "journal.sqlite3" if shared_dir else None)
+    telemetry = Telemetry(Metrics(shared_dir), journal)
+    access = label_studio_access(settings)
+    data = DataFolder(settings.data_dir)
+    queue = JobQueue(data.jobs_file)
+    telemetry.metrics.add(JobFigures(queue))
+    registry = ModelRegistry(data.models)
+    slot = slot or _slot(settings, telemetry, registry)
+    slot.start()
+    recorder = _recorder(settings, data, telemetry)
+    images, finders = _images(settings, access, telemetry), Finders(settings, slot)
+    predictor = Predictor(
+        images,
+        _store(settings, telemetry),
+        choice_of(settings, slot, RegionVersions(data.regions_file)),
+        Edits(ExistingMasks(max_bytes=_EXISTING_BYTES), data.regions_file),
+        Finding(images, finders.finder, telemetry, polygon_error_px=settings.polygon_error_px),
+        Turns(
+            max_places=settings.max_waiting,
+            on_change=telemetry.metrics.waiting.set,
+            on_turn=telemetry.metrics.step_seconds.labels("wait").observe,
+        ),
+        telemetry,
+        recorder,
+        speck_share=settings.speck_share,
+        polygon_error_px=settings.polygon_error_px,
+    )
+    threading.Thread(target=_check_label_studio, args=(access, telemetry), daemon=True).start()
+    return Service(
+        predictor=predictor,
+        slot=slot,
+        telemetry=telemetry,
+        registry=registry,
+        trainer=Trainer(queue, data, settings.train_every),
+        finders=finders,
+        recorder=recorder,
+    )
+
+
+def _slot(settings: Settings, telemetry: Telemetry, registry: ModelRegistry) -> ModelSlot:
+    def load(checkpoint: Path | None) -> Segmenter:
+        if settings.n_torch_threads:  # first: engines take as many
+            import cv2
+            import torch
+
+            torch.set_num_threads(settings.n_torch_threads)
+            cv2.setNumThreads(settings.n_torch_threads)
+        return load_segmenter(
+            "mfp",
+            checkpoint=checkpoint or settings.checkpoint,
+            device=settings.device,
+            engine=settings.engine,
+        )
+
+    def note(segmenter: Segmenter, *, is_loaded: bool) -> None:
+        telemetry.metrics.model.labels(segmenter.version, segmenter.device).set(int(is_loaded))
+
+    def fail(error: Exception) -> None:
+        telemetry.failed(error, during="looking for promoted versions")
+
+    return ModelSlot(
+        load,
+        version=weights_version(settings.checkpoint or DEFAULT_WEIGHTS),
+        loaded=LoadedSegmenters(
+            max_bytes=int(settings.models_mb * _MEGABYTE),
+            on_loaded=partial(note, is_loaded=True),
+            on_dropped=partial(note, is_loaded=False),
+        ),
+        registry=registry,
+        on_failure=fail,
+    )
+
+
+def _recorder(settings: Settings, data: DataFolder, telemetry: Telemetry) -> Recorder:
+    def open_store() -> SessionStore:
+        return SessionStore(data.sessions_file, max_mb=settings.sessions_mb)
+
+    def fail(error: Exception) -> None:
+        telemetry.failed(error, during="recording how people click")
+
+    return Recorder(open_store if settings.sessions_mb else None, on_failure=fail)
+
+
+def _store(settings: Settings, telemetry: Telemetry) -> ClickStore:
+    return ClickStore(
+        max_bytes=int(settings.click_cache_mb * _MEGABYTE),
+        max_age_s=settings.cache_age_s,
+        on_use=telemetry.cache("clicks"),
+    )
+
+
+def _images(settings: Settings, access: LabelStudioAccess, telemetry: Telemetry) -> ImageLoader:
+    return ImageLoader(
+        image_sources(settings, access).read,
+        max_megapixels=settings.max_megapixels,
+        cache_bytes=int(settings.image_cache_mb * _MEGABYTE),
+        cache_age_s=settings.cache_age_s,
+        on_use=telemetry.cache("images"),
+    )
+
+
+def _check_label_studio(access: LabelStudioAccess, telemetry: Telemetry) -> None:
+    """Say at the start, and not at the first click, what is wrong with Label Studio's settings."""
+    try:
+        access.check()
+    except MfpError as error:
+        telemetry.failed(error, during="looking for Label Studio")

@@ -1,0 +1,1 @@
+"""What several processes keep and share, whatever is in it."""

@@ -1,0 +1,1 @@
+"""From weights to files and back, ours and the published ones."""

@@ -1,0 +1,146 @@
+"""Checkpoints: one safetensors file with the weights, what network they are for, and whence.
+
+Written whole or not at all: to a temporary file first, flushed to disk, then renamed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from mfp_model.errors import CheckpointError, ConfigError
+from mfp_model.files import write_atomically
+from mfp_model.networks.modulation import ModulationConfig
+from mfp_model.networks.network import UNET, ClickNetwork, MfpNetwork, NetworkConfig
+from mfp_model.networks.unet import MFPResNetUNet
+
+FORMAT = "label-studio-mfp/1"
+_SCALE = "#scale"  # behind the name of a tensor in 8 bits: its scales
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Checkpoint:
+    """A checkpoint in memory.
+
+    Attributes:
+        version: The name that answers carry as their model version.
+        config: What network the weights are for.
+        weights: State dict of the config's network, float32.
+        origin: Where the weights come from: data, procedure, scores, git state.
+    """
+
+    version: str
+    config: NetworkConfig
+    weights: Mapping[str, Tensor]
+    origin: Mapping[str, Any] = field(default_factory=dict)
+
+    def network(self) -> ClickNetwork:
+        """Return the network with these weights, in evaluation mode.
+
+        Raises:
+            CheckpointError: A tensor is missing, left over, or of another shape.
+        """
+        network = build_network(self.config)
+        try:
+            network.load_state_dict(dict(self.weights), strict=True)
+        except RuntimeError as error:
+            raise CheckpointError(f"checkpoint {self.version}: {error}") from None
+        return network.eval()
+
+
+def build_network(config: NetworkConfig) -> ClickNetwork:
+    """Return the network of a config with random weights, in training mode."""
+    return MFPResNetUNet(config) if config.backbone == UNET else MfpNetwork(config)
+
+
+def save_checkpoint(checkpoint: Checkpoint, path: Path, *, bits: int = 32) -> None:
+    """Write the checkpoint to `path`, atomically.
+
+    Args:
+        checkpoint: What to write.
+        path: The file.
+        bits: 32; or 16 or 8 for matrices and kernels, which loading widens. Vectors (biases,
+            normalisation statistics) stay in 32: small, and some exceed 16 bits. With 8, each of
+            a kernel's outputs has a scale of its own.
+
+    Raises:
+        CheckpointError: A tensor has values that are not finite.
+    """
+    assert bits in (32, 16, 8)
+    weights = {}
+    for name, tensor in checkpoint.weights.items():
+        stored = tensor.detach().cpu().contiguous()
+        is_large = stored.is_floating_point() and stored.ndim > 1
+        if is_large and bits == 16:
+            stored = stored.half()
+        if not bool(torch.isfinite(stored).all()):
+            raise CheckpointError(f"{path}: {name} has values that are not finite; not written")
+        if is_large and bits == 8:
+            scale = stored.flatten(1).abs().amax(dim=1).clamp_min(1e-12) / 127
+            weights[name + _SCALE] = scale
+            stored = (stored / _like(scale, stored)).round().to(torch.int8)
+        weights[name] = stored
+    metadata = {
+        "format": FORMAT,
+        "version": checkpoint.version,
+        "config": json.dumps(asdict(checkpoint.config)),
+        "origin": json.dumps(dict(checkpoint.origin)),
+    }
+    write_atomically(path, save(weights, metadata))
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Return the checkpoint stored in `path`, weights widened to float32, on the CPU.
+
+    Raises:
+        CheckpointError: The file is missing, damaged, or not of this format.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"checkpoint {path}: no such file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            stored = {name: file.get_tensor(name) for name in file.keys()}
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"checkpoint {path}: not a safetensors file ({error})") from None
+    if metadata.get("format") != FORMAT:
+        raise CheckpointError(
+            f"checkpoint {path}: format {metadata.get('format')!r}, expected {FORMAT!r}"
+        )
+    try:
+        return Checkpoint(
+            version=metadata["version"],
+            config=_config_from_dict(json.loads(metadata["config"])),
+            weights=_widened(stored),
+            origin=json.loads(metadata["origin"]),
+        )
+    except (KeyError, TypeError, ValueError, ConfigError) as error:
+        raise CheckpointError(f"checkpoint {path}: unusable metadata ({error!r})") from None
+
+
+def _widened(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    weights = {}
+    for name, tensor in stored.items():
+        if name.endswith(_SCALE):
+            continue
+        if name + _SCALE in stored:
+            tensor = tensor.float() * _like(stored[name + _SCALE], tensor)
+        weights[name] = tensor.to(torch.float32) if tensor.is_floating_point() else tensor
+    return weights
+
+
+def _like(scale: Tensor, kernel: Tensor) -> Tensor:
+    """The outputs' scales in a shape that multiplies their kernels."""
+    return scale.view(-1, *[1] * (kernel.ndim - 1))
+
+
+def _config_from_dict(values: dict[str, Any]) -> NetworkConfig:
+    return NetworkConfig(**{**values, "modulation": ModulationConfig(**values["modulation"])})

@@ -1,0 +1,1 @@
+"""Labelled data from files, and what stands in for people: clicks and damaged masks."""

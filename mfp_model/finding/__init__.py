@@ -1,0 +1,7 @@
+"""Segment, take the found object out of the picture, segment again: what is behind it?
+
+`inpainters` fill a region, `finders` find objects without clicks, and `layers` joins them.
+"""
+
+INPAINTERS = ("telea", "navier-stokes", "lama", "mat")
+FINDERS = ("mfp", "deeplab")

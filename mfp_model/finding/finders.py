@@ -1,0 +1,196 @@
+"""Finding objects without a person's clicks, by one contract."""
+
+from __future__ import annotations
+
+import pickle
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F
+from torchvision.models.segmentation import deeplabv3_resnet101
+
+from mfp_model.errors import CheckpointError
+from mfp_model.masks.specks import remove_specks
+from mfp_model.networks.network import IMAGE_MEAN, IMAGE_STD
+from mfp_model.prompts import Click
+from mfp_model.segmenters import MASK_THRESHOLD, Segmenter
+
+VOC_CLASSES = (
+    "background",
+    *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
+    *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa"),
+    *("train", "tvmonitor"),
+)
+_DEEPLAB_PX = 520
+_MIN_SHARE, _MAX_SHARE = 0.003, 0.8  # of the image, what an object can cover
+_SPECK_SHARE = 0.02
+_GRID = 7  # clicks along each side
+_MIN_SCORE = 0.6
+_MIN_STABILITY = 0.4  # IoU of the masks at a lower and a higher threshold
+_SPREAD = 0.15
+_SAME_IOU = 0.5
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FoundObject:
+    """An object that nobody clicked on.
+
+    Attributes:
+        mask: bool `[H, W]`.
+        score: How sure the finder is, 0..1.
+        label: What it is, None where the finder does not know.
+    """
+
+    mask: Mask
+    score: float
+    label: str | None = None
+
+
+class Finder(ABC):
+    """An image -> the objects on it, surest first."""
+
+    @property
+    @abstractmethod
+    def version(self) -> str:
+        """What answers carry as their model version."""
+
+    @abstractmethod
+    def find(self, image: NDArray[np.uint8], within: Mask | None = None) -> list[FoundObject]:
+        """Return the objects of an image.
+
+        Args:
+            image: RGB uint8 `[H, W, 3]`.
+            within: What has changed since the objects were found, bool `[H, W]`; those that do
+                not reach into it may be left out. None for a new image.
+        """
+
+
+class ClickFinder(Finder):
+    """A segmenter with automatic clicks on a grid, each on what no object covers yet.
+
+    An object counts where the segmenter is sure of it, and where its mask hardly depends on the
+    threshold.
+    """
+
+    def __init__(self, segmenter: Segmenter, *, grid: int = _GRID) -> None:
+        self._segmenter = segmenter
+        self._grid = grid
+
+    @property
+    def version(self) -> str:
+        """The segmenter's."""
+        return self._segmenter.version
+
+    def find(self, image: NDArray[np.uint8], within: Mask | None = None) -> list[FoundObject]:
+        """Return the objects, see `Finder.find`."""
+        height, width = image.shape[:2]
+        found: list[FoundObject] = []
+        for x, y in _from_the_middle(self._grid):
+            click = Click(x=x * width, y=y * height)
+            if within is not None and not within[int(click.y), int(click.x)]:
+                continue
+            if any(one.mask[int(click.y), int(click.x)] for one in found):
+                continue
+            candidate = self._at(image, click)
+            if candidate is None:
+                continue
+            if all(mask_iou(candidate.mask, one.mask) < _SAME_IOU for one in found):
+                found.append(candidate)
+        return sorted(found, key=lambda one: -one.score)
+
+    def _at(self, image: NDArray[np.uint8], click: Click) -> FoundObject | None:
+        prediction = self._segmenter.segment(image, [click])
+        score = prediction.score
+        if score < _MIN_SCORE:
+            return None
+        probability = prediction.probability_map
+        wide, narrow = (probability > MASK_THRESHOLD + x for x in (-_SPREAD, _SPREAD))
+        stability = mask_iou(wide, narrow)
+        mask = remove_specks(prediction.runs, [click], share=_SPECK_SHARE).mask()
+        if stability < _MIN_STABILITY or not _MIN_SHARE <= mask.mean() <= _MAX_SHARE:
+            return None
+        return FoundObject(mask=mask, score=float(score * stability))
+
+
+class DeepLabFinder(Finder):
+    """Torchvision's DeepLabV3 with ResNet-101: each connected part of a VOC class is an object.
+
+    Source: Chen et al., "Rethinking Atrous Convolution for Semantic Image Segmentation" (2017).
+    """
+
+    def __init__(self, path: Path, device: torch.device) -> None:
+        """Load torchvision's weights (COCO images, VOC labels).
+
+        Raises:
+            CheckpointError: The file is missing or holds another network.
+        """
+        network = deeplabv3_resnet101(weights=None, weights_backbone=None, aux_loss=True)
+        try:
+            network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise CheckpointError(f"{path}: expected torchvision's DeepLabV3 ({reason})") from None
+        self._network = network.eval().to(device)
+        self._device = device
+        self._path = path
+
+    @property
+    def version(self) -> str:
+        """The file's name."""
+        return self._path.stem
+
+    def find(self, image: NDArray[np.uint8], within: Mask | None = None) -> list[FoundObject]:
+        """Return the objects, see `Finder.find`."""
+        height, width = image.shape[:2]
+        scale = _DEEPLAB_PX / min(height, width)
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        pixels = torch.from_numpy(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+        inputs = pixels.permute(2, 0, 1)[None].float().div(255).to(self._device)
+        mean, std = (
+            torch.tensor(x, device=self._device)[:, None, None] for x in (IMAGE_MEAN, IMAGE_STD)
+        )
+        with torch.inference_mode():
+            logits = self._network((inputs - mean) / std)["out"]
+            chances = F.softmax(logits.float(), dim=1)[0].cpu().numpy()
+        objects = _parts(chances.argmax(axis=0), chances, (height, width))
+        return sorted(objects, key=lambda one: -one.score)
+
+
+def _parts(
+    classes: NDArray[np.int64], chances: NDArray[np.float32], shape: tuple[int, int]
+) -> Iterator[FoundObject]:
+    height, width = shape
+    for number in np.unique(classes[classes > 0]):
+        _, parts = cv2.connectedComponents((classes == number).astype(np.uint8))
+        for part in range(1, int(parts.max()) + 1):
+            inside = parts == part
+            if inside.mean() < _MIN_SHARE:
+                continue
+            mask = cv2.resize(
+                inside.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST
+            )
+            yield FoundObject(
+                mask=mask > 0,
+                score=float(chances[number][inside].mean()),
+                label=VOC_CLASSES[number],
+            )
+
+
+def mask_iou(one: Mask, other: Mask) -> float:
+    """Return the intersection over union of two masks bool `[H, W]`, 0 where both are empty."""
+    union = int((one | other).sum())
+    return int((one & other).sum()) / union if union else 0.0
+
+
+def _from_the_middle(n: int) -> Sequence[tuple[float, float]]:
+    """Centres of the n x n cells of the unit square, those near its middle first."""
+    places = [((i + 0.5) / n, (j + 0.5) / n) for j in range(n) for i in range(n)]
+    return sorted(places, key=lambda place: (place[0] - 0.5) ** 2 + (place[1] - 0.5) ** 2)

@@ -1,0 +1,1 @@
+"""Between the image frame and the network frame."""

@@ -1,7 +1,0 @@
-"""Segment, take the found object out of the picture, segment again: what is behind it?
-
-`inpainters` fill a region, `finders` find objects without clicks, and `loop` joins them.
-"""
-
-INPAINTERS = ("telea", "navier-stokes", "lama", "mat")
-FINDERS = ("mfp", "deeplab")

@@ -1,0 +1,86 @@
+"""Specks: parts and holes of a mask too small to be meant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mfp_model.masks.rle import decode_segmentation
+from mfp_model.masks.runs import MaskRuns
+from mfp_model.prompts import Click
+
+
+def remove_specks(runs: MaskRuns, clicks: Sequence[Click], *, share: float) -> MaskRuns:
+    """Return the mask without small parts and small holes; those with a click stay.
+
+    Args:
+        runs: The mask, image frame.
+        clicks: Clicks in the image frame; a part under a positive one and a hole under a
+            negative one were meant. Where a stroke was painted nothing changes.
+        share: What is smaller than this share of the largest part goes; 0 keeps everything.
+    """
+    if share <= 0 or runs.rows.size == 0:
+        return runs
+    labels = runs.parts()
+    areas = np.bincount(labels, weights=runs.lengths)
+    limit = share * float(areas.max())
+    keeps = (areas >= limit) | _clicked(runs, labels, clicks, sign=True)
+    cleaned = runs.chosen(keeps[labels])
+    return _with_strokes(cleaned.joined(_small_holes(cleaned, clicks, limit)), runs, clicks)
+
+
+def remove_new_specks(
+    runs: MaskRuns, prior: MaskRuns, clicks: Sequence[Click], *, share: float
+) -> MaskRuns:
+    """Return the mask without the small parts and holes that its prior did not have.
+
+    Args:
+        runs: A mask that was edited, image frame.
+        prior: The mask before; a speck there may be somebody's work.
+        clicks: As in `remove_specks`.
+        share: As in `remove_specks`.
+    """
+    cleaned, tidy = (remove_specks(mask, clicks, share=share) for mask in (runs, prior))
+    parts = runs.minus(cleaned).minus(prior.minus(tidy))
+    holes = cleaned.minus(runs).minus(tidy.minus(prior))
+    return runs.minus(parts).union(holes)
+
+
+def _small_holes(runs: MaskRuns, clicks: Sequence[Click], limit: float) -> MaskRuns:
+    """Holes with fewer pixels than the limit; what reaches the image's edge is none."""
+    around = runs.inverse()
+    labels = around.parts()
+    areas = np.bincount(labels, weights=around.lengths)
+    at_edge = (around.rows == 0) | (around.rows == runs.height - 1)
+    at_edge |= (around.starts == 0) | (around.stops == runs.width)
+    is_filled = (areas < limit) & ~_clicked(around, labels, clicks, sign=False)
+    is_filled[labels[at_edge]] = False
+    return around.chosen(is_filled[labels])
+
+
+def _clicked(
+    runs: MaskRuns, labels: NDArray[np.int64], clicks: Sequence[Click], *, sign: bool
+) -> NDArray[np.bool_]:
+    """Which parts have a click of this sign on them."""
+    is_clicked = np.zeros(int(labels.max(initial=-1)) + 1, dtype=np.bool_)
+    for click in clicks:
+        index = runs.index_at(x=int(click.x), y=int(click.y))
+        if click.is_positive == sign and index is not None:
+            is_clicked[labels[index]] = True
+    return is_clicked
+
+
+def _with_strokes(cleaned: MaskRuns, runs: MaskRuns, clicks: Sequence[Click]) -> MaskRuns:
+    """The cleaned mask, as it was where somebody painted."""
+    strokes = [click.stroke for click in clicks if click.stroke is not None]
+    if not strokes:
+        return cleaned
+    mask, before = cleaned.mask(), runs.mask()
+    height, width = mask.shape
+    for stroke in strokes:
+        rle = {"size": [height, width], "counts": stroke.counts}
+        painted = decode_segmentation(rle, height=height, width=width)
+        mask[painted] = before[painted]
+    return MaskRuns.of(mask)

@@ -1,0 +1,1 @@
+"""What turns tensors into logits."""

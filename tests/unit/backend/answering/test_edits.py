@@ -1,0 +1,192 @@
+"""Masks that are there already: clicked on they are edited, clicked beside they are kept clear of.
+
+The answers go through the whole application; what the page does with them is for the browser tests.
+"""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+from numpy.typing import NDArray
+
+from backend.label_studio import brush_rle
+from backend.models.served import ModelSlot
+from backend.server.app import create_app
+from backend.settings import Settings
+from mfp_model.masks.polygons import mask_of, polygons_of
+from tests.fakes import DiskSegmenter, temporary_settings
+from tests.unit.backend.page import BRUSH, HEIGHT, POLYGON, WIDTH, box, point, request, row, saved
+
+
+def _client(settings: Settings | None = None) -> FlaskClient:
+    slot = ModelSlot(lambda checkpoint: DiskSegmenter(), version="disks-1")
+    return create_app(settings or temporary_settings(), slot=slot).test_client()
+
+
+def _answer(
+    client: FlaskClient,
+    *points: dict[str, Any],
+    config: str = BRUSH.format(""),
+    **task: object,
+) -> list[dict[str, Any]]:
+    body = request(*points, config=config, **task)
+    answer = client.post("/predict", json=body)
+    assert answer.status_code == 200, answer.json
+    rows: list[dict[str, Any]] = answer.json["results"][0]["result"]
+    return rows
+
+
+def _mask(row: dict[str, Any]) -> NDArray[np.bool_]:
+    return brush_rle.decode(row["value"]["rle"], height=HEIGHT, width=WIDTH) > 127
+
+
+CAT = box(20, 20, 80, 100)
+
+
+@pytest.mark.parametrize("place", ["annotations", "drafts", "predictions"])
+def test_a_mask_that_is_clicked_on_is_answered_under_its_id(place: str) -> None:
+    there = saved(row("r1", CAT))
+    (found,) = _answer(_client(), point("p1", 70, 60), point("p2", 90, 60), **{place: [there]})
+    assert found["id"] == "r1"
+    mask = _mask(found)
+    assert (mask & CAT).sum() == CAT.sum()
+    assert mask[60, 95]
+    assert not mask[60, 120]
+
+
+def test_too_much_goes_by_a_first_negative_click() -> None:
+    there = saved(row("r1", CAT))
+    (found,) = _answer(_client(), point("p", 25, 25, is_positive=False), annotations=[there])
+    assert found["id"] == "r1"
+    assert not _mask(found)[25, 25]
+    assert _mask(found)[90, 70]
+    beside = point("p", 150, 60, is_positive=False)
+    assert _answer(_client(), beside, annotations=[there]) == []
+
+
+def test_a_click_beside_all_masks_is_a_new_object_that_covers_none() -> None:
+    there = saved(row("r1", CAT), row("r2", box(120, 20, 140, 100), "Dog"))
+    (found,) = _answer(_client(), point("p", 100, 60), annotations=[there])
+    assert found["id"] not in ("r1", "r2")
+    mask = _mask(found)
+    assert mask[60, 100]
+    assert not (mask & (CAT | box(120, 20, 140, 100))).any()
+    assert mask[60, 82]
+    config = BRUSH.format(' overlaps="true"')
+    (found,) = _answer(_client(), point("p", 85, 60), annotations=[there], config=config)
+    assert _mask(found)[60, 75]
+
+
+def test_a_click_of_another_label_makes_an_object_that_may_cover_what_it_claims() -> None:
+    there = saved(row("r1", CAT))
+    (found,) = _answer(_client(), point("p", 50, 60, label="Dog"), annotations=[there])
+    assert found["id"] != "r1"
+    assert found["value"]["brushlabels"] == ["Dog"]
+    assert _mask(found)[60, 50]
+
+
+def test_the_smaller_of_two_masks_is_meant() -> None:
+    small = box(40, 40, 60, 60)
+    there = saved(row("large", CAT), row("small", small))
+    (found,) = _answer(_client(), point("p", 50, 50), annotations=[there])
+    assert found["id"] == "small"
+
+
+def test_an_edit_never_takes_from_its_prior_what_another_mask_has_too() -> None:
+    other = box(60, 20, 120, 100)
+    there = saved(row("r1", CAT), row("r2", other))
+    (found,) = _answer(_client(), point("p", 30, 60), point("q", 55, 60), annotations=[there])
+    mask = _mask(found)
+    assert mask[:, :80][CAT[:, :80]].all()
+    assert not mask[60, 81:].any()
+
+
+def test_polygons_are_edited_and_keep_the_first_parts_id() -> None:
+    (outline,) = polygons_of(CAT, max_error_px=0.5)
+    points = (outline / [WIDTH, HEIGHT] * 100).tolist()
+    drawn = row("r1", CAT, type="polygonlabels")
+    drawn["value"] = {"points": points, "closed": True, "polygonlabels": ["Cat"]}
+    config = POLYGON.format("")
+    (found,) = _answer(_client(), point("p", 75, 60), annotations=[saved(drawn)], config=config)
+    assert found["id"] == "r1"
+    corners = np.array(found["value"]["points"]) / 100 * [WIDTH, HEIGHT]
+    mask = mask_of([corners], height=HEIGHT, width=WIDTH)
+    assert mask[60, 90]
+    assert (mask & CAT).sum() > 0.97 * CAT.sum()
+
+
+def test_the_prior_stays_while_the_object_is_clicked_whatever_the_page_saves() -> None:
+    client = _client()
+    first = point("p1", 75, 60)
+    _answer(client, first, drafts=[saved(row("r1", CAT))])
+    damaged = saved(row("r1", box(60, 50, 80, 70)), {"id": "p1", "type": "keypointlabels"})
+    (found,) = _answer(client, first, point("p2", 30, 30), drafts=[damaged])
+    assert (_mask(found) & CAT).sum() == CAT.sum()
+
+
+def test_a_second_edit_starts_from_the_first_before_the_page_has_saved_it() -> None:
+    settings = temporary_settings()
+    draft = saved(row("r1", CAT))
+    _answer(_client(settings), point("p1", 75, 60), drafts=[draft])
+    # Another worker, the same draft, which may have the points that accepting removed.
+    for stale in (draft, saved(row("r1", CAT), {"id": "p1", "type": "keypointlabels"})):
+        (found,) = _answer(_client(settings), point("q1", 90, 60), drafts=[stale])
+        assert found["id"] == "r1"
+        assert _mask(found)[60, 85]
+        _answer(_client(settings), point("p1", 75, 60), drafts=[draft])
+    dismissed = saved(row("r1", CAT))
+    (found,) = _answer(_client(settings), point("q2", 25, 60), drafts=[dismissed])
+    assert not _mask(found)[60, 85]
+
+
+def test_in_a_task_for_several_people_only_the_annotation_with_the_points_counts() -> None:
+    theirs = saved(row("theirs", CAT))
+    (found,) = _answer(_client(), point("p", 50, 60), annotations=[theirs], overlap=2)
+    assert found["id"] != "theirs"
+    mine = saved(row("mine", CAT), {"id": "p", "type": "keypointlabels"})
+    later = saved(row("later", CAT))
+    (found,) = _answer(
+        _client(), point("p", 50, 60), drafts=[mine, later], annotations=[theirs], overlap=2
+    )
+    assert found["id"] == "mine"
+
+
+def test_a_draft_takes_the_place_of_its_annotation() -> None:
+    annotation = {**saved(row("r1", box(0, 0, 200, 120))), "id": 5, "updated_at": "2027"}
+    draft = saved(row("r1", CAT), annotation=5)
+    (found,) = _answer(_client(), point("p", 50, 60), annotations=[annotation], drafts=[draft])
+    assert not _mask(found)[10, 10]
+
+
+def test_damaged_masks_are_no_masks(caplog: pytest.LogCaptureFixture) -> None:
+    damaged = row("r1", CAT)
+    damaged["value"]["rle"] = damaged["value"]["rle"][:20]
+    odd = row("r2", CAT)
+    odd["value"]["rle"] = ["x"]
+    huge = row("r4", CAT)
+    huge["value"]["rle"] = 10**30
+    other_size = row("r3", CAT, original_width=WIDTH + 1)
+    there = saved(damaged, odd, other_size, huge, "no row")  # type: ignore[arg-type]
+    (found,) = _answer(_client(), point("p", 50, 60), annotations=[there])
+    assert found["id"] not in ("r1", "r2", "r3")
+    assert "r1" in caplog.text
+
+
+def test_edits_are_answered_by_mfp_where_another_segmenter_is_chosen() -> None:
+    config = BRUSH.format(' segmenter="graph-cut"')
+    there = saved(row("r1", CAT))
+    (found,) = _answer(_client(), point("p", 75, 60), annotations=[there], config=config)
+    assert found["id"] == "r1"
+    assert _mask(found)[60, 90]
+
+
+def test_a_hundred_masks_around_are_kept_clear_of() -> None:
+    rows = [
+        row(f"r{i}", box(i % 20 * 10, i // 20 * 24, i % 20 * 10 + 5, i // 20 * 24 + 20))
+        for i in range(100)
+    ]
+    (found,) = _answer(_client(), point("p", 97, 60), annotations=[saved(*rows)])
+    mask = _mask(found)
+    assert mask[60, 97]
+    assert not mask[60, 90:95].any()

@@ -1,0 +1,150 @@
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from backend.answering import turns as module
+from backend.answering.turns import BusyError, Region, SupersededError, Turns
+
+
+def _region(task: str, *points: str) -> Region:
+    return Region(task=task, point_ids=frozenset(points))
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    limit = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < limit
+        time.sleep(0.001)
+
+
+class _Worker:
+    """A request of so many rounds in a thread of its own; each round waits for the gate."""
+
+    def __init__(self, turns: Turns, region: Region, n_rounds: int, log: list[str]) -> None:
+        self.gate = threading.Event()
+        self.has_place = threading.Event()
+        self.was_superseded = False
+        self._turns, self._region, self._n_rounds, self._log = turns, region, n_rounds, log
+        self.thread = threading.Thread(target=self._run)
+        self.thread.start()
+        self.has_place.wait(10)
+
+    def _run(self) -> None:
+        try:
+            with self._turns.place(self._region) as place:
+                self.has_place.set()
+                for _ in range(self._n_rounds):
+                    with self._turns.turn(place):
+                        self._log.append(self._region.task)
+                        self.gate.wait(10)
+        except SupersededError:
+            self.was_superseded = True
+
+
+def test_requests_take_turns_by_rounds() -> None:
+    turns, log = Turns(max_places=4), list[str]()
+    long = _Worker(turns, _region("long", "a"), 6, log)
+    _until(lambda: log == ["long"])
+    short = _Worker(turns, _region("short", "b"), 1, log)
+    _until(lambda: len(turns._line) == 1)
+    for worker in (long, short):
+        worker.gate.set()
+    for worker in (long, short):
+        worker.thread.join(10)
+    assert log.index("short") <= 2
+    assert log.count("long") == 6
+
+
+def test_only_one_request_computes_at_a_time() -> None:
+    turns, at_once, most = Turns(max_places=8), [0], [0]
+
+    def work(name: str) -> None:
+        with turns.place(_region(name, name)) as place:
+            for _ in range(20):
+                with turns.turn(place):
+                    at_once[0] += 1
+                    most[0] = max(most[0], at_once[0])
+                    time.sleep(0.0005)
+                    at_once[0] -= 1
+
+    threads = [threading.Thread(target=work, args=(str(i),)) for i in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert most == [1]
+
+
+def test_a_newer_click_of_the_region_stops_the_older_one_at_its_next_round() -> None:
+    turns, log = Turns(max_places=4), list[str]()
+    older = _Worker(turns, _region("t", "a", "b"), 5, log)
+    _until(lambda: log == ["t"])
+    newer = _Worker(turns, _region("t", "a", "b", "c"), 1, log)
+    older.gate.set()
+    newer.gate.set()
+    older.thread.join(10)
+    newer.thread.join(10)
+    assert older.was_superseded
+    assert not newer.was_superseded
+    assert log == ["t", "t"]
+
+
+def test_a_waiting_request_leaves_at_once_when_superseded() -> None:
+    turns, log = Turns(max_places=4), list[str]()
+    holder = _Worker(turns, _region("other", "x"), 1, log)
+    _until(lambda: log == ["other"])
+    waiting = _Worker(turns, _region("t", "a"), 1, log)
+    newer = _Worker(turns, _region("t", "a", "b"), 1, log)
+    waiting.thread.join(10)
+    assert waiting.was_superseded
+    holder.gate.set()
+    newer.gate.set()
+    for worker in (holder, newer):
+        worker.thread.join(10)
+    assert log == ["other", "t"]
+
+
+def test_two_annotators_on_one_task_do_not_stop_each_other() -> None:
+    turns, log = Turns(max_places=4), list[str]()
+    workers = [_Worker(turns, _region("t", point), 3, log) for point in "ab"]
+    for worker in workers:
+        worker.gate.set()
+    for worker in workers:
+        worker.thread.join(10)
+    assert not any(worker.was_superseded for worker in workers)
+    assert log == ["t"] * 6
+
+
+def test_a_full_house_is_busy_and_empties_again() -> None:
+    places: list[int] = []
+    turns = Turns(max_places=1, on_change=places.append)
+    with turns.place(_region("a", "1")), pytest.raises(BusyError, match="MFP_MAX_WAITING"):
+        with turns.place(_region("b", "2")):
+            raise AssertionError("there was a place")
+    with turns.place(_region("b", "2")) as place, turns.turn(place):
+        pass
+    assert places == [1, 0, 1, 0]
+
+
+def test_a_failure_during_a_turn_gives_the_device_back() -> None:
+    turns = Turns(max_places=2)
+    with pytest.raises(ZeroDivisionError):
+        with turns.place(_region("a", "1")) as place, turns.turn(place):
+            raise ZeroDivisionError
+    with turns.place(_region("b", "2")) as place, turns.turn(place):
+        pass
+
+
+def test_nobody_waits_longer_than_label_studio_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MAX_WAIT_S", 0.05)
+    turns, log = Turns(max_places=2), list[str]()
+    holder = _Worker(turns, _region("a", "1"), 1, log)
+    _until(lambda: log == ["a"])
+    with turns.place(_region("b", "2")) as place, pytest.raises(BusyError, match="waited"):
+        with turns.turn(place):
+            raise AssertionError("the device was taken")
+    holder.gate.set()
+    holder.thread.join(10)
+    assert not turns._line

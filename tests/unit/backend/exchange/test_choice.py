@@ -1,0 +1,52 @@
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from backend.exchange.choice import ChoiceRules, chosen
+from backend.exchange.tasks import LabeledTask
+from mfp_model.errors import ConfigError
+
+
+def _entry(number: int, at: int, **told: Any) -> dict[str, Any]:  # noqa: ANN401
+    return {"id": number, "updated_at": f"2026-01-{at:02}", "result": [number], **told}
+
+
+def _names(rules: ChoiceRules, **told: Any) -> list[tuple[str, object]]:  # noqa: ANN401
+    parts: dict[str, Any] = {"annotations": [], "drafts": [], "predictions": [], **told}
+    found = chosen(LabeledTask(id=1, data={}, **parts), rules, Counter())
+    return [(one.name, one.result) for one in found]
+
+
+def test_of_several_annotators_the_newest_counts_unless_one_is_the_truth() -> None:
+    annotations = [_entry(1, 5), _entry(2, 9), _entry(3, 7)]
+    assert _names(ChoiceRules(), annotations=annotations) == [("annotation 2", [2])]
+    annotations[0]["ground_truth"] = True
+    assert _names(ChoiceRules(), annotations=annotations) == [("annotation 1", [1])]
+    assert len(_names(ChoiceRules(annotators="all"), annotations=annotations)) == 3
+
+
+def test_a_newer_draft_takes_its_annotations_place_but_not_among_submitted_ones() -> None:
+    annotations = [_entry(1, 5)]
+    drafts = [_entry(7, 6, annotation=1), _entry(8, 4, annotation=None, user="a@b.c")]
+    both = {"annotations": annotations, "drafts": drafts}
+    assert _names(ChoiceRules(), **both) == [("annotation 1", [7])]
+    assert _names(ChoiceRules(annotators="all"), **both) == [
+        ("annotation 1", [7]),
+        ("draft 8", [8]),
+    ]
+    assert _names(ChoiceRules(only_submitted=True), **both) == [("annotation 1", [1])]
+    drafts[0]["updated_at"] = "2026-01-01"
+    assert _names(ChoiceRules(), **both) == [("annotation 1", [1])]
+
+
+def test_cancelled_annotations_and_predictions_count_on_demand() -> None:
+    skipped = {"annotations": [_entry(1, 5, was_cancelled=True)], "predictions": [_entry(4, 1)]}
+    assert _names(ChoiceRules(), **skipped) == []
+    assert _names(ChoiceRules(with_cancelled=True), **skipped) == [("annotation 1", [1])]
+    assert _names(ChoiceRules(with_predictions=True), **skipped) == [("prediction 4", [4])]
+
+
+def test_an_unknown_rule_is_refused() -> None:
+    with pytest.raises(ConfigError, match="newest or all"):
+        ChoiceRules(annotators="best")

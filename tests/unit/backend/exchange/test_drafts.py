@@ -1,0 +1,48 @@
+"""Drafts as the page saves them: what was painted and erased since stands there as lines."""
+
+from pathlib import Path
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from backend.label_studio.label_config import parse_label_config
+from tests.unit.backend.exchange.labeled import export, row, task
+
+_ALL = np.ones((30, 40), dtype=np.bool_)
+_LINE = {"relativePoints": [25.0, 50.5, 75.0, 50.5], "relativeStrokeWidth": 10.0}
+
+
+def _draft(*rows: dict[str, object]) -> dict[str, object]:
+    made = {"id": 7, "user": "me", "annotation": None, "updated_at": "2026-02-01T00:00:00Z"}
+    return {**made, "result": list(rows)}
+
+
+def test_what_was_erased_in_a_draft_is_gone_and_what_was_painted_is_there(tmp_path: Path) -> None:
+    erased, painted = row(_ALL), row(_ALL, "Dog", id="r2")
+    erased["value"]["touches"] = [{**_LINE, "type": "eraser"}]
+    del painted["value"]["rle"]
+    painted["value"]["touches"] = [{**_LINE, "type": "add"}]
+
+    content, summary = export(tmp_path, [task(1, drafts=[_draft(erased, painted)])])
+
+    first, second = (
+        coco_mask.decode(found["segmentation"]).astype(np.bool_) for found in content["annotations"]
+    )
+    assert summary.problems == 0
+    assert (first == ~second).all()
+    assert second[15, 12:28].all()
+    assert 50 < second.sum() < 120
+
+
+def test_seed_strokes_are_no_objects(tmp_path: Path) -> None:
+    config = parse_label_config(
+        """<View><Image name="image" value="$image"/>
+        <BrushLabels name="mask" toName="image"><Label value="Cat"/></BrushLabels>
+        <BrushLabels name="seeds" toName="image"><Label value="Cat here" seed="object"/>
+        </BrushLabels></View>"""
+    )
+    rows = [row(_ALL, from_name="mask"), row(_ALL, "Cat here", id="r2", from_name="seeds")]
+    content, summary = export(tmp_path, [task(1, rows)], config=config)
+    assert len(content["annotations"]) == 1
+    assert summary.left_out == {"seed strokes": 1}
+    assert summary.problems == 0

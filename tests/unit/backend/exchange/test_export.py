@@ -1,0 +1,308 @@
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools import mask as coco_mask
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+from torchvision.datasets import CocoDetection
+
+from backend.exchange.choice import ChoiceRules
+from backend.exchange.entries import ExportOptions
+from backend.exchange.export import export_coco
+from backend.exchange.tasks import file_tasks
+from backend.label_studio.label_config import parse_label_config
+from mfp_model.errors import ConfigError, DataError
+from tests.unit.backend.exchange.labeled import (
+    Files,
+    export,
+    png,
+    row,
+    shape_row,
+    soft_row,
+    task,
+    write_tasks,
+)
+
+_ROWS, _COLUMNS = np.mgrid[0:30, 0:40]
+RING = ((_COLUMNS - 20) ** 2 + (_ROWS - 15) ** 2 < 140) & (
+    (_COLUMNS - 20) ** 2 + (_ROWS - 15) ** 2 > 30
+)
+TWO_PARTS = (_COLUMNS < 5) | (_COLUMNS > 35)
+
+
+def test_a_ring_and_an_object_in_two_parts_stay_one_annotation_each_bit_by_bit(
+    tmp_path: Path,
+) -> None:
+    content, summary = export(tmp_path, [task(1, [row(RING), row(TWO_PARTS, "Dog", id="r2")])])
+    ring, parts = content["annotations"]
+    assert (coco_mask.decode(ring["segmentation"]) == RING).all()
+    assert (coco_mask.decode(parts["segmentation"]) == TWO_PARTS).all()
+    assert (ring["area"], ring["bbox"]) == (int(RING.sum()), [9.0, 4.0, 23.0, 23.0])
+    assert (ring["category_id"], parts["category_id"], ring["iscrowd"]) == (1, 2, 0)
+    assert summary.problems == 0
+    assert summary.categories == ("Cat", "Dog", "Tree")
+
+
+def test_what_the_eraser_leaves_half_transparent_is_thresholded(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    alpha = generator.integers(0, 256, (30, 40)).astype(np.uint8)
+    content, _ = export(tmp_path, [task(1, [soft_row(alpha)])])
+    (found,) = content["annotations"]
+    assert (coco_mask.decode(found["segmentation"]) == (alpha >= 128)).all()
+
+
+def test_it_loads_in_pycocotools_and_torchvision(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content, _ = export(tmp_path, [task(1, [row(RING)]), task(2, [row(TWO_PARTS, "Dog")])])
+    path = tmp_path / "coco" / "annotations.json"
+    coco = COCO(path)
+    detections = [{**one, "score": 0.9} for one in content["annotations"]]
+    judged = COCOeval(coco, coco.loadRes(detections), "segm")
+    judged.evaluate()
+    judged.accumulate()
+    judged.summarize()
+    capsys.readouterr()
+    assert judged.stats[0] == pytest.approx(1)
+    image, targets = CocoDetection(str(tmp_path / "coco" / "images"), str(path))[0]
+    assert image.size == (40, 30)
+    assert coco.annToMask(targets[0]).sum() == RING.sum()
+
+
+def test_polygons_keep_holes_and_tell_how_far_they_are_off(tmp_path: Path) -> None:
+    tasks = [task(1, [row(RING)])]
+    content, summary = export(tmp_path, tasks, options=ExportOptions(polygon_error_px=0.25))
+    (found,) = content["annotations"]
+    encoded = coco_mask.merge(coco_mask.frPyObjects(found["segmentation"], 30, 40))
+    assert (coco_mask.decode(encoded) == RING).all()
+    assert found["polygon_iou"] == 1
+    assert summary.polygon_iou == {"least": 1.0, "mean": 1.0}
+
+
+def test_shapes_of_other_controls_are_exported_too(tmp_path: Path) -> None:
+    size = (40, 30)
+    rows = [
+        shape_row("polygon", "Tree", size, points=[[25, 20], [75, 20], [75, 80], [25, 80]]),
+        shape_row("rectangle", "Dog", size, x=25, y=20, width=50, height=60, rotation=0),
+        {
+            **shape_row("ellipse", "Dog", size, x=50, y=50, radiusX=25, radiusY=30, rotation=90),
+        },
+    ]
+    content, summary = export(tmp_path, [task(1, rows)])
+    assert summary.messages == []
+    polygon, rectangle, ellipse = content["annotations"]
+    square = np.zeros((30, 40), bool)
+    square[6:24, 10:30] = True
+    assert (coco_mask.decode(polygon["segmentation"]) == square).all()
+    assert (coco_mask.decode(rectangle["segmentation"]) == square).all()
+    assert polygon["category_id"] == 3
+    mask = coco_mask.decode(ellipse["segmentation"]).astype(bool)
+    exact = ((_COLUMNS + 0.5 - 20) / 9) ** 2 + ((_ROWS + 0.5 - 15) / 10) ** 2 < 1
+    assert (mask ^ exact).sum() < 0.04 * exact.sum()
+
+
+def test_a_turned_rectangle_turns_clockwise_around_its_first_corner(tmp_path: Path) -> None:
+    turned = shape_row("rectangle", "Dog", (40, 30), x=75, y=20, width=25, height=50, rotation=90)
+    content, _ = export(tmp_path, [task(1, [turned])])
+    expected = np.zeros((30, 40), bool)
+    expected[6:16, 15:30] = True
+    assert (coco_mask.decode(content["annotations"][0]["segmentation"]) == expected).all()
+
+
+def test_points_and_the_pages_copies_of_masks_are_no_objects(tmp_path: Path) -> None:
+    copy = {**row(RING, id="r2"), "type": "keypointlabels", "from_name": "click"}
+    point = {**row(RING, id="r3"), "type": "keypointlabels", "value": {"x": 1, "y": 2, "width": 1}}
+    choice = {"id": "r4", "type": "choices", "value": {"choices": ["good"]}}
+    content, summary = export(tmp_path, [task(1, [row(RING), copy, point, choice])])
+    assert len(content["annotations"]) == 1
+    assert summary.left_out == {"choices rows": 1, "keypointlabels rows": 2}
+    assert summary.problems == 0
+
+
+def test_the_two_rows_of_a_generic_label_make_one_object(tmp_path: Path) -> None:
+    config = parse_label_config(
+        """<View><Image name="image" value="$image"/><Labels name="label" toName="image">
+        <Label value="Cat" alias="c"/></Labels><Brush name="mask" toName="image"/></View>"""
+    )
+    shape, label = row(RING), row(RING)
+    shape.update(type="brush", value={"format": "rle", "rle": shape["value"]["rle"]})
+    label.update(type="labels", from_name="label", value={**shape["value"], "labels": ["c"]})
+    content, summary = export(tmp_path, [task(1, [shape, label])], config=config)
+    assert [one["category_id"] for one in content["annotations"]] == [1]
+    assert summary.categories == ("Cat",)
+
+
+def test_damaged_items_are_named_and_the_rest_is_exported(tmp_path: Path) -> None:
+    cut, small = row(RING, id="cut"), row(np.ones((20, 40), bool), id="small")
+    cut["value"]["rle"] = cut["value"]["rle"][:40]
+    bad = [
+        cut,
+        small,
+        row(RING, "Unicorn", id="unknown"),
+        row(RING & False, id="empty"),
+        {**row(RING, id="turned"), "image_rotation": 90},
+        shape_row("polygon", "Dog", (40, 30), points=[[0, "x"], [1, 1], [5, 5]]),
+        "no row",
+        {**row(RING, id="bits"), "type": "bitmasklabels"},
+        row(RING, id="good"),
+    ]
+    tasks = [task(1, bad), task(200, [row(RING)]), task(3, "no list"), task(4, [row(RING)])]  # type: ignore[arg-type]
+    content, summary = export(tmp_path, [*tasks, "no task", tasks[-1]])
+    assert [one["label_studio"]["region"] for one in content["annotations"]] == ["good", "r1"]
+    told = "\n".join(summary.messages)
+    for part in (
+        "task 1: annotation 10: row 6",
+        "region cut: brush RLE is truncated",
+        "region small: made on 40x20, the image is 40x30",
+        "region unknown: label 'Unicorn': expected one of Cat, Dog, Tree",
+        "region bits: bitmask regions are not read",
+        "region empty: brush without a pixel",
+        "region turned: image_rotation=90",
+        "region polygon-1: polygon: expected finite percentages",
+        "task 200: image '/data/upload/1/200.png': no such file",
+        "task 200: annotation 2000: region r1: its image is missing",
+        "task 3: annotation 30: result: expected a list",
+        "expected a task with an id, got 'no task'",
+        "task 4: stands there twice",
+    ):
+        assert part in told, part
+    assert summary.problems == len(summary.messages) == 13
+    with pytest.raises(DataError, match="row 6"):
+        export(tmp_path, tasks, options=ExportOptions(strict=True))
+
+
+def test_broken_json_keeps_what_stands_before_the_break(tmp_path: Path) -> None:
+    path = write_tasks(tmp_path / "tasks.json", [task(1, [row(RING)]), task(2, [row(RING)])])
+    text = path.read_text()
+    path.write_text(text[: len(text) // 2 + 100])
+    files = Files({"/data/upload/1/1.png": png(40, 30)})
+    summary = export_coco(file_tasks(path), tmp_path / "c", config=None, sources=files)  # type: ignore[arg-type]
+    assert (summary.annotations, summary.problems) == (1, 1)
+    assert "tasks.json is broken after element 1" in summary.messages[0]
+
+
+@pytest.mark.parametrize("turn", range(2, 9))
+def test_a_photo_turned_by_exif_is_written_upright(tmp_path: Path, turn: int) -> None:
+    buffer = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    Image.new("RGB", (30, 40) if turn > 4 else (40, 30), "red").save(buffer, "JPEG", exif=exif)
+    files = Files({"/data/upload/1/1.png": buffer.getvalue()})
+    content, summary = export(tmp_path, [task(1, [row(RING)])], files=files)
+    assert summary.messages == []
+    (image,) = content["images"]
+    with Image.open(tmp_path / "coco" / "images" / image["file_name"]) as written:
+        assert written.size == (40, 30) == (image["width"], image["height"])
+        assert written.getexif().get(0x0112) is None
+
+
+def test_other_images_are_copied_byte_by_byte_or_linked_or_only_named(tmp_path: Path) -> None:
+    content = png(40, 30)
+    (tmp_path / "1.png").write_bytes(content)
+    files = Files({"/data/upload/1/1.png": content}, tmp_path)
+    tasks = [task(1, [row(RING)])]
+    export(tmp_path, tasks, files=files)
+    assert (tmp_path / "coco" / "images" / "1-1.png").read_bytes() == content
+    export(tmp_path, tasks, files=files, options=ExportOptions(images="link"))
+    assert (tmp_path / "coco" / "images" / "1-1.png").readlink() == tmp_path / "1.png"
+    files.asked.clear()
+    found, _ = export(tmp_path, tasks, files=files, options=ExportOptions(images="none"))
+    assert files.asked == []
+    assert found["images"][0]["file_name"] == "1-1.png"
+    assert not list((tmp_path / "coco" / "images").iterdir())
+
+
+def test_linking_needs_a_mounted_folder(tmp_path: Path) -> None:
+    _, summary = export(tmp_path, [task(1, [row(RING)])], options=ExportOptions(images="link"))
+    assert "MFP_LABEL_STUDIO_DATA_DIR" in summary.messages[0]
+
+
+def test_something_else_in_the_folder_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "coco").mkdir()
+    (tmp_path / "coco" / "thesis.txt").write_text("mine")
+    with pytest.raises(ConfigError, match="not empty"):
+        export(tmp_path, [task(1, [row(RING)])])
+    assert (tmp_path / "coco" / "thesis.txt").read_text() == "mine"
+
+
+def test_category_numbers_do_not_depend_on_what_was_labelled(tmp_path: Path) -> None:
+    content, _ = export(tmp_path, [task(1, [row(RING, "Dog")])])
+    assert content["annotations"][0]["category_id"] == 2
+    assert [one["name"] for one in content["categories"]] == ["Cat", "Dog", "Tree"]
+    content, _ = export(tmp_path, [task(1, [row(RING, "Dog")])], config=None)
+    assert [one["name"] for one in content["categories"]] == ["Dog"]
+
+
+def test_json_min_gives_the_same_masks(tmp_path: Path) -> None:
+    one, two = row(RING), row(TWO_PARTS, "Dog")
+    told = [
+        {
+            "id": 1,
+            "image": "/data/upload/1/1.png",
+            "annotation_id": 10 + index,
+            "annotator": 1,
+            "updated_at": f"2026-01-0{index + 1}",
+            "mask": [{**found["value"], "original_width": 40, "original_height": 30}],
+            "click": [{"x": 1, "y": 1, "keypointlabels": ["Point"], "original_width": 40}],
+        }
+        for index, found in enumerate((one, two))
+    ]
+    unlabelled = {"id": 2, "image": "/data/upload/1/2.png", "annotation_id": None}
+    rules = ChoiceRules(annotators="all")
+    content, summary = export(tmp_path, [*told, unlabelled], options=ExportOptions(rules=rules))
+    masks = [coco_mask.decode(found["segmentation"]) for found in content["annotations"]]
+    assert (masks[0] == RING).all()
+    assert (masks[1] == TWO_PARTS).all()
+    assert summary.left_out == {"keypointlabels rows": 2, "tasks without annotation": 1}
+
+
+_ENDLESS = """
+import os, signal, sys
+from pathlib import Path
+from tests.unit.backend.exchange.labeled import Files, CONFIG, png
+from backend.exchange.export import export_coco
+from backend.exchange.tasks import file_tasks
+folder, n_before = Path(sys.argv[1]), int(sys.argv[2])
+class Killing(Files):
+    def read(self, address, task_id):
+        if len(self.asked) == n_before:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().read(address, task_id)
+files = Killing({f"/data/upload/1/{n}.png": png(40, 30) for n in range(9)})
+export_coco(file_tasks(folder / "tasks.json"), folder / "coco", config=CONFIG, sources=files)
+print(len(files.asked))
+"""
+
+
+def test_an_export_that_was_killed_goes_on_and_shows_nothing_before_it_is_whole(
+    tmp_path: Path,
+) -> None:
+    write_tasks(tmp_path / "tasks.json", [task(n, [row(RING)]) for n in range(9)])
+    command = [sys.executable, "-c", _ENDLESS, str(tmp_path)]
+    root = Path(__file__).parents[4]
+    killed = subprocess.run([*command, "5"], cwd=root, capture_output=True)
+    assert killed.returncode == -signal.SIGKILL
+    assert not (tmp_path / "coco").exists()
+    done = subprocess.run([*command, "99"], cwd=root, capture_output=True, text=True)
+    assert done.stdout.strip() == "4"
+    content = json.loads((tmp_path / "coco" / "annotations.json").read_text())
+    assert [one["image_id"] for one in content["annotations"]] == list(range(9))
+    assert sorted(os.listdir(tmp_path)) == ["coco", "tasks.json"]
+
+
+def test_other_options_begin_a_new_export(tmp_path: Path) -> None:
+    tasks = [task(1, [row(RING)]), task(2, [row(RING, "Unicorn")])]
+    strict = ExportOptions(strict=True)
+    with pytest.raises(DataError, match="Unicorn"):
+        export(tmp_path, tasks, options=strict)
+    content, _ = export(tmp_path, tasks, options=replace(strict, strict=False))
+    assert len(content["annotations"]) == 1

@@ -1,0 +1,126 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pycocotools import mask as coco_mask
+
+from backend.exchange.brushes import read_folder
+from backend.exchange.importing import FILE_KEY, CocoImport, original, prefixed
+from backend.label_studio.label_config import parse_label_config
+from mfp_model.errors import ConfigError, DataError
+from tests.unit.backend.exchange.labeled import CONFIG, Files, export, png, row, task
+from tests.unit.mfp_model.coco_folder import make_coco_folder
+
+_MASKS = np.random.default_rng(3).random((3, 30, 40)) < 0.4
+
+
+def _exported(folder: Path) -> Path:
+    tasks = [task(n, [row(_MASKS[n], "Dog"), row(~_MASKS[n], id="r2")]) for n in range(3)]
+    export(folder, tasks)
+    return folder / "coco"
+
+
+def test_from_label_studio_to_coco_and_back_no_bit_changes(tmp_path: Path) -> None:
+    folder = read_folder(_exported(tmp_path))
+    imported = tmp_path / "tasks.json"
+    summary = CocoImport(folder, CONFIG, form="predictions").into_file(imported, original)
+    assert (summary.tasks, summary.masks, summary.problems) == (3, 6, [])
+    again: list[dict[str, Any]] = json.loads(imported.read_text())
+    for number, one in enumerate(again):
+        assert one["data"]["image"] == f"/data/upload/1/{number}.png"
+        one.update(id=number, annotations=one.pop("predictions"), drafts=[], predictions=[])
+    (tmp_path / "second").mkdir()
+    content, _ = export(tmp_path / "second", again)
+    for number, one in enumerate(content["annotations"]):
+        mask = _MASKS[number // 2]
+        expected = ~mask if number % 2 else mask
+        assert (coco_mask.decode(one["segmentation"]) == expected).all()
+        assert one["category_id"] == (1 if number % 2 else 2)
+
+
+class _LabelStudio:
+    """Takes uploads and tasks as the API does."""
+
+    def __init__(self, fails_at: int = 99) -> None:
+        self.tasks: list[dict[str, Any]] = []
+        self.uploaded: list[Path] = []
+        self._fails_at = fails_at
+
+    def data_values(self, project: int, key: str) -> set[str]:
+        return {task["data"][key] for task in self.tasks}
+
+    def upload_file(self, project: int, path: Path) -> str:
+        self.uploaded.append(path)
+        return f"/data/upload/{project}/{path.name}"
+
+    def import_tasks(self, project: int, tasks: list[dict[str, Any]]) -> None:
+        if len(self.tasks) == self._fails_at:
+            raise DataError("cut")
+        self.tasks += tasks
+
+
+def test_an_import_that_was_cut_goes_on_without_making_a_task_twice(tmp_path: Path) -> None:
+    folder = read_folder(_exported(tmp_path))
+    importer = CocoImport(folder, CONFIG, form="annotations", strict=True)
+    api = _LabelStudio(fails_at=1)
+    with pytest.raises(ConfigError, match="cut"):
+        importer.into_project(api, 7)  # type: ignore[arg-type]
+    api._fails_at = 99
+    summary = importer.into_project(api, 7)  # type: ignore[arg-type]
+    assert (summary.tasks, summary.known) == (2, 1)
+    assert [one["data"][FILE_KEY] for one in api.tasks] == ["0-0.png", "1-1.png", "2-2.png"]
+    assert all(len(one["annotations"][0]["result"]) == 2 for one in api.tasks)
+
+
+def test_what_cannot_be_imported_is_named(tmp_path: Path) -> None:
+    root = _exported(tmp_path)
+    content = json.loads((root / "annotations.json").read_text())
+    content["annotations"][0]["category_id"] = 9
+    content["annotations"][1]["segmentation"] = {"size": [3, 3], "counts": "9"}
+    (root / "annotations.json").write_text(json.dumps(content))
+    (root / "images" / "2-2.png").unlink()
+    api = _LabelStudio()
+    importer = CocoImport(read_folder(root), CONFIG, form="predictions")
+    summary = importer.into_project(api, 7)  # type: ignore[arg-type]
+    assert (summary.tasks, summary.masks) == (2, 2)
+    told = "\n".join(summary.problems)
+    for part in (
+        "0-0.png: annotation 1: category_id=9: unknown",
+        "0-0.png: annotation 2: segmentation of (3, 3)",
+        "2-2.png: no such file in images/",
+    ):
+        assert part in told
+    with pytest.raises(ConfigError, match="unknown"):
+        CocoImport(read_folder(root), CONFIG, form="predictions", strict=True).into_file(
+            tmp_path / "out.json", prefixed("x/")
+        )
+    assert not (tmp_path / "out.json").exists()
+
+
+def test_any_coco_folder_can_be_imported_polygons_too(tmp_path: Path) -> None:
+    folder = read_folder(make_coco_folder(tmp_path / "squares"))
+    config = parse_label_config(
+        """<View><Image name="i" value="$photo"/><Labels name="l" toName="i">
+        <Label value="square"/></Labels><Brush name="b" toName="i"/></View>"""
+    )
+    importer = CocoImport(folder, config, form="predictions")
+    importer.into_file(tmp_path / "t.json", prefixed("s3://bucket/"))
+    first = json.loads((tmp_path / "t.json").read_text())[0]
+    assert first["data"]["photo"] == "s3://bucket/0.png"
+    shape, label = first["predictions"][0]["result"][:2]
+    assert (shape["type"], label["type"], shape["id"]) == ("brush", "labels", label["id"])
+    content, _ = export(
+        tmp_path,
+        [{"id": 1, "data": first["data"], "annotations": first["predictions"]}],
+        files=Files({"s3://bucket/0.png": png(80, 60)}),
+        config=config,
+    )
+    assert {one["area"] for one in content["annotations"]} == {900}
+
+
+def test_a_configuration_without_a_brush_has_no_place_for_masks(tmp_path: Path) -> None:
+    config = parse_label_config('<View><Image name="image" value="$image"/></View>')
+    with pytest.raises(DataError, match="no <BrushLabels>"):
+        CocoImport(read_folder(_exported(tmp_path)), config, form="predictions")

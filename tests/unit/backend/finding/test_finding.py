@@ -1,0 +1,294 @@
+"""Predictions without clicks, by the server and in batches."""
+
+import base64
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from backend.exchange.brushes import read_folder
+from backend.exchange.importing import CocoImport, prefixed
+from backend.finding.answer import prediction
+from backend.finding.folder import annotate_folder, images_of
+from backend.finding.project import AnnotateSummary, Annotator, annotate_project
+from backend.label_studio.access import LabelStudioError
+from backend.label_studio.api import LabelStudioApi
+from backend.label_studio.brush_rle import decode
+from backend.label_studio.label_config import parse_label_config
+from backend.models.served import ModelSlot
+from backend.server.app import create_app
+from mfp_model.errors import ConfigError, ImageError
+from mfp_model.evaluation.datasets import read_coco
+from mfp_model.finding.finders import FoundObject
+from mfp_model.finding.layers import LayeredObject
+from tests.fakes import DiskSegmenter, temporary_settings
+
+Capture = Callable[[str], Any]
+
+_CONFIG = """<View><Image name="image" value="$image"/>
+  <{kind} name="mask" toName="image" finder="{finder}"><Label value="Thing"/><Label value="cat"/>
+  </{kind}></View>"""
+
+
+def _layers(image: NDArray[np.uint8]) -> list[LayeredObject]:
+    """A cat in front of something that is as large as the image."""
+    front = np.zeros(image.shape[:2], dtype=np.bool_)
+    front[: max(1, len(front) // 2)] = True
+    behind = np.ones_like(front)
+    return [
+        LayeredObject(
+            found=FoundObject(mask=front, score=0.9, label="cat"), order=0, visible=front
+        ),
+        LayeredObject(found=FoundObject(mask=behind, score=0.5), order=2, visible=~front),
+    ]
+
+
+def test_the_less_of_an_image_is_explained_the_lower_is_its_predictions_score() -> None:
+    (control,) = parse_label_config(_CONFIG.format(kind="BrushLabels", finder="mfp")).controls
+    layers = _layers(np.zeros((20, 30, 3), dtype=np.uint8))
+    scores = [
+        prediction(some, control, version="v-1", polygon_error_px=1)["score"]
+        for some in (layers, layers[:1], [])
+    ]
+    assert scores == [0.7, 0.45, 0.0]
+
+
+@pytest.mark.parametrize("kind", ["BrushLabels", "PolygonLabels"])
+def test_a_prediction_has_all_objects_and_marks_hidden_ones(kind: str) -> None:
+    (control,) = parse_label_config(_CONFIG.format(kind=kind, finder="mfp")).controls
+    layers = _layers(np.zeros((20, 30, 3), dtype=np.uint8))
+    found = prediction(layers, control, version="v-1", polygon_error_px=1)
+    front, behind = found["result"]
+    assert found["model_version"] == "v-1"
+    assert found["score"] == pytest.approx(0.7)
+    assert front["id"] != behind["id"]
+    assert (front["score"], behind["score"]) == (0.9, 0.5)
+    assert "meta" not in front
+    assert behind["meta"] == {"text": ["hidden: seen after 2 removals"]}
+    name = kind.lower()
+    assert front["value"][name] == ["cat"]
+    assert behind["value"][name] == ["Thing"]
+    if kind == "BrushLabels":
+        mask = decode(front["value"]["rle"], height=20, width=30)
+        assert (mask[:10] == 255).all()
+        assert not mask[10:].any()
+    else:
+        points = np.array(behind["value"]["points"])
+        assert points.min() == 0
+        assert points.max() == 100
+
+
+def _body(capture: Capture, finder: str, *images: str) -> Any:  # noqa: ANN401
+    body = capture("predict_open_task_context_null")
+    body["label_config"] = _CONFIG.format(kind="BrushLabels", finder=finder)
+    body["tasks"] = [{"id": index, "data": {"image": image}} for index, image in enumerate(images)]
+    return body
+
+
+def _uri() -> str:
+    buffer = io.BytesIO()
+    Image.new("RGB", (120, 90), "blue").save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def test_each_task_gets_its_objects_and_a_broken_one_an_empty_answer(capture: Capture) -> None:
+    slot = ModelSlot(lambda checkpoint: DiskSegmenter(radius=25), version="disks-1")
+    client = create_app(temporary_settings(), slot=slot).test_client()
+    body = _body(capture, "mfp", _uri(), "data:image/png;base64,AAAA", _uri())
+    first, broken, last = client.post("/predict", json=body).json["results"]
+    assert len(first["result"]) == len(last["result"]) > 1
+    assert first["model_version"] == "disks-1-telea"
+    setup = {"project": "1.1", "schema": body["label_config"]}
+    assert client.post("/setup", json=setup).json["model_version"] == "disks-1-telea"
+    assert broken == {"result": [], "score": 0.0}
+    assert "3 bytes that are no image" in client.get("/").data.decode()
+
+
+@pytest.mark.parametrize(("finder", "words"), [("sam", "expected one of"), ("deeplab", "offline")])
+def test_a_finder_that_cannot_be_had_is_an_error_on_the_status_page(
+    capture: Capture, tmp_path: Path, finder: str, words: str
+) -> None:
+    slot = ModelSlot(lambda checkpoint: DiskSegmenter(), version="disks-1")
+    settings = temporary_settings(cache_dir=tmp_path)
+    client = create_app(settings, slot=slot).test_client()
+    (answer,) = client.post("/predict", json=_body(capture, finder, _uri())).json["results"]
+    assert answer["result"] == []
+    assert words in client.get("/").data.decode()
+
+
+def _run(
+    annotator: Annotator, photos: Path, out: Path, ticks: list[int] | None = None
+) -> AnnotateSummary:
+    told = [] if ticks is None else ticks
+    return annotate_folder(annotator, photos, out, label="Thing", report=lambda: told.append(1))
+
+
+class TestFolders:
+    """`mfp annotate --folder`."""
+
+    @pytest.fixture
+    def photos(self, tmp_path: Path) -> Path:
+        root = tmp_path / "photos"
+        (root / "more").mkdir(parents=True)
+        Image.new("RGB", (30, 20), "red").save(root / "a.png")
+        Image.new("L", (1, 1)).save(root / "more" / "b.png")
+        turned = Image.new("RGB", (30, 20), "red")
+        exif = turned.getexif()
+        exif[274] = 6
+        turned.save(root / "c.jpg", exif=exif)
+        (root / "d.jpg").write_bytes(b"no image")
+        (root / "notes.txt").write_text("not an image")
+        return root
+
+    def _annotator(self, seen: list[tuple[int, ...]], stop_at: int = 99) -> Annotator:
+        def find(image: NDArray[np.uint8]) -> list[LayeredObject]:
+            if len(seen) == stop_at:
+                raise KeyboardInterrupt
+            seen.append(image.shape)
+            return _layers(image)
+
+        return Annotator(find=find, version="v-1", max_megapixels=1)
+
+    def test_becomes_coco_that_other_commands_read(self, photos: Path, tmp_path: Path) -> None:
+        ticks: list[int] = []
+        summary = annotate_folder(
+            self._annotator([]),
+            photos,
+            tmp_path / "out",
+            label="Thing",
+            report=lambda: ticks.append(1),
+        )
+        assert (summary.images, summary.objects, summary.hidden) == (3, 6, 3)
+        assert len(ticks) == 4
+        (problem,) = summary.problems
+        assert problem.startswith("d.jpg")
+        content = json.loads((tmp_path / "out" / "annotations.json").read_text())
+        assert [c["name"] for c in content["categories"]] == ["Thing", "cat"]
+        sizes = {row["file_name"]: (row["width"], row["height"]) for row in content["images"]}
+        assert sizes == {"1-a.png": (30, 20), "2-c.png": (20, 30), "4-b.png": (1, 1)}
+        assert len(list(read_coco(tmp_path / "out"))) == 6
+        config = parse_label_config(_CONFIG.format(kind="BrushLabels", finder="mfp"))
+        importer = CocoImport(
+            read_folder(tmp_path / "out"), config, form="predictions", strict=True
+        )
+        importer.into_file(tmp_path / "tasks.json", prefixed("/data/x/"), report=lambda: None)
+        tasks = json.loads((tmp_path / "tasks.json").read_text())
+        rows = tasks[0]["predictions"][0]["result"]
+        assert [row.get("meta") for row in rows] == [
+            None,
+            {"text": ["hidden: seen after 2 removals"]},
+        ]
+
+    def test_one_that_was_cut_goes_on(self, photos: Path, tmp_path: Path) -> None:
+        seen: list[tuple[int, ...]] = []
+        with pytest.raises(KeyboardInterrupt):
+            annotate_folder(
+                self._annotator(seen, stop_at=2),
+                photos,
+                tmp_path / "out",
+                label="Thing",
+                report=lambda: None,
+            )
+        assert not (tmp_path / "out").exists()
+        summary = annotate_folder(
+            self._annotator(seen), photos, tmp_path / "out", label="Thing", report=lambda: None
+        )
+        assert len(seen) == 3
+        assert (summary.images, summary.skipped) == (1, 3)
+
+    def test_other_folders_are_left_alone(self, photos: Path, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError, match="exists"):
+            annotate_folder(
+                self._annotator([]), tmp_path / "photos", photos, label="x", report=lambda: None
+            )
+        (tmp_path / "none").mkdir()
+        with pytest.raises(ImageError, match="no image"):
+            images_of(tmp_path / "none")
+
+
+class _Project:
+    """A project in memory; it breaks off when so many predictions are stored."""
+
+    def __init__(self, tasks: list[dict[str, Any]], *, breaks_at: int = 1000) -> None:
+        self._rows = tasks
+        self._breaks_at = breaks_at
+        self.stored: list[dict[str, Any]] = []
+        self.told: list[str] = []
+
+    def tasks_after(self, project: int, task: int, *, limit: int) -> list[dict[str, Any]]:
+        return [row for row in self._rows if int(row["id"]) > task][:limit]
+
+    def import_predictions(self, project: int, predictions: list[dict[str, Any]]) -> None:
+        if len(self.stored) + len(predictions) > self._breaks_at:
+            raise LabelStudioError("gone")
+        self.stored += predictions
+        for one in predictions:
+            row = next(row for row in self._rows if row["id"] == one["task"])
+            row["predictions"].append(one)
+
+    def show_predictions(self, project: int, version: str) -> None:
+        self.told.append(version)
+
+    def add_tab(self, project: int, title: str, *, ordering: str) -> None:
+        self.told.append(ordering)
+
+
+class _Sources:
+    def mounted(self, address: str) -> Path | None:
+        return None
+
+    def read(self, address: str, task_id: str) -> bytes:
+        if address == "bad":
+            raise ImageError("bad: cannot be read")
+        buffer = io.BytesIO()
+        Image.new("RGB", (12, 9)).save(buffer, "PNG")
+        return buffer.getvalue()
+
+
+def _annotated(api: _Project, ticks: list[int], batch: int = 2) -> AnnotateSummary:
+    return annotate_project(
+        Annotator(find=_layers, version="v-1", max_megapixels=1),
+        cast("LabelStudioApi", api),
+        1,
+        parse_label_config(_CONFIG.format(kind="BrushLabels", finder="mfp")),
+        _Sources(),
+        polygon_error_px=1,
+        batch=batch,
+        report=lambda: ticks.append(1),
+    )
+
+
+def test_a_projects_tasks_get_predictions_once() -> None:
+    ticks: list[int] = []
+    api = _Project(
+        [
+            {"id": 3, "data": {"image": "good"}, "predictions": []},
+            {"id": 5, "data": {"image": "good"}, "predictions": [{"model_version": "v-1"}]},
+            {"id": 8, "data": {"image": "bad"}, "predictions": [{"model_version": "old"}]},
+        ]
+    )
+    summary = _annotated(api, ticks)
+    (found,) = api.stored
+    assert found["task"] == 3
+    assert len(found["result"]) == 2
+    assert (summary.images, summary.skipped, len(ticks)) == (1, 1, 3)
+    assert summary.problems == ["task 8: bad: cannot be read"]
+    assert api.told == ["tasks:predictions_score", "v-1"]
+
+
+@pytest.mark.parametrize("batch", [1, 3, 50])
+def test_an_annotation_run_that_was_cut_goes_on(batch: int) -> None:
+    rows = [{"id": n, "data": {"image": "good"}, "predictions": []} for n in range(1, 8)]
+    ticks: list[int] = []
+    with pytest.raises(LabelStudioError):
+        _annotated(_Project(rows, breaks_at=4), ticks, batch)
+    api = _Project(rows)
+    summary = _annotated(api, ticks, batch)
+    assert summary.images + summary.skipped == 7
+    assert [len(row["predictions"]) for row in rows] == [1] * 7

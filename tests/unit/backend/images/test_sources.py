@@ -1,0 +1,103 @@
+import base64
+import os
+from pathlib import Path
+
+import pytest
+
+from backend.images.sources import ImageSources
+from backend.images.web import FetchLimits, WebFetcher
+from backend.label_studio.access import LabelStudioAccess
+from mfp_model.errors import ImageError
+
+
+class _RecordingFetcher(WebFetcher):
+    def __init__(self) -> None:
+        access = LabelStudioAccess(url="http://ls", api_key="", timeout_s=1)
+        super().__init__(access, FetchLimits(max_bytes=1, timeout_s=1, total_s=1))
+        self.urls: list[str] = []
+
+    def fetch(self, url: str) -> bytes:
+        self.urls.append(url)
+        return b"fetched"
+
+
+@pytest.fixture
+def web() -> _RecordingFetcher:
+    return _RecordingFetcher()
+
+
+@pytest.fixture
+def mounted(web: _RecordingFetcher, tmp_path: Path) -> ImageSources:
+    (tmp_path / "media" / "upload" / "1").mkdir(parents=True)
+    (tmp_path / "media" / "upload" / "1" / "a b.png").write_bytes(b"upload")
+    (tmp_path / "photos" / "set").mkdir(parents=True)
+    (tmp_path / "photos" / "set" / "c.png").write_bytes(b"local")
+    (tmp_path / "photos" / "inside").symlink_to(tmp_path / "photos" / "set" / "c.png")
+    (tmp_path / "photos" / "outside").symlink_to(tmp_path / "secret")
+    (tmp_path / "secret").write_bytes(b"secret")
+    os.mkfifo(tmp_path / "photos" / "pipe")
+    return ImageSources(
+        web,
+        label_studio_url="http://ls",
+        max_bytes=10,
+        label_studio_data_dir=tmp_path,
+        local_files_dir=tmp_path / "photos",
+    )
+
+
+@pytest.mark.parametrize("scheme", ["s3", "gs", "azure-blob"])
+def test_cloud_addresses_are_resolved_by_label_studio(web: _RecordingFetcher, scheme: str) -> None:
+    sources = ImageSources(web, label_studio_url="http://ls", max_bytes=9)
+    address = f"{scheme}://bucket/a photo?.png"
+    assert sources.read(address, "12") == b"fetched"
+    encoded = base64.urlsafe_b64encode(address.encode()).decode()
+    assert web.urls == [f"http://ls/tasks/12/resolve/?fileuri={encoded}"]
+    with pytest.raises(ImageError, match="expected a number"):
+        sources.read(address, "../../api")
+    with pytest.raises(ImageError, match="set LABEL_STUDIO_URL"):
+        ImageSources(web, label_studio_url="", max_bytes=9).read(address, "1")
+
+
+def test_mounted_folders_are_read_without_asking_label_studio(
+    mounted: ImageSources, web: _RecordingFetcher
+) -> None:
+    assert mounted.read("/data/upload/1/a%20b.png", "1") == b"upload"
+    assert mounted.read("/data/local-files/?d=set/c.png", "1") == b"local"
+    assert mounted.read("/data/local-files/?d=inside", "1") == b"local"
+    assert web.urls == []
+
+
+def test_what_a_mounted_folder_lacks_is_asked_of_label_studio(
+    mounted: ImageSources, web: _RecordingFetcher
+) -> None:
+    for address in ("/data/upload/1/none.png", "/data/local-files/?d=pipe", "/other/a.png"):
+        assert mounted.read(address, "1") == b"fetched"
+    assert len(web.urls) == 3
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/data/upload/../secret",
+        "/data/upload/%2e%2e/secret",
+        "/data/upload/1/../../secret",
+        "/data/local-files/?d=../secret",
+        "/data/local-files/?d=%2e%2e%2fsecret",
+        "/data/local-files/?d=outside",
+    ],
+)
+def test_nothing_leads_out_of_a_mounted_folder(
+    mounted: ImageSources, web: _RecordingFetcher, address: str
+) -> None:
+    with pytest.raises(ImageError, match="leads out of its folder"):
+        mounted.read(address, "1")
+
+
+def test_large_files_and_odd_names_are_refused(mounted: ImageSources, tmp_path: Path) -> None:
+    (tmp_path / "photos" / "large").write_bytes(bytes(11))
+    with pytest.raises(ImageError, match="MFP_MAX_IMAGE_MB"):
+        mounted.read("/data/local-files/?d=large", "1")
+    with pytest.raises(ImageError, match="zero byte"):
+        mounted.read("/data/local-files/?d=a%00b", "1")
+    with pytest.raises(ImageError):
+        mounted.read("/data/local-files/?d=" + "a" * 5000, "1")

@@ -1,0 +1,127 @@
+"""Strokes of drafts, as the page saves them, and what becomes of them."""
+
+import numpy as np
+import pytest
+
+from backend.label_studio import brush_rle
+from backend.label_studio.brush import brush_alpha
+from backend.label_studio.label_config import LabelConfigError, parse_label_config
+from backend.label_studio.strokes import stroke_clicks
+from mfp_model.errors import DataError
+from mfp_model.masks.rle import decode_segmentation
+
+_SIZE = {"height": 50, "width": 100}
+_CONFIG = parse_label_config(
+    """<View><Image name="image" value="$image"/>
+    <BrushLabels name="seeds" toName="image"><Label value="Yes" seed="object"/>
+      <Label value="No" seed="background"/><Label value="Note"/></BrushLabels>
+    <BrushLabels name="mask" toName="image" segmenter="graph-cut" finder="mfp">
+      <Label value="Object"/></BrushLabels></View>"""
+)
+
+
+def _touch(kind: str = "add", x: float = 10.0, to_x: float = 90.0) -> dict[str, object]:
+    """As a draft of Label Studio 1.23.2 has it, without what is not needed."""
+    points = [x, 50.0, to_x, 50.0]
+    return {"type": kind, "relativePoints": points, "relativeStrokeWidth": 10.0}
+
+
+def _row(label: str, **changes: object) -> dict[str, object]:
+    return {
+        "id": "r",
+        "from_name": "seeds",
+        "to_name": "image",
+        "original_width": 100,
+        "original_height": 50,
+        "value": {"format": "rle", "touches": [_touch()], "brushlabels": [label]},
+        **changes,
+    }
+
+
+def _task(*rows: object) -> dict[str, object]:
+    return {"drafts": [{"updated_at": "2026-11-02", "result": list(rows)}]}
+
+
+def test_a_touch_is_a_line_with_round_ends() -> None:
+    alpha = brush_alpha({"touches": [_touch()]}, **_SIZE)
+    assert set(np.unique(alpha)) == {0, 255}
+    assert (alpha[25, 8:92] == 255).all()
+    assert (alpha[20:30, 50] == 255).mean() >= 0.9
+    assert alpha[25, :3].max() == 0
+    assert (alpha[:18] == 0).all()
+    assert alpha[20, 5] == 0  # the end is round
+
+
+def test_the_eraser_takes_away_from_the_rle_that_was_there() -> None:
+    rle = brush_rle.encode(np.ones((50, 100), dtype=np.bool_))
+    alpha = brush_alpha({"rle": rle, "touches": [_touch("eraser")]}, **_SIZE)
+    assert alpha[25, 50] == 0
+    assert alpha[5, 50] == 255
+    again = brush_alpha({"rle": rle, "touches": [_touch("eraser"), _touch()]}, **_SIZE)
+    assert (again == 255).all()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {},
+        {"rle": "x"},
+        {"touches": 3},
+        {"touches": [3]},
+        {"touches": [{"type": "add"}]},
+        {"touches": [{**_touch(), "type": "spray"}]},
+        {"touches": [{**_touch(), "relativePoints": [1, float("nan")]}]},
+        {"touches": [{**_touch(), "relativePoints": [1, 2, 3]}]},
+        {"touches": [{**_touch(), "relativeStrokeWidth": 1e9}]},
+        {"touches": [_touch()], "maskDataURL": "data:..."},
+    ],
+)
+def test_damaged_values_are_named(value: dict[str, object]) -> None:
+    with pytest.raises(DataError, match="brush"):
+        brush_alpha(value, **_SIZE)
+
+
+def test_strokes_become_clicks_with_their_pixels_those_on_the_object_first() -> None:
+    clicks = stroke_clicks(_task(_row("No"), _row("Yes")), _CONFIG, "image", **_SIZE)
+    assert [click.is_positive for click in clicks] == [True, False]
+    (first, _) = clicks
+    assert first.stroke is not None
+    rle = {"size": [50, 100], "counts": first.stroke.counts}
+    painted = decode_segmentation(rle, **_SIZE)
+    assert painted[25, 50]
+    assert painted[int(first.y), int(first.x)]
+
+
+def test_only_the_newest_drafts_seed_strokes_count() -> None:
+    task = _task(
+        _row("Yes", from_name="mask"),
+        _row("Yes", to_name="other"),
+        _row("Note"),
+        _row("Yes", value={"touches": [_touch(x=300, to_x=400)], "brushlabels": ["Yes"]}),
+        "nonsense",
+    )
+    task["drafts"] += [{"updated_at": "2026-11-01", "result": [_row("Yes")]}, None]  # type: ignore[operator]
+    assert stroke_clicks(task, _CONFIG, "image", **_SIZE) == ()
+    assert stroke_clicks({}, _CONFIG, "image", **_SIZE) == ()
+    assert stroke_clicks({"drafts": [{"result": 3}]}, _CONFIG, "image", **_SIZE) == ()
+
+
+def test_a_stroke_of_another_size_is_named() -> None:
+    with pytest.raises(DataError, match="another size"):
+        stroke_clicks(_task(_row("Yes", original_width=99)), _CONFIG, "image", **_SIZE)
+    huge = _row("Yes", original_width=100_000, original_height=100_000)
+    with pytest.raises(DataError, match="at most"):
+        stroke_clicks(_task(huge), _CONFIG, "image", height=100_000, width=100_000)
+    with pytest.raises(DataError, match="brush"):
+        stroke_clicks(_task(_row("Yes", value=[])), _CONFIG, "image", **_SIZE)
+
+
+def test_seed_controls_take_no_masks_and_have_no_categories() -> None:
+    assert _CONFIG.control_for("image").name == "mask"
+    assert _CONFIG.labels == ("Object",)
+    assert _CONFIG.seeds == {"seeds": {"Yes": True, "No": False}}
+    assert _CONFIG.control_for("image").segmenter == "graph-cut"
+    assert _CONFIG.control_for("image").finder == "mfp"
+    label = '<Label value="x" seed="maybe"/>'
+    with pytest.raises(LabelConfigError, match="seed='maybe'"):
+        parse_label_config(f'<View><BrushLabels name="a">{label}</BrushLabels></View>')

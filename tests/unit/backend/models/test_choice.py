@@ -1,0 +1,121 @@
+import base64
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from backend.label_studio.brush_rle import decode
+from backend.label_studio.request import parse_predict
+from backend.models.begun import RegionVersions
+from backend.models.choice import SegmenterChoice
+from backend.models.loading import choice_of
+from backend.models.served import ModelSlot, NotReadyError
+from backend.server.app import create_app
+from mfp_model.errors import CheckpointError, ConfigError
+from mfp_model.segmenters import Segmenter
+from tests.fakes import DiskSegmenter, temporary_settings
+
+Capture = Callable[[str], Any]
+
+
+class Named(DiskSegmenter):
+    """A segmenter that is known by its name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+
+    @property
+    def version(self) -> str:
+        return self._name
+
+
+def _started_slot() -> ModelSlot:
+    slot = ModelSlot(lambda checkpoint: DiskSegmenter(), version="disks-1")
+    slot.start()
+    return slot
+
+
+def _choice(by_project: dict[str, str]) -> tuple[SegmenterChoice, list[str]]:
+    loaded: list[str] = []
+
+    def load(name: str) -> Segmenter:
+        loaded.append(name)
+        if name == "unet":
+            raise CheckpointError("unet.safetensors: no such file")
+        return Named(name)
+
+    def dress(name: str, inner: Segmenter) -> Segmenter:
+        return Named(f"{name} around {inner.version}")
+
+    return SegmenterChoice(_started_slot(), RegionVersions(), load, dress, by_project), loaded
+
+
+def _asked(capture: Capture, segmenter: str | None, project: str = "1") -> Any:  # noqa: ANN401
+    body = capture("predict_first_click")
+    body["project"] = f"{project}.1790000000"
+    if segmenter:
+        old = '<BrushLabels name="brush"'
+        assert old in body["label_config"]
+        body["label_config"] = body["label_config"].replace(old, f'{old} segmenter="{segmenter}"')
+    (task,) = parse_predict(body)
+    return task, task.region
+
+
+def test_the_label_configuration_comes_before_the_setting(capture: Capture) -> None:
+    choice, loaded = _choice({"": "graph-cut", "7": "mfp-refined"})
+    assert choice.segmenter(*_asked(capture, None)).version == "graph-cut"
+    assert choice.segmenter(*_asked(capture, "mfp")).version == "disks-1"
+    assert choice.segmenter(*_asked(capture, None, "7")).version == "mfp-refined around disks-1"
+    assert choice.segmenter(*_asked(capture, "inpaint", "7")).version == "inpaint around disks-1"
+    one = choice.segmenter(*_asked(capture, "graph-cut"))
+    assert one is choice.segmenter(*_asked(capture, None))
+    assert loaded == ["graph-cut"]
+
+
+def test_without_either_it_is_mfp(capture: Capture) -> None:
+    choice, loaded = _choice({})
+    assert choice.segmenter(*_asked(capture, None)).version == "disks-1"
+    assert not loaded
+
+
+def test_unknown_and_broken_segmenters_are_named(capture: Capture) -> None:
+    choice, _ = _choice({})
+    with pytest.raises(ConfigError, match="segmenter='sam'"):
+        choice.segmenter(*_asked(capture, "sam"))
+    with pytest.raises(NotReadyError, match="no such file"):
+        choice.segmenter(*_asked(capture, "unet"))
+
+
+def test_settings_load_the_real_ones(capture: Capture, tmp_path: Path) -> None:
+    settings = temporary_settings(
+        segmenter={"": "graph-cut", "2": "graph-cut-deep"}, cache_dir=tmp_path, device="cpu"
+    )
+    choice = choice_of(settings, _started_slot(), RegionVersions())
+    assert choice.segmenter(*_asked(capture, None)).version.startswith("graph-cut-rgb-")
+    deep = choice.segmenter(*_asked(capture, None, "2"))
+    assert deep.version.startswith("graph-cut-compact-3-")
+
+
+def test_the_server_answers_with_a_graph_cut_where_the_project_says_so(capture: Capture) -> None:
+    image = np.full((768, 1024, 3), 90, dtype=np.uint8)
+    image[100:300, 400:600] = (220, 40, 40)
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG")
+    slot = ModelSlot(lambda checkpoint: DiskSegmenter(), version="disks-1")
+    client = create_app(temporary_settings(segmenter={"1": "graph-cut"}), slot=slot).test_client()
+    body = capture("predict_first_click")
+    encoded = base64.b64encode(buffer.getvalue()).decode()
+    body["tasks"][0]["data"]["image"] = f"data:image/png;base64,{encoded}"
+
+    (answer,) = client.post("/predict", json=body).json["results"]
+
+    assert answer["model_version"].startswith("graph-cut-rgb-")
+    mask = decode(answer["result"][0]["value"]["rle"], height=768, width=1024) > 127
+    truth = np.zeros((768, 1024), dtype=np.bool_)
+    truth[100:300, 400:600] = True
+    assert (mask & truth).sum() / (mask | truth).sum() > 0.97

@@ -1,0 +1,105 @@
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from backend.models.registry import ModelRegistry, RegistryError
+from mfp_model.checkpoints.checkpoint import Checkpoint, save_checkpoint
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> ModelRegistry:
+    found = ModelRegistry(tmp_path / "models")
+    for version in ("v1", "v2", "v3"):
+        for name in ("checkpoint", "report"):
+            (tmp_path / name).write_text(f"{name} of {version}")
+        told = {"base": "compact", "passes": True}
+        found.add(version, tmp_path / "checkpoint", tmp_path / "report", told)
+    return found
+
+
+def test_versions_are_listed_with_what_is_known_of_them(registry: ModelRegistry) -> None:
+    first, *_ = registry.versions()
+    assert (first.version, first.manifest["base"]) == ("v1", "compact")
+    assert first.checkpoint.read_text() == "checkpoint of v1"
+    assert registry.names() == {"v1", "v2", "v3"}
+
+
+def test_a_project_has_its_own_version_or_the_global_one(registry: ModelRegistry) -> None:
+    assert registry.serving().version("14") is None
+    registry.promote("v1")
+    registry.promote("v2", project="14")
+    assert registry.serving().version("14") == "v2"
+    assert registry.serving().version("15") == "v1"
+    assert registry.serving().versions() == {"v1", "v2"}
+
+
+def test_a_rollback_lets_the_one_before_serve(registry: ModelRegistry) -> None:
+    registry.promote("v1", project="14")
+    registry.promote("v2", project="14")
+    registry.promote("v2", project="14")
+    assert registry.rollback(project="14") == "v1"
+    assert registry.rollback(project="14") is None
+    assert registry.serving().version("14") is None
+    with pytest.raises(RegistryError, match="nothing was promoted"):
+        registry.rollback(project="14")
+
+
+def test_what_serves_cannot_be_deleted(registry: ModelRegistry) -> None:
+    registry.promote("v1", project="14")
+    registry.promote("v2", project="14")
+    with pytest.raises(RegistryError, match="serves"):
+        registry.delete("v2")
+    registry.delete("v1")
+    assert registry.names() == {"v2", "v3"}
+    assert registry.rollback(project="14") is None
+    with pytest.raises(RegistryError, match="unknown"):
+        registry.promote("v1")
+
+
+def test_a_checkpoint_file_is_taken_with_what_lies_beside_it(
+    registry: ModelRegistry, tmp_path: Path, tiny_checkpoint: Checkpoint
+) -> None:
+    path = tmp_path / "mine.safetensors"
+    save_checkpoint(tiny_checkpoint, path)
+    (tmp_path / "mine.json").write_text('{"passes": false}')
+    assert registry.add_file(path) == registry.add_file(path) == "tiny-1"
+    assert registry.version("tiny-1").manifest["passes"] is False
+    save_checkpoint(tiny_checkpoint, path, bits=16)
+    with pytest.raises(RegistryError, match="other weights"):
+        registry.add_file(path)
+
+
+@pytest.mark.parametrize("name", ["../v1", "", ".v1", "v1/..", "x" * 90])
+def test_a_name_that_leaves_the_folder_is_unknown(registry: ModelRegistry, name: str) -> None:
+    with pytest.raises(RegistryError):
+        registry.version(name)
+    with pytest.raises(RegistryError):
+        registry.add(name, Path("c"), Path("r"), {})
+
+
+def test_each_change_is_seen_by_its_stamp(registry: ModelRegistry) -> None:
+    stamps = [registry.stamp()]
+    for change in (lambda: registry.promote("v1"), lambda: registry.rollback()):
+        change()
+        stamps.append(registry.stamp())
+    assert len(set(stamps)) == 3
+
+
+def test_promotions_at_the_same_time_are_all_kept(registry: ModelRegistry) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: registry.promote("v1", project=str(n)), range(40)))
+    assert len(registry.serving().histories) == 40
+
+
+def test_a_damaged_file_is_an_error_and_not_nothing(
+    registry: ModelRegistry, tmp_path: Path
+) -> None:
+    (tmp_path / "models" / "serving.json").write_text("{")
+    with pytest.raises(RegistryError, match="damaged"):
+        registry.serving()
+    with pytest.raises(RegistryError, match="damaged"):
+        registry.promote("v1")
+    (tmp_path / "models" / "serving.json").write_text(json.dumps({"global": ["v1"]}))
+    assert registry.serving().version("") == "v1"

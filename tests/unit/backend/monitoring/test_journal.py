@@ -1,0 +1,50 @@
+import logging
+from pathlib import Path
+
+import pytest
+
+from backend.monitoring import journal as module
+from backend.monitoring.journal import Journal
+
+
+def test_minutes_tell_how_many_clicks_and_how_long_they_took() -> None:
+    now = [1000.0]
+    journal = Journal(clock=lambda: now[0])
+    journal.note_click(ms=500)
+    now[0] += 90
+    for ms in (10, 20, 60):
+        journal.note_click(ms=ms)
+    before, last = journal.minutes(2)
+    assert (before.n_clicks, before.median_ms) == (1, 500)
+    assert (last.n_clicks, last.median_ms, last.p95_ms) == (3, 20, 60)
+    assert journal.uptime_s() == 90
+    assert [minute.n_clicks for minute in journal.minutes(1)] == [3]
+
+
+def test_workers_share_a_file(tmp_path: Path) -> None:
+    one, two = (Journal(tmp_path / "journal.sqlite3") for _ in range(2))
+    for journal, name in ((one, "A"), (two, "B")):
+        journal.note_error(kind=name, message="m", request_id="r")
+    assert [error.kind for error in one.errors(10)] == ["B", "A"]
+    assert [error.kind for error in two.errors(1)] == ["B"]
+
+
+def test_old_entries_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MAX_ROWS", 10)
+    monkeypatch.setattr(module, "_TRIM_EVERY", 5)
+    journal = Journal()
+    for i in range(50):
+        journal.note_error(kind=str(i), message="", request_id="")
+    kinds = [error.kind for error in journal.errors(100)]
+    assert kinds[0] == "49"
+    assert 10 <= len(kinds) < 16
+
+
+def test_what_cannot_be_written_does_not_stop_an_answer(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    journal = Journal(tmp_path / "journal.sqlite3")
+    journal._database.execute("PRAGMA query_only = ON")  # as when the disk is full
+    with caplog.at_level(logging.WARNING):
+        journal.note_click(ms=1)
+    assert "misses an entry" in caplog.text

@@ -1,0 +1,213 @@
+import base64
+import io
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+from PIL import Image
+
+from backend.label_studio.brush_rle import decode
+from backend.label_studio.request import parse_predict
+from backend.models.served import ModelSlot
+from backend.server.app import create_app
+from mfp_model.segmenters import Prediction, Segmenter
+from tests.fakes import DiskSegmenter, temporary_settings
+
+Capture = Callable[[str], Any]
+
+
+def _uri(width: int, height: int) -> str:
+    buffer = io.BytesIO()
+    Image.new("RGB", (width, height), "blue").save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _client(load: Callable[[], Segmenter] = DiskSegmenter) -> FlaskClient:
+    slot = ModelSlot(lambda checkpoint: load(), version="disks-1")
+    return create_app(temporary_settings(), slot=slot).test_client()
+
+
+def _with_image(body: dict[str, Any], width: int, height: int) -> dict[str, Any]:
+    for task in body["tasks"]:
+        task["data"]["image"] = _uri(width, height)
+    return body
+
+
+def test_a_click_is_answered_with_a_mask_of_exactly_the_images_size(capture: Capture) -> None:
+    body = _with_image(capture("predict_first_click"), 1024, 768)
+    answer = _client().post("/predict", json=body)
+    assert answer.status_code == 200
+    (result,) = answer.json["results"]
+    assert result["model_version"] == "disks-1"
+    assert 0 < result["score"] <= 1
+    (region,) = result["result"]
+    assert region["type"] == "brushlabels"
+    assert (region["from_name"], region["to_name"]) == ("brush", "image")
+    assert region["value"]["brushlabels"] == ["Object"]
+    assert (region["original_width"], region["original_height"]) == (1024, 768)
+    alpha = decode(region["value"]["rle"], height=768, width=1024)
+    assert set(np.unique(alpha)) == {0, 255}
+    assert alpha[192, 460] == 255
+
+
+def test_region_ids_are_fresh(capture: Capture) -> None:
+    client = _client()
+    body = _with_image(capture("predict_first_click"), 1024, 768)
+    ids = {
+        client.post("/predict", json=body).json["results"][0]["result"][0]["id"] for _ in range(3)
+    }
+    assert len(ids) == 3
+
+
+def test_generic_labels_are_answered_with_both_rows(capture: Capture) -> None:
+    body = _with_image(capture("predict_generic_labels_point_twice"), 1024, 768)
+    rows = _client().post("/predict", json=body).json["results"][0]["result"]
+    assert [(row["type"], row["from_name"]) for row in rows] == [
+        ("brush", "brush"),
+        ("labels", "labels"),
+    ]
+    assert len({row["id"] for row in rows}) == 1
+
+
+@pytest.mark.parametrize("generic", [False, True])
+def test_polygons_are_answered_where_the_configuration_asks_for_them(
+    capture: Capture, generic: bool
+) -> None:
+    name = "predict_generic_labels_point_twice" if generic else "predict_first_click"
+    body = _with_image(capture(name), 1024, 768)
+    body["label_config"] = body["label_config"].replace("Brush", "Polygon")
+    client = _client()
+    (result,) = client.post("/predict", json=body).json["results"]
+    assert 0.9 < result["polygon_iou"] <= 1
+    types = [row["type"] for row in result["result"]]
+    assert types == (["polygon", "labels"] if generic else ["polygonlabels"])
+    value = result["result"][0]["value"]
+    assert value["labels" if generic else "polygonlabels"] == ["Dog" if generic else "Object"]
+    assert value["closed"] is True
+    (click,) = parse_predict(body)[0].region.clicks  # type: ignore[union-attr]
+    away = [np.hypot(x * 10.24 - click.x, y * 7.68 - click.y) for x, y in value["points"]]
+    assert 17 < min(away) < max(away) < 22  # the fake's disk has radius 20
+    assert "mfp_polygon_iou_count 1.0" in client.get("/metrics").text
+
+
+def test_opening_a_task_answers_nothing_and_fetches_the_image(capture: Capture) -> None:
+    body = _with_image(capture("predict_open_task_context_null"), 10, 10)
+    assert _client().post("/predict", json=body).json == {"results": []}
+
+
+@pytest.mark.parametrize("name", ["predict_rectangle", "predict_after_submit_empty_result"])
+def test_what_is_no_click_gets_an_empty_result(capture: Capture, name: str) -> None:
+    answer = _client().post("/predict", json=capture(name))
+    assert answer.json == {"results": [{"result": [], "score": 0.0}]}
+
+
+def test_several_tasks_are_all_answered(capture: Capture) -> None:
+    body = _with_image(capture("predict_first_click"), 1024, 768)
+    body["tasks"] *= 2
+    assert len(_client().post("/predict", json=body).json["results"]) == 2
+
+
+def test_projects_with_other_configurations_share_a_server(capture: Capture) -> None:
+    client = _client()
+    answers = {}
+    for name in ("predict_first_click", "predict_keypoint_without_labels"):
+        body = _with_image(capture(name), 1024, 768)
+        (row,) = client.post("/predict", json=body).json["results"][0]["result"]
+        answers[name] = row["value"]["brushlabels"]
+    assert list(answers.values()) == [["Object"], ["Cat"]]
+
+
+def test_a_failure_is_an_empty_answer_that_is_logged_and_counted(
+    capture: Capture, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = _client()
+    body = _with_image(capture("predict_first_click"), 1000, 768)
+    with caplog.at_level(logging.ERROR):
+        answer = client.post("/predict", json=body)
+    assert answer.status_code == 200
+    assert answer.json["results"] == []
+    assert "image is 1000x768, but the page sees 1024x768" in answer.json["error"]
+    assert "image is 1000x768" in caplog.text
+    assert 'mfp_errors_total{kind="ImageError"} 1.0' in client.get("/metrics").text
+    page = client.get("/").text
+    assert "image is 1000x768" in page
+    assert "Open the task&#39;s image" in page
+
+
+def test_a_bug_is_an_empty_answer_without_a_traceback(
+    capture: Capture, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(DiskSegmenter):
+        def rounds(self, *arguments: object) -> Iterator[Prediction]:  # type: ignore[override]
+            raise ZeroDivisionError("secret detail")
+
+    answer = _client(Broken).post(
+        "/predict", json=_with_image(capture("predict_first_click"), 1024, 768)
+    )
+    assert answer.status_code == 200
+    assert answer.json["results"] == []
+    assert "secret" not in answer.text
+    assert answer.json["request_id"] in caplog.text
+    assert "secret detail" in caplog.text
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"3", b'{"tasks": 3}', b"\xff\xfe"])
+def test_a_malformed_body_is_refused_with_words(body: bytes) -> None:
+    answer = _client().post("/predict", data=body, content_type="application/json")
+    assert answer.status_code == 400
+    assert answer.json["error"]
+
+
+def test_health_and_setup_answer_while_the_weights_load(capture: Capture) -> None:
+    gate = threading.Event()
+
+    def load() -> Segmenter:
+        gate.wait(20)
+        return DiskSegmenter()
+
+    client = _client(load)
+    health = client.get("/health")
+    assert health.status_code == 200
+    assert health.json["ready"] is False
+    setup = client.post("/setup", json=capture("setup"))
+    assert setup.json == {"model_version": "disks-1", "ready": False}
+    gate.set()
+    until = time.monotonic() + 20
+    while not client.get("/health").json["ready"]:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_weights_that_cannot_be_loaded_show_in_health(caplog: pytest.LogCaptureFixture) -> None:
+    def load() -> Segmenter:
+        raise OSError("no such weights")
+
+    client = _client(load)
+    until = time.monotonic() + 20
+    while client.get("/health").status_code == 200:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    assert "no such weights" in client.get("/").text
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "webhook_annotation_created",
+        "webhook_annotation_updated",
+        "webhook_annotations_deleted",
+        "webhook_start_training",
+        "webhook_tasks_created",
+    ],
+)
+def test_webhooks_are_taken(capture: Capture, name: str) -> None:
+    assert _client().post("/webhook", json=capture(name)).status_code == 200
+
+
+def test_an_unknown_page_is_not_found() -> None:
+    assert _client().get("/nothing").status_code == 404

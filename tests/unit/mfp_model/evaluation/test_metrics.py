@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+
+from mfp_model.evaluation.metrics import Confusion, boundary_f, triplet
+from mfp_model.prompts import Click
+
+_TRUTH = np.zeros((40, 60), dtype=np.bool_)
+_TRUTH[10:30, 20:40] = True
+_ALL = np.ones_like(_TRUTH)
+
+
+def test_confusion_counts_what_is_valid() -> None:
+    mask = np.array([[True, True], [False, False]])
+    truth = np.array([[True, False], [True, False]])
+    valid = np.array([[True, True], [True, False]])
+    found = Confusion.of(mask, truth, valid)
+    assert found == Confusion(
+        object_object=1, object_background=1, background_object=1, background_background=0
+    )
+    assert found.dice == pytest.approx(0.5)
+    assert found.precision == pytest.approx(0.5)
+    assert found.recall == pytest.approx(0.5)
+    assert found.accuracy == pytest.approx(1 / 3)
+
+
+def test_nothing_found_of_nothing_is_perfect() -> None:
+    empty = np.zeros((2, 2), dtype=np.bool_)
+    found = Confusion.of(empty, empty, ~empty)
+    assert (found.dice, found.precision, found.recall, found.accuracy) == (1, 1, 1, 1)
+    assert boundary_f(empty, empty, ~empty) == 1
+
+
+def test_the_boundary_score_falls_with_the_distance() -> None:
+    shifted = [np.roll(_TRUTH, n, axis=1) for n in (0, 1, 4, 15)]
+    scores = [boundary_f(mask, _TRUTH, _ALL) for mask in shifted]
+    assert scores[0] == scores[1] == 1
+    assert 1 > scores[2] > scores[3]
+    assert boundary_f(~_ALL, _TRUTH, _ALL) == 0
+
+
+def test_a_triplet_shows_image_truth_and_mask_side_by_side() -> None:
+    image = np.full((40, 60, 3), 7, dtype=np.uint8)
+    clicks = [Click(x=30, y=20), Click(x=0, y=40, is_positive=False)]
+    picture = triplet(image, clicks, _TRUTH, ~_TRUTH)
+    assert picture.shape == (40, 180, 3)
+    assert picture[20, 30].tolist() == [60, 220, 60]
+    assert (picture[:, 60:120, 0] == 255 * _TRUTH).all()
+    assert (picture[:, 120:, 0] == 255 * ~_TRUTH).all()

@@ -1,0 +1,146 @@
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mfp_model.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from mfp_model.errors import DataError
+from mfp_model.evaluation.protocol import Scores
+from mfp_model.fine_tuning import fine_tune as module
+from mfp_model.fine_tuning import gate
+from mfp_model.fine_tuning.corrections import split_corrections
+from mfp_model.fine_tuning.fine_tune import fine_tune
+from mfp_model.fine_tuning.gate import GENERAL_SET, Judgement, verdict
+from mfp_model.fine_tuning.job import FineTuneJob, Progress, StoppedError
+from mfp_model.training.datasets import read_dataset
+from tests.unit.mfp_model.coco_folder import make_coco_folder
+
+
+def _scores(noc: float) -> Scores:
+    return Scores(
+        noc={"0.85": noc, "0.90": noc + 1, "0.95": 20.0},
+        nof={"0.85": 0},
+        miou_at=(0.5,) * 20,
+        auc=0.5,
+        spc_s=0.1,
+        n_objects=3,
+    )
+
+
+def _judged(corrections: float, general: float) -> Judgement:
+    return Judgement(version="v", corrections=_scores(corrections), general=_scores(general))
+
+
+def test_only_what_is_better_and_forgets_little_passes() -> None:
+    base = _judged(5, 3)
+    assert verdict(_judged(4, 3 + gate.GENERAL_MARGIN), base).passes
+    forgetful = verdict(_judged(2, 3.1 + gate.GENERAL_MARGIN), base)
+    assert not forgetful.passes
+    assert "forgets" in forgetful.reason
+    same = verdict(_judged(5, 1), base)
+    assert not same.passes
+    assert "not better: corrections 5.50 -> 5.50" in same.reason
+
+
+def test_a_judgement_survives_json() -> None:
+    judged = _judged(5, 3)
+    assert Judgement.from_json(json.loads(json.dumps(judged.as_json()))) == judged
+
+
+def test_the_general_set_is_there_with_its_images() -> None:
+    images = read_dataset(GENERAL_SET)
+    assert sum(len(image.objects) for image in images) == 13
+    for image in images:
+        height, width = image.pixels().shape[:2]
+        assert image.mask(0, height=height, width=width).any()
+
+
+def test_images_are_held_out_by_name_and_corrected_masks_weigh_more(tmp_path: Path) -> None:
+    root = make_coco_folder(tmp_path / "data", n_images=10)
+    content = json.loads((root / "annotations.json").read_text())
+    for number, one in enumerate(content["annotations"]):
+        origin = ("prediction", "prediction-changed", "manual")[number % 3]
+        one["label_studio"] = {"origin": origin}
+    (root / "annotations.json").write_text(json.dumps(content))
+    split = split_corrections(root, tmp_path / "split")
+    train, held_out = read_dataset(split.train), read_dataset(split.held_out)
+    assert (len(train), len(held_out)) == (8, 2)
+    assert not {one.path.name for one in train} & {one.path.name for one in held_out}
+    assert {one.weights for one in train} == {(1.0, 3.0)}
+    assert split.told["objects"] == 16
+    assert split.told["corrected"] == 8
+    assert split.told["labels"] == {"square": 20}
+    again = split_corrections(root, tmp_path / "split")
+    assert [one.path for one in read_dataset(again.train)] == [one.path for one in train]
+
+
+def test_few_images_are_refused(tmp_path: Path) -> None:
+    root = make_coco_folder(tmp_path / "data", n_images=3)
+    with pytest.raises(DataError, match="masks on 3 images, expected at least 4"):
+        split_corrections(root, tmp_path / "split")
+
+
+@pytest.fixture
+def job(
+    tmp_path: Path, tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> FineTuneJob:
+    general = make_coco_folder(tmp_path / "general", n_images=1)
+    monkeypatch.setattr(gate, "GENERAL_SET", general)
+    monkeypatch.setattr(module, "GENERAL_SET", general)
+    monkeypatch.setattr(module, "N_VALIDATION", 2)
+    monkeypatch.setattr(module, "EPOCH_SAMPLES", 32)
+    save_checkpoint(tiny_checkpoint, tmp_path / "base.safetensors")
+    return FineTuneJob(
+        data=make_coco_folder(tmp_path / "data", n_images=5),
+        base=tmp_path / "base.safetensors",
+        out=tmp_path / "out" / "tuned.safetensors",
+        version="tuned-1",
+        work=tmp_path / "work",
+        n_samples=64,
+        device="cpu",
+        n_workers=0,
+    )
+
+
+def test_a_run_leaves_weights_a_report_and_a_manifest(job: FineTuneJob) -> None:
+    seen: list[Progress] = []
+    decision = fine_tune(job, report=seen.append)
+    tuned = load_checkpoint(job.out)
+    assert tuned.version == "tuned-1"
+    assert tuned.origin["fine_tuned_from"] == "tiny-1"
+    told = job.told()
+    assert told["passes"] == decision.passes
+    assert told["data"]["images"] == 5
+    page = job.report.read_text()
+    assert decision.reason in page.replace("&gt;", ">")
+    assert page.count("data:image/png;base64,") == 4
+    shares = [progress.share for progress in seen]
+    assert shares == sorted(shares)
+    assert 0.85 < shares[-1] <= 1
+
+
+def test_a_run_that_was_stopped_anywhere_goes_on_to_the_same_weights(job: FineTuneJob) -> None:
+    fine_tune(job)
+    whole = load_checkpoint(job.out).weights
+    shutil.rmtree(job.work)
+    job = replace(job, out=job.out.with_name("resumed.safetensors"))
+    n_stops = 0
+    for stop_at in (2, 3, 4, 5, 7, 10, 60):
+        n_asked = 0
+
+        def should_stop(limit: int = stop_at) -> bool:
+            nonlocal n_asked
+            n_asked += 1
+            return n_asked > limit
+
+        try:
+            fine_tune(job, should_stop=should_stop)
+        except StoppedError:
+            n_stops += 1
+    assert n_stops >= 3
+    fine_tune(job)
+    resumed = load_checkpoint(job.out).weights
+    assert all(np.array_equal(whole[name], resumed[name]) for name in whole)
