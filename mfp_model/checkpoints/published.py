@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mfp_model.checkpoints.checkpoint import Checkpoint, build_network
+from mfp_model.checkpoints.efficientnet_lite import folded_encoder
 from mfp_model.checkpoints.published_layout import LAYOUTS, Layout
 from mfp_model.errors import CheckpointError
 from mfp_model.networks.backbones import BACKBONES
@@ -63,8 +64,8 @@ def load_backbone(backbone: str, path: Path) -> Checkpoint:
     """Return a network to train from: its backbone from a file of ImageNet or MAE weights.
 
     Args:
-        backbone: `resnet34` and `resnet34_unet` for torchvision's file, `hrnet18` for timm's,
-            `vit_b` for MAE's.
+        backbone: `lite2` for the file of EfficientNet-Lite2, `resnet34` and `resnet34_unet` for
+            torchvision's, `hrnet18` for timm's, `vit_b` for MAE's.
         path: A pickle of `{name: tensor}`, or of that under `model` or `state_dict`.
 
     Raises:
@@ -73,8 +74,10 @@ def load_backbone(backbone: str, path: Path) -> Checkpoint:
     """
     if backbone == UNET:
         return _unet_with_encoder(path)
+    if backbone == "lite2":
+        return _initialised(backbone, folded_encoder(_read_tensors(path), path), path)
     if backbone not in _PRETRAINED:
-        known = ", ".join(_PRETRAINED)
+        known = ", ".join(("lite2", *_PRETRAINED))
         raise CheckpointError(f"backbone {backbone!r}: pretrained files are read for {known}")
     prefix, unused = _PRETRAINED[backbone]
     layout = replace(LAYOUTS[backbone], unused=(*LAYOUTS[backbone].unused, unused))
@@ -82,16 +85,22 @@ def load_backbone(backbone: str, path: Path) -> Checkpoint:
     renamed = _renamed(found, layout, path)
     if "backbone.positions" in renamed:
         renamed["backbone.positions"] = _resized_positions(renamed["backbone.positions"])
+    return _initialised(backbone, renamed, path)
+
+
+def _initialised(backbone: str, pretrained: Mapping[str, Tensor], path: Path) -> Checkpoint:
+    """The backbone's network with these tensors; the others start from random."""
     config = NetworkConfig(backbone=backbone, input_size=BACKBONES[backbone].input_size)
-    weights = MfpNetwork(config).state_dict()
-    fresh = tuple(name for name in weights if name not in renamed)
-    _check_shapes({**weights, **renamed}, config, path)
-    n_loaded = len(weights) - len(fresh)
-    if n_loaded < len(weights) // 3:
+    fresh = MfpNetwork(config).state_dict()
+    weights = {**fresh, **pretrained}
+    _check_shapes(weights, config, path)
+    n_loaded = len(pretrained)
+    if n_loaded < len(fresh) // 3:
         raise CheckpointError(f"{path}: {n_loaded} tensors of {backbone}, expected its backbone")
     origin = {"initialised_from": path.name, "tensors": n_loaded}
-    version = f"{backbone}-initialised"
-    return Checkpoint(version=version, config=config, weights={**weights, **renamed}, origin=origin)
+    return Checkpoint(
+        version=f"{backbone}-initialised", config=config, weights=weights, origin=origin
+    )
 
 
 def _unet_with_encoder(path: Path) -> Checkpoint:

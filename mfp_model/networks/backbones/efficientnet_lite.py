@@ -18,7 +18,7 @@ from mfp_model.networks.backbones.pyramid import FeaturePyramid
 
 _N_STEM = 32
 # Of Lite2: blocks, kernel, stride, expansion, width.
-_STAGES = (
+STAGES = (
     (1, 3, 1, 1, 16),
     (3, 3, 2, 6, 24),
     (3, 5, 2, 6, 48),
@@ -54,7 +54,7 @@ class EfficientNetLiteBackbone(nn.Module):
             nn.Conv2d(_N_STEM, _N_STEM, 3, padding=1),
         )
         self.stages = _stages()
-        widths = [_STAGES[index][-1] for index in _LEVELS]
+        widths = [STAGES[index][-1] for index in _LEVELS]
         self.late_guidance = nn.Sequential(
             nn.Conv2d(4, 32, 3, stride=2, padding=1),
             nn.ReLU(inplace=True),
@@ -96,10 +96,10 @@ class EfficientNetLiteBackbone(nn.Module):
 
 
 def _stages() -> nn.ModuleList:
-    widths = (_N_STEM, *(width for *_, width in _STAGES))
+    widths = (_N_STEM, *(width for *_, width in STAGES))
     stages = nn.ModuleList()
     for (n_in, n_out), (n_blocks, kernel, stride, expansion, _) in zip(
-        pairwise(widths), _STAGES, strict=True
+        pairwise(widths), STAGES, strict=True
     ):
         blocks = [_InvertedResidual(n_in, n_out, kernel, stride=stride, expansion=expansion)]
         blocks += [
