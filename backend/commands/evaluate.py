@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from mfp_model.evaluation.aims import Aim
     from mfp_model.evaluation.datasets import EvaluationObject
-    from mfp_model.evaluation.protocol import Scores, Show
+    from mfp_model.evaluation.protocol import Show
+    from mfp_model.evaluation.scores import Scores
     from mfp_model.networks.modulation import ModulationConfig
     from mfp_model.prompts import Click
     from mfp_model.segmenters import Segmenter
@@ -41,7 +43,14 @@ def add_evaluate(commands: Any) -> None:  # noqa: ANN401, argparse's type is pri
     parser.add_argument(
         "--jitter", type=float, default=0.0, metavar="PX", help="how far clicks may miss their aim"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the jitter")
+    parser.add_argument(
+        "--clicks",
+        choices=("deepest", "human"),
+        default="deepest",
+        help="where clicks lie: in the middle of the error, or scattered as three groups of "
+        "people's; default: deepest",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of jitter and scatter")
     parser.add_argument(
         "--modulation",
         action="append",
@@ -76,7 +85,7 @@ def add_ablate(commands: Any) -> None:  # noqa: ANN401, argparse's type is priva
     parser.add_argument("--checkpoint", type=Path, metavar="FILE")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--json", type=Path, metavar="FILE")
-    parser.set_defaults(run=_ablate, segmenter="mfp", flip=False, jitter=0.0, seed=0)
+    parser.set_defaults(run=_ablate, segmenter="mfp", flip=False)
     parser.set_defaults(input_size=None, pictures=None, constants=None, engine="auto")
 
 
@@ -86,8 +95,10 @@ def _evaluate(options: argparse.Namespace) -> int:
     segmenter = _segmenter(options, _modulation(options.modulation))
     if options.sessions:
         return replay(options, segmenter)
+    if options.clicks == "human":
+        return _evaluate_people(options, segmenter)
     report = {
-        **dataclasses.asdict(_scores(options, segmenter)),
+        **dataclasses.asdict(_scores(options, segmenter, _aim(options))),
         "segmenter": options.segmenter,
         "checkpoint": segmenter.version,
     }
@@ -100,12 +111,48 @@ def _evaluate(options: argparse.Namespace) -> int:
     return 0
 
 
+def _evaluate_people(options: argparse.Namespace, segmenter: Segmenter) -> int:
+    """One evaluation for each group of people, and the mean and spread over the groups."""
+    import numpy as np
+
+    from mfp_model.evaluation.aims import PEOPLE, Person
+    from mfp_model.evaluation.protocol import THRESHOLDS
+
+    groups = {}
+    for name, spread in PEOPLE.items():
+        person = Person(spread=spread, generator=np.random.default_rng(options.seed))
+        groups[name] = _scores(options, segmenter, person, label=name)
+    noc = {f"{t:.2f}": [scores.noc[f"{t:.2f}"] for scores in groups.values()] for t in THRESHOLDS}
+    report = {
+        "clicks": "human",
+        "noc_mean": {threshold: float(np.mean(values)) for threshold, values in noc.items()},
+        "noc_spread": {threshold: float(np.std(values)) for threshold, values in noc.items()},
+        "groups": {name: dataclasses.asdict(scores) for name, scores in groups.items()},
+        "segmenter": options.segmenter,
+        "checkpoint": segmenter.version,
+    }
+    _write(report, options.json)
+    print(json.dumps(report))
+    return 0
+
+
+def _aim(options: argparse.Namespace) -> Aim:
+    import numpy as np
+
+    from mfp_model.evaluation.aims import Jitter, exact
+
+    if options.jitter <= 0:
+        return exact
+    return Jitter(radius_px=options.jitter, generator=np.random.default_rng(options.seed))
+
+
 def _ablate(options: argparse.Namespace) -> None:
     from mfp_model.evaluation.ablation import VARIANTS, as_table
+    from mfp_model.evaluation.aims import exact
 
     rows = {}
     for name, modulation in VARIANTS.items():
-        rows[name] = _scores(options, _segmenter(options, modulation), label=name)
+        rows[name] = _scores(options, _segmenter(options, modulation), exact, label=name)
     print(as_table(rows))
     _write({name: dataclasses.asdict(scores) for name, scores in rows.items()}, options.json)
 
@@ -158,20 +205,21 @@ def _segmenter(options: argparse.Namespace, modulation: ModulationConfig | None)
     )
 
 
-def _scores(options: argparse.Namespace, segmenter: Segmenter, *, label: str = "") -> Scores:
+def _scores(
+    options: argparse.Namespace, segmenter: Segmenter, aim: Aim, *, label: str = ""
+) -> Scores:
     from itertools import islice
 
-    import numpy as np
     from tqdm import tqdm
 
     from mfp_model.evaluation.datasets import READERS
-    from mfp_model.evaluation.protocol import click_object, score
+    from mfp_model.evaluation.protocol import click_object
+    from mfp_model.evaluation.scores import score
 
     targets = islice(READERS[options.format](options.root), options.limit)
-    generator = np.random.default_rng(options.seed) if options.jitter > 0 else None
     show = _saving(options.pictures) if options.pictures else _show_nothing
     return score(
-        click_object(segmenter, target, jitter_px=options.jitter, generator=generator, show=show)
+        click_object(segmenter, target, aim=aim, show=show)
         for target in tqdm(targets, unit="object", desc=label or None)
     )
 

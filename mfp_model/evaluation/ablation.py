@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mfp_model.evaluation.protocol import Scores
+from mfp_model.evaluation.scores import Scores
 from mfp_model.networks.modulation import ModulationConfig
 
 # The rows, in the supplement's order. There each was trained with its constants; here one

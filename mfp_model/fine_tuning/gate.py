@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from mfp_model.evaluation.datasets import read_coco
-from mfp_model.evaluation.protocol import Scores, click_object, score
+from mfp_model.evaluation.protocol import click_object
 from mfp_model.evaluation.recorded import RecordedScores, replay, score_curves
+from mfp_model.evaluation.scores import Scores, score
 from mfp_model.segmenters import Segmenter
 
 GENERAL_SET = Path(__file__).parent / "general"

@@ -1,28 +1,41 @@
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 from scipy.io import savemat
 
+from mfp_model.data.automatic_clicks import PixelClick
 from mfp_model.errors import DataError
 from mfp_model.evaluation.ablation import VARIANTS, as_table
+from mfp_model.evaluation.aims import PEOPLE, Jitter, Person
 from mfp_model.evaluation.datasets import READERS, EvaluationObject
 from mfp_model.evaluation.metrics import Confusion
 from mfp_model.evaluation.plots import Curve, plot_curves
-from mfp_model.evaluation.protocol import ObjectResult, click_object, iou, score
+from mfp_model.evaluation.protocol import ObjectResult, click_object, iou
+from mfp_model.evaluation.scores import score
 from tests.fakes import DiskSegmenter
 from tests.unit.mfp_model.coco_folder import make_coco_folder, make_sbd_folder
 
 
-def _result(*ious: float) -> ObjectResult:
+def _result(*ious: float, **changes: Any) -> ObjectResult:  # noqa: ANN401
     confusion = Confusion(
         object_object=2, object_background=1, background_object=1, background_background=4
     )
-    return ObjectResult(
-        name="o", ious=ious, seconds=0.1 * len(ious), confusion=confusion, boundary_f=0.5
-    )
+    values: dict[str, Any] = {
+        "name": "o",
+        "ious": ious,
+        "seconds": 0.1 * len(ious),
+        "confusion": confusion,
+        "boundary_f": 0.5,
+        "n_object_px": 5000,
+        "obeyed": (True,) * len(ious),
+        "n_earlier": 0,
+        "n_earlier_obeyed": 0,
+    }
+    return ObjectResult(**{**values, **changes})
 
 
 def test_clicks_until_each_threshold_are_counted() -> None:
@@ -77,11 +90,57 @@ def test_jittered_clicks_miss_the_aim_but_not_the_error() -> None:
     for seed in range(20):
         generator = np.random.default_rng(seed)
         segmenter = DiskSegmenter(radius=2)
-        click_object(segmenter, _disk(), jitter_px=6, generator=generator)
+        click_object(segmenter, _disk(), aim=Jitter(radius_px=6, generator=generator))
         first = segmenter.clicks[0]
         firsts.add((first.x, first.y))
         assert np.hypot(first.x - 30.5, first.y - 30.5) <= 6
     assert len(firsts) > 10
+
+
+def test_people_click_into_the_part_that_is_most_wrong_the_hastier_the_further_out() -> None:
+    errors = np.zeros((60, 60), bool)
+    errors[5:45, 5:45] = True
+    errors[50:58, 50:58] = True
+    deepest = PixelClick(row=24, column=24, is_positive=True)
+    distances = {}
+    for name, spread in PEOPLE.items():
+        person = Person(spread=spread, generator=np.random.default_rng(0))
+        clicks = [person(deepest, errors) for _ in range(200)]
+        assert all(errors[click.row, click.column] and click.row < 45 for click in clicks)
+        assert all(click.is_positive for click in clicks)
+        away = [max(abs(click.row - 24.5), abs(click.column - 24.5)) for click in clicks]
+        distances[name] = np.mean(away)
+    assert distances["careful"] < distances["ordinary"] < distances["hasty"]
+
+
+def test_an_error_of_one_pixel_is_hit_by_everybody() -> None:
+    errors = np.zeros((5, 5), bool)
+    errors[2, 3] = True
+    click = PixelClick(row=2, column=3, is_positive=False)
+    for spread in PEOPLE.values():
+        assert Person(spread=spread, generator=np.random.default_rng(0))(click, errors) == click
+
+
+def test_clicks_that_are_not_obeyed_are_counted() -> None:
+    result = click_object(DiskSegmenter(radius=0), _disk(), max_clicks=3)
+    assert result.obeyed == (False,) * 3
+    assert (result.n_earlier, result.n_earlier_obeyed) == (3, 0)
+    good = _result(0.5, 0.9, obeyed=(True, True), n_earlier=1, n_earlier_obeyed=1)
+    bad = _result(0.5, 0.3, 0.4, obeyed=(True, False, True), n_earlier=3, n_earlier_obeyed=1)
+    scores = score([good, bad])
+    assert scores.newest_obeyed == pytest.approx(4 / 5)
+    assert scores.all_obeyed == pytest.approx(6 / 9)
+    assert scores.largest_fall == pytest.approx(0.2)
+    assert scores.n_large_falls == 1
+    assert bad.largest_fall == pytest.approx(0.2)
+
+
+def test_clicks_are_counted_by_the_objects_size() -> None:
+    scores = score([_result(0.9, n_object_px=1023), _result(0.1, 0.9, n_object_px=1024)])
+    assert scores.n_by_size == {"small": 1, "medium": 1, "large": 0}
+    assert scores.noc_by_size["small"]["0.85"] == 1
+    assert scores.noc_by_size["medium"]["0.85"] == 2
+    assert "large" not in scores.noc_by_size
 
 
 def test_a_plot_shows_every_run() -> None:

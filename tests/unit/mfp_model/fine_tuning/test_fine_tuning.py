@@ -8,7 +8,7 @@ import pytest
 
 from mfp_model.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from mfp_model.errors import DataError
-from mfp_model.evaluation.protocol import Scores
+from mfp_model.evaluation.scores import Scores
 from mfp_model.fine_tuning import fine_tune as module
 from mfp_model.fine_tuning import gate
 from mfp_model.fine_tuning.corrections import split_corrections
