@@ -8,10 +8,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from backend.environment import EnvironmentReader, Network
-from mfp_model.engines import ENGINES
 from mfp_model.errors import ConfigError
-from mfp_model.finding import INPAINTERS
-from mfp_model.segmenters import SEGMENTERS
+from mfp_model.names import ENGINES, INPAINTERS, SEGMENTERS
 
 CACHE_DIR = Path("~/.cache/label-studio-mfp")
 DATA_DIR = Path("~/.local/share/label-studio-mfp")

@@ -9,7 +9,7 @@ from mfp_model.errors import ConfigError
 from mfp_model.finding.inpainters import OpenCvInpainter
 from mfp_model.finding.layers import LoopConfig
 from mfp_model.graph_cut.config import GraphCutConfig, load_config
-from mfp_model.networks.network import UNET
+from mfp_model.names import UNET
 from mfp_model.segmenters import Segmenter
 from mfp_model.segmenters.behind import InpaintingSegmenter
 from mfp_model.segmenters.graph_cut import GraphCutSegmenter

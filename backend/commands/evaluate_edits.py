@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.commands.options import add_labelled_data
+from mfp_model.names import DEVICES, listed
 
 
 def add_evaluate_edits(commands: Any) -> None:  # noqa: ANN401, argparse's type is private
@@ -20,7 +21,7 @@ def add_evaluate_edits(commands: Any) -> None:  # noqa: ANN401, argparse's type 
     add_labelled_data(parser)
     parser.add_argument("--checkpoint", type=Path, metavar="FILE")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="each N-th object only")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--device", default="auto", help=listed(DEVICES))
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.set_defaults(run=_evaluate)
 

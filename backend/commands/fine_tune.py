@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.commands.options import parse_folders
+from mfp_model.names import DEVICES, listed
 
 _NOT_BETTER_CODE = 2
 
@@ -30,7 +31,7 @@ def add_fine_tune(commands: Any) -> None:  # noqa: ANN401, argparse's type is pr
         help="further COCO folder to learn from, beside the data's weight of 1; repeatable",
     )
     parser.add_argument("--samples", type=int, help="to learn from at most")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--device", default="auto", help=listed(DEVICES))
     parser.add_argument("--work", type=Path, metavar="DIR", help="to go on in after a kill")
     parser.set_defaults(run=_fine_tune)
 

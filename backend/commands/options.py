@@ -8,7 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mfp_model.errors import ConfigError
-from mfp_model.finding import FINDERS, INPAINTERS
+from mfp_model.names import (
+    COMBINATIONS,
+    DEVICES,
+    ENGINES,
+    FINDERS,
+    FORMATS,
+    INPAINTERS,
+    INPAINTERS_WITH_WEIGHTS,
+    REMOVALS,
+    SEGMENTERS,
+    listed,
+)
 
 if TYPE_CHECKING:
     from mfp_model.finding.finders import Finder
@@ -17,7 +28,6 @@ if TYPE_CHECKING:
 
 PROBLEMS_CODE = 2  # done, but not all of it
 _SHOWN_PROBLEMS = 20
-_FORMATS = ("grabcut", "berkeley", "davis", "sbd", "bsds500", "coco")
 
 
 def add_segmenter_options(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +36,7 @@ def add_segmenter_options(parser: argparse.ArgumentParser) -> None:
         "--segmenter",
         default="mfp",
         metavar="NAME",
-        help="mfp, mfp-refined, unet, graph-cut, graph-cut-deep or inpaint; default: mfp",
+        help=f"{listed(SEGMENTERS)}; default: mfp",
     )
     parser.add_argument(
         "--checkpoint", type=Path, metavar="FILE", help="default: the shipped weights"
@@ -34,8 +44,10 @@ def add_segmenter_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--constants", type=Path, metavar="FILE", help="of a graph cut, by mfp tune-graph-cut"
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--engine", default="auto", help="auto, pytorch or, on CPUs, openvino")
+    parser.add_argument("--device", default="auto", help=listed(DEVICES))
+    parser.add_argument(
+        "--engine", default="auto", help=f"{listed(ENGINES)}; openvino on CPUs only"
+    )
 
 
 def add_finder_options(parser: argparse.ArgumentParser) -> None:
@@ -51,14 +63,14 @@ def add_finder_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rounds", type=int, default=4, help="how often something is removed; 0: only find"
     )
-    parser.add_argument("--removal", choices=("surest", "all"), default="surest")
+    parser.add_argument("--removal", choices=REMOVALS, default="surest")
     parser.add_argument(
         "--combination",
-        choices=("layers", "common"),
+        choices=COMBINATIONS,
         default="layers",
         help="objects with their order, or one mask of what was object in every round",
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--device", default="auto", help=listed(DEVICES))
 
 
 def finder_of(options: argparse.Namespace) -> Finder:
@@ -81,7 +93,7 @@ def inpainter_of(options: argparse.Namespace) -> Inpainter:
     from mfp_model.finding.inpainters import load_inpainter
 
     weights = options.inpainter_weights
-    if options.inpainter in ("lama", "mat") and weights is None:
+    if options.inpainter in INPAINTERS_WITH_WEIGHTS and weights is None:
         weights = fetch_weights(options.inpainter, Settings.from_env(options.environment).cache_dir)
     return load_inpainter(options.inpainter, weights=weights, device=options.device)
 
@@ -97,7 +109,7 @@ def loop_config_of(options: argparse.Namespace) -> LoopConfig:
 
 def add_labelled_data(parser: argparse.ArgumentParser, *, is_required: bool = True) -> None:
     """Add what names a folder of labelled objects."""
-    parser.add_argument("--format", choices=_FORMATS, required=is_required)
+    parser.add_argument("--format", choices=FORMATS, required=is_required)
     parser.add_argument("--root", type=Path, required=is_required)
     parser.add_argument("--limit", type=int, metavar="N", help="the first N objects only")
 

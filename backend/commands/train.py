@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backend.commands.options import parse_folders
+from mfp_model.names import LOSSES, PRESETS, STRATEGIES
 
 if TYPE_CHECKING:
     from mfp_model.checkpoints.checkpoint import Checkpoint
 
-_PRESETS = ("lite2", "hrnet18", "resnet34", "unet", "unet_adversarial", "unet_plain", "vit_b")
-_CLICKS = ("adaptive", "centre", "inside", "deep", "border_negatives")
 _RUNNING_SHARE = 0.02  # of the newest step in the running means that the progress bar shows
 
 
@@ -33,7 +32,7 @@ def add_train(commands: Any) -> None:  # noqa: ANN401, argparse's type is privat
         "--val", action="append", default=[], metavar="DATA[:WEIGHT]", help="held-out data"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE")
-    parser.add_argument("--preset", choices=_PRESETS, default="lite2")
+    parser.add_argument("--preset", choices=PRESETS, default="lite2")
     parser.add_argument("--version", help="model version in the checkpoint; default: the preset")
     parser.add_argument("--samples", type=int, help="samples in all; default: the preset's")
     parser.add_argument("--batch", type=int, help="samples a step, over all GPUs")
@@ -46,9 +45,11 @@ def add_train(commands: Any) -> None:  # noqa: ANN401, argparse's type is privat
         "--min-object-px", type=int, help="smaller objects are left out; default: 80"
     )
     parser.add_argument(
-        "--clicks", choices=_CLICKS, help="where clicks lie; adaptive: where the mask is wrong"
+        "--clicks",
+        choices=("adaptive", *STRATEGIES),
+        help="where clicks lie; adaptive: where the mask is wrong",
     )
-    parser.add_argument("--loss", choices=("focal", "bce", "bce_dice"))
+    parser.add_argument("--loss", choices=LOSSES)
     parser.add_argument(
         "--boundary-weight", type=float, help="how much more pixels on an object's edge count"
     )
@@ -87,10 +88,10 @@ def _train(options: argparse.Namespace) -> None:
     from mfp_model.networks.network import NetworkConfig, default_input_size
     from mfp_model.training import ranks
     from mfp_model.training.config import TrainingConfig
-    from mfp_model.training.presets import PRESETS
+    from mfp_model.training.presets import RUNS
     from mfp_model.training.train import TrainingJob, train
 
-    preset = PRESETS[options.preset]
+    preset = RUNS[options.preset]
     config = TrainingConfig(**_fields(options, preset.fields))
     start = _start(options, preset.backbone)
     size = default_input_size(preset.backbone)

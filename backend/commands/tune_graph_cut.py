@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backend.commands.options import add_labelled_data
+from mfp_model.names import FEATURES
 
 if TYPE_CHECKING:
     from mfp_model.graph_cut.config import GraphCutConfig
@@ -22,7 +23,7 @@ def add_tune_graph_cut(commands: Any) -> None:  # noqa: ANN401, argparse's type 
     )
     add_labelled_data(parser)
     parser.add_argument(
-        "--features", choices=("rgb", "deep", "both"), default="both", help="default: both"
+        "--features", choices=(*FEATURES, "both"), default="both", help="default: both"
     )
     parser.add_argument("--folds", type=int, default=4, help="parts held out in turn")
     parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="of the deep features")
@@ -52,7 +53,7 @@ def _tune(options: argparse.Namespace) -> None:
     objects = list(islice(READERS[options.format](options.root), options.limit))
 
     tunings = {}
-    kinds = ("rgb", "deep") if options.features == "both" else (options.features,)
+    kinds = FEATURES if options.features == "both" else (options.features,)
     for features in kinds:
         encoder = None
         if features == "deep":

@@ -12,7 +12,7 @@ from backend.models.downloads import fetch_weights
 from backend.models.served import ModelSlot
 from backend.settings import Settings
 from mfp_model.errors import CheckpointError, ConfigError
-from mfp_model.finding import FINDERS
+from mfp_model.names import FINDERS, INPAINTERS_WITH_WEIGHTS
 from mfp_model.segmenters import Segmenter, load_segmenter
 from mfp_model.weights.sources import WEIGHTS_SOURCES
 
@@ -106,7 +106,7 @@ class Finders:
         from mfp_model.segmenters.mfp import best_device
 
         name, weights = self._settings.inpainter, None
-        if name in ("lama", "mat"):
+        if name in INPAINTERS_WITH_WEIGHTS:
             weights = fetch_weights(name, self._settings.cache_dir, is_offline=True)
         return load_inpainter(name, weights=weights, device=str(best_device(self._settings.device)))
 

@@ -18,8 +18,9 @@ from torch import Tensor
 
 from mfp_model.errors import CheckpointError, ConfigError
 from mfp_model.files import write_atomically
+from mfp_model.names import UNET
 from mfp_model.networks.modulation import ModulationConfig
-from mfp_model.networks.network import UNET, ClickNetwork, MfpNetwork, NetworkConfig
+from mfp_model.networks.network import ClickNetwork, MfpNetwork, NetworkConfig
 from mfp_model.networks.unet import MFPResNetUNet
 
 FORMAT = "label-studio-mfp/1"

@@ -20,9 +20,10 @@ from mfp_model.checkpoints.checkpoint import Checkpoint, build_network
 from mfp_model.checkpoints.efficientnet_lite import folded_encoder
 from mfp_model.checkpoints.published_layout import LAYOUTS, Layout
 from mfp_model.errors import CheckpointError
-from mfp_model.networks.backbones import BACKBONES
+from mfp_model.names import UNET
+from mfp_model.networks.backbones import ARCHITECTURES
 from mfp_model.networks.backbones.vit import GRID
-from mfp_model.networks.network import UNET, MfpNetwork, NetworkConfig, default_input_size
+from mfp_model.networks.network import MfpNetwork, NetworkConfig, default_input_size
 
 # What a published name has before a file's own, and which of the file's tensors have no use.
 _PRETRAINED: dict[str, tuple[str, str]] = {
@@ -53,7 +54,7 @@ def load_published(path: Path) -> Checkpoint:
         signs = ", ".join(layout.sign for layout in LAYOUTS.values())
         raise CheckpointError(f"{path}: no published layout; expected one of the tensors {signs}")
     backbone, layout = found[0], LAYOUTS[found[0]]
-    config = NetworkConfig(backbone=backbone, input_size=BACKBONES[backbone].input_size)
+    config = NetworkConfig(backbone=backbone, input_size=ARCHITECTURES[backbone].input_size)
     renamed = _renamed(weights, layout, path)
     _check_shapes(renamed, config, path)
     origin = {"converted_from": path.name, "layout": f"published {backbone}"}
@@ -90,7 +91,7 @@ def load_backbone(backbone: str, path: Path) -> Checkpoint:
 
 def _initialised(backbone: str, pretrained: Mapping[str, Tensor], path: Path) -> Checkpoint:
     """The backbone's network with these tensors; the others start from random."""
-    config = NetworkConfig(backbone=backbone, input_size=BACKBONES[backbone].input_size)
+    config = NetworkConfig(backbone=backbone, input_size=ARCHITECTURES[backbone].input_size)
     fresh = MfpNetwork(config).state_dict()
     weights = {**fresh, **pretrained}
     _check_shapes(weights, config, path)

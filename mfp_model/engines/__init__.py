@@ -5,6 +5,5 @@ in bfloat16 to `BF16_TOLERANCE`. An engine proves it on one input when it is mad
 not, or cannot be made, is not used.
 """
 
-ENGINES = ("auto", "pytorch", "openvino")
 F32_TOLERANCE = 1e-4
 BF16_TOLERANCE = 0.05

@@ -6,10 +6,11 @@ import logging
 
 import torch
 
-from mfp_model.engines import BF16_TOLERANCE, ENGINES, F32_TOLERANCE
+from mfp_model.engines import BF16_TOLERANCE, F32_TOLERANCE
 from mfp_model.engines.engine import Engine
 from mfp_model.engines.pytorch import PyTorchEngine
 from mfp_model.errors import ConfigError
+from mfp_model.names import ENGINES
 from mfp_model.networks.network import ClickNetwork
 
 _log = logging.getLogger(__name__)

@@ -2,6 +2,3 @@
 
 `inpainters` fill a region, `finders` find objects without clicks, and `layers` joins them.
 """
-
-INPAINTERS = ("telea", "navier-stokes", "lama", "mat")
-FINDERS = ("mfp", "deeplab")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mfp_model.errors import CheckpointError, ConfigError, ImageError
-from mfp_model.finding import INPAINTERS
+from mfp_model.names import INPAINTERS, INPAINTERS_WITH_WEIGHTS
 from mfp_model.segmenters import check_image
 
 _WORK_PX = 512  # long side at which holes are filled: nobody sees more of what was never there
@@ -157,7 +157,7 @@ def load_inpainter(name: str, *, weights: Path | None = None, device: str = "cpu
     """Return an inpainter.
 
     Args:
-        name: One of `mfp_model.finding.INPAINTERS`.
+        name: One of `mfp_model.names.INPAINTERS`.
         weights: A TorchScript file, for `lama` and `mat`.
         device: In torch's words.
 
@@ -167,7 +167,7 @@ def load_inpainter(name: str, *, weights: Path | None = None, device: str = "cpu
     """
     if name not in INPAINTERS:
         raise ConfigError(f"inpainter {name!r}: expected one of {', '.join(INPAINTERS)}")
-    needs_weights = name in ("lama", "mat")
+    needs_weights = name in INPAINTERS_WITH_WEIGHTS
     if needs_weights != (weights is not None):
         expected = "a TorchScript file" if needs_weights else "no weights"
         raise ConfigError(f"inpainter {name}: got weights {weights}, expected {expected}")

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from mfp_model.errors import ConfigError
 from mfp_model.finding.finders import Finder, FoundObject, mask_iou
 from mfp_model.finding.inpainters import Inpainter
+from mfp_model.names import COMBINATIONS, REMOVALS
 
-REMOVALS = ("all", "surest")
-COMBINATIONS = ("layers", "common")
 _SAME_IOU = 0.5
 _KNOWN_SHARE = 0.8  # of an object, found again: the same one
 _HIDDEN_SHARE = 0.05  # of an object, behind what was removed

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from mfp_model.errors import ConfigError
-from mfp_model.finding import FINDERS
 from mfp_model.finding.finders import ClickFinder, DeepLabFinder, Finder
+from mfp_model.names import FINDERS
 from mfp_model.segmenters import load_segmenter
 from mfp_model.segmenters.mfp import best_device
 
@@ -15,7 +15,7 @@ def load_finder(name: str, *, checkpoint: Path | None = None, device: str = "aut
     """Return a finder.
 
     Args:
-        name: One of `mfp_model.finding.FINDERS`.
+        name: One of `mfp_model.names.FINDERS`.
         checkpoint: For `mfp` a checkpoint, the shipped one by default; for `deeplab`
             torchvision's file.
         device: As in `load_segmenter`.

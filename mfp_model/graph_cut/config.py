@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mfp_model.errors import ConfigError
-
-FEATURES = ("rgb", "deep")
-APPEARANCES = ("mixtures", "centroids")
+from mfp_model.names import APPEARANCES, FEATURES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mfp_model.errors import ConfigError
-from mfp_model.networks.backbones import BACKBONES
+from mfp_model.names import BACKBONES, UNET
+from mfp_model.networks.backbones import ARCHITECTURES
 from mfp_model.networks.click_map import draw_click_maps
 from mfp_model.networks.heads import IouHead, LateFusion
 from mfp_model.networks.modulation import ModulationConfig, modulate
 
-UNET = "resnet34_unet"
 _UNET_INPUT_SIZE = 256
 IMAGE_MEAN = (0.485, 0.456, 0.406)
 IMAGE_STD = (0.229, 0.224, 0.225)
@@ -27,7 +27,7 @@ class NetworkConfig:
     """What a network is, beside its weights.
 
     Attributes:
-        backbone: A name in `mfp_model.networks.backbones.BACKBONES`, or `UNET` for the U-Net.
+        backbone: A name in `mfp_model.names.BACKBONES`, or `UNET` for the U-Net.
         input_size: Side in pixels of the square network input, a multiple of 32.
         modulation: Constants of the modulation.
 
@@ -49,7 +49,7 @@ class NetworkConfig:
 
 def default_input_size(backbone: str) -> int:
     """Return the side of the square that crops are resized to when nothing else is said."""
-    return _UNET_INPUT_SIZE if backbone == UNET else BACKBONES[backbone].input_size
+    return _UNET_INPUT_SIZE if backbone == UNET else ARCHITECTURES[backbone].input_size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -129,7 +129,7 @@ class MfpNetwork(ClickNetwork):
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__(config)
-        architecture = BACKBONES[config.backbone]
+        architecture = ARCHITECTURES[config.backbone]
         self.backbone = architecture.backbone()
         n_channels = int(self.backbone.n_channels)  # type: ignore[arg-type]
         self.fusion = LateFusion(n_channels)
@@ -145,7 +145,7 @@ class MfpNetwork(ClickNetwork):
 
     def encoder_parameters(self) -> list[nn.Parameter]:
         """Return the parameters that pretrained weights fill, none for some backbones."""
-        parts = BACKBONES[self.config.backbone].encoder
+        parts = ARCHITECTURES[self.config.backbone].encoder
         return [x for part in parts for x in self.backbone.get_submodule(part).parameters()]
 
 

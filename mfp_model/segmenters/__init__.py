@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mfp_model.errors import ClickError, ConfigError, ImageError
 from mfp_model.masks.runs import MaskRuns
+from mfp_model.names import SEGMENTERS
 from mfp_model.prediction import (
     MASK_THRESHOLD,
     Prediction,
@@ -21,7 +22,6 @@ from mfp_model.prompts import Click
 
 __all__ = [
     "MASK_THRESHOLD",
-    "SEGMENTERS",
     "Prediction",
     "Segmenter",
     "check_image",
@@ -30,15 +30,6 @@ __all__ = [
     "load_segmenter",
     "mask_prediction",
 ]
-
-SEGMENTERS = {
-    "mfp": "MFP: the network that carries its map from click to click",
-    "mfp-refined": "MFP, its masks' boundaries moved by a graph cut",
-    "unet": "a ResNet-34 U-Net on image and clicks",
-    "graph-cut": "a graph cut on colours",
-    "graph-cut-deep": "a graph cut on a network's features",
-    "inpaint": "objects found by MFP's automatic clicks, and those behind them",
-}
 
 
 class Segmenter(ABC):
@@ -180,7 +171,7 @@ def load_segmenter(
     """Return a segmenter ready to use.
 
     Args:
-        name: One of `SEGMENTERS`.
+        name: One of `mfp_model.names.SEGMENTERS`.
         checkpoint: Weights, for `graph-cut-deep` those of the features; the shipped ones by
             default.
         constants: A file of `mfp tune-graph-cut`, for `graph-cut` and `graph-cut-deep`.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mfp_model.errors import ConfigError
+from mfp_model.names import LOSSES, SCHEDULES, SCHEMES, STRATEGIES
 
 _SHARES = (
     "round_decay",
@@ -16,10 +17,6 @@ _SHARES = (
     "box_probability",
     "encoder_rate",
 )
-SCHEMES = ("streamed", "recursive", "drawn")
-LOSSES = ("focal", "bce", "bce_dice")
-STRATEGIES = ("centre", "inside", "deep", "border_negatives")
-SCHEDULES = ("cosine", "steps")
 _CHOICES = {"scheme": SCHEMES, "strategy": STRATEGIES, "loss": LOSSES, "schedule": SCHEDULES}
 
 

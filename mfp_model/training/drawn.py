@@ -43,7 +43,7 @@ def drawn_clicks(truth: Tensor, strategy: str, generator: torch.Generator) -> Te
 
     Args:
         truth: int8 `[B, H, W]`: 1 object, 0 background, -1 ignored.
-        strategy: One of `mfp_model.training.config.STRATEGIES`.
+        strategy: One of `mfp_model.names.STRATEGIES`.
         generator: Where the randomness comes from, on the CPU.
     """
     clicks = torch.zeros(len(truth), 2 * _MAX_OF_A_SIGN, 3, device=truth.device)

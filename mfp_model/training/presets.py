@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from mfp_model.networks.network import UNET
+from mfp_model.names import UNET
 from mfp_model.training.config import Phase
 
 _SBD_IMAGES = 8498  # the images of an epoch in the published runs
@@ -42,7 +42,7 @@ class Preset:
     fields: dict[str, Any]
 
 
-PRESETS: dict[str, Preset] = {
+RUNS: dict[str, Preset] = {
     "lite2": Preset(
         backbone="lite2",
         fields={

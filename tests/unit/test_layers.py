@@ -13,7 +13,7 @@ import pytest
 
 _ROOT = Path(__file__).parents[2]
 _LAYERS = (
-    ("errors",),
+    ("errors", "names"),
     ("prompts", "files", "image_cache"),
     ("masks",),
     ("frames", "data"),

@@ -34,7 +34,7 @@ class Architecture:
     estimates_iou: bool = False
 
 
-BACKBONES: dict[str, Architecture] = {
+ARCHITECTURES: dict[str, Architecture] = {
     "compact": Architecture(backbone=CompactBackbone, head=PointHead, input_size=288),
     "hrnet18": Architecture(backbone=HrNetBackbone, head=ObjectContextHead, input_size=384),
     "lite2": Architecture(

@@ -12,13 +12,13 @@ from torch import Tensor
 
 from mfp_model import Click, load_segmenter
 from mfp_model.checkpoints.checkpoint import Checkpoint, build_network
-from mfp_model.engines import BF16_TOLERANCE, ENGINES, F32_TOLERANCE, choice
+from mfp_model.engines import BF16_TOLERANCE, F32_TOLERANCE, choice
 from mfp_model.engines.choice import check_engine, has_fast_bf16, make_engine
 from mfp_model.engines.openvino import OpenVinoEngine
 from mfp_model.engines.pytorch import PyTorchEngine
 from mfp_model.errors import ConfigError
-from mfp_model.networks.backbones import BACKBONES
-from mfp_model.networks.network import UNET, ClickNetwork, NetworkConfig
+from mfp_model.names import BACKBONES, ENGINES, UNET
+from mfp_model.networks.network import ClickNetwork, NetworkConfig
 
 _CPU = torch.device("cpu")
 

@@ -13,7 +13,6 @@ from mfp_model.errors import CheckpointError, ConfigError, DataError, ImageError
 from mfp_model.evaluation.datasets import EvaluationObject
 from mfp_model.evaluation.occlusions import look_behind, loop_scores, occlusions, sheet
 from mfp_model.evaluation.voc import ClassIou, class_map, class_names, read_voc
-from mfp_model.finding import INPAINTERS
 from mfp_model.finding.finders import (
     VOC_CLASSES,
     ClickFinder,
@@ -25,6 +24,7 @@ from mfp_model.finding.finders import (
 from mfp_model.finding.inpainters import Inpainter, load_inpainter
 from mfp_model.finding.layers import LayeredObject, LoopConfig, common_mask, find_layers
 from mfp_model.finding.loading import load_finder
+from mfp_model.names import INPAINTERS
 from mfp_model.prompts import Click
 from mfp_model.segmenters.behind import InpaintingSegmenter
 from tests.fakes import DiskSegmenter

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from mfp_model.checkpoints.checkpoint import build_network, load_checkpoint
 from mfp_model.errors import ConfigError
-from mfp_model.networks.network import UNET, NetworkConfig, Outputs
+from mfp_model.names import STRATEGIES, UNET
+from mfp_model.networks.network import NetworkConfig, Outputs
 from mfp_model.training.adversary import Adversary
-from mfp_model.training.config import STRATEGIES, Phase, TrainingConfig
+from mfp_model.training.config import Phase, TrainingConfig
 from mfp_model.training.drawn import DrawnRounds, drawn_clicks
 from mfp_model.training.losses import cross_entropy, dice_loss, nearness_to_edge, total_loss
 from mfp_model.training.samples import Sample

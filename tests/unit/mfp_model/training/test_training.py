@@ -20,7 +20,7 @@ from mfp_model.training import threads
 from mfp_model.training.config import Phase, TrainingConfig
 from mfp_model.training.loop import Run, learning_rate
 from mfp_model.training.losses import normalised_focal_loss, sample_ious, total_loss
-from mfp_model.training.presets import PRESETS
+from mfp_model.training.presets import RUNS
 from mfp_model.training.rounds import RecursiveRounds, draw_n_rounds
 from mfp_model.training.samples import Sample, SampleSource
 from mfp_model.training.stream import StreamedRounds
@@ -336,11 +336,11 @@ def test_wrong_values_are_refused(folder: Path) -> None:
         Phase(height=33, width=32, batch=2)
 
 
-@pytest.mark.parametrize("name", list(PRESETS))
+@pytest.mark.parametrize("name", list(RUNS))
 def test_presets_are_whole(name: str, folder: Path) -> None:
-    config = TrainingConfig(folders=((folder, 1.0),), **PRESETS[name].fields)
-    NetworkConfig(backbone=PRESETS[name].backbone)
-    json.dumps(PRESETS[name].fields, default=str)
+    config = TrainingConfig(folders=((folder, 1.0),), **RUNS[name].fields)
+    NetworkConfig(backbone=RUNS[name].backbone)
+    json.dumps(RUNS[name].fields, default=str)
     if name in ("resnet34", "hrnet18", "vit_b"):
         assert config.scheme == "recursive"
         assert config.max_rounds == 24
