@@ -44,8 +44,7 @@ RUN pip install --no-deps . && \
     install -d -o mfp -g mfp /data
 
 # Downloaded weights, trained versions and recordings.
-ENV MFP_CACHE_DIR=/data/cache \
-    MFP_DATA_DIR=/data \
+ENV MFP_DATA_DIR=/data \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 VOLUME ["/data"]

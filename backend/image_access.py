@@ -17,7 +17,6 @@ def label_studio_access(settings: Settings) -> LabelStudioAccess:
     return LabelStudioAccess(
         url=settings.label_studio_url,
         api_key=settings.label_studio_api_key,
-        timeout_s=settings.fetch_timeout_s,
         ca_bundle=settings.ca_bundle,
     )
 
@@ -38,7 +37,6 @@ def image_sources(settings: Settings, access: LabelStudioAccess) -> ImageSources
     max_bytes = int(settings.max_image_mb * _MEGABYTE)
     limits = FetchLimits(
         max_bytes=max_bytes,
-        timeout_s=settings.fetch_timeout_s,
         total_s=settings.fetch_total_s,
         hosts=settings.image_hosts,
         private_networks=settings.private_networks,

@@ -80,7 +80,7 @@ def temporary_settings(**fields: Any) -> Settings:  # noqa: ANN401, as the setti
     """Settings with a data folder of their own, which goes when the tests end."""
     folder = tempfile.TemporaryDirectory(prefix="label-studio-mfp-tests-")
     atexit.register(folder.cleanup)
-    return Settings(data_dir=Path(folder.name), **fields)
+    return Settings(**{"data_dir": Path(folder.name), **fields})
 
 
 class LoopbackSite(ThreadingHTTPServer):

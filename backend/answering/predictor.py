@@ -43,7 +43,6 @@ class Predictor:
         telemetry: Telemetry,
         recorder: Recorder,
         *,
-        speck_share: float,
         polygon_error_px: float,
     ) -> None:
         self._images = images
@@ -54,7 +53,6 @@ class Predictor:
         self._turns = turns
         self._telemetry = telemetry
         self._recorder = recorder
-        self._speck_share = speck_share
         self._polygon_error_px = polygon_error_px
         self._prefetcher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prefetch")
         self._prefetch_places = threading.BoundedSemaphore(_MAX_PREFETCHES)
@@ -131,10 +129,10 @@ class Predictor:
         return prediction
 
     def _without_specks(self, prediction: Prediction, prior: MaskRuns | None) -> MaskRuns:
-        runs, clicks, share = prediction.runs, prediction.clicks, self._speck_share
+        runs, clicks = prediction.runs, prediction.clicks
         if prior is None:
-            return remove_specks(runs, clicks, share=share)
-        return remove_new_specks(runs, prior, clicks, share=share)
+            return remove_specks(runs, clicks)
+        return remove_new_specks(runs, prior, clicks)
 
     def _encoded(
         self, region: RegionRequest, edit: Edit, runs: MaskRuns, score: float, version: str

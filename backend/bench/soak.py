@@ -17,8 +17,8 @@ from backend.demo.processes import Server, ServerError
 _SIZES = [(640, 480), (1024, 768), (1920, 1080), (899, 1201), (4000, 3000)] * 8
 _SAMPLE_EVERY_S = 1.0
 _MEGABYTE = 1_000_000
-# Small enough that both are full after some minutes.
-_CACHES = {"MFP_IMAGE_CACHE_MB": "150", "MFP_CLICK_CACHE_MB": "20", "MFP_CACHE_AGE_S": "120"}
+# Small enough that images and clicks fill their shares after some minutes.
+_CACHES = {"MFP_MEMORY_MB": "600"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mfp_model.finding.layers import LayeredObject
 
     FindLayers = Callable[[NDArray[np.uint8]], list[LayeredObject]]
-    MakeFinder = Callable[[str, str], tuple[str, FindLayers]]
+    MakeFinder = Callable[[str, str, str], tuple[str, FindLayers]]
 
 
 class Finding:
@@ -42,7 +42,8 @@ class Finding:
 
         Args:
             images: Where they are looked for.
-            make: Returns version and function of a finder by its name and the project's id.
+            make: Returns version and function of a finder by its name, the inpainter's, and the
+                project's id.
             telemetry: Told of what fails.
             polygon_error_px: How far a polygon may be from the mask's edge.
         """
@@ -57,7 +58,7 @@ class Finding:
         assert control.finder is not None
         try:
             with self._one_at_a_time:
-                version, find = self._make(control.finder, task.project)
+                version, find = self._make(control.finder, control.inpainter, task.project)
                 image = self._images.load(task.image, task_id=task.task_id)
                 layers = find(image.pixels)
         except MfpError as error:  # the other tasks of the request have theirs

@@ -27,12 +27,13 @@ from urllib3.exceptions import (
 )
 from urllib3.util import Timeout, Url, parse_url
 
-from backend.environment import Network
+from backend.environment.readers import Network
 from backend.label_studio.access import LabelStudioAccess
 from mfp_model.errors import ImageError
 
 _CHUNK_BYTES = 1 << 18
 _MAX_REDIRECTS = 5
+_TIMEOUT_S = 20.0
 _REDIRECTS = (301, 302, 303, 307, 308)
 _PORTS = {"http": 80, "https": 443}
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
@@ -42,11 +43,20 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchLimits:
-    """What may be fetched and how long it may take; the fields are those of `Settings`."""
+    """What may be fetched and how long it may take.
+
+    Attributes:
+        max_bytes: Of a file.
+        total_s: For a whole file, redirects included.
+        timeout_s: To connect, and between two packets.
+        hosts: That files may come from, beside Label Studio.
+        private_networks: That those may lie in.
+        ca_bundle: The certificate authorities to trust; None for the system's.
+    """
 
     max_bytes: int
-    timeout_s: float
     total_s: float
+    timeout_s: float = _TIMEOUT_S
     hosts: tuple[str, ...] = ()
     private_networks: tuple[Network, ...] = ()
     ca_bundle: Path | None = None

@@ -25,7 +25,7 @@ class LabelStudioAccess:
     """
 
     def __init__(
-        self, *, url: str, api_key: str, timeout_s: float, ca_bundle: Path | None = None
+        self, *, url: str, api_key: str, timeout_s: float = 20.0, ca_bundle: Path | None = None
     ) -> None:
         self._url = url
         self._api_key = api_key

@@ -8,7 +8,9 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from mfp_model.errors import MfpError
+from mfp_model.names import INPAINTERS
 
+DEFAULT_INPAINTER = INPAINTERS[0]
 _SHAPES = ("Brush", "Polygon", "Rectangle", "Ellipse")
 
 
@@ -30,6 +32,8 @@ class MaskControl:
         segmenter: Its attribute `segmenter`, what answers clicks; None for the server's.
         finder: Its attribute `finder`, what answers when predictions are retrieved without
             clicks; None for nothing.
+        inpainter: Its attribute `inpainter`, what fills the place of the objects that the finder
+            takes out.
         overlaps: Its attribute `overlaps`, whether a new mask may cover those that are there.
     """
 
@@ -40,6 +44,7 @@ class MaskControl:
     labels_name: str | None = None
     segmenter: str | None = None
     finder: str | None = None
+    inpainter: str = DEFAULT_INPAINTER
     overlaps: bool = False
 
     def rows(
@@ -170,6 +175,7 @@ def _control(tag: ET.Element, generic: dict[str, ET.Element]) -> MaskControl | N
             labels_name=None if labels is tag else labels.get("name", ""),
             segmenter=tag.get("segmenter"),
             finder=tag.get("finder"),
+            inpainter=tag.get("inpainter", DEFAULT_INPAINTER),
             overlaps=_switch(tag, "overlaps"),
         )
     return None

@@ -12,7 +12,7 @@ from backend.models.downloads import fetch_weights
 from backend.models.served import ModelSlot
 from backend.settings import Settings
 from mfp_model.errors import CheckpointError, ConfigError
-from mfp_model.names import FINDERS, INPAINTERS_WITH_WEIGHTS
+from mfp_model.names import FINDERS, INPAINTERS, INPAINTERS_WITH_WEIGHTS
 from mfp_model.segmenters import Segmenter, load_segmenter
 from mfp_model.weights.sources import WEIGHTS_SOURCES
 
@@ -35,7 +35,7 @@ def choice_of(settings: Settings, slot: ModelSlot, versions: RegionVersions) -> 
         return load_segmenter(
             name,
             checkpoint=_fetched("imagenet-resnet50", settings) if "deep" in name else None,
-            constants=settings.constants if name == "graph-cut" else None,
+            constants=_constants(name, settings),
             device=settings.device,
             engine=settings.engine,
         )
@@ -56,13 +56,14 @@ class Finders:
         self._slot = slot
         self._lock = threading.Lock()
         self._deeplab: Finder | None = None
-        self._inpainter: Inpainter | None = None
+        self._inpainters: dict[str, Inpainter] = {}
 
-    def finder(self, name: str, project: str) -> tuple[str, FindLayers]:
+    def finder(self, name: str, inpainter: str, project: str) -> tuple[str, FindLayers]:
         """Return version and function of a finder.
 
         Args:
             name: `mfp` or `deeplab`.
+            inpainter: What fills the place of what it takes out.
             project: Label Studio's project id, whose own weights find where it has some.
 
         Raises:
@@ -77,7 +78,8 @@ class Finders:
             known = ", ".join(FINDERS)
             raise ConfigError(f"label config: finder={name!r:.40}, expected one of {known}")
         with self._lock:
-            inpainter = self._inpainter = self._inpainter or self._load_inpainter()
+            if inpainter not in self._inpainters:
+                self._inpainters[inpainter] = self._load_inpainter(inpainter)
             if name == "deeplab":
                 finder = self._deeplab = self._deeplab or self._load_deeplab()
         if name == "mfp":
@@ -85,15 +87,15 @@ class Finders:
             finder = ClickFinder(self._slot.segmenter(project, wait_s=wait_s))
 
         def find(image: NDArray[np.uint8]) -> list[LayeredObject]:
-            return find_layers(image, finder, inpainter, LoopConfig())
+            return find_layers(image, finder, self._inpainters[inpainter], LoopConfig())
 
-        return self.version(name, project), find
+        return self.version(name, inpainter, project), find
 
-    def version(self, name: str, project: str) -> str:
+    def version(self, name: str, inpainter: str, project: str) -> str:
         """Return the version of a finder's predictions, without loading it."""
         deeplab = Path(WEIGHTS_SOURCES["deeplab-resnet101"].file_name).stem
         found = deeplab if name == "deeplab" else self._slot.version_of(project)
-        return f"{found}-{self._settings.inpainter}"
+        return f"{found}-{inpainter}"
 
     def _load_deeplab(self) -> Finder:
         from mfp_model.finding.loading import load_finder
@@ -101,14 +103,23 @@ class Finders:
         path = fetch_weights("deeplab-resnet101", self._settings.cache_dir, is_offline=True)
         return load_finder("deeplab", checkpoint=path, device=self._settings.device)
 
-    def _load_inpainter(self) -> Inpainter:
+    def _load_inpainter(self, name: str) -> Inpainter:
         from mfp_model.finding.inpainters import load_inpainter
         from mfp_model.segmenters.mfp import best_device
 
-        name, weights = self._settings.inpainter, None
+        if name not in INPAINTERS:
+            known = ", ".join(INPAINTERS)
+            raise ConfigError(f"label config: inpainter={name!r:.40}, expected one of {known}")
+        weights = None
         if name in INPAINTERS_WITH_WEIGHTS:
             weights = fetch_weights(name, self._settings.cache_dir, is_offline=True)
         return load_inpainter(name, weights=weights, device=str(best_device(self._settings.device)))
+
+
+def _constants(name: str, settings: Settings) -> Path | None:
+    """The constants that were placed for a graph cut."""
+    features = {"graph-cut": "rgb", "graph-cut-deep": "deep"}.get(name)
+    return settings.graph_cut_constants(features) if features else None
 
 
 def _fetched(name: str, settings: Settings) -> Path | None:

@@ -35,7 +35,7 @@ from mfp_model.errors import MfpError
 from mfp_model.segmenters import Segmenter, load_segmenter
 from mfp_model.weights import DEFAULT_WEIGHTS, weights_version
 
-_MEGABYTE = 1_000_000
+_KEPT_S = 3600.0  # images and clicks
 _EXISTING_BYTES = 64_000_000
 
 
@@ -60,8 +60,10 @@ class Service:
             controls = parse_label_config(label_config).controls
         except LabelConfigError:  # `/predict` will say so
             controls = ()
-        finder = next((control.finder for control in controls if control.finder), None)
-        return self.finders.version(finder, project) if finder else self.slot.version_of(project)
+        for control in controls:
+            if control.finder:
+                return self.finders.version(control.finder, control.inpainter, project)
+        return self.slot.version_of(project)
 
 
 def create_service(
@@ -103,7 +105,6 @@ def create_service(
         ),
         telemetry,
         recorder,
-        speck_share=settings.speck_share,
         polygon_error_px=settings.polygon_error_px,
     )
     threading.Thread(target=_check_label_studio, args=(access, telemetry), daemon=True).start()
@@ -143,7 +144,7 @@ def _slot(settings: Settings, telemetry: Telemetry, registry: ModelRegistry) -> 
         load,
         version=weights_version(settings.checkpoint or DEFAULT_WEIGHTS),
         loaded=LoadedSegmenters(
-            max_bytes=int(settings.models_mb * _MEGABYTE),
+            max_bytes=settings.models_bytes,
             on_loaded=partial(note, is_loaded=True),
             on_dropped=partial(note, is_loaded=False),
         ),
@@ -164,8 +165,8 @@ def _recorder(settings: Settings, data: DataFolder, telemetry: Telemetry) -> Rec
 
 def _store(settings: Settings, telemetry: Telemetry) -> ClickStore:
     return ClickStore(
-        max_bytes=int(settings.click_cache_mb * _MEGABYTE),
-        max_age_s=settings.cache_age_s,
+        max_bytes=settings.clicks_bytes,
+        max_age_s=_KEPT_S,
         on_use=telemetry.cache("clicks"),
     )
 
@@ -174,8 +175,8 @@ def _images(settings: Settings, access: LabelStudioAccess, telemetry: Telemetry)
     return ImageLoader(
         image_sources(settings, access).read,
         max_megapixels=settings.max_megapixels,
-        cache_bytes=int(settings.image_cache_mb * _MEGABYTE),
-        cache_age_s=settings.cache_age_s,
+        cache_bytes=settings.images_bytes,
+        cache_age_s=_KEPT_S,
         on_use=telemetry.cache("images"),
     )
 

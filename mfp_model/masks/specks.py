@@ -11,8 +11,12 @@ from mfp_model.masks.rle import decode_segmentation
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.prompts import Click
 
+SPECK_SHARE = 0.005  # of the largest part
 
-def remove_specks(runs: MaskRuns, clicks: Sequence[Click], *, share: float) -> MaskRuns:
+
+def remove_specks(
+    runs: MaskRuns, clicks: Sequence[Click], *, share: float = SPECK_SHARE
+) -> MaskRuns:
     """Return the mask without small parts and small holes; those with a click stay.
 
     Args:
@@ -32,7 +36,7 @@ def remove_specks(runs: MaskRuns, clicks: Sequence[Click], *, share: float) -> M
 
 
 def remove_new_specks(
-    runs: MaskRuns, prior: MaskRuns, clicks: Sequence[Click], *, share: float
+    runs: MaskRuns, prior: MaskRuns, clicks: Sequence[Click], *, share: float = SPECK_SHARE
 ) -> MaskRuns:
     """Return the mask without the small parts and holes that its prior did not have.
 

@@ -183,9 +183,9 @@ def _requests(draw: st.DrawFn) -> tuple[str, bytes]:
 
 @pytest.fixture(scope="module")
 def client() -> FlaskClient:
-    limits = {"image_cache_mb": _CACHE_MB, "click_cache_mb": _CACHE_MB}
+    limits = {"memory_mb": 6 * _CACHE_MB, "fetch_total_s": 0.2}  # a sixth for images
     slot = ModelSlot(lambda checkpoint: DiskSegmenter(radius=6), version="disks-1")
-    return create_app(temporary_settings(**limits, fetch_timeout_s=0.2), slot=slot).test_client()
+    return create_app(temporary_settings(**limits), slot=slot).test_client()
 
 
 def _check(result: dict[str, Any]) -> None:

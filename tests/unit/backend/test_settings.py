@@ -1,15 +1,16 @@
-from dataclasses import replace
+import logging
 from pathlib import Path
 
 import pytest
 
-from backend.settings import CACHE_DIR, DATA_DIR, Settings
+from backend.environment.table import rows
+from backend.settings import GONE, Settings
 from mfp_model.errors import ConfigError
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
-    folders = {"cache_dir": CACHE_DIR.expanduser(), "data_dir": DATA_DIR.expanduser()}
-    assert Settings.from_env({}) == replace(Settings(), **folders)
+    assert Settings.from_env({}) == Settings()
+    assert Settings().data_dir == Path("~/.local/share/label-studio-mfp").expanduser()
 
 
 def test_every_field_has_a_variable(tmp_path: Path) -> None:
@@ -24,12 +25,6 @@ def test_every_field_has_a_variable(tmp_path: Path) -> None:
             "MFP_TORCH_THREADS": "3",
             "MFP_MAX_MEGAPIXELS": "12",
             "MFP_MAX_IMAGE_MB": "9",
-            "MFP_FETCH_TIMEOUT_S": "2.5",
-            "MFP_IMAGE_CACHE_MB": "100",
-            "MFP_CLICK_CACHE_MB": "10",
-            "MFP_CACHE_AGE_S": "60",
-            "MFP_CACHE_DIR": str(tmp_path),
-            "MFP_SPECK_SHARE": "0",
             "MFP_USERNAME": "team",
             "MFP_PASSWORD": "secret",
             "MFP_ALLOW_OPEN": "yes",
@@ -39,17 +34,15 @@ def test_every_field_has_a_variable(tmp_path: Path) -> None:
             "MFP_FETCH_TOTAL_S": "30",
             "MFP_IMAGE_HOSTS": "*.example.com, images.example",
             "MFP_PRIVATE_NETWORKS": "10.0.0.0/8,fd00::/8",
-            "MFP_CA_BUNDLE": str(checkpoint),
+            "SSL_CERT_FILE": str(checkpoint),
             "MFP_LABEL_STUDIO_DATA_DIR": str(tmp_path),
             "MFP_LOCAL_FILES_DIR": str(tmp_path),
             "MFP_POLYGON_ERROR_PX": "0.5",
             "MFP_DATA_DIR": str(tmp_path),
-            "MFP_MODELS_MB": "500",
+            "MFP_MEMORY_MB": "600",
             "MFP_SESSIONS_MB": "50",
             "MFP_SEGMENTER": "unet, 14:graph-cut",
             "MFP_ENGINE": "pytorch",
-            "MFP_CONSTANTS": str(checkpoint),
-            "MFP_INPAINTER": "lama",
             "MFP_TRAIN_EVERY": "20, 14:0",
             "MFP_TRAIN_SAMPLES": "100",
             "MFP_TRAIN_REPLAY": f"{tmp_path}:{tmp_path}",
@@ -72,8 +65,10 @@ def test_every_field_has_a_variable(tmp_path: Path) -> None:
     [
         ("MFP_MAX_MEGAPIXELS", "many", "expected a number"),
         ("MFP_MAX_MEGAPIXELS", "nan", "expected"),
-        ("MFP_SPECK_SHARE", "2", "<= 1"),
-        ("MFP_CACHE_AGE_S", "-1", "1 <= value"),
+        ("MFP_MEMORY_MB", "-1", "1 <= value"),
+        ("MFP_MAX_WAITING", "2.5", "expected a whole number"),
+        ("MFP_DEVICE", "tpu", "auto, cpu, cuda or cuda:N"),
+        ("SSL_CERT_FILE", "/nowhere/ca.pem", "no such file"),
         ("LABEL_STUDIO_URL", "labels.example", "expected http"),
         ("MFP_CHECKPOINT", "/nowhere/w", "no such file"),
         ("MFP_LABEL_STUDIO_DATA_DIR", "/nowhere", "no such folder"),
@@ -84,10 +79,118 @@ def test_every_field_has_a_variable(tmp_path: Path) -> None:
         ("MFP_TRAIN_REPLAY", "/nowhere", "no such folder"),
         ("MFP_SEGMENTER", "sam", "expected one of mfp"),
         ("MFP_SEGMENTER", "x:unet", "PROJECT:VALUE"),
-        ("MFP_INPAINTER", "paint", "expected one of telea"),
         ("MFP_USERNAME", "me", "MFP_PASSWORD: expected both"),
     ],
 )
 def test_a_bad_value_is_refused_by_name(name: str, value: str, message: str) -> None:
     with pytest.raises(ConfigError, match=f"{name}.*{message}"):
         Settings.from_env({name: value})
+
+
+def _file(tmp_path: Path, content: str) -> dict[str, str]:
+    path = tmp_path / "mfp.toml"
+    path.write_text(content)
+    return {"MFP_CONFIG": str(path)}
+
+
+def test_a_file_gives_every_kind_of_value(tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    (tmp_path / "w").touch()
+    settings = Settings.from_env(
+        _file(
+            tmp_path,
+            """
+            label_studio_url = "https://labels.example/"
+            allow_open = true
+            max_waiting = 4
+            max_image_mb = 9
+            polygon_error_px = 0.5
+            checkpoint = "w"
+            train_replay = ["more"]
+            image_hosts = ["Images.example"]
+            private_networks = ["10.0.0.0/8"]
+            train_every = 20
+            [segmenter]
+            default = "unet"
+            14 = "graph-cut"
+            """,
+        )
+    )
+    assert settings.label_studio_url == "https://labels.example"
+    assert settings.allows_open
+    assert (settings.max_waiting, settings.max_image_mb) == (4, 9.0)
+    assert settings.polygon_error_px == 0.5
+    assert settings.checkpoint == tmp_path / "w"
+    assert settings.train_replay == (tmp_path / "more",)
+    assert settings.image_hosts == ("images.example",)
+    assert [str(network) for network in settings.private_networks] == ["10.0.0.0/8"]
+    assert settings.train_every == {"": 20}
+    assert settings.segmenter == {"": "unet", "14": "graph-cut"}
+
+
+def test_a_variable_wins_over_the_file_unless_it_is_empty(tmp_path: Path) -> None:
+    environ = _file(tmp_path, "max_waiting = 4\nmax_image_mb = 9")
+    environ |= {"MFP_MAX_WAITING": "5", "MFP_MAX_IMAGE_MB": " "}
+    settings = Settings.from_env(environ)
+    assert (settings.max_waiting, settings.max_image_mb) == (5, 9.0)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("max_waiting = 'many'", r"max_waiting = 'many': expected a whole number, 1 <= value"),
+        ("max_waiting = true", "max_waiting = True: expected a whole number"),
+        ("max_waiting = 2.5", "max_waiting = 2.5: expected a whole number"),
+        ("max_image_mb = '9'", "max_image_mb = '9': expected a number"),
+        ("allow_open = 1", "allow_open = 1: expected true or false"),
+        ("device = ['cpu']", "device = .*: expected auto, cpu, cuda or cuda:N"),
+        ("image_hosts = 'a'", "image_hosts = 'a': expected hosts"),
+        ("checkpoint = 'nowhere'", "checkpoint = 'nowhere': no such file"),
+        ("password = 4711", "password = …: expected text"),
+        ("segmenter = { x = 'unet' }", "'x' is no project's number"),
+        ("segmenter = { 7 = 'sam' }", "'sam': expected one of mfp.*expected VALUE or PROJECT:VALUE"),
+        ("max_wating = 4", r"max_wating: no such setting; did you mean max_waiting\?"),
+        ("cache_dir = 'x'", "cache_dir is gone: .*MFP_DATA_DIR"),
+        ("max_waiting = ", "expected a TOML file"),
+    ],
+)
+def test_a_bad_value_of_the_file_is_refused_by_file_and_key(
+    tmp_path: Path, content: str, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=rf"mfp\.toml.*{message}"):
+        Settings.from_env(_file(tmp_path, content))
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"MFP_CONFIG=.*nowhere.*No such file"):
+        Settings.from_env({"MFP_CONFIG": str(tmp_path / "nowhere.toml")})
+
+
+@pytest.mark.parametrize("name", sorted(GONE))
+def test_a_setting_that_is_gone_says_what_to_do(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name} is gone: "):
+        Settings.from_env({name: "1"})
+    assert name not in {row.name for row in rows(Settings).values()}
+
+
+def test_a_variable_that_is_nearly_a_setting_gets_a_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        Settings.from_env({"MFP_MAX_WATING": "3", "MFP_SCREENSHOTS": "here", "PATH": "/bin"})
+    (record,) = caplog.records
+    assert record.getMessage().endswith("did you mean MFP_MAX_WAITING?")
+
+
+def test_the_memory_is_divided_without_a_rest() -> None:
+    settings = Settings(memory_mb=600)
+    assert (settings.images_bytes, settings.clicks_bytes) == (100_000_000, 50_000_000)
+    assert settings.models_bytes == 450_000_000
+
+
+def test_constants_of_a_graph_cut_are_used_where_they_were_placed(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    assert settings.graph_cut_constants("rgb") is None
+    (tmp_path / "graph-cut").mkdir()
+    (tmp_path / "graph-cut" / "rgb.json").write_text("{}")
+    assert settings.graph_cut_constants("rgb") == tmp_path / "graph-cut" / "rgb.json"

@@ -115,7 +115,7 @@ def test_a_finder_that_cannot_be_had_is_an_error_on_the_status_page(
     capture: Capture, tmp_path: Path, finder: str, words: str
 ) -> None:
     slot = ModelSlot(lambda checkpoint: DiskSegmenter(), version="disks-1")
-    settings = temporary_settings(cache_dir=tmp_path)
+    settings = temporary_settings(data_dir=tmp_path)
     client = create_app(settings, slot=slot).test_client()
     (answer,) = client.post("/predict", json=_body(capture, finder, _uri())).json["results"]
     assert answer["result"] == []

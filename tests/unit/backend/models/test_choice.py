@@ -93,7 +93,7 @@ def test_unknown_and_broken_segmenters_are_named(capture: Capture) -> None:
 
 def test_settings_load_the_real_ones(capture: Capture, tmp_path: Path) -> None:
     settings = temporary_settings(
-        segmenter={"": "graph-cut", "2": "graph-cut-deep"}, cache_dir=tmp_path, device="cpu"
+        segmenter={"": "graph-cut", "2": "graph-cut-deep"}, data_dir=tmp_path, device="cpu"
     )
     choice = choice_of(settings, _started_slot(), RegionVersions())
     assert choice.segmenter(*_asked(capture, None)).version.startswith("graph-cut-rgb-")

@@ -1,0 +1,1 @@
+"""Reads a table of settings from variables and a file."""

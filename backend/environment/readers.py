@@ -1,0 +1,223 @@
+"""Kinds of values that settings have: read from a variable's text, or from a file's TOML."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+from urllib.parse import urlsplit
+
+from mfp_model.names import DEVICES, listed
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_INFINITE = float("inf")
+
+
+class Refused(ValueError):
+    """A value that cannot be used, with a reason that the kind's name does not tell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader(Generic[T_co]):
+    """One kind of value. Both functions raise `ValueError` for what is none.
+
+    Attributes:
+        expected: What is expected, as errors and the reference page say it.
+        from_text: Reads a variable's text, without spaces around it.
+        from_toml: Reads a TOML value; paths in it are relative to the file's folder.
+        is_secret: Whether the value must not be shown.
+    """
+
+    expected: str
+    from_text: Callable[[str], T_co]
+    from_toml: Callable[[object, Path], T_co]
+    is_secret: bool = False
+
+
+def _of_text(expected: str, read: Callable[[str], T], *, is_secret: bool = False) -> Reader[T]:
+    """A kind that TOML writes as a string, too."""
+    return Reader(
+        expected=expected,
+        from_text=read,
+        from_toml=lambda value, _: read(_as(str, value)),
+        is_secret=is_secret,
+    )
+
+
+def _as(kind: type[T], value: object) -> T:
+    if not isinstance(value, kind):
+        raise ValueError
+    return value
+
+
+def _checked(value: T, is_good: bool) -> T:
+    if not is_good:
+        raise ValueError
+    return value
+
+
+def text(*, is_secret: bool = False) -> Reader[str]:
+    """Any text."""
+    return _of_text("text", str, is_secret=is_secret)
+
+
+def address() -> Reader[str]:
+    """An address of the web, without a slash at its end."""
+    return _of_text(
+        "http://… or https://…",
+        lambda value: _checked(value, urlsplit(value).scheme in ("http", "https")).rstrip("/"),
+    )
+
+
+def choice(names: tuple[str, ...] | Mapping[str, str]) -> Reader[str]:
+    """One of some names."""
+    return _of_text(f"one of {', '.join(names)}", lambda value: _checked(value, value in names))
+
+
+def device() -> Reader[str]:
+    """A device in torch's words; whether the machine has it is not asked here."""
+
+    def read(value: str) -> str:
+        kind, _, index = value.partition(":")
+        return _checked(value, value in DEVICES[:-1] or (kind == "cuda" and index.isdecimal()))
+
+    return _of_text(listed(DEVICES), read)
+
+
+def switch() -> Reader[bool]:
+    """Yes or no."""
+
+    def read(value: str) -> bool:
+        is_yes = value.lower() in ("1", "true", "yes")
+        return _checked(is_yes, is_yes or value.lower() in ("0", "false", "no"))
+
+    return Reader(
+        expected="true or false", from_text=read, from_toml=lambda value, _: _as(bool, value)
+    )
+
+
+def number(*, low: float, high: float = _INFINITE) -> Reader[float]:
+    """A number in a range."""
+    return _number(float, "a number", low, high)
+
+
+def count(*, low: int, high: float = _INFINITE) -> Reader[int]:
+    """A whole number in a range."""
+    return _number(int, "a whole number", low, high)
+
+
+Number = TypeVar("Number", int, float)
+
+
+def _number(kind: type[Number], word: str, low: float, high: float) -> Reader[Number]:
+    def read(value: str | int | float) -> Number:
+        return _checked(kind(value), low <= kind(value) <= high)
+
+    def from_toml(value: object, folder: Path) -> Number:
+        is_number = isinstance(value, int) if kind is int else isinstance(value, int | float)
+        if not is_number or isinstance(value, bool):
+            raise ValueError
+        return read(value)  # type: ignore[arg-type]
+
+    limits = f"{low:g} <= value" + (f" <= {high:g}" if high < _INFINITE else "")
+    return Reader(expected=f"{word}, {limits}", from_text=read, from_toml=from_toml)
+
+
+def file() -> Reader[Path]:
+    """A file that is there."""
+    return _path("a file", Path.is_file, "no such file")
+
+
+def folder(*, may_be_new: bool = False) -> Reader[Path]:
+    """A folder that is there, or may be made."""
+    if may_be_new:
+        return _path("a folder", lambda path: not path.is_file(), "is a file, expected a folder")
+    return _path("a folder", Path.is_dir, "no such folder")
+
+
+def _path(expected: str, is_good: Callable[[Path], bool], otherwise: str) -> Reader[Path]:
+    def read(value: str, folder: Path) -> Path:
+        path = folder / Path(value).expanduser()
+        if not is_good(path):
+            raise Refused(otherwise)
+        return path
+
+    return Reader(
+        expected=expected,
+        from_text=lambda value: read(value, Path()),
+        from_toml=lambda value, folder: read(_as(str, value), folder),
+    )
+
+
+def folders() -> Reader[tuple[Path, ...]]:
+    """Folders that are there."""
+    return _several(folder(), f"folders with {os.pathsep!r} between", separator=os.pathsep)
+
+
+def hosts() -> Reader[tuple[str, ...]]:
+    """Host names, in small letters."""
+    return _several(_of_text("a host", str.lower), "hosts with commas between")
+
+
+def networks() -> Reader[tuple[Network, ...]]:
+    """Ranges of addresses."""
+    expected = "ranges such as 10.0.0.0/8, with commas between"
+    return _several(_of_text("a range", ipaddress.ip_network), expected)
+
+
+def _several(part: Reader[T], expected: str, *, separator: str = ",") -> Reader[tuple[T, ...]]:
+    """Several values: with a separator between in a variable, a list in TOML."""
+
+    def from_text(value: str) -> tuple[T, ...]:
+        parts = (text.strip() for text in value.split(separator))
+        return tuple(part.from_text(text) for text in parts if text)
+
+    def from_toml(value: object, folder: Path) -> tuple[T, ...]:
+        return tuple(part.from_toml(entry, folder) for entry in _as(list, value))
+
+    return Reader(expected=expected, from_text=from_text, from_toml=from_toml)
+
+
+def by_project(part: Reader[T], word: str) -> Reader[Mapping[str, T]]:
+    """Values by project id, `""` for all others.
+
+    A variable has `VALUE` and `PROJECT:VALUE` with commas between. TOML has one value, or a table
+    of project ids and `default`.
+
+    Args:
+        part: What the values are.
+        word: What they are called.
+    """
+    expected = f"{word} or PROJECT:{word}"
+
+    def add(values: dict[str, T], project: str, value: object, read: Callable[[], T]) -> None:
+        if project and not project.isdecimal():
+            raise Refused(f"{project!r} is no project's number; expected {expected}")
+        try:
+            values[project] = read()
+        except ValueError:
+            raise Refused(
+                f"{value!r}: expected {part.expected}; as a whole, expected {expected}"
+            ) from None
+
+    def from_text(value: str) -> Mapping[str, T]:
+        values: dict[str, T] = {}
+        for entry in filter(None, (entry.strip().lower() for entry in value.split(","))):
+            project, _, item = entry.rpartition(":")
+            add(values, project, item, lambda item=item: part.from_text(item))  # type: ignore[misc]
+        return values
+
+    def from_toml(value: object, folder: Path) -> Mapping[str, T]:
+        values: dict[str, T] = {}
+        table = value if isinstance(value, dict) else {"default": value}
+        for key, item in table.items():
+            project = "" if key == "default" else str(key)
+            add(values, project, item, lambda item=item: part.from_toml(item, folder))  # type: ignore[misc]
+        return values
+
+    return Reader(expected=expected, from_text=from_text, from_toml=from_toml)
