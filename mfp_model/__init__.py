@@ -43,16 +43,18 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mfp_model.loading import load_segmenter
+    from mfp_model.prediction import Prediction
     from mfp_model.prompts import Click
-    from mfp_model.segmenters import Prediction, Segmenter, load_segmenter
+    from mfp_model.segmenter import Segmenter
 
 __all__ = ["Click", "Prediction", "Segmenter", "load_segmenter"]
 
 _HOME = {
     "Click": "mfp_model.prompts",
-    "Prediction": "mfp_model.segmenters",
-    "Segmenter": "mfp_model.segmenters",
-    "load_segmenter": "mfp_model.segmenters",
+    "Prediction": "mfp_model.prediction",
+    "Segmenter": "mfp_model.segmenter",
+    "load_segmenter": "mfp_model.loading",
 }
 
 

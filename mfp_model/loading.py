@@ -1,27 +1,47 @@
-"""Segmenters by name, see `mfp_model.segmenters.load_segmenter`."""
+"""Segmenters, finders and inpainters by name.
+
+What a name stands for is imported when it is asked for, because it loads torch.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mfp_model.checkpoints.checkpoint import load_checkpoint
 from mfp_model.errors import ConfigError
-from mfp_model.finding.inpainters import OpenCvInpainter
-from mfp_model.finding.layers import LoopConfig
-from mfp_model.graph_cut.config import GraphCutConfig, load_config
-from mfp_model.names import UNET
-from mfp_model.segmenters import Segmenter
-from mfp_model.segmenters.behind import InpaintingSegmenter
-from mfp_model.segmenters.graph_cut import GraphCutSegmenter
-from mfp_model.segmenters.mfp import MfpSegmenter
-from mfp_model.segmenters.refined import RefinedSegmenter
+from mfp_model.names import FINDERS, INPAINTERS, INPAINTERS_WITH_WEIGHTS, SEGMENTERS, UNET
+from mfp_model.segmenter import Segmenter
 from mfp_model.weights import DEFAULT_WEIGHTS, UNET_WEIGHTS
 
+if TYPE_CHECKING:
+    from mfp_model.finding.finders import Finder
+    from mfp_model.finding.inpainters import Inpainter
 
-def load(
-    name: str, *, checkpoint: Path | None, constants: Path | None, device: str, engine: str
+
+def load_segmenter(
+    name: str = "mfp",
+    *,
+    checkpoint: Path | None = None,
+    constants: Path | None = None,
+    device: str = "auto",
+    engine: str = "auto",
 ) -> Segmenter:
-    """Return the segmenter of that name, which is a known one."""
+    """Return a segmenter ready to use.
+
+    Args:
+        name: One of `mfp_model.names.SEGMENTERS`.
+        checkpoint: Weights, for `graph-cut-deep` those of the features; the shipped ones by
+            default.
+        constants: A file of `mfp tune-graph-cut`, for `graph-cut` and `graph-cut-deep`.
+        device: `auto` (CUDA where there is one, else CPU), `cpu`, `cuda` or `cuda:N`.
+        engine: What computes networks there: `auto`, `pytorch` or, on CPUs, `openvino`.
+
+    Raises:
+        ConfigError: Unknown name, device or engine, or a file that the segmenter has no use for.
+        CheckpointError: The weights cannot be loaded.
+    """
+    if name not in SEGMENTERS:
+        raise ConfigError(f"segmenter {name!r}: expected one of {', '.join(SEGMENTERS)}")
     if name.startswith("graph-cut"):
         return _graph_cut(name, checkpoint=checkpoint, constants=constants, device=device)
     if constants is not None:
@@ -32,13 +52,74 @@ def load(
 def dressed(name: str, network: Segmenter) -> Segmenter:
     """Return the segmenter of that name around a network's: itself, or with more to it."""
     if name == "mfp-refined":
+        from mfp_model.segmenters.refined import RefinedSegmenter
+
         return RefinedSegmenter(network)
     if name == "inpaint":
+        from mfp_model.finding.inpainters import OpenCvInpainter
+        from mfp_model.finding.layers import LoopConfig
+        from mfp_model.segmenters.behind import InpaintingSegmenter
+
         return InpaintingSegmenter(network, OpenCvInpainter("telea"), LoopConfig())
     return network
 
 
-def _network(name: str, checkpoint: Path | None, device: str, engine: str) -> MfpSegmenter:
+def load_finder(name: str, *, checkpoint: Path | None = None, device: str = "auto") -> Finder:
+    """Return a finder.
+
+    Args:
+        name: One of `mfp_model.names.FINDERS`.
+        checkpoint: For `mfp` a checkpoint, the shipped one by default; for `deeplab`
+            torchvision's file.
+        device: As in `load_segmenter`.
+
+    Raises:
+        ConfigError: Unknown name or device, or no file for `deeplab`.
+        CheckpointError: The weights cannot be loaded.
+    """
+    if name not in FINDERS:
+        raise ConfigError(f"finder {name!r}: expected one of {', '.join(FINDERS)}")
+    from mfp_model.engines.device import best_device
+    from mfp_model.finding.finders import ClickFinder, DeepLabFinder
+
+    if name == "mfp":
+        return ClickFinder(load_segmenter("mfp", checkpoint=checkpoint, device=device))
+    if checkpoint is None:
+        raise ConfigError("finder deeplab: expected a file of weights (mfp fetch-weights)")
+    return DeepLabFinder(checkpoint, best_device(device))
+
+
+def load_inpainter(name: str, *, weights: Path | None = None, device: str = "auto") -> Inpainter:
+    """Return an inpainter.
+
+    Args:
+        name: One of `mfp_model.names.INPAINTERS`.
+        weights: A TorchScript file, for `lama` and `mat`.
+        device: As in `load_segmenter`.
+
+    Raises:
+        ConfigError: Unknown name or device, or weights missing or left over.
+        CheckpointError: The weights cannot be loaded.
+    """
+    if name not in INPAINTERS:
+        raise ConfigError(f"inpainter {name!r}: expected one of {', '.join(INPAINTERS)}")
+    needs_weights = name in INPAINTERS_WITH_WEIGHTS
+    if needs_weights != (weights is not None):
+        expected = "a TorchScript file" if needs_weights else "no weights"
+        raise ConfigError(f"inpainter {name}: got weights {weights}, expected {expected}")
+    from mfp_model.engines.device import best_device
+    from mfp_model.finding.inpainters import LamaInpainter, MatInpainter, OpenCvInpainter
+
+    if weights is None:
+        return OpenCvInpainter(name)
+    kind = LamaInpainter if name == "lama" else MatInpainter
+    return kind(weights, best_device(device))
+
+
+def _network(name: str, checkpoint: Path | None, device: str, engine: str) -> Segmenter:
+    from mfp_model.checkpoints.checkpoint import load_checkpoint
+    from mfp_model.segmenters.mfp import MfpSegmenter
+
     wants_unet = name == "unet"
     loaded = load_checkpoint(checkpoint or (UNET_WEIGHTS if wants_unet else DEFAULT_WEIGHTS))
     if (loaded.config.backbone == UNET) != wants_unet:
@@ -50,7 +131,10 @@ def _network(name: str, checkpoint: Path | None, device: str, engine: str) -> Mf
 
 def _graph_cut(
     name: str, *, checkpoint: Path | None, constants: Path | None, device: str
-) -> GraphCutSegmenter:
+) -> Segmenter:
+    from mfp_model.graph_cut.config import GraphCutConfig, load_config
+    from mfp_model.segmenters.graph_cut import GraphCutSegmenter
+
     features = "deep" if name == "graph-cut-deep" else "rgb"
     config = load_config(constants) if constants else GraphCutConfig.default(features)
     if config.features != features:

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from backend.settings import Settings
 from mfp_model.frames.transforms import LayeredMap, whole
 from mfp_model.masks.runs import MaskRuns
+from mfp_model.prediction import Prediction
 from mfp_model.prompts import Click
-from mfp_model.segmenters import Prediction, Segmenter, check_previous
+from mfp_model.segmenter import Segmenter, check_previous
 
 
 class DiskSegmenter(Segmenter):

@@ -23,7 +23,8 @@ from mfp_model.errors import ImageError
 from mfp_model.masks.polygons import polygon_iou, polygons_of
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.masks.specks import remove_new_specks, remove_specks
-from mfp_model.segmenters import Prediction, Segmenter, mask_prediction
+from mfp_model.prediction import Prediction, mask_prediction
+from mfp_model.segmenter import Segmenter
 
 _log = logging.getLogger(__name__)
 _MAX_PREFETCHES = 32

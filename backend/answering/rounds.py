@@ -8,8 +8,8 @@ before it. Whatever is not found is computed again, with the same bytes.
 from __future__ import annotations
 
 from backend.storage.bounded_cache import BoundedCache, OnUse
+from mfp_model.prediction import Prediction
 from mfp_model.prompts import Click
-from mfp_model.segmenters import Prediction
 
 _OVERHEAD_BYTES = 2048  # keys, clicks and the objects around the arrays
 

@@ -21,9 +21,10 @@ from backend.bench.open_objects import measure_open_objects
 from backend.bench.server import Size, bench_server, make_photos, memory_bytes
 from backend.bench.steps import step_ms
 from mfp_model.checkpoints.checkpoint import Checkpoint, build_network, load_checkpoint
+from mfp_model.loading import load_segmenter
 from mfp_model.networks.network import NetworkConfig, default_input_size
 from mfp_model.prompts import Click
-from mfp_model.segmenters import Segmenter, load_segmenter
+from mfp_model.segmenter import Segmenter
 from mfp_model.segmenters.mfp import MfpSegmenter
 from mfp_model.weights import DEFAULT_WEIGHTS, UNET_WEIGHTS
 

@@ -12,8 +12,8 @@ import torch
 
 from mfp_model.checkpoints.checkpoint import Checkpoint
 from mfp_model.engines.choice import make_engine
+from mfp_model.engines.device import best_device
 from mfp_model.networks.network import Computes, run_round
-from mfp_model.segmenters.mfp import best_device
 
 _N_CROWD = 16
 

@@ -17,8 +17,9 @@ from mfp_model.frames.transforms import clicks_to_network, crop_to_network, whol
 from mfp_model.masks.specks import remove_specks
 from mfp_model.networks.click_map import click_tensor, draw_click_maps
 from mfp_model.networks.modulation import modulate
+from mfp_model.prediction import Prediction
 from mfp_model.prompts import Click
-from mfp_model.segmenters import Prediction, Segmenter
+from mfp_model.segmenter import Segmenter
 from mfp_model.segmenters.mfp import MfpSegmenter
 from mfp_model.segmenters.zoom import next_zoom
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mfp_model.evaluation.scores import Scores
     from mfp_model.networks.modulation import ModulationConfig
     from mfp_model.prompts import Click
-    from mfp_model.segmenters import Segmenter
+    from mfp_model.segmenter import Segmenter
 
 
 def add_evaluate(commands: Any) -> None:  # noqa: ANN401, argparse's type is private
@@ -177,7 +177,7 @@ def _modulation(texts: list[str]) -> ModulationConfig | None:
 
 def _segmenter(options: argparse.Namespace, modulation: ModulationConfig | None) -> Segmenter:
     """The segmenter, with what the options change of its checkpoint."""
-    from mfp_model.segmenters import load_segmenter
+    from mfp_model.loading import load_segmenter
 
     if modulation is None and options.input_size is None and not options.flip:
         return load_segmenter(

@@ -32,7 +32,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     from mfp_model.evaluation.datasets import READERS
     from mfp_model.evaluation.edits import as_table, evaluate_edits
     from mfp_model.files import write_atomically
-    from mfp_model.segmenters import load_segmenter
+    from mfp_model.loading import load_segmenter
 
     segmenter = load_segmenter("mfp", checkpoint=options.checkpoint, device=options.device)
     targets = islice(READERS[options.format](options.root), 0, options.limit, options.every)

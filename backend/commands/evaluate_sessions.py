@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from backend.commands.options import PROBLEMS_CODE, show_problems
 
 if TYPE_CHECKING:
-    from mfp_model.segmenters import Segmenter
+    from mfp_model.segmenter import Segmenter
 
 
 def replay(options: argparse.Namespace, segmenter: Segmenter) -> int:

@@ -77,7 +77,7 @@ def finder_of(options: argparse.Namespace) -> Finder:
     """Return the finder that the options name."""
     from backend.models.downloads import fetch_weights
     from backend.settings import Settings
-    from mfp_model.finding.loading import load_finder
+    from mfp_model.loading import load_finder
 
     checkpoint = options.checkpoint
     if options.finder == "deeplab" and checkpoint is None:
@@ -90,7 +90,7 @@ def inpainter_of(options: argparse.Namespace) -> Inpainter:
     """Return the inpainter that the options name."""
     from backend.models.downloads import fetch_weights
     from backend.settings import Settings
-    from mfp_model.finding.inpainters import load_inpainter
+    from mfp_model.loading import load_inpainter
 
     weights = options.inpainter_weights
     if options.inpainter in INPAINTERS_WITH_WEIGHTS and weights is None:

@@ -40,8 +40,8 @@ def _segment(options: argparse.Namespace) -> None:
 
     from backend.images.decoding import decode_image
     from backend.settings import Settings
+    from mfp_model.loading import load_segmenter
     from mfp_model.prompts import parse_click
-    from mfp_model.segmenters import load_segmenter
 
     clicks = [parse_click(text) for text in options.click]
     settings = Settings.from_env(options.environment)

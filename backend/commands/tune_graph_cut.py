@@ -38,6 +38,7 @@ def add_tune_graph_cut(commands: Any) -> None:  # noqa: ANN401, argparse's type 
 def _tune(options: argparse.Namespace) -> None:
     from itertools import islice
 
+    from mfp_model.engines.device import best_device
     from mfp_model.errors import ConfigError
     from mfp_model.evaluation.datasets import READERS
     from mfp_model.evaluation.plots import plot_sweeps
@@ -46,7 +47,6 @@ def _tune(options: argparse.Namespace) -> None:
     from mfp_model.graph_cut.config import GraphCutConfig
     from mfp_model.graph_cut.features import load_encoder
     from mfp_model.segmenters.graph_cut import GraphCutSegmenter
-    from mfp_model.segmenters.mfp import best_device
 
     if options.folds < 2:
         raise ConfigError(f"--folds {options.folds}: expected at least 2")

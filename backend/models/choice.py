@@ -13,7 +13,7 @@ from backend.models.begun import RegionVersions
 from backend.models.served import ModelSlot, NotReadyError
 from mfp_model.errors import ConfigError, MfpError
 from mfp_model.names import SEGMENTERS
-from mfp_model.segmenters import Segmenter
+from mfp_model.segmenter import Segmenter
 
 AROUND_MFP = ("mfp", "mfp-refined", "inpaint")
 _WAIT_FOR_WEIGHTS_S = 60.0

@@ -10,7 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 
-from mfp_model.segmenters import Segmenter
+from mfp_model.segmenter import Segmenter
 
 OnChange = Callable[[Segmenter], None]
 

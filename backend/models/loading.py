@@ -12,8 +12,9 @@ from backend.models.downloads import fetch_weights
 from backend.models.served import ModelSlot
 from backend.settings import Settings
 from mfp_model.errors import CheckpointError, ConfigError
+from mfp_model.loading import load_segmenter
 from mfp_model.names import FINDERS, INPAINTERS, INPAINTERS_WITH_WEIGHTS
-from mfp_model.segmenters import Segmenter, load_segmenter
+from mfp_model.segmenter import Segmenter
 from mfp_model.weights.sources import WEIGHTS_SOURCES
 
 if TYPE_CHECKING:
@@ -98,14 +99,13 @@ class Finders:
         return f"{found}-{inpainter}"
 
     def _load_deeplab(self) -> Finder:
-        from mfp_model.finding.loading import load_finder
+        from mfp_model.loading import load_finder
 
         path = fetch_weights("deeplab-resnet101", self._settings.cache_dir, is_offline=True)
         return load_finder("deeplab", checkpoint=path, device=self._settings.device)
 
     def _load_inpainter(self, name: str) -> Inpainter:
-        from mfp_model.finding.inpainters import load_inpainter
-        from mfp_model.segmenters.mfp import best_device
+        from mfp_model.loading import load_inpainter
 
         if name not in INPAINTERS:
             known = ", ".join(INPAINTERS)
@@ -113,7 +113,7 @@ class Finders:
         weights = None
         if name in INPAINTERS_WITH_WEIGHTS:
             weights = fetch_weights(name, self._settings.cache_dir, is_offline=True)
-        return load_inpainter(name, weights=weights, device=str(best_device(self._settings.device)))
+        return load_inpainter(name, weights=weights, device=self._settings.device)
 
 
 def _constants(name: str, settings: Settings) -> Path | None:

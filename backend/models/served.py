@@ -18,7 +18,7 @@ from backend.models.loaded import LoadedSegmenters
 from backend.models.registry import ModelRegistry, RegistryError, Serving
 from mfp_model.errors import MfpError
 from mfp_model.prompts import Click
-from mfp_model.segmenters import Segmenter
+from mfp_model.segmenter import Segmenter
 
 _log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 1.0

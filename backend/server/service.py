@@ -32,7 +32,8 @@ from backend.recording.store import SessionStore
 from backend.settings import Settings
 from backend.storage.data_folder import DataFolder
 from mfp_model.errors import MfpError
-from mfp_model.segmenters import Segmenter, load_segmenter
+from mfp_model.loading import load_segmenter
+from mfp_model.segmenter import Segmenter
 from mfp_model.weights import DEFAULT_WEIGHTS, weights_version
 
 _KEPT_S = 3600.0  # images and clicks

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mfp_model.data.damage import DAMAGES
 from mfp_model.evaluation.datasets import EvaluationObject
 from mfp_model.evaluation.protocol import MAX_CLICKS, click_object, iou
-from mfp_model.segmenters import Segmenter
+from mfp_model.segmenter import Segmenter
 
 _SCRATCH = "from scratch"
 _GOAL = 0.90

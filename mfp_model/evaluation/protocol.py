@@ -18,8 +18,9 @@ from mfp_model.evaluation.aims import Aim, exact
 from mfp_model.evaluation.datasets import EvaluationObject
 from mfp_model.evaluation.metrics import Confusion, boundary_f
 from mfp_model.masks.runs import MaskRuns
+from mfp_model.prediction import Prediction, mask_prediction
 from mfp_model.prompts import Click
-from mfp_model.segmenters import Prediction, Segmenter, mask_prediction
+from mfp_model.segmenter import Segmenter
 
 MAX_CLICKS = 20
 THRESHOLDS = (0.85, 0.90, 0.95)

@@ -17,7 +17,8 @@ from mfp_model.errors import DataError
 from mfp_model.evaluation.datasets import EvaluationObject
 from mfp_model.evaluation.protocol import iou
 from mfp_model.masks.runs import MaskRuns
-from mfp_model.segmenters import Prediction, Segmenter, mask_prediction
+from mfp_model.prediction import Prediction, mask_prediction
+from mfp_model.segmenter import Segmenter
 
 N_CURVE = 10  # clicks that scores are told after
 _GOALS = (0.85, 0.90)

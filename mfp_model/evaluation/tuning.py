@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mfp_model.evaluation.datasets import EvaluationObject
 from mfp_model.evaluation.protocol import click_object
 from mfp_model.graph_cut.config import GraphCutConfig
-from mfp_model.segmenters import Segmenter
+from mfp_model.segmenter import Segmenter
 
 N_CLICKS = 5
 SMOOTHNESSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)

@@ -18,8 +18,9 @@ from torchvision.models.segmentation import deeplabv3_resnet101
 from mfp_model.errors import CheckpointError
 from mfp_model.masks.specks import remove_specks
 from mfp_model.networks.network import IMAGE_MEAN, IMAGE_STD
+from mfp_model.prediction import MASK_THRESHOLD
 from mfp_model.prompts import Click
-from mfp_model.segmenters import MASK_THRESHOLD, Segmenter
+from mfp_model.segmenter import Segmenter
 
 VOC_CLASSES = (
     "background",

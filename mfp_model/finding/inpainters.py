@@ -12,9 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mfp_model.errors import CheckpointError, ConfigError, ImageError
-from mfp_model.names import INPAINTERS, INPAINTERS_WITH_WEIGHTS
-from mfp_model.segmenters import check_image
+from mfp_model.errors import CheckpointError, ImageError
+from mfp_model.segmenter import check_image
 
 _WORK_PX = 512  # long side at which holes are filled: nobody sees more of what was never there
 _RADIUS_PX = 5
@@ -151,30 +150,6 @@ class MatInpainter(_ScriptInpainter):
                 torch.zeros(1, 0, device=self._device),
             )
         return np.asarray(cv2.resize(_as_image((found + 1) * 127.5), (width, height)), np.uint8)
-
-
-def load_inpainter(name: str, *, weights: Path | None = None, device: str = "cpu") -> Inpainter:
-    """Return an inpainter.
-
-    Args:
-        name: One of `mfp_model.names.INPAINTERS`.
-        weights: A TorchScript file, for `lama` and `mat`.
-        device: In torch's words.
-
-    Raises:
-        ConfigError: Unknown name, or weights missing or left over.
-        CheckpointError: The weights cannot be loaded.
-    """
-    if name not in INPAINTERS:
-        raise ConfigError(f"inpainter {name!r}: expected one of {', '.join(INPAINTERS)}")
-    needs_weights = name in INPAINTERS_WITH_WEIGHTS
-    if needs_weights != (weights is not None):
-        expected = "a TorchScript file" if needs_weights else "no weights"
-        raise ConfigError(f"inpainter {name}: got weights {weights}, expected {expected}")
-    if weights is None:
-        return OpenCvInpainter(name)
-    kind = LamaInpainter if name == "lama" else MatInpainter
-    return kind(weights, torch.device(device))
 
 
 def _script(path: Path, device: torch.device) -> torch.jit.ScriptModule:

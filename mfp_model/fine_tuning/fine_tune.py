@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from mfp_model.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from mfp_model.engines.device import best_device
 from mfp_model.files import write_atomically
 from mfp_model.fine_tuning.corrections import Corrections, split_corrections
 from mfp_model.fine_tuning.gate import GENERAL_SET, Judgement, Verdict, judge, verdict
@@ -31,7 +32,7 @@ from mfp_model.fine_tuning.recipe import (
 )
 from mfp_model.fine_tuning.replay import write_replay
 from mfp_model.fine_tuning.report import write_report
-from mfp_model.segmenters.mfp import MfpSegmenter, best_device
+from mfp_model.segmenters.mfp import MfpSegmenter
 from mfp_model.training.train import TrainingJob, train
 
 # Steps of a run and the share of the whole that is done when each ends.

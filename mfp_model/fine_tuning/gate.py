@@ -16,7 +16,7 @@ from mfp_model.evaluation.datasets import read_coco
 from mfp_model.evaluation.protocol import click_object
 from mfp_model.evaluation.recorded import RecordedScores, replay, score_curves
 from mfp_model.evaluation.scores import Scores, score
-from mfp_model.segmenters import Segmenter
+from mfp_model.segmenter import Segmenter
 
 GENERAL_SET = Path(__file__).parent / "general"
 GENERAL_MARGIN = 0.75  # clicks that the general set may need more

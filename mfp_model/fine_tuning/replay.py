@@ -18,7 +18,7 @@ from mfp_model.evaluation.protocol import iou
 from mfp_model.files import write_atomically
 from mfp_model.masks.rle import encode_mask
 from mfp_model.prompts import Click
-from mfp_model.segmenters import Segmenter
+from mfp_model.segmenter import Segmenter
 
 REPLAY_PHOTOS = Path(__file__).parent / "replay_photos"
 

@@ -24,7 +24,7 @@ from mfp_model.evaluation.protocol import iou
 from mfp_model.files import write_atomically
 from mfp_model.fine_tuning.gate import Judgement, mean_noc
 from mfp_model.prompts import Click
-from mfp_model.segmenters import Segmenter
+from mfp_model.segmenter import Segmenter
 
 _SETS = (("held-out corrections", "corrections"), ("general set", "general"))
 _N_EXAMPLES = 8

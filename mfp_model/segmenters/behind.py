@@ -13,14 +13,9 @@ from mfp_model.finding.inpainters import Inpainter
 from mfp_model.finding.layers import LoopConfig, find_layers
 from mfp_model.image_cache import ImageCache
 from mfp_model.masks.rle import decode_segmentation, encode_mask
+from mfp_model.prediction import Prediction, empty_prediction
 from mfp_model.prompts import Click, check_clicks
-from mfp_model.segmenters import (
-    Prediction,
-    Segmenter,
-    check_image,
-    check_previous,
-    empty_prediction,
-)
+from mfp_model.segmenter import Segmenter, check_image, check_previous
 
 _MAX_IMAGES = 64
 

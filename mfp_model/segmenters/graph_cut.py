@@ -11,21 +11,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mfp_model.engines.device import best_device
 from mfp_model.graph_cut.config import GraphCutConfig
 from mfp_model.graph_cut.features import FeatureEncoder, load_encoder
 from mfp_model.graph_cut.ground import Ground
 from mfp_model.graph_cut.levels import segment
 from mfp_model.graph_cut.seeds import OBJECT, seeds_of
 from mfp_model.masks.rle import encode_mask
+from mfp_model.prediction import Prediction, empty_prediction
 from mfp_model.prompts import Click, check_clicks
-from mfp_model.segmenters import (
-    Prediction,
-    Segmenter,
-    check_image,
-    check_previous,
-    empty_prediction,
-)
-from mfp_model.segmenters.mfp import best_device
+from mfp_model.segmenter import Segmenter, check_image, check_previous
 
 
 class GraphCutSegmenter(Segmenter):

@@ -11,20 +11,15 @@ from numpy.typing import NDArray
 
 from mfp_model.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from mfp_model.engines.choice import make_engine
+from mfp_model.engines.device import best_device
 from mfp_model.engines.engine import Engine
-from mfp_model.errors import ConfigError
 from mfp_model.frames.transforms import Box, LayeredMap, clicks_to_network, crop_to_network, whole
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.networks.click_map import click_tensor
 from mfp_model.networks.network import run_round
+from mfp_model.prediction import Prediction, empty_prediction
 from mfp_model.prompts import Click, check_clicks
-from mfp_model.segmenters import (
-    Prediction,
-    Segmenter,
-    check_image,
-    check_previous,
-    empty_prediction,
-)
+from mfp_model.segmenter import Segmenter, check_image, check_previous
 from mfp_model.segmenters.editing import edited, previous_map
 from mfp_model.segmenters.zoom import editing_zoom, first_zoom, next_zoom
 from mfp_model.weights import DEFAULT_WEIGHTS
@@ -181,21 +176,3 @@ class MfpSegmenter(Segmenter):
                 logits = (logits[:1] + logits[1:].flip(-1)) / 2
             values = logits.sigmoid()[0].cpu().numpy()
         return np.ascontiguousarray(values, dtype=np.float32)
-
-
-def best_device(name: str) -> torch.device:
-    """Return the device of that name; `auto` is CUDA where there is one, else the CPU.
-
-    Raises:
-        ConfigError: Unknown name, or CUDA asked for where there is none.
-    """
-    has_cuda = torch.cuda.is_available()
-    if name == "auto":
-        return torch.device("cuda" if has_cuda else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise ConfigError(f"device {name!r}: expected auto, cpu, cuda or cuda:N") from None
-    if device.type not in ("cpu", "cuda") or (device.type == "cuda" and not has_cuda):
-        raise ConfigError(f"device {name!r}: not on this machine")
-    return device

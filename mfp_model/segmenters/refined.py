@@ -12,8 +12,9 @@ from mfp_model.graph_cut.config import GraphCutConfig
 from mfp_model.graph_cut.refinement import refined
 from mfp_model.graph_cut.seeds import seeds_of
 from mfp_model.masks.rle import encode_mask
+from mfp_model.prediction import MASK_THRESHOLD, Prediction
 from mfp_model.prompts import Click
-from mfp_model.segmenters import MASK_THRESHOLD, Prediction, Segmenter, check_previous
+from mfp_model.segmenter import Segmenter, check_previous
 
 REFINEMENT = GraphCutConfig(smoothness=0.5, band_px=3)  # chosen on 26 training objects
 

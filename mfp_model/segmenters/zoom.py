@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from mfp_model.frames.transforms import Box, LayeredMap, whole
 from mfp_model.masks.runs import MaskRuns
+from mfp_model.prediction import MASK_THRESHOLD, Prediction
 from mfp_model.prompts import Click
-from mfp_model.segmenters import MASK_THRESHOLD, Prediction
 
 _EXPANSION = 1.4
 _MIN_SIDE_PX = 200

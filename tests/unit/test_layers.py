@@ -22,9 +22,11 @@ _LAYERS = (
     ("weights",),
     ("checkpoints",),
     ("graph_cut",),
-    ("prediction",),
-    ("segmenters", "finding", "loading"),
-    ("training", "evaluation"),
+    ("prediction", "training"),
+    ("segmenter",),
+    ("finding",),
+    ("segmenters",),
+    ("loading", "evaluation"),
     ("fine_tuning",),
 )
 _RANK = {name: rank for rank, names in enumerate(_LAYERS) for name in names}

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from backend.answering.rounds import ClickStore
 from mfp_model.masks.runs import MaskRuns
+from mfp_model.prediction import Prediction, mask_prediction
 from mfp_model.prompts import Click
-from mfp_model.segmenters import Prediction, mask_prediction
 from mfp_model.segmenters.mfp import MfpSegmenter
 
 _POSITIONS = st.tuples(st.integers(0, 140), st.integers(0, 90))

@@ -16,7 +16,7 @@ from backend.models.loading import choice_of
 from backend.models.served import ModelSlot, NotReadyError
 from backend.server.app import create_app
 from mfp_model.errors import CheckpointError, ConfigError
-from mfp_model.segmenters import Segmenter
+from mfp_model.segmenter import Segmenter
 from tests.fakes import DiskSegmenter, temporary_settings
 
 Capture = Callable[[str], Any]

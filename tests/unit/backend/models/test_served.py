@@ -7,7 +7,7 @@ from backend.models.loaded import LoadedSegmenters
 from backend.models.registry import ModelRegistry
 from backend.models.served import ModelSlot, NotReadyError
 from mfp_model.errors import CheckpointError
-from mfp_model.segmenters import Segmenter
+from mfp_model.segmenter import Segmenter
 from tests.fakes import DiskSegmenter
 
 

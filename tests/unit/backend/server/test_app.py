@@ -15,7 +15,8 @@ from backend.label_studio.brush_rle import decode
 from backend.label_studio.request import parse_predict
 from backend.models.served import ModelSlot
 from backend.server.app import create_app
-from mfp_model.segmenters import Prediction, Segmenter
+from mfp_model.prediction import Prediction
+from mfp_model.segmenter import Segmenter
 from tests.fakes import DiskSegmenter, temporary_settings
 
 Capture = Callable[[str], Any]

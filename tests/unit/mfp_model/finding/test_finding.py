@@ -21,9 +21,9 @@ from mfp_model.finding.finders import (
     FoundObject,
     Mask,
 )
-from mfp_model.finding.inpainters import Inpainter, load_inpainter
+from mfp_model.finding.inpainters import Inpainter
 from mfp_model.finding.layers import LayeredObject, LoopConfig, common_mask, find_layers
-from mfp_model.finding.loading import load_finder
+from mfp_model.loading import load_finder, load_inpainter
 from mfp_model.names import INPAINTERS
 from mfp_model.prompts import Click
 from mfp_model.segmenters.behind import InpaintingSegmenter
@@ -101,7 +101,7 @@ class TestInpainters:
                 return image * (1 - hole) + 0.5 * hole
 
         torch.jit.script(Lama()).save(tmp_path / "lama.pt")
-        inpainter = load_inpainter("lama", weights=tmp_path / "lama.pt")
+        inpainter = load_inpainter("lama", weights=tmp_path / "lama.pt", device="auto")
         hole = np.zeros((21, 33), dtype=np.bool_)
         hole[5:9, 5:9] = True
         filled = inpainter.inpaint(np.zeros((21, 33, 3), dtype=np.uint8), hole)
@@ -135,6 +135,8 @@ class TestInpainters:
             load_inpainter("lama", weights=tmp_path / "x.pt")
         with pytest.raises(CheckpointError, match="no such file"):
             load_inpainter("mat", weights=tmp_path / "y.pt")
+        with pytest.raises(ConfigError, match="device 'abacus'"):
+            load_inpainter("lama", weights=tmp_path / "x.pt", device="abacus")
         assert len(INPAINTERS) == 4
 
 

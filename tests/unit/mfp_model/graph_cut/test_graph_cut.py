@@ -18,9 +18,9 @@ from mfp_model.graph_cut.cut import cut_band, cut_grid
 from mfp_model.graph_cut.features import FeatureEncoder, at_positions, load_encoder
 from mfp_model.graph_cut.seeds import seeds_of
 from mfp_model.graph_cut.unary import Mixture
+from mfp_model.loading import load_segmenter
 from mfp_model.masks.rle import encode_mask
 from mfp_model.prompts import Click, Stroke
-from mfp_model.segmenters import load_segmenter
 from mfp_model.segmenters.graph_cut import GraphCutSegmenter
 from mfp_model.segmenters.mfp import MfpSegmenter
 from mfp_model.segmenters.refined import RefinedSegmenter

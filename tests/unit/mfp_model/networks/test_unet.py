@@ -9,11 +9,11 @@ from torchvision.models import resnet34
 from mfp_model.checkpoints.checkpoint import Checkpoint, build_network, save_checkpoint
 from mfp_model.checkpoints.published import load_backbone
 from mfp_model.errors import CheckpointError, ConfigError
+from mfp_model.loading import load_segmenter
 from mfp_model.names import UNET
 from mfp_model.networks.network import NetworkConfig, run_round
 from mfp_model.networks.unet import MFPResNetUNet
 from mfp_model.prompts import Click
-from mfp_model.segmenters import load_segmenter
 from mfp_model.segmenters.mfp import MfpSegmenter
 
 _CONFIG = NetworkConfig(backbone=UNET, input_size=64)

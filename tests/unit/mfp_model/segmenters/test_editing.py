@@ -14,10 +14,11 @@ from mfp_model.errors import ClickError
 from mfp_model.evaluation.datasets import EvaluationObject
 from mfp_model.evaluation.edits import as_table, evaluate_edits
 from mfp_model.frames.transforms import LayeredMap, mask_to_network, whole
+from mfp_model.loading import load_segmenter
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.masks.specks import remove_new_specks, remove_specks
+from mfp_model.prediction import mask_prediction
 from mfp_model.prompts import Click
-from mfp_model.segmenters import load_segmenter, mask_prediction
 from mfp_model.segmenters.editing import edited, previous_map
 from mfp_model.segmenters.mfp import MfpSegmenter
 from mfp_model.segmenters.refined import RefinedSegmenter

@@ -1,0 +1,142 @@
+"""The small contract that every segmenter fulfils."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mfp_model.errors import ClickError, ImageError
+from mfp_model.masks.runs import MaskRuns
+from mfp_model.prediction import Prediction, empty_prediction, mask_prediction
+from mfp_model.prompts import Click
+
+
+class Segmenter(ABC):
+    """Image + clicks + previous prediction -> prediction, one round per click.
+
+    An answer is a pure function of the image, the clicks in their order and the weights:
+    going on from a previous prediction gives the same bytes as starting over.
+    """
+
+    @property
+    @abstractmethod
+    def version(self) -> str:
+        """What answers carry as their model version."""
+
+    @property
+    def n_bytes(self) -> int:
+        """What its weights and what computes them hold in memory, about."""
+        return 0
+
+    @property
+    def edits(self) -> bool:
+        """Whether it can start from a mask that is there already."""
+        return False
+
+    @property
+    @abstractmethod
+    def device(self) -> str:
+        """Where it computes, in torch's words, and by which engine where there are several."""
+
+    @abstractmethod
+    def rounds(
+        self,
+        image: NDArray[np.uint8],
+        clicks: Sequence[Click],
+        previous: Prediction | None = None,
+    ) -> Iterator[Prediction]:
+        """Yield the prediction after each click that `previous` has not answered yet.
+
+        A segmenter to which the way to the clicks makes no difference yields the last one only.
+
+        Args:
+            image: RGB uint8 `[H, W, 3]`.
+            clicks: All clicks, oldest first, image frame.
+            previous: A prediction for the same image whose clicks are a prefix of `clicks`, or
+                a mask to be edited, see `mask_prediction`.
+
+        Raises:
+            ImageError: The image has another shape or type.
+            ClickError: A click outside the image, `previous` answers other clicks, is of another
+                size, or is a mask where the segmenter does not edit any.
+        """
+
+    def segment(
+        self,
+        image: NDArray[np.uint8],
+        clicks: Sequence[Click],
+        previous: Prediction | NDArray[np.bool_] | None = None,
+    ) -> Prediction:
+        """Return the prediction after the last click; see `rounds`.
+
+        Args:
+            image: RGB uint8 `[H, W, 3]`.
+            clicks: All clicks, oldest first, image frame.
+            previous: As in `rounds`, or the mask to be edited itself, bool `[H, W]`.
+
+        Raises:
+            ImageError: As in `rounds`.
+            ClickError: As in `rounds`.
+        """
+        check_image(image)
+        if isinstance(previous, np.ndarray):
+            previous = mask_prediction(MaskRuns.of(_checked_mask(previous, image)))
+        last = previous or empty_prediction(image)
+        for prediction in self.rounds(image, clicks, previous):
+            last = prediction
+        return last
+
+
+def _checked_mask(mask: NDArray[np.bool_], image: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    if mask.dtype != np.bool_ or mask.shape != image.shape[:2]:
+        raise ClickError(
+            f"previous {mask.dtype} {list(mask.shape)}: expected bool {list(image.shape[:2])}"
+        )
+    return mask
+
+
+def check_image(image: NDArray[np.uint8]) -> None:
+    """Refuse what is not an RGB image.
+
+    Raises:
+        ImageError: Not uint8 `[H, W, 3]` with at least one pixel.
+    """
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        raise ImageError(
+            f"image {image.dtype} {list(image.shape)}: expected uint8 [H, W, 3], not empty"
+        )
+
+
+def check_previous(
+    image: NDArray[np.uint8],
+    clicks: tuple[Click, ...],
+    previous: Prediction | None,
+    *,
+    edits: bool = False,
+) -> int:
+    """Return how many of the clicks `previous` has answered already.
+
+    Args:
+        image: RGB uint8 `[H, W, 3]`.
+        clicks: All clicks.
+        previous: What is to be gone on from.
+        edits: Whether it may be a mask.
+
+    Raises:
+        ClickError: `previous` answers clicks that are not a prefix of `clicks`, is of another
+            size, or is a mask where it may not be one.
+    """
+    if previous is None:
+        return 0
+    size = (previous.layers.height, previous.layers.width)
+    if size != image.shape[:2]:
+        raise ClickError(f"previous is of {size} pixels, expected {image.shape[:2]}")
+    if previous.edited is not None and not edits:
+        raise ClickError("previous is a mask to be edited: expected a segmenter that can")
+    n_done = len(previous.clicks)
+    if previous.clicks != clicks[:n_done]:
+        raise ClickError(f"previous answers {n_done} clicks that are not the first of these")
+    return n_done
