@@ -45,15 +45,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mfp_model.loading import load_segmenter
     from mfp_model.prediction import Prediction
-    from mfp_model.prompts import Click
+    from mfp_model.prompts import Box, Click, Stroke
     from mfp_model.segmenter import Segmenter
 
-__all__ = ["Click", "Prediction", "Segmenter", "load_segmenter"]
+__all__ = ["Box", "Click", "Prediction", "Segmenter", "Stroke", "load_segmenter"]
 
 _HOME = {
+    "Box": "mfp_model.prompts",
     "Click": "mfp_model.prompts",
     "Prediction": "mfp_model.prediction",
     "Segmenter": "mfp_model.segmenter",
+    "Stroke": "mfp_model.prompts",
     "load_segmenter": "mfp_model.loading",
 }
 

@@ -7,8 +7,8 @@ class MfpError(Exception):
     """Any failure this project raises on purpose."""
 
 
-class ClickError(MfpError):
-    """A click that cannot be used: outside the image, not finite, malformed text."""
+class PromptError(MfpError):
+    """A prompt that cannot be used: outside the image, not finite, of a kind not understood."""
 
 
 class ImageError(MfpError):

@@ -10,32 +10,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfp_model.frames.thresholding import runs_above
-from mfp_model.frames.transforms import Box, LayeredMap
+from mfp_model.frames.transforms import LayeredMap, Window
 from mfp_model.masks.rle import decode_segmentation
 from mfp_model.masks.runs import MaskRuns
-from mfp_model.prompts import Click
+from mfp_model.prompts import Prompt
 
 MASK_THRESHOLD = 0.5  # Source: the published evaluation.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Prediction:
-    """What a segmenter answers after a click, and all it needs to go on from there.
+    """What a segmenter answers after a prompt, and all it needs to go on from there.
 
     Small at any image size: maps are kept at network size until they are asked for.
 
     Attributes:
-        clicks: The clicks it answers, oldest first, image frame.
+        prompts: The prompts it answers, oldest first, image frame.
         layers: The probability map, composed on demand.
-        zoom: The box that was looked at last, or None for the whole image.
+        zoom: The window that was looked at last, or None for the whole image.
         cut: The mask where it is not the map's threshold: a graph cut's, as COCO RLE.
         edited: The mask where one that was there already is being edited.
-        n_edits: The clicks that changed it so far.
+        n_edits: The prompts that changed it so far.
     """
 
-    clicks: tuple[Click, ...]
+    prompts: tuple[Prompt, ...]
     layers: LayeredMap
-    zoom: Box | None = None
+    zoom: Window | None = None
     cut: Mapping[str, Any] | None = None
     edited: MaskRuns | None = None
     n_edits: int = 0
@@ -84,12 +84,12 @@ class Prediction:
 
 
 def empty_prediction(image: NDArray[np.uint8]) -> Prediction:
-    """Return the prediction before the first click: nothing segmented."""
+    """Return the prediction before the first prompt: nothing segmented."""
     height, width = image.shape[:2]
-    return Prediction(clicks=(), layers=LayeredMap(height=height, width=width))
+    return Prediction(prompts=(), layers=LayeredMap(height=height, width=width))
 
 
 def mask_prediction(mask: MaskRuns) -> Prediction:
     """Return what a mask that is there already is edited from; one without a pixel is none."""
     layers = LayeredMap(height=mask.height, width=mask.width)
-    return Prediction(clicks=(), layers=layers, edited=mask if mask.rows.size else None)
+    return Prediction(prompts=(), layers=layers, edited=mask if mask.rows.size else None)

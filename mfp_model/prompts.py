@@ -1,27 +1,17 @@
-"""Clicks: where a person said "object" or "not object"."""
+"""Prompts: where a person said "object" or "not object", by a click, a stroke or a box.
+
+A segmenter says which kinds it understands. What decides by kind asks `clicks_of`, `strokes_of`
+or `check_prompts`, and nothing else.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
 
-from mfp_model.errors import ClickError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stroke:
-    """What a brush painted, as a compressed COCO RLE of the whole image.
-
-    Attributes:
-        height: Rows of the image.
-        width: Columns of the image.
-        counts: The RLE's counts, see `mfp_model.masks.rle.encode_mask`.
-    """
-
-    height: int
-    width: int
-    counts: str
+from mfp_model.errors import PromptError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,55 +22,177 @@ class Click:
         x: Pixels from the left edge, 0 <= x <= image width.
         y: Pixels from the top edge, 0 <= y <= image height.
         is_positive: True for "object", False for "not object".
-        stroke: What was painted instead of a click, which then lies in the middle of it. Only
-            segmenters that work with seeds look at it.
 
     Raises:
-        ClickError: A coordinate is negative or not finite.
+        PromptError: A coordinate is negative or not finite.
     """
 
+    KIND: ClassVar[str] = "click"
     x: float
     y: float
     is_positive: bool = True
-    stroke: Stroke | None = None
 
     def __post_init__(self) -> None:
-        for name, value in (("x", self.x), ("y", self.y)):
-            if not math.isfinite(value) or value < 0:
-                raise ClickError(f"click {name}={value}: expected a finite number >= 0")
+        _check_coordinates(self.KIND, x=self.x, y=self.y)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stroke:
+    """What a brush painted to say "object" or "not object".
+
+    Segmenters that work with seeds take its pixels, others a click in its middle.
+
+    Attributes:
+        x: Of its middle, a pixel deep inside it, in pixels from the left edge.
+        y: Of its middle, in pixels from the top edge.
+        is_positive: True for "object", False for "not object".
+        height: Rows of the image.
+        width: Columns of the image.
+        counts: The painted pixels as a compressed COCO RLE's counts, see
+            `mfp_model.masks.rle.encode_mask`.
+
+    Raises:
+        PromptError: A coordinate is negative or not finite.
+    """
+
+    KIND: ClassVar[str] = "stroke"
+    x: float
+    y: float
+    is_positive: bool = True
+    height: int
+    width: int
+    counts: str
+
+    def __post_init__(self) -> None:
+        _check_coordinates(self.KIND, x=self.x, y=self.y)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """A rectangle around the object, in the image frame.
+
+    Attributes:
+        left: Pixels from the left edge of the image to the box's, 0 <= left < right.
+        top: Pixels from the top edge of the image to the box's, 0 <= top < bottom.
+        right: Pixels from the left edge of the image, at most its width.
+        bottom: Pixels from the top edge of the image, at most its height.
+        is_positive: Always True: a box says where the object is.
+
+    Raises:
+        PromptError: A coordinate is negative or not finite, or the box has no area.
+    """
+
+    KIND: ClassVar[str] = "box"
+    is_positive: ClassVar[bool] = True
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def __post_init__(self) -> None:
+        _check_coordinates(
+            self.KIND, left=self.left, top=self.top, right=self.right, bottom=self.bottom
+        )
+        for low, high in (("left", "right"), ("top", "bottom")):
+            if getattr(self, low) >= getattr(self, high):
+                raise PromptError(
+                    f"box {low}={getattr(self, low):g} {high}={getattr(self, high):g}: "
+                    f"expected {low} < {high}"
+                )
+
+    @classmethod
+    def between(cls, corner: tuple[float, float], opposite: tuple[float, float]) -> Box:
+        """Return the box between two opposite corners, each x and y, whichever comes first.
+
+        Raises:
+            PromptError: As in `Box`.
+        """
+        (left, right), (top, bottom) = (sorted(pair) for pair in zip(corner, opposite, strict=True))
+        return cls(left=left, top=top, right=right, bottom=bottom)
+
+
+Prompt: TypeAlias = Click | Stroke | Box
+
+
+def clicks_of(prompts: Iterable[Prompt]) -> tuple[Click, ...]:
+    """Return the prompts as clicks in their order: a stroke is one in its middle, a box is none."""
+    return tuple(
+        prompt
+        if isinstance(prompt, Click)
+        else Click(x=prompt.x, y=prompt.y, is_positive=prompt.is_positive)
+        for prompt in prompts
+        if not isinstance(prompt, Box)
+    )
+
+
+def strokes_of(prompts: Iterable[Prompt]) -> tuple[Stroke, ...]:
+    """Return the strokes among the prompts, in their order."""
+    return tuple(prompt for prompt in prompts if isinstance(prompt, Stroke))
+
+
+def check_prompts(
+    prompts: Iterable[Prompt], *, height: int, width: int, kinds: tuple[type[Prompt], ...]
+) -> tuple[Prompt, ...]:
+    """Return the prompts as a tuple, all of these kinds and inside the image, far edges included.
+
+    Raises:
+        PromptError: A prompt is of another kind, lies outside the image, or was painted on an
+            image of another size.
+    """
+    checked = tuple(prompts)
+    for prompt in checked:
+        if not isinstance(prompt, kinds):
+            expected = " or ".join(kind.KIND for kind in kinds)
+            raise PromptError(f"a {prompt.KIND}: the segmenter does not know it, only {expected}")
+        furthest = (
+            (("right", prompt.right, width), ("bottom", prompt.bottom, height))
+            if isinstance(prompt, Box)
+            else (("x", prompt.x, width), ("y", prompt.y, height))
+        )
+        for (name, value, limit), side in zip(furthest, ("width", "height"), strict=True):
+            if value > limit:
+                raise PromptError(f"{prompt.KIND} {name}={value:g} outside image of {side} {limit}")
+        if isinstance(prompt, Stroke) and (prompt.height, prompt.width) != (height, width):
+            raise PromptError(
+                f"stroke on {prompt.width}x{prompt.height} pixels, expected {width}x{height}"
+            )
+    return checked
 
 
 def parse_click(text: str) -> Click:
     """Return the click that `X,Y,+` or `X,Y,-` describes, as the command line takes it.
 
     Raises:
-        ClickError: The text has another form.
+        PromptError: The text has another form.
     """
-    parts = [part.strip() for part in text.split(",")]
-    if len(parts) != 3 or parts[2] not in ("+", "-"):
-        raise ClickError(f"click {text!r}: expected X,Y,+ or X,Y,-")
-    try:
-        x, y = float(parts[0]), float(parts[1])
-    except ValueError:
-        raise ClickError(f"click {text!r}: X and Y must be numbers") from None
-    return Click(x=x, y=y, is_positive=parts[2] == "+")
+    *numbers, sign = (part.strip() for part in text.split(","))
+    if len(numbers) != 2 or sign not in ("+", "-"):
+        raise PromptError(f"click {text!r}: expected X,Y,+ or X,Y,-")
+    x, y = _numbers(numbers, f"click {text!r}: X and Y must be numbers")
+    return Click(x=x, y=y, is_positive=sign == "+")
 
 
-def check_clicks(clicks: Iterable[Click], *, height: int, width: int) -> tuple[Click, ...]:
-    """Return the clicks as a tuple, all of them inside the image, its far edges included.
+def parse_box(text: str) -> Box:
+    """Return the box between the two opposite corners of `X,Y,X,Y`, in whichever order.
 
     Raises:
-        ClickError: A click lies outside the image.
+        PromptError: The text has another form.
     """
-    checked = tuple(clicks)
-    for click in checked:
-        if click.x > width:
-            raise ClickError(f"click x={click.x:g} outside image of width {width}")
-        if click.y > height:
-            raise ClickError(f"click y={click.y:g} outside image of height {height}")
-        stroke = click.stroke
-        if stroke is not None and (stroke.height, stroke.width) != (height, width):
-            raise ClickError(
-                f"stroke on {stroke.width}x{stroke.height} pixels, expected {width}x{height}"
-            )
-    return checked
+    parts = text.split(",")
+    if len(parts) != 4:
+        raise PromptError(f"box {text!r}: expected X,Y,X,Y")
+    x, y, other_x, other_y = _numbers(parts, f"box {text!r}: all four must be numbers")
+    return Box.between((x, y), (other_x, other_y))
+
+
+def _check_coordinates(kind: str, **values: float) -> None:
+    for name, value in values.items():
+        if not math.isfinite(value) or value < 0:
+            raise PromptError(f"{kind} {name}={value}: expected a finite number >= 0")
+
+
+def _numbers(parts: list[str], message: str) -> list[float]:
+    try:
+        return [float(part) for part in parts]
+    except ValueError:
+        raise PromptError(message) from None

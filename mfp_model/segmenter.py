@@ -8,16 +8,16 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mfp_model.errors import ClickError, ImageError
+from mfp_model.errors import ImageError, PromptError
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.prediction import Prediction, empty_prediction, mask_prediction
-from mfp_model.prompts import Click
+from mfp_model.prompts import Click, Prompt, Stroke, check_prompts
 
 
 class Segmenter(ABC):
-    """Image + clicks + previous prediction -> prediction, one round per click.
+    """Image + prompts + previous prediction -> prediction, one round per prompt.
 
-    An answer is a pure function of the image, the clicks in their order and the weights:
+    An answer is a pure function of the image, the prompts in their order and the weights:
     going on from a previous prediction gives the same bytes as starting over.
     """
 
@@ -37,62 +37,80 @@ class Segmenter(ABC):
         return False
 
     @property
+    def prompt_kinds(self) -> tuple[type[Prompt], ...]:
+        """The kinds of prompts that it understands; others are refused."""
+        return (Click, Stroke)
+
+    @property
     @abstractmethod
     def device(self) -> str:
         """Where it computes, in torch's words, and by which engine where there are several."""
 
-    @abstractmethod
     def rounds(
         self,
         image: NDArray[np.uint8],
-        clicks: Sequence[Click],
+        prompts: Sequence[Prompt],
         previous: Prediction | None = None,
     ) -> Iterator[Prediction]:
-        """Yield the prediction after each click that `previous` has not answered yet.
+        """Return the prediction after each prompt that `previous` has not answered yet.
 
-        A segmenter to which the way to the clicks makes no difference yields the last one only.
+        A segmenter to which the way to the prompts makes no difference gives the last one only.
 
         Args:
             image: RGB uint8 `[H, W, 3]`.
-            clicks: All clicks, oldest first, image frame.
-            previous: A prediction for the same image whose clicks are a prefix of `clicks`, or
+            prompts: All prompts, oldest first, image frame.
+            previous: A prediction for the same image whose prompts are a prefix of `prompts`, or
                 a mask to be edited, see `mask_prediction`.
 
         Raises:
             ImageError: The image has another shape or type.
-            ClickError: A click outside the image, `previous` answers other clicks, is of another
-                size, or is a mask where the segmenter does not edit any.
+            PromptError: A prompt outside the image or of a kind that the segmenter does not
+                understand, `previous` answers other prompts, is of another size, or is a mask
+                where the segmenter does not edit any.
         """
+        check_image(image)
+        height, width = image.shape[:2]
+        checked = check_prompts(prompts, height=height, width=width, kinds=self.prompt_kinds)
+        n_done = check_previous(image, checked, previous, edits=self.edits)
+        if n_done == len(checked):
+            return iter(())
+        return self._rounds(image, checked, previous or empty_prediction(image))
+
+    @abstractmethod
+    def _rounds(
+        self, image: NDArray[np.uint8], prompts: tuple[Prompt, ...], previous: Prediction
+    ) -> Iterator[Prediction]:
+        """Yield what `rounds` returns; all is checked, and at least one prompt is not answered."""
 
     def segment(
         self,
         image: NDArray[np.uint8],
-        clicks: Sequence[Click],
+        prompts: Sequence[Prompt],
         previous: Prediction | NDArray[np.bool_] | None = None,
     ) -> Prediction:
-        """Return the prediction after the last click; see `rounds`.
+        """Return the prediction after the last prompt; see `rounds`.
 
         Args:
             image: RGB uint8 `[H, W, 3]`.
-            clicks: All clicks, oldest first, image frame.
+            prompts: All prompts, oldest first, image frame.
             previous: As in `rounds`, or the mask to be edited itself, bool `[H, W]`.
 
         Raises:
             ImageError: As in `rounds`.
-            ClickError: As in `rounds`.
+            PromptError: As in `rounds`.
         """
         check_image(image)
         if isinstance(previous, np.ndarray):
             previous = mask_prediction(MaskRuns.of(_checked_mask(previous, image)))
         last = previous or empty_prediction(image)
-        for prediction in self.rounds(image, clicks, previous):
+        for prediction in self.rounds(image, prompts, previous):
             last = prediction
         return last
 
 
 def _checked_mask(mask: NDArray[np.bool_], image: NDArray[np.uint8]) -> NDArray[np.bool_]:
     if mask.dtype != np.bool_ or mask.shape != image.shape[:2]:
-        raise ClickError(
+        raise PromptError(
             f"previous {mask.dtype} {list(mask.shape)}: expected bool {list(image.shape[:2])}"
         )
     return mask
@@ -112,31 +130,31 @@ def check_image(image: NDArray[np.uint8]) -> None:
 
 def check_previous(
     image: NDArray[np.uint8],
-    clicks: tuple[Click, ...],
+    prompts: tuple[Prompt, ...],
     previous: Prediction | None,
     *,
     edits: bool = False,
 ) -> int:
-    """Return how many of the clicks `previous` has answered already.
+    """Return how many of the prompts `previous` has answered already.
 
     Args:
         image: RGB uint8 `[H, W, 3]`.
-        clicks: All clicks.
+        prompts: All prompts.
         previous: What is to be gone on from.
         edits: Whether it may be a mask.
 
     Raises:
-        ClickError: `previous` answers clicks that are not a prefix of `clicks`, is of another
+        PromptError: `previous` answers prompts that are not a prefix of `prompts`, is of another
             size, or is a mask where it may not be one.
     """
     if previous is None:
         return 0
     size = (previous.layers.height, previous.layers.width)
     if size != image.shape[:2]:
-        raise ClickError(f"previous is of {size} pixels, expected {image.shape[:2]}")
+        raise PromptError(f"previous is of {size} pixels, expected {image.shape[:2]}")
     if previous.edited is not None and not edits:
-        raise ClickError("previous is a mask to be edited: expected a segmenter that can")
-    n_done = len(previous.clicks)
-    if previous.clicks != clicks[:n_done]:
-        raise ClickError(f"previous answers {n_done} clicks that are not the first of these")
+        raise PromptError("previous is a mask to be edited: expected a segmenter that can")
+    n_done = len(previous.prompts)
+    if previous.prompts != prompts[:n_done]:
+        raise PromptError(f"previous answers {n_done} prompts that are not the first of these")
     return n_done

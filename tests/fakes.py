@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,8 +19,8 @@ from backend.settings import Settings
 from mfp_model.frames.transforms import LayeredMap, whole
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.prediction import Prediction
-from mfp_model.prompts import Click
-from mfp_model.segmenter import Segmenter, check_previous
+from mfp_model.prompts import Click, Prompt, clicks_of
+from mfp_model.segmenter import Segmenter
 
 
 class DiskSegmenter(Segmenter):
@@ -48,33 +48,30 @@ class DiskSegmenter(Segmenter):
     def edits(self) -> bool:
         return True
 
-    def rounds(
-        self,
-        image: NDArray[np.uint8],
-        clicks: Sequence[Click],
-        previous: Prediction | None = None,
+    def _rounds(
+        self, image: NDArray[np.uint8], prompts: tuple[Prompt, ...], previous: Prediction
     ) -> Iterator[Prediction]:
-        checked = self.clicks = tuple(clicks)
-        n_done = check_previous(image, checked, previous, edits=True)
-        mask = previous.edited.mask() if previous and previous.edited else None
-        for n_clicks in range(n_done + 1, len(checked) + 1):
+        self.clicks = clicks_of(prompts)
+        mask = previous.edited.mask() if previous.edited else None
+        for n_prompts in range(len(previous.prompts) + 1, len(prompts) + 1):
             self.n_rounds += 1
-            prediction = self._prediction(image, checked[:n_clicks])
+            prediction = self._prediction(image, prompts[:n_prompts])
             if mask is not None:
-                disk = self._prediction(image, (replace(checked[n_clicks - 1], is_positive=True),))
-                mask = mask | disk.mask if checked[n_clicks - 1].is_positive else mask & ~disk.mask
+                newest = self.clicks[n_prompts - 1]
+                disk = self._prediction(image, (replace(newest, is_positive=True),))
+                mask = mask | disk.mask if newest.is_positive else mask & ~disk.mask
                 prediction = replace(prediction, edited=MaskRuns.of(mask))
             yield prediction
 
-    def _prediction(self, image: NDArray[np.uint8], clicks: tuple[Click, ...]) -> Prediction:
+    def _prediction(self, image: NDArray[np.uint8], prompts: tuple[Prompt, ...]) -> Prediction:
         height, width = image.shape[:2]
         rows, columns = np.mgrid[0:height, 0:width]
         values = np.zeros((height, width), np.float32)
-        for click in clicks:
+        for click in clicks_of(prompts):
             near = (columns - click.x) ** 2 + (rows - click.y) ** 2 < self._radius**2
             values[near] = float(click.is_positive)
         layers = LayeredMap(height=height, width=width).pasted(whole(height, width), values)
-        return Prediction(clicks=clicks, layers=layers)
+        return Prediction(prompts=prompts, layers=layers)
 
 
 def temporary_settings(**fields: Any) -> Settings:  # noqa: ANN401, as the settings have them

@@ -184,7 +184,7 @@ def _as_on_page(
 
 def _under_first_click(masks: list[ExistingMask], region: RegionRequest) -> ExistingMask | None:
     """The smallest mask of the points' label that the first click lies on."""
-    first = next(click for click in region.clicks if click.stroke is None)
+    first = region.clicks[0]
     hit = [
         mask for mask in masks if region.named in (None, mask.label) and _lies_on(mask.runs, first)
     ]
@@ -200,7 +200,7 @@ def _others(
     masks: list[ExistingMask], edited: ExistingMask | None, clicks: tuple[Click, ...]
 ) -> MaskRuns | None:
     """The masks beside the edited one; what a click claims may be covered."""
-    claims = [click for click in clicks if click.is_positive and click.stroke is None]
+    claims = [click for click in clicks if click.is_positive]
     others = [
         mask.runs
         for mask in masks

@@ -84,7 +84,7 @@ class Predictor:
         who = Region(task=f"{task.project}/{task.task_id}", point_ids=region.point_ids)
         try:
             with (
-                self._telemetry.click(task.task_id, len(region.clicks)),
+                self._telemetry.click(task.task_id, len(region.prompts)),
                 self._turns.place(who) as place,
             ):
                 with self._telemetry.step("image"):
@@ -118,22 +118,21 @@ class Predictor:
         place: Place,
     ) -> Prediction:
         start = f"{image.digest} {edit.key}"
-        known = self._store.longest_prefix(start, segmenter.version, region.clicks)
+        known = self._store.longest_prefix(start, segmenter.version, region.prompts)
         if known is None and edit.prior is not None:
             known = mask_prediction(edit.prior)
-        rounds = segmenter.rounds(image.pixels, region.clicks, known)
+        rounds = segmenter.rounds(image.pixels, region.prompts, known)
         prediction = known
-        while prediction is None or len(prediction.clicks) < len(region.clicks):
+        while prediction is None or len(prediction.prompts) < len(region.prompts):
             with self._turns.turn(place), self._telemetry.step("round"):
                 prediction = next(rounds)
             self._store.remember(start, segmenter.version, prediction)
         return prediction
 
     def _without_specks(self, prediction: Prediction, prior: MaskRuns | None) -> MaskRuns:
-        runs, clicks = prediction.runs, prediction.clicks
         if prior is None:
-            return remove_specks(runs, clicks)
-        return remove_new_specks(runs, prior, clicks)
+            return remove_specks(prediction.runs, prediction.prompts)
+        return remove_new_specks(prediction.runs, prior, prediction.prompts)
 
     def _encoded(
         self, region: RegionRequest, edit: Edit, runs: MaskRuns, score: float, version: str

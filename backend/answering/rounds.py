@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from backend.storage.bounded_cache import BoundedCache, OnUse
 from mfp_model.prediction import Prediction
-from mfp_model.prompts import Click
+from mfp_model.prompts import Prompt
 
 _OVERHEAD_BYTES = 2048  # keys, clicks and the objects around the arrays
 
-RoundKey = tuple[str, str, tuple[Click, ...]]  # the first one names image and prior
+RoundKey = tuple[str, str, tuple[Prompt, ...]]  # the first one names image and prior
 
 
 class ClickStore:
@@ -37,19 +37,19 @@ class ClickStore:
         return self._rounds.n_bytes
 
     def longest_prefix(
-        self, start: str, version: str, clicks: tuple[Click, ...]
+        self, start: str, version: str, prompts: tuple[Prompt, ...]
     ) -> Prediction | None:
-        """Return the prediction for the longest prefix of the clicks that is kept."""
-        prefixes = (clicks[:n_clicks] for n_clicks in range(len(clicks), 0, -1))
+        """Return the prediction for the longest prefix of the prompts that is kept."""
+        prefixes = (prompts[:n_prompts] for n_prompts in range(len(prompts), 0, -1))
         kept = (self._rounds.get((start, version, prefix)) for prefix in prefixes)
         found = next((prediction for prediction in kept if prediction is not None), None)
         self._on_use(found is not None, self._rounds.n_bytes)
         return found
 
     def remember(self, start: str, version: str, prediction: Prediction) -> None:
-        """Keep a prediction for its clicks."""
+        """Keep a prediction for its prompts."""
         n_bytes = prediction.n_bytes + _OVERHEAD_BYTES
-        self._rounds.put((start, version, prediction.clicks), prediction, n_bytes)
+        self._rounds.put((start, version, prediction.prompts), prediction, n_bytes)
 
     def clear(self) -> None:
         """Forget everything; answers stay the same."""

@@ -73,21 +73,21 @@ def _round_steps(
 ) -> dict[str, Callable[[], Any]]:
     engine = segmenter.engine
     size = engine.config.input_size
-    box = next_zoom(previous, clicks) or whole(*image.shape[:2])
-    crop = crop_to_network(image, box, size)
+    window = next_zoom(previous, clicks) or whole(*image.shape[:2])
+    crop = crop_to_network(image, window, size)
     pixels = torch.from_numpy(crop).permute(2, 0, 1)[None].float().div(255)
-    known = torch.from_numpy(previous.layers.resampled(box, size))[None]
-    places = click_tensor([clicks_to_network(clicks, box, size)])
+    known = torch.from_numpy(previous.layers.resampled(window, size))[None]
+    places = click_tensor([clicks_to_network(clicks, window, size)])
     click_maps = draw_click_maps(places, height=size, width=size)
     modulated = modulate(known, places, engine.config.modulation, image=pixels)
     maps = torch.stack([known, modulated], dim=1)
     values = known[0].numpy().copy()
     return {
         "zoom": lambda: next_zoom(previous, clicks),
-        "crop": lambda: crop_to_network(image, box, size),
-        "previous map": lambda: previous.layers.resampled(box, size),
+        "crop": lambda: crop_to_network(image, window, size),
+        "previous map": lambda: previous.layers.resampled(window, size),
         "click maps": lambda: draw_click_maps(places, height=size, width=size),
         "modulation": lambda: modulate(known, places, engine.config.modulation, image=pixels),
         "network": lambda: engine(pixels, maps, click_maps),
-        "paste": lambda: previous.layers.pasted(box, values),
+        "paste": lambda: previous.layers.pasted(window, values),
     }

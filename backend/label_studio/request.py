@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 from backend.label_studio.label_config import LabelConfig, MaskControl, parse_label_config
 from backend.label_studio.page import Annotation, annotation_on_page, storable
-from backend.label_studio.strokes import stroke_clicks
+from backend.label_studio.strokes import seed_strokes
 from mfp_model.errors import MfpError
-from mfp_model.prompts import Click
+from mfp_model.prompts import Click, Prompt
 
 _Kind = TypeVar("_Kind")
 
@@ -27,7 +27,7 @@ class RegionRequest:
     """One object being clicked.
 
     Attributes:
-        clicks: Clicks in pixels of the displayed image, seed strokes before them, oldest first.
+        prompts: Clicks in pixels of the displayed image, seed strokes before them, oldest first.
         point_ids: Label Studio's ids of the clicks, kept while the object is being clicked.
         control: Control that the answer belongs to.
         label: Label of the answer, None where the control has none.
@@ -36,7 +36,7 @@ class RegionRequest:
         height: Image height in pixels as the page sees it.
     """
 
-    clicks: tuple[Click, ...]
+    prompts: tuple[Prompt, ...]
     point_ids: frozenset[str]
     control: MaskControl
     label: str | None
@@ -45,9 +45,14 @@ class RegionRequest:
     height: int
 
     @property
+    def clicks(self) -> tuple[Click, ...]:
+        """The clicks among the prompts, oldest first."""
+        return tuple(prompt for prompt in self.prompts if isinstance(prompt, Click))
+
+    @property
     def is_positive(self) -> bool:
-        """Whether any click says "object"."""
-        return any(click.is_positive for click in self.clicks)
+        """Whether any prompt says "object"."""
+        return any(prompt.is_positive for prompt in self.prompts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,10 +168,10 @@ def _region(
         )
         for point in points
     )
-    strokes = stroke_clicks(task, config, image_name, height=height, width=width)
+    strokes = seed_strokes(task, config, image_name, height=height, width=width)
     named = _named(points[-1], control)
     return RegionRequest(
-        clicks=(*strokes, *clicks),
+        prompts=(*strokes, *clicks),
         point_ids=frozenset(storable(point.get("id")) for point in points),
         control=control,
         label=named or next(iter(control.labels), None),

@@ -17,16 +17,16 @@ from backend.label_studio.brush import brush_alpha
 from backend.label_studio.label_config import LabelConfig
 from mfp_model.errors import DataError
 from mfp_model.masks.rle import encode_mask
-from mfp_model.prompts import Click, Stroke
+from mfp_model.prompts import Stroke
 
 _OPAQUE = 128
 _MAX_PIXELS = 200_000_000
 
 
-def stroke_clicks(
+def seed_strokes(
     task: Mapping[str, Any], config: LabelConfig, image_name: str, *, height: int, width: int
-) -> tuple[Click, ...]:
-    """Return the strokes of a task's newest draft as clicks, those on the object first.
+) -> tuple[Stroke, ...]:
+    """Return the strokes of a task's newest draft, those on the object first.
 
     Args:
         task: As Label Studio sends it.
@@ -39,14 +39,14 @@ def stroke_clicks(
         DataError: A stroke is damaged, or of an image of another size.
         BrushRleError: Its RLE is.
     """
-    clicks = [
-        _click(row, signs, height=height, width=width)
+    strokes = [
+        _stroke(row, signs, height=height, width=width)
         for row in _newest_draft(task)
         if isinstance(row, dict) and row.get("to_name") == image_name
         if (signs := config.seeds.get(str(row.get("from_name")))) is not None
     ]
-    found = [click for click in clicks if click is not None]
-    return tuple(sorted(found, key=lambda click: not click.is_positive))
+    painted = [stroke for stroke in strokes if stroke is not None]
+    return tuple(sorted(painted, key=lambda stroke: not stroke.is_positive))
 
 
 def _newest_draft(task: Mapping[str, Any]) -> list[Any]:
@@ -57,9 +57,9 @@ def _newest_draft(task: Mapping[str, Any]) -> list[Any]:
     return result if isinstance(result, list) else []
 
 
-def _click(
+def _stroke(
     row: Mapping[str, Any], signs: Mapping[str, bool], *, height: int, width: int
-) -> Click | None:
+) -> Stroke | None:
     """The stroke around its deepest pixel; None for one without a pixel or a known label."""
     value, name = row.get("value"), f"stroke {row.get('id')!r:.40}"
     if not isinstance(value, dict):
@@ -76,11 +76,13 @@ def _click(
         return None
     row_px, column_px = _deepest(mask)
     counts = encode_mask(mask)["counts"]
-    return Click(
+    return Stroke(
         x=column_px + 0.5,
         y=row_px + 0.5,
         is_positive=all(signed),
-        stroke=Stroke(height=height, width=width, counts=counts),
+        height=height,
+        width=width,
+        counts=counts,
     )
 
 

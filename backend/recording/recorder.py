@@ -68,7 +68,6 @@ class Recorder:
             clicks = [
                 (round(click.x, _PX_DIGITS), round(click.y, _PX_DIGITS), int(click.is_positive))
                 for click in region.clicks
-                if click.stroke is None
             ]
             row = (
                 at,

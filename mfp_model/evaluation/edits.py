@@ -53,7 +53,7 @@ def evaluate_edits(
         targets: What is damaged, and mended by automatic clicks.
 
     Raises:
-        ClickError: The segmenter cannot edit masks.
+        PromptError: The segmenter cannot edit masks.
     """
     curves: dict[str, list[Curve]] = {}
     for target in targets:

@@ -57,7 +57,7 @@ def replay(segmenter: Segmenter, target: EvaluationObject) -> list[float]:
     """Return the IoU after each real click; nothing for an object without any.
 
     Raises:
-        ClickError: A click lies outside the image, or the segmenter cannot edit masks and
+        PromptError: A click lies outside the image, or the segmenter cannot edit masks and
             this object began with one.
     """
     previous: Prediction | None = None
@@ -75,7 +75,7 @@ def score_recorded(segmenter: Segmenter, targets: Iterable[EvaluationObject]) ->
 
     Raises:
         DataError: None has recorded clicks.
-        ClickError: As in `replay`.
+        PromptError: As in `replay`.
     """
     return score_curves([replay(segmenter, target) for target in targets])
 

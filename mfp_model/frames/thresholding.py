@@ -25,38 +25,42 @@ def runs_above(layered: LayeredMap, threshold: float) -> MaskRuns:
         height=layered.height, width=layered.width, rows=nothing, starts=nothing, stops=nothing
     )
     for layer in layered.layers:
-        box = layer.box
-        below = runs.without(left=box.left, top=box.top, right=box.right, bottom=box.bottom)
+        window = layer.window
+        below = runs.without(
+            left=window.left, top=window.top, right=window.right, bottom=window.bottom
+        )
         runs = below.joined(_layer_runs(layer, threshold, runs))
     return runs
 
 
 def _layer_runs(layer: Layer, threshold: float, frame: MaskRuns) -> MaskRuns:
     """The runs of one layer, in a mask of the frame's size."""
-    box, n_columns = layer.box, layer.values.shape[1]
+    window, n_columns = layer.window, layer.values.shape[1]
     # Bilinear down the columns only; each row is then looked at between its cells.
     values = np.asarray(
-        cv2.resize(layer.values, (n_columns, box.height), interpolation=cv2.INTER_LINEAR),
+        cv2.resize(layer.values, (n_columns, window.height), interpolation=cv2.INTER_LINEAR),
         dtype=np.float32,
     )
-    is_above = np.zeros((box.height, n_columns + 2), dtype=np.bool_)  # False before and behind
+    is_above = np.zeros((window.height, n_columns + 2), dtype=np.bool_)  # False before and behind
     np.greater(values, threshold, out=is_above[:, 1:-1])
     flat = is_above.ravel()
     changes = np.flatnonzero(flat[1:] != flat[:-1])
     rows, cells = np.divmod(changes, n_columns + 2)  # between this cell, less 1, and the next
-    crossings = _crossings(values, rows, cells - 1, threshold) * box.width / n_columns - 0.5
+    crossings = _crossings(values, rows, cells - 1, threshold) * window.width / n_columns - 0.5
     starts, stops = np.floor(crossings[::2]) + 1, np.ceil(crossings[1::2])
-    # A run that reaches the first or last cell reaches the box's edge.
+    # A run that reaches the first or last cell reaches the window's edge.
     starts[cells[::2] == 0] = 0
-    stops[cells[1::2] == n_columns] = box.width
-    starts, stops = (x.clip(0, box.width).astype(np.int64) + box.left for x in (starts, stops))
-    return frame.replaced(rows[::2] + box.top, starts, stops)
+    stops[cells[1::2] == n_columns] = window.width
+    starts, stops = (
+        x.clip(0, window.width).astype(np.int64) + window.left for x in (starts, stops)
+    )
+    return frame.replaced(rows[::2] + window.top, starts, stops)
 
 
 def _crossings(
     values: NDArray[np.float32], rows: NDArray[np.int64], cells: NDArray[np.int64], threshold: float
 ) -> NDArray[np.float64]:
-    """Where the line from each cell to the next crosses the threshold, in cells of the box."""
+    """Where the line from each cell to the next crosses the threshold, in cells of the window."""
     before = values[rows, cells.clip(0)].astype(np.float64)
     after = values[rows, (cells + 1).clip(max=values.shape[1] - 1)].astype(np.float64)
     rise = np.where(after == before, 1.0, after - before)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mfp_model.masks.rle import decode_segmentation
-from mfp_model.prompts import Click
+from mfp_model.masks.rle import stroke_mask
+from mfp_model.prompts import Box, Click, Prompt, Stroke
 
 OBJECT, BACKGROUND = 1, -1
 
@@ -44,37 +44,36 @@ class Seeds:
         return seeded
 
 
-def seeds_of(clicks: Sequence[Click], *, height: int, width: int, radius: float) -> Seeds:
-    """Return the seeds of clicks; where two with different signs overlap, the newer one counts.
+def seeds_of(prompts: Sequence[Prompt], *, height: int, width: int, radius: float) -> Seeds:
+    """Return the seeds of clicks and strokes; where signs overlap, the newer one counts.
 
     A click's own pixel is a seed for sure, its surroundings only where no other click lies:
     so a click never loses its pixel to a neighbour's disk.
 
     Args:
-        clicks: In the image frame, inside the image.
+        prompts: In the image frame, inside the image; a box seeds nothing.
         height: Rows of the image.
         width: Columns of the image.
-        radius: Of the disk around a click without a stroke, in pixels.
+        radius: Of the disk around a click, in pixels.
     """
     places: list[NDArray[np.int64]] = []
     signs: list[NDArray[np.int8]] = []
-    bare = [click for click in clicks if click.stroke is None]
-    for click in [*bare, *clicks]:
-        is_core = len(places) >= len(bare)
-        if click.stroke is not None:
-            size = [height, width]
-            rle = {"size": size, "counts": click.stroke.counts}
-            found = np.flatnonzero(decode_segmentation(rle, height=height, width=width))
+    marks = [prompt for prompt in prompts if not isinstance(prompt, Box)]
+    clicks = [mark for mark in marks if isinstance(mark, Click)]
+    for mark in [*clicks, *marks]:
+        is_core = len(places) >= len(clicks)
+        if isinstance(mark, Stroke):
+            pixels = _painted(mark)
         else:
-            found = _disk(click, height, width, 0.0 if is_core else radius)
-        places.append(found.astype(np.int64))
-        sign = OBJECT if click.is_positive else BACKGROUND
-        signs.append(np.full(len(found), sign, dtype=np.int8))
+            pixels = _disk(mark, height, width, 0.0 if is_core else radius)
+        places.append(pixels)
+        sign = OBJECT if mark.is_positive else BACKGROUND
+        signs.append(np.full(len(pixels), sign, dtype=np.int8))
     # Of each pixel's signs the last one: unique keeps the first of the reversed list.
     newest_first = np.concatenate(places)[::-1]
-    pixels, first = np.unique(newest_first, return_index=True)
+    seeded, first = np.unique(newest_first, return_index=True)
     order = np.argsort(-first)  # oldest first again
-    rows, columns = np.divmod(pixels[order], width)
+    rows, columns = np.divmod(seeded[order], width)
     return Seeds(
         height=height,
         width=width,
@@ -82,6 +81,11 @@ def seeds_of(clicks: Sequence[Click], *, height: int, width: int, radius: float)
         columns=columns,
         signs=np.concatenate(signs)[::-1][first[order]],
     )
+
+
+def _painted(stroke: Stroke) -> NDArray[np.int64]:
+    """Flat indices of the pixels of a stroke."""
+    return np.flatnonzero(stroke_mask(stroke)).astype(np.int64)
 
 
 def _disk(click: Click, height: int, width: int, radius: float) -> NDArray[np.int64]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 from mfp_model.errors import DataError
+from mfp_model.prompts import Stroke
 
 
 def decode_segmentation(segmentation: Any, *, height: int, width: int) -> NDArray[np.bool_]:  # noqa: ANN401, JSON
@@ -30,6 +31,17 @@ def decode_segmentation(segmentation: Any, *, height: int, width: int) -> NDArra
     if mask.shape != (height, width):
         raise DataError(f"segmentation of {mask.shape}: expected {(height, width)}")
     return mask
+
+
+def stroke_mask(stroke: Stroke) -> NDArray[np.bool_]:
+    """Return the pixels of a stroke, bool `[H, W]`.
+
+    Raises:
+        DataError: Its counts are damaged.
+    """
+    height, width = stroke.height, stroke.width
+    rle = {"size": [height, width], "counts": stroke.counts}
+    return decode_segmentation(rle, height=height, width=width)
 
 
 def segmentation_area(segmentation: Any, *, height: int, width: int) -> int:  # noqa: ANN401, JSON

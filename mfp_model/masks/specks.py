@@ -7,46 +7,47 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mfp_model.masks.rle import decode_segmentation
+from mfp_model.masks.rle import stroke_mask
 from mfp_model.masks.runs import MaskRuns
-from mfp_model.prompts import Click
+from mfp_model.prompts import Click, Prompt, Stroke, clicks_of, strokes_of
 
 SPECK_SHARE = 0.005  # of the largest part
 
 
 def remove_specks(
-    runs: MaskRuns, clicks: Sequence[Click], *, share: float = SPECK_SHARE
+    runs: MaskRuns, prompts: Sequence[Prompt], *, share: float = SPECK_SHARE
 ) -> MaskRuns:
     """Return the mask without small parts and small holes; those with a click stay.
 
     Args:
         runs: The mask, image frame.
-        clicks: Clicks in the image frame; a part under a positive one and a hole under a
-            negative one were meant. Where a stroke was painted nothing changes.
+        prompts: In the image frame; a part under a positive click and a hole under a negative
+            one were meant. Where a stroke was painted nothing changes.
         share: What is smaller than this share of the largest part goes; 0 keeps everything.
     """
     if share <= 0 or runs.rows.size == 0:
         return runs
-    labels = runs.parts()
+    labels, clicks = runs.parts(), clicks_of(prompts)
     areas = np.bincount(labels, weights=runs.lengths)
     limit = share * float(areas.max())
     keeps = (areas >= limit) | _clicked(runs, labels, clicks, sign=True)
     cleaned = runs.chosen(keeps[labels])
-    return _with_strokes(cleaned.joined(_small_holes(cleaned, clicks, limit)), runs, clicks)
+    cleaned = cleaned.joined(_small_holes(cleaned, clicks, limit))
+    return _with_strokes(cleaned, runs, strokes_of(prompts))
 
 
 def remove_new_specks(
-    runs: MaskRuns, prior: MaskRuns, clicks: Sequence[Click], *, share: float = SPECK_SHARE
+    runs: MaskRuns, prior: MaskRuns, prompts: Sequence[Prompt], *, share: float = SPECK_SHARE
 ) -> MaskRuns:
     """Return the mask without the small parts and holes that its prior did not have.
 
     Args:
         runs: A mask that was edited, image frame.
         prior: The mask before; a speck there may be somebody's work.
-        clicks: As in `remove_specks`.
+        prompts: As in `remove_specks`.
         share: As in `remove_specks`.
     """
-    cleaned, tidy = (remove_specks(mask, clicks, share=share) for mask in (runs, prior))
+    cleaned, tidy = (remove_specks(mask, prompts, share=share) for mask in (runs, prior))
     parts = runs.minus(cleaned).minus(prior.minus(tidy))
     holes = cleaned.minus(runs).minus(tidy.minus(prior))
     return runs.minus(parts).union(holes)
@@ -76,15 +77,12 @@ def _clicked(
     return is_clicked
 
 
-def _with_strokes(cleaned: MaskRuns, runs: MaskRuns, clicks: Sequence[Click]) -> MaskRuns:
+def _with_strokes(cleaned: MaskRuns, runs: MaskRuns, strokes: Sequence[Stroke]) -> MaskRuns:
     """The cleaned mask, as it was where somebody painted."""
-    strokes = [click.stroke for click in clicks if click.stroke is not None]
     if not strokes:
         return cleaned
     mask, before = cleaned.mask(), runs.mask()
-    height, width = mask.shape
     for stroke in strokes:
-        rle = {"size": [height, width], "counts": stroke.counts}
-        painted = decode_segmentation(rle, height=height, width=width)
+        painted = stroke_mask(stroke)
         mask[painted] = before[painted]
     return MaskRuns.of(mask)

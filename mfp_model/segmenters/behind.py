@@ -14,8 +14,8 @@ from mfp_model.finding.layers import LoopConfig, find_layers
 from mfp_model.image_cache import ImageCache
 from mfp_model.masks.rle import decode_segmentation, encode_mask
 from mfp_model.prediction import Prediction, empty_prediction
-from mfp_model.prompts import Click, check_clicks
-from mfp_model.segmenter import Segmenter, check_image, check_previous
+from mfp_model.prompts import Click, Prompt, clicks_of
+from mfp_model.segmenter import Segmenter
 
 _MAX_IMAGES = 64
 
@@ -49,22 +49,14 @@ class InpaintingSegmenter(Segmenter):
         """Where the inner segmenter computes."""
         return self._inner.device
 
-    def rounds(
-        self,
-        image: NDArray[np.uint8],
-        clicks: Sequence[Click],
-        previous: Prediction | None = None,
+    def _rounds(
+        self, image: NDArray[np.uint8], prompts: tuple[Prompt, ...], previous: Prediction
     ) -> Iterator[Prediction]:
-        """Yield the prediction after the last click; see `Segmenter.rounds`."""
-        check_image(image)
-        height, width = image.shape[:2]
-        checked = check_clicks(clicks, height=height, width=width)
-        if check_previous(image, checked, previous) == len(checked):
-            return
-        mask = _chosen(self._masks(image), checked)
+        """Yield the prediction after the last prompt."""
+        mask = _chosen(self._masks(image), clicks_of(prompts))
         if mask is None:
-            mask = self._inner.segment(image, checked).mask
-        yield dataclasses.replace(empty_prediction(image), clicks=checked, cut=encode_mask(mask))
+            mask = self._inner.segment(image, prompts).mask
+        yield dataclasses.replace(empty_prediction(image), prompts=prompts, cut=encode_mask(mask))
 
     def _masks(self, image: NDArray[np.uint8]) -> Iterator[NDArray[np.bool_]]:
         """The objects of the image, front first, from memory where it was met before."""

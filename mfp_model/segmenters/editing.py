@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfp_model.frames.thresholding import runs_above
-from mfp_model.frames.transforms import Box, LayeredMap, mask_to_network
+from mfp_model.frames.transforms import LayeredMap, Window, mask_to_network
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.prediction import MASK_THRESHOLD
 
@@ -25,7 +25,9 @@ _NEAR_PX = 12  # of the network frame: a click so near to a change means it
 _JOIN_PX = 5  # the change's rim, which falls between the network's cells
 
 
-def previous_map(layers: LayeredMap, current: MaskRuns, box: Box, size: int) -> NDArray[np.float32]:
+def previous_map(
+    layers: LayeredMap, current: MaskRuns, window: Window, size: int
+) -> NDArray[np.float32]:
     """Return the previous map of a round in the network frame, float32 `[size, size]`.
 
     The probabilities of the last round where they agree with the mask, else the mask itself.
@@ -33,20 +35,20 @@ def previous_map(layers: LayeredMap, current: MaskRuns, box: Box, size: int) -> 
     Args:
         layers: What was looked at so far.
         current: The mask so far.
-        box: What is looked at now.
+        window: What is looked at now.
         size: Side of the network's input.
     """
-    mask = mask_to_network(current, box, size)
+    mask = mask_to_network(current, window, size)
     if not layers.layers:
         return mask
-    known = layers.resampled(box, size)
+    known = layers.resampled(window, size)
     return np.where((known > MASK_THRESHOLD) == (mask > MASK_THRESHOLD), known, mask)
 
 
 def edited(
     current: MaskRuns,
     layers: LayeredMap,
-    box: Box,
+    window: Window,
     *,
     click: tuple[float, float, bool],
     n_edits: int,
@@ -56,12 +58,12 @@ def edited(
     Args:
         current: The mask before it.
         layers: The round's answer is the topmost.
-        box: The box that was looked at.
-        click: The newest one, x, y, is_positive, network frame of the box.
+        window: The window that was looked at.
+        click: The newest one, x, y, is_positive, network frame of the window.
         n_edits: Earlier clicks that changed the mask.
     """
     answer = layers.layers[-1].values
-    before = mask_to_network(current, box, len(answer)) > MASK_THRESHOLD
+    before = mask_to_network(current, window, len(answer)) > MASK_THRESHOLD
     changed = (answer > MASK_THRESHOLD) != before
     wanted = changed & (before != click[2])
     near = _near(wanted, changed if n_edits else wanted, click, reach=_REACH * (n_edits + 1))
@@ -69,7 +71,7 @@ def edited(
         return None
     frame = LayeredMap(height=layers.height, width=layers.width)
     place, said = (
-        runs_above(frame.pasted(box, values.astype(np.float32)), MASK_THRESHOLD)
+        runs_above(frame.pasted(window, values.astype(np.float32)), MASK_THRESHOLD)
         for values in (near, answer)
     )
     if n_edits:

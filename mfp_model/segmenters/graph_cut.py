@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +19,8 @@ from mfp_model.graph_cut.levels import segment
 from mfp_model.graph_cut.seeds import OBJECT, seeds_of
 from mfp_model.masks.rle import encode_mask
 from mfp_model.prediction import Prediction, empty_prediction
-from mfp_model.prompts import Click, check_clicks
-from mfp_model.segmenter import Segmenter, check_image, check_previous
+from mfp_model.prompts import Prompt
+from mfp_model.segmenter import Segmenter
 
 
 class GraphCutSegmenter(Segmenter):
@@ -70,26 +70,17 @@ class GraphCutSegmenter(Segmenter):
         """Where the features come from; the cut itself runs on the CPU."""
         return self._device
 
-    def rounds(
-        self,
-        image: NDArray[np.uint8],
-        clicks: Sequence[Click],
-        previous: Prediction | None = None,
+    def _rounds(
+        self, image: NDArray[np.uint8], prompts: tuple[Prompt, ...], previous: Prediction
     ) -> Iterator[Prediction]:
-        """Yield the prediction after the last click; see `Segmenter.rounds`."""
-        check_image(image)
-        height, width = image.shape[:2]
-        checked = check_clicks(clicks, height=height, width=width)
-        if check_previous(image, checked, previous) < len(checked):
-            mask = self._mask(image, checked)
-            yield dataclasses.replace(
-                empty_prediction(image), clicks=checked, cut=encode_mask(mask)
-            )
+        """Yield the prediction after the last prompt."""
+        cut = encode_mask(self._mask(image, prompts))
+        yield dataclasses.replace(empty_prediction(image), prompts=prompts, cut=cut)
 
-    def _mask(self, image: NDArray[np.uint8], clicks: tuple[Click, ...]) -> NDArray[np.bool_]:
+    def _mask(self, image: NDArray[np.uint8], prompts: tuple[Prompt, ...]) -> NDArray[np.bool_]:
         height, width = image.shape[:2]
         radius = self._config.seed_radius * max(height, width)
-        seeds = seeds_of(clicks, height=height, width=width, radius=radius)
+        seeds = seeds_of(prompts, height=height, width=width, radius=radius)
         if not (seeds.signs == OBJECT).any():
             return np.zeros((height, width), dtype=np.bool_)
         deep = self._encoder.features(image) if self._encoder else None

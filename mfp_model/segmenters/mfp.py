@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +13,19 @@ from mfp_model.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from mfp_model.engines.choice import make_engine
 from mfp_model.engines.device import best_device
 from mfp_model.engines.engine import Engine
-from mfp_model.frames.transforms import Box, LayeredMap, clicks_to_network, crop_to_network, whole
+from mfp_model.frames.transforms import (
+    LayeredMap,
+    Window,
+    clicks_to_network,
+    crop_to_network,
+    whole,
+)
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.networks.click_map import click_tensor
 from mfp_model.networks.network import run_round
-from mfp_model.prediction import Prediction, empty_prediction
-from mfp_model.prompts import Click, check_clicks
-from mfp_model.segmenter import Segmenter, check_image, check_previous
+from mfp_model.prediction import Prediction
+from mfp_model.prompts import Click, Prompt, clicks_of
+from mfp_model.segmenter import Segmenter
 from mfp_model.segmenters.editing import edited, previous_map
 from mfp_model.segmenters.zoom import editing_zoom, first_zoom, next_zoom
 from mfp_model.weights import DEFAULT_WEIGHTS
@@ -92,79 +98,76 @@ class MfpSegmenter(Segmenter):
         """Whether its network looks at the previous map, which the mask becomes."""
         return self._engine.uses_maps
 
-    def rounds(
-        self,
-        image: NDArray[np.uint8],
-        clicks: Sequence[Click],
-        previous: Prediction | None = None,
+    def _rounds(
+        self, image: NDArray[np.uint8], prompts: tuple[Prompt, ...], previous: Prediction
     ) -> Iterator[Prediction]:
-        """Yield the prediction after each click not answered yet; see `Segmenter.rounds`."""
-        check_image(image)
-        height, width = image.shape[:2]
-        checked = check_clicks(clicks, height=height, width=width)
-        n_done = check_previous(image, checked, previous, edits=self.edits)
-        prediction = previous or empty_prediction(image)
-        for n_clicks in range(n_done + 1, len(checked) + 1):
-            prediction = self._next(image, checked[:n_clicks], prediction)
+        prediction = previous
+        for n_prompts in range(len(previous.prompts) + 1, len(prompts) + 1):
+            prediction = self._next(image, prompts[:n_prompts], prediction)
             yield prediction
 
     def _next(
-        self, image: NDArray[np.uint8], clicks: tuple[Click, ...], previous: Prediction
+        self, image: NDArray[np.uint8], prompts: tuple[Prompt, ...], previous: Prediction
     ) -> Prediction:
-        frame = whole(*image.shape[:2])
+        frame, clicks = whole(*image.shape[:2]), clicks_of(prompts)
         if previous.edited is not None:
-            return self._edit(image, clicks, previous, previous.edited)
-        if not previous.clicks:
+            return self._edit(image, prompts, previous, previous.edited)
+        if not previous.prompts:
             first = self._look(image, frame, clicks, previous.layers)
             wanted = first_zoom(first, clicks)
             if wanted is None:
-                return Prediction(clicks=clicks, layers=first, zoom=None)
+                return Prediction(prompts=prompts, layers=first, zoom=None)
             layers = self._look(image, wanted, clicks, first)
-            return Prediction(clicks=clicks, layers=layers, zoom=wanted)
+            return Prediction(prompts=prompts, layers=layers, zoom=wanted)
         zoom = next_zoom(previous, clicks)
         layers = self._look(image, zoom or frame, clicks, previous.layers)
-        return Prediction(clicks=clicks, layers=layers, zoom=zoom)
+        return Prediction(prompts=prompts, layers=layers, zoom=zoom)
 
     def _edit(
         self,
         image: NDArray[np.uint8],
-        clicks: tuple[Click, ...],
+        prompts: tuple[Prompt, ...],
         previous: Prediction,
         mask: MaskRuns,
     ) -> Prediction:
-        box = editing_zoom(mask, clicks)
-        known = previous_map(previous.layers, mask, box, self._size)
-        layers = previous.layers.pasted(box, self._round(image, box, clicks, known))
-        (click,) = clicks_to_network(clicks[-1:], box, self._size)
-        changed = edited(mask, layers, box, click=click, n_edits=previous.n_edits)
+        clicks = clicks_of(prompts)
+        window = editing_zoom(mask, clicks)
+        known = previous_map(previous.layers, mask, window, self._size)
+        layers = previous.layers.pasted(window, self._round(image, window, clicks, known))
+        (click,) = clicks_to_network(clicks[-1:], window, self._size)
+        changed = edited(mask, layers, window, click=click, n_edits=previous.n_edits)
         return Prediction(
-            clicks=clicks,
+            prompts=prompts,
             layers=layers,
-            zoom=box,
+            zoom=window,
             edited=mask if changed is None else changed,
             n_edits=previous.n_edits + (changed is not None),
         )
 
     def _look(
-        self, image: NDArray[np.uint8], box: Box, clicks: tuple[Click, ...], layers: LayeredMap
+        self,
+        image: NDArray[np.uint8],
+        window: Window,
+        clicks: tuple[Click, ...],
+        layers: LayeredMap,
     ) -> LayeredMap:
-        """One round on the box, pasted over what was known."""
-        known = layers.resampled(box, self._size)
-        return layers.pasted(box, self._round(image, box, clicks, known))
+        """One round on the window, pasted over what was known."""
+        known = layers.resampled(window, self._size)
+        return layers.pasted(window, self._round(image, window, clicks, known))
 
     def _round(
         self,
         image: NDArray[np.uint8],
-        box: Box,
+        window: Window,
         clicks: tuple[Click, ...],
         known: NDArray[np.float32],
     ) -> NDArray[np.float32]:
-        """The probabilities of the box `[S, S]`, given the previous ones `[S, S]`."""
+        """The probabilities of the window `[S, S]`, given the previous ones `[S, S]`."""
         size = self._size
-        pixels = torch.from_numpy(crop_to_network(image, box, size)).to(self._device)
+        pixels = torch.from_numpy(crop_to_network(image, window, size)).to(self._device)
         inputs = pixels.permute(2, 0, 1)[None].float().div(255)
         maps = torch.from_numpy(known)[None].to(self._device)
-        positions = click_tensor([clicks_to_network(clicks, box, size)]).to(self._device)
+        positions = click_tensor([clicks_to_network(clicks, window, size)]).to(self._device)
         if self._averages_flip:
             mirrored = positions * torch.tensor([-1.0, 1.0, 1.0], device=self._device)
             mirrored += torch.tensor([float(size), 0.0, 0.0], device=self._device)

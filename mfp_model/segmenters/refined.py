@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,8 @@ from mfp_model.graph_cut.refinement import refined
 from mfp_model.graph_cut.seeds import seeds_of
 from mfp_model.masks.rle import encode_mask
 from mfp_model.prediction import MASK_THRESHOLD, Prediction
-from mfp_model.prompts import Click
-from mfp_model.segmenter import Segmenter, check_previous
+from mfp_model.prompts import Prompt
+from mfp_model.segmenter import Segmenter
 
 REFINEMENT = GraphCutConfig(smoothness=0.5, band_px=3)  # chosen on 26 training objects
 
@@ -41,17 +41,18 @@ class RefinedSegmenter(Segmenter):
         """Where the inner segmenter computes; the cut runs on the CPU."""
         return self._inner.device
 
-    def rounds(
-        self,
-        image: NDArray[np.uint8],
-        clicks: Sequence[Click],
-        previous: Prediction | None = None,
+    @property
+    def prompt_kinds(self) -> tuple[type[Prompt], ...]:
+        """The inner segmenter's."""
+        return self._inner.prompt_kinds
+
+    def _rounds(
+        self, image: NDArray[np.uint8], prompts: tuple[Prompt, ...], previous: Prediction
     ) -> Iterator[Prediction]:
-        """Yield the inner segmenter's predictions, each with its cut; see `Segmenter.rounds`."""
-        check_previous(image, tuple(clicks), previous)
+        """Yield the inner segmenter's predictions, each with its cut."""
         height, width = image.shape[:2]
-        for prediction in self._inner.rounds(image, clicks, previous):
-            seeds = seeds_of(prediction.clicks, height=height, width=width, radius=0.0)
+        for prediction in self._inner.rounds(image, prompts, previous):
+            seeds = seeds_of(prediction.prompts, height=height, width=width, radius=0.0)
             mask = refined(
                 image,
                 prediction.probability_map,

@@ -1,14 +1,14 @@
-"""Zoom-in: which box of the image the network looks at in a round.
+"""Zoom-in: which window of the image the network looks at in a round.
 
 Source: the published evaluation. Two points differ. The newest click, of either sign, always
-lies in the box, so that no click is without effect. And a box whose edge cuts the mask is not
-kept: the published rule keeps it for ever, because a box grown by 1.4 on both sides has an IoU
+lies in the window, so that no click is without effect. And a window whose edge cuts the mask is not
+kept: the published rule keeps it for ever, because a window grown by 1.4 on both sides has an IoU
 of 0.51 with the one before.
 """
 
 from __future__ import annotations
 
-from mfp_model.frames.transforms import Box, LayeredMap, whole
+from mfp_model.frames.transforms import LayeredMap, Window, whole
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.prediction import MASK_THRESHOLD, Prediction
 from mfp_model.prompts import Click
@@ -20,19 +20,19 @@ _KEEP_IOU = 0.5
 _ZOOM_BELOW_IOU = 0.5
 
 
-def first_zoom(layers: LayeredMap, clicks: tuple[Click, ...]) -> Box | None:
-    """Return the box for a second look after the first click, None where there is no need."""
-    wanted = zoom_box(layers, clicks)
+def first_zoom(layers: LayeredMap, clicks: tuple[Click, ...]) -> Window | None:
+    """Return the window for a second look after the first click, None where there is no need."""
+    wanted = zoom_window(layers, clicks)
     is_large = wanted is not None and wanted.iou(_frame(layers)) >= _ZOOM_BELOW_IOU
     return None if is_large else wanted
 
 
-def next_zoom(previous: Prediction, clicks: tuple[Click, ...]) -> Box | None:
-    """Return the box for a later click: the previous one while it serves, else a new one.
+def next_zoom(previous: Prediction, clicks: tuple[Click, ...]) -> Window | None:
+    """Return the window for a later click: the previous one while it serves, else a new one.
 
     None for the whole image, where nothing is segmented yet.
     """
-    wanted = zoom_box(previous.layers, clicks)
+    wanted = zoom_window(previous.layers, clicks)
     kept = previous.zoom
     if wanted is None or kept is None:
         return wanted
@@ -42,8 +42,8 @@ def next_zoom(previous: Prediction, clicks: tuple[Click, ...]) -> Box | None:
     return wanted if _is_cut(previous.layers, kept) else kept
 
 
-def editing_zoom(mask: MaskRuns, clicks: tuple[Click, ...]) -> Box:
-    """Return the box for a click that edits a mask, the whole image for one without a pixel.
+def editing_zoom(mask: MaskRuns, clicks: tuple[Click, ...]) -> Window:
+    """Return the window for a click that edits a mask, the whole image for one without a pixel.
 
     Where the mask is known a small one is looked at more closely than one that is not.
     """
@@ -52,12 +52,12 @@ def editing_zoom(mask: MaskRuns, clicks: tuple[Click, ...]) -> Box:
     if bounds is None:
         return frame
     left, top, right, bottom = bounds
-    mask_box = Box(left=left, top=top, right=right, bottom=bottom)
-    return _around(mask_box, clicks, frame, min_side=_MIN_EDITED_SIDE_PX)
+    mask_window = Window(left=left, top=top, right=right, bottom=bottom)
+    return _around(mask_window, clicks, frame, min_side=_MIN_EDITED_SIDE_PX)
 
 
-def zoom_box(layers: LayeredMap, clicks: tuple[Click, ...]) -> Box | None:
-    """Return the box to look at next: mask, positive clicks and newest click, expanded.
+def zoom_window(layers: LayeredMap, clicks: tuple[Click, ...]) -> Window | None:
+    """Return the window to look at next: mask, positive clicks and newest click, expanded.
 
     None, for the whole image, where nothing is segmented yet.
     """
@@ -66,8 +66,8 @@ def zoom_box(layers: LayeredMap, clicks: tuple[Click, ...]) -> Box | None:
 
 
 def _around(
-    mask: Box, clicks: tuple[Click, ...], frame: Box, *, min_side: int = _MIN_SIDE_PX
-) -> Box:
+    mask: Window, clicks: tuple[Click, ...], frame: Window, *, min_side: int = _MIN_SIDE_PX
+) -> Window:
     inside = [click for click in clicks if click.is_positive] + [clicks[-1]]
     left = min(mask.left, *(int(click.x) for click in inside))
     top = min(mask.top, *(int(click.y) for click in inside))
@@ -75,7 +75,7 @@ def _around(
     bottom = max(mask.bottom, *(int(click.y) + 1 for click in inside))
     x_start, x_stop = _expanded(left, right, frame.width, min_side)
     y_start, y_stop = _expanded(top, bottom, frame.height, min_side)
-    return Box(left=x_start, top=y_start, right=x_stop, bottom=y_stop)
+    return Window(left=x_start, top=y_start, right=x_stop, bottom=y_stop)
 
 
 def _expanded(start: int, stop: int, limit: int, min_side: int) -> tuple[int, int]:
@@ -84,16 +84,16 @@ def _expanded(start: int, stop: int, limit: int, min_side: int) -> tuple[int, in
     return max(0, round(centre - side / 2)), min(limit, round(centre + side / 2))
 
 
-def _is_cut(layers: LayeredMap, box: Box) -> bool:
-    """Whether the mask reaches an edge of the box behind which the image goes on."""
+def _is_cut(layers: LayeredMap, window: Window) -> bool:
+    """Whether the mask reaches an edge of the window behind which the image goes on."""
     mask = layers.bounds_above(MASK_THRESHOLD)
     if mask is None:
         return False
     frame = _frame(layers)
-    starts = ((mask.left, box.left, frame.left), (mask.top, box.top, frame.top))
-    stops = ((mask.right, box.right, frame.right), (mask.bottom, box.bottom, frame.bottom))
+    starts = ((mask.left, window.left, frame.left), (mask.top, window.top, frame.top))
+    stops = ((mask.right, window.right, frame.right), (mask.bottom, window.bottom, frame.bottom))
     return any(m <= b and b > f for m, b, f in starts) or any(m >= b and b < f for m, b, f in stops)
 
 
-def _frame(layers: LayeredMap) -> Box:
+def _frame(layers: LayeredMap) -> Window:
     return whole(layers.height, layers.width)

@@ -148,7 +148,10 @@ def test_a_variable_wins_over_the_file_unless_it_is_empty(tmp_path: Path) -> Non
         ("checkpoint = 'nowhere'", "checkpoint = 'nowhere': no such file"),
         ("password = 4711", "password = …: expected text"),
         ("segmenter = { x = 'unet' }", "'x' is no project's number"),
-        ("segmenter = { 7 = 'sam' }", "'sam': expected one of mfp.*expected VALUE or PROJECT:VALUE"),
+        (
+            "segmenter = { 7 = 'sam' }",
+            "'sam': expected one of mfp.*expected VALUE or PROJECT:VALUE",
+        ),
         ("max_wating = 4", r"max_wating: no such setting; did you mean max_waiting\?"),
         ("cache_dir = 'x'", "cache_dir is gone: .*MFP_DATA_DIR"),
         ("max_waiting = ", "expected a TOML file"),

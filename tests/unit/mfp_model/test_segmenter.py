@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mfp_model import Click, load_segmenter
-from mfp_model.errors import CheckpointError, ClickError, ConfigError, ImageError
+from mfp_model.errors import CheckpointError, ConfigError, ImageError, PromptError
+from mfp_model.masks.rle import encode_mask
+from mfp_model.prompts import Box, Stroke
 from mfp_model.segmenters.mfp import MfpSegmenter
 
 _CLICKS = st.lists(
@@ -62,10 +64,12 @@ def test_bad_input_is_refused(tiny_segmenter: MfpSegmenter, photo: NDArray[np.ui
         tiny_segmenter.segment(photo.astype(np.float32), [Click(x=1, y=1)])  # type: ignore[arg-type]
     with pytest.raises(ImageError, match=r"\[90, 140\]"):
         tiny_segmenter.segment(photo[..., 0], [Click(x=1, y=1)])
-    with pytest.raises(ClickError, match="outside"):
+    with pytest.raises(PromptError, match="outside"):
         tiny_segmenter.segment(photo, [Click(x=141, y=1)])
+    with pytest.raises(PromptError, match="a box: .* only click or stroke"):
+        tiny_segmenter.segment(photo, [Box(left=1, top=1, right=9, bottom=9)])
     previous = tiny_segmenter.segment(photo, [Click(x=1, y=1)])
-    with pytest.raises(ClickError, match="not the first"):
+    with pytest.raises(PromptError, match="not the first"):
         tiny_segmenter.segment(photo, [Click(x=2, y=1)], previous)
 
 
@@ -76,3 +80,16 @@ def test_unknown_names_are_refused() -> None:
         load_segmenter("mfp", device="abacus")
     with pytest.raises(CheckpointError, match="no such file"):
         load_segmenter("mfp", checkpoint=Path("/nowhere"))
+
+
+def test_a_network_takes_a_stroke_for_a_click_in_its_middle(
+    tiny_segmenter: MfpSegmenter, photo: NDArray[np.uint8]
+) -> None:
+    painted = np.zeros(photo.shape[:2], dtype=np.bool_)
+    painted[10:20, 10:60] = True
+    counts = encode_mask(painted)["counts"]
+    stroke = Stroke(x=30.5, y=15.5, height=90, width=140, counts=counts)
+    by_stroke = tiny_segmenter.segment(photo, [stroke])
+    by_click = tiny_segmenter.segment(photo, [Click(x=30.5, y=15.5)])
+    assert by_stroke.probability_map.tobytes() == by_click.probability_map.tobytes()
+    assert by_stroke.prompts == (stroke,)

@@ -6,9 +6,9 @@ import pytest
 from backend.label_studio import brush_rle
 from backend.label_studio.brush import brush_alpha
 from backend.label_studio.label_config import LabelConfigError, parse_label_config
-from backend.label_studio.strokes import stroke_clicks
+from backend.label_studio.strokes import seed_strokes
 from mfp_model.errors import DataError
-from mfp_model.masks.rle import decode_segmentation
+from mfp_model.masks.rle import stroke_mask
 
 _SIZE = {"height": 50, "width": 100}
 _CONFIG = parse_label_config(
@@ -81,13 +81,11 @@ def test_damaged_values_are_named(value: dict[str, object]) -> None:
         brush_alpha(value, **_SIZE)
 
 
-def test_strokes_become_clicks_with_their_pixels_those_on_the_object_first() -> None:
-    clicks = stroke_clicks(_task(_row("No"), _row("Yes")), _CONFIG, "image", **_SIZE)
-    assert [click.is_positive for click in clicks] == [True, False]
-    (first, _) = clicks
-    assert first.stroke is not None
-    rle = {"size": [50, 100], "counts": first.stroke.counts}
-    painted = decode_segmentation(rle, **_SIZE)
+def test_strokes_have_their_pixels_and_a_middle_those_on_the_object_first() -> None:
+    strokes = seed_strokes(_task(_row("No"), _row("Yes")), _CONFIG, "image", **_SIZE)
+    assert [stroke.is_positive for stroke in strokes] == [True, False]
+    (first, _) = strokes
+    painted = stroke_mask(first)
     assert painted[25, 50]
     assert painted[int(first.y), int(first.x)]
 
@@ -101,19 +99,19 @@ def test_only_the_newest_drafts_seed_strokes_count() -> None:
         "nonsense",
     )
     task["drafts"] += [{"updated_at": "2026-11-01", "result": [_row("Yes")]}, None]  # type: ignore[operator]
-    assert stroke_clicks(task, _CONFIG, "image", **_SIZE) == ()
-    assert stroke_clicks({}, _CONFIG, "image", **_SIZE) == ()
-    assert stroke_clicks({"drafts": [{"result": 3}]}, _CONFIG, "image", **_SIZE) == ()
+    assert seed_strokes(task, _CONFIG, "image", **_SIZE) == ()
+    assert seed_strokes({}, _CONFIG, "image", **_SIZE) == ()
+    assert seed_strokes({"drafts": [{"result": 3}]}, _CONFIG, "image", **_SIZE) == ()
 
 
 def test_a_stroke_of_another_size_is_named() -> None:
     with pytest.raises(DataError, match="another size"):
-        stroke_clicks(_task(_row("Yes", original_width=99)), _CONFIG, "image", **_SIZE)
+        seed_strokes(_task(_row("Yes", original_width=99)), _CONFIG, "image", **_SIZE)
     huge = _row("Yes", original_width=100_000, original_height=100_000)
     with pytest.raises(DataError, match="at most"):
-        stroke_clicks(_task(huge), _CONFIG, "image", height=100_000, width=100_000)
+        seed_strokes(_task(huge), _CONFIG, "image", height=100_000, width=100_000)
     with pytest.raises(DataError, match="brush"):
-        stroke_clicks(_task(_row("Yes", value=[])), _CONFIG, "image", **_SIZE)
+        seed_strokes(_task(_row("Yes", value=[])), _CONFIG, "image", **_SIZE)
 
 
 def test_seed_controls_take_no_masks_and_have_no_categories() -> None:

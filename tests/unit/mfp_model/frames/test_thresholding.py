@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mfp_model.frames.thresholding import runs_above
-from mfp_model.frames.transforms import Box, LayeredMap, whole
+from mfp_model.frames.transforms import LayeredMap, Window, whole
 from mfp_model.masks.runs import MaskRuns
 
 _ROUNDING = 1e-5
@@ -14,15 +14,15 @@ _ROUNDING = 1e-5
 def _layered(height: int, width: int, size: int, n_layers: int, seed: int) -> LayeredMap:
     random = np.random.default_rng(seed)
     layered = LayeredMap(height=height, width=width)
-    box = whole(height, width)
+    window = whole(height, width)
     for _ in range(n_layers):
         noise = random.random((size, size)).astype(np.float32)
         values = cv2.GaussianBlur(noise, (0, 0), random.uniform(0.3, size / 4))
         values = (values - values.min()) / max(float(np.ptp(values)), 1e-6)
-        layered = layered.pasted(box, values.astype(np.float32))
+        layered = layered.pasted(window, values.astype(np.float32))
         left, top = int(random.integers(width)), int(random.integers(height))
         right, bottom = random.integers(left, width) + 1, random.integers(top, height) + 1
-        box = Box(left=left, top=top, right=int(right), bottom=int(bottom))
+        window = Window(left=left, top=top, right=int(right), bottom=int(bottom))
     return layered
 
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mfp_model.errors import CheckpointError, ClickError, ConfigError
+from mfp_model.errors import CheckpointError, ConfigError, PromptError
 from mfp_model.graph_cut.config import GraphCutConfig, load_config
 from mfp_model.graph_cut.cut import cut_band, cut_grid
 from mfp_model.graph_cut.features import FeatureEncoder, at_positions, load_encoder
@@ -97,15 +98,15 @@ def test_negative_clicks_alone_find_nothing(photo: NDArray[np.uint8]) -> None:
 def test_a_stroke_is_kept_as_it_was_painted(photo: NDArray[np.uint8]) -> None:
     painted = np.zeros((90, 140), dtype=np.bool_)
     painted[5:8, 5:130] = True  # over much that does not look alike
-    stroke = Stroke(height=90, width=140, counts=encode_mask(painted)["counts"])
-    wanted = Click(x=60, y=6, stroke=stroke)
+    counts = encode_mask(painted)["counts"]
+    wanted = Stroke(x=60, y=6, height=90, width=140, counts=counts)
     mask = _cut().segment(photo, [wanted]).mask
     assert mask[painted].all()
-    unwanted = Click(x=60, y=6, is_positive=False, stroke=stroke)
+    unwanted = replace(wanted, is_positive=False)
     mask = _cut().segment(photo, [unwanted, Click(x=50, y=40)]).mask
     assert not mask[painted].any()
     assert mask[40, 50]
-    with pytest.raises(ClickError, match="stroke"):
+    with pytest.raises(PromptError, match="stroke"):
         _cut().segment(photo[:50], [wanted])
 
 

@@ -57,11 +57,13 @@ def test_what_was_painted_stays_as_it_was() -> None:
     painted[0][5, 66:78] = True
     painted[1][20, 15:40] = True
     clicks = [
-        Click(
+        Stroke(
             x=1,
             y=1,
             is_positive=is_positive,
-            stroke=Stroke(height=60, width=80, counts=encode_mask(place)["counts"]),
+            height=60,
+            width=80,
+            counts=encode_mask(place)["counts"],
         )
         for place, is_positive in zip(painted, (True, False), strict=True)
     ]

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from PIL import Image
 
-from mfp_model.errors import ClickError
+from mfp_model.errors import PromptError
 from mfp_model.evaluation.datasets import EvaluationObject
 from mfp_model.evaluation.edits import as_table, evaluate_edits
 from mfp_model.frames.transforms import LayeredMap, mask_to_network, whole
@@ -131,17 +131,17 @@ def test_odd_sizes_are_edited(tiny_segmenter: MfpSegmenter, size: tuple[int, int
 
 def test_wrong_priors_are_refused(tiny_segmenter: MfpSegmenter, photo: NDArray[np.uint8]) -> None:
     clicks = [Click(x=1, y=1)]
-    with pytest.raises(ClickError, match=r"previous bool \[5, 5\]: expected bool"):
+    with pytest.raises(PromptError, match=r"previous bool \[5, 5\]: expected bool"):
         tiny_segmenter.segment(photo, clicks, np.ones((5, 5), dtype=np.bool_))
-    with pytest.raises(ClickError, match="expected bool"):
+    with pytest.raises(PromptError, match="expected bool"):
         tiny_segmenter.segment(photo, clicks, np.ones(photo.shape[:2]))  # type: ignore[arg-type]
     other_size = mask_prediction(MaskRuns.of(np.ones((5, 5), dtype=np.bool_)))
-    with pytest.raises(ClickError, match=r"of \(5, 5\) pixels"):
+    with pytest.raises(PromptError, match=r"of \(5, 5\) pixels"):
         next(tiny_segmenter.rounds(photo, clicks, other_size))
     mask = np.ones(photo.shape[:2], dtype=np.bool_)
     for segmenter in (load_segmenter("graph-cut"), RefinedSegmenter(tiny_segmenter)):
         assert not segmenter.edits
-        with pytest.raises(ClickError, match="expected a segmenter that can"):
+        with pytest.raises(PromptError, match="expected a segmenter that can"):
             segmenter.segment(photo, clicks, mask)
 
 

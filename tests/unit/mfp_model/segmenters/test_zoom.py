@@ -1,52 +1,54 @@
 import numpy as np
 
 from mfp_model import Click, Prediction
-from mfp_model.frames.transforms import Box, LayeredMap, whole
-from mfp_model.segmenters.zoom import first_zoom, next_zoom, zoom_box
+from mfp_model.frames.transforms import LayeredMap, Window, whole
+from mfp_model.segmenters.zoom import first_zoom, next_zoom, zoom_window
 
 
-def _layers(box: Box) -> LayeredMap:
+def _layers(window: Window) -> LayeredMap:
     values = np.zeros((100, 100), np.float32)
-    values[box.top // 10 : box.bottom // 10, box.left // 10 : box.right // 10] = 1
+    values[window.top // 10 : window.bottom // 10, window.left // 10 : window.right // 10] = 1
     return LayeredMap(height=1000, width=1000).pasted(whole(1000, 1000), values)
 
 
 def test_the_zoom_holds_mask_positive_clicks_and_newest_click() -> None:
-    layers = _layers(Box(left=400, top=400, right=600, bottom=500))
-    assert zoom_box(layers, (Click(x=500, y=450),)) == Box(left=360, top=350, right=640, bottom=550)
+    layers = _layers(Window(left=400, top=400, right=600, bottom=500))
+    assert zoom_window(layers, (Click(x=500, y=450),)) == Window(
+        left=360, top=350, right=640, bottom=550
+    )
     far = (Click(x=500, y=450), Click(x=900, y=450, is_positive=False))
-    box = zoom_box(layers, far)
-    assert box is not None
-    assert box.has(far[1])
+    window = zoom_window(layers, far)
+    assert window is not None
+    assert window.has(far[1])
 
 
 def test_an_empty_mask_is_looked_at_as_a_whole() -> None:
-    assert zoom_box(LayeredMap(height=10, width=10), (Click(x=1, y=1),)) is None
+    assert zoom_window(LayeredMap(height=10, width=10), (Click(x=1, y=1),)) is None
 
 
 def test_a_large_object_gets_no_second_look() -> None:
-    layers = _layers(Box(left=100, top=100, right=900, bottom=900))
+    layers = _layers(Window(left=100, top=100, right=900, bottom=900))
     assert first_zoom(layers, (Click(x=500, y=500),)) is None
 
 
-def _next(mask: Box, kept: Box, *clicks: Click) -> Box | None:
-    previous = Prediction(clicks=(), layers=_layers(mask), zoom=kept)
+def _next(mask: Window, kept: Window, *clicks: Click) -> Window | None:
+    previous = Prediction(prompts=(), layers=_layers(mask), zoom=kept)
     return next_zoom(previous, clicks)
 
 
 def test_a_box_is_kept_while_it_holds_all_clicks_and_fits() -> None:
-    mask = Box(left=400, top=400, right=600, bottom=600)
-    kept = Box(left=350, top=350, right=650, bottom=650)
+    mask = Window(left=400, top=400, right=600, bottom=600)
+    kept = Window(left=350, top=350, right=650, bottom=650)
     inside, outside = Click(x=500, y=500), Click(x=700, y=500, is_positive=False)
     assert _next(mask, kept, inside) == kept
     assert _next(mask, kept, inside, outside) != kept
-    assert _next(mask, Box(left=0, top=0, right=1000, bottom=1000), inside) != kept
+    assert _next(mask, Window(left=0, top=0, right=1000, bottom=1000), inside) != kept
 
 
 def test_a_box_that_cuts_the_mask_is_not_kept() -> None:
-    kept = Box(left=400, top=400, right=600, bottom=600)
-    box = _next(kept, kept, Click(x=500, y=500))
-    assert box == Box(left=360, top=360, right=640, bottom=640)
-    at_the_image_edge = Box(left=0, top=400, right=600, bottom=600)
-    mask = Box(left=0, top=450, right=500, bottom=550)
+    kept = Window(left=400, top=400, right=600, bottom=600)
+    window = _next(kept, kept, Click(x=500, y=500))
+    assert window == Window(left=360, top=360, right=640, bottom=640)
+    at_the_image_edge = Window(left=0, top=400, right=600, bottom=600)
+    mask = Window(left=0, top=450, right=500, bottom=550)
     assert _next(mask, at_the_image_edge, Click(x=300, y=500)) == at_the_image_edge
