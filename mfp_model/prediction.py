@@ -31,6 +31,7 @@ class Prediction:
         cut: The mask where it is not the map's threshold: a graph cut's, as COCO RLE.
         edited: The mask where one that was there already is being edited.
         n_edits: The prompts that changed it so far.
+        iou: What the network thinks its answer's IoU is, 0..1; None where it does not say.
     """
 
     prompts: tuple[Prompt, ...]
@@ -39,6 +40,7 @@ class Prediction:
     cut: Mapping[str, Any] | None = None
     edited: MaskRuns | None = None
     n_edits: int = 0
+    iou: float | None = None
 
     @property
     def probability_map(self) -> NDArray[np.float32]:
@@ -65,10 +67,13 @@ class Prediction:
 
     @property
     def score(self) -> float:
-        """Mean probability of the cells inside the mask as last looked at, 0 for none.
+        """How sure the answer is, 0..1: the IoU that the network estimates.
 
-        A cut without probabilities gets 1, or 0 where it is empty.
+        Where it does not, the mean probability of the cells inside the mask as last looked at, 0
+        for none. A cut without probabilities gets 1, or 0 where it is empty.
         """
+        if self.iou is not None:
+            return self.iou
         if not self.layers.layers:
             return float(self.runs.rows.size > 0)
         values = self.layers.layers[-1].values

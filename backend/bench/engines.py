@@ -80,11 +80,11 @@ def compare_engines(
 
     def later(network: Computes, n: int = 1) -> torch.Tensor:
         batch = (part.expand(n, *part.shape[1:]) for part in (image, previous, clicks))
-        return run_round(network, *batch)
+        return run_round(network, *batch).logits
 
     def first(network: Computes) -> torch.Tensor:
         run_round(network, image, torch.zeros_like(previous), clicks[:, :1])
-        return run_round(network, image, previous, clicks[:, :1])
+        return run_round(network, image, previous, clicks[:, :1]).logits
 
     with torch.inference_mode():
         difference = (later(plain).sigmoid() - later(fast).sigmoid()).abs().max()

@@ -44,8 +44,8 @@ def parity(published: Path, vectors: Path) -> dict[str, float]:
             network, image, torch.zeros_like(previous), _clicks(arrays["first_points"])
         )
     return {
-        "round": _difference(later, arrays["logits"]),
-        "first_round": _difference(first, arrays["first_logits"]),
+        "round": _difference(later.logits, arrays["logits"]),
+        "first_round": _difference(first.logits, arrays["first_logits"]),
     }
 
 

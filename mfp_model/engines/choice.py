@@ -72,8 +72,10 @@ def check_engine(engine: Engine, network: ClickNetwork, *, tolerance: float) -> 
         torch.rand(1, n_channels, size, size, generator=random) for n_channels in (3, 2, 2)
     )
     with torch.inference_mode():
-        expected = network(image, maps, click_maps).sigmoid()
-        difference = float((engine(image, maps, click_maps).sigmoid() - expected).abs().max())
+        expected = network(image, maps, click_maps).logits.sigmoid()
+        difference = float(
+            (engine(image, maps, click_maps).logits.sigmoid() - expected).abs().max()
+        )
     if not difference <= tolerance:
         raise ConfigError(
             f"engine {engine.name}: probabilities differ from PyTorch's by {difference:.2g}, "

@@ -6,17 +6,18 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor
 
-from mfp_model.networks.network import ClickNetwork, NetworkConfig
+from mfp_model.networks.network import Answer, ClickNetwork, NetworkConfig
 
 _MEMORY_FACTOR = 3.5  # of the weights: 2.5 to 3.5 were measured of U-Net, compact and ViT-B
 
 
 class Engine(ABC):
-    """Computes the logits of one network; safe between threads.
+    """Computes the answers of one network; safe between threads.
 
     Attributes:
         config: The network's.
         uses_maps: The network's.
+        estimates_iou: The network's.
         n_bytes: What it holds in memory, about.
     """
 
@@ -25,6 +26,7 @@ class Engine(ABC):
         self.n_bytes = int(_MEMORY_FACTOR * n_weights)
         self.config: NetworkConfig = network.config
         self.uses_maps: bool = network.uses_maps
+        self.estimates_iou: bool = network.estimates_iou
 
     @property
     @abstractmethod
@@ -32,5 +34,5 @@ class Engine(ABC):
         """What computes, and how: `openvino f32`."""
 
     @abstractmethod
-    def __call__(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> Tensor:
-        """Return logits float32 `[B, S, S]`; arguments as in `ClickNetwork.forward`."""
+    def __call__(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> Answer:
+        """Return the answer, logits `[B, S, S]`; arguments as in `ClickNetwork.forward`."""

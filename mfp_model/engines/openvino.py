@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mfp_model.engines.engine import Engine
-from mfp_model.networks.network import ClickNetwork
+from mfp_model.networks.network import Answer, ClickNetwork
 
 
 class OpenVinoEngine(Engine):
@@ -42,19 +43,22 @@ class OpenVinoEngine(Engine):
         """See `Engine.name`."""
         return f"openvino {self._precision}"
 
-    def __call__(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> Tensor:
-        """Return the logits, see `Engine`."""
+    def __call__(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> Answer:
+        """Return the answer, see `Engine`."""
         try:
             request = self._idle.pop()
         except IndexError:
             request = self._compiled.create_infer_request()
         batch = (np.ascontiguousarray(part.numpy()) for part in (image, maps, click_maps))
-        logits = []
+        logits: list[NDArray[np.float32]] = []
+        iou_logits: list[NDArray[np.float32]] = []
         for inputs in zip(*batch, strict=True):
             request.infer([part[None] for part in inputs], share_inputs=True)
-            logits.append(np.array(request.get_output_tensor(0).data))
+            for index, parts in enumerate((logits, iou_logits)):
+                parts.append(np.array(request.get_output_tensor(index).data))
         self._idle.append(request)
-        return torch.from_numpy(np.concatenate(logits))
+        answers = (torch.from_numpy(np.concatenate(parts)) for parts in (logits, iou_logits))
+        return Answer(*answers)
 
 
 def _compiled(network: ClickNetwork, precision: str) -> Any:  # noqa: ANN401, OpenVINO's

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mfp_model.engines import BF16_TOLERANCE, F32_TOLERANCE
 from mfp_model.engines.engine import Engine
-from mfp_model.networks.network import ClickNetwork
+from mfp_model.networks.network import Answer, ClickNetwork
 
 _log = logging.getLogger(__name__)
 _N_WARM_UPS = 3
@@ -38,17 +38,17 @@ class PyTorchEngine(Engine):
         """See `Engine.name`."""
         return f"pytorch {'bf16' if self._is_half else 'f32'}"
 
-    def __call__(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> Tensor:
-        """Return the logits, see `Engine`."""
+    def __call__(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> Answer:
+        """Return the answer, see `Engine`."""
         if self._graph is not None and image.shape[0] == 1:
             return self._graph(image, maps, click_maps)
         return self._plain(image, maps, click_maps)
 
-    def _plain(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> Tensor:
+    def _plain(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> Answer:
         image = image.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._is_half):
-            logits: Tensor = self._network(image, maps, click_maps)
-        return logits.float()
+            answer = self._network(image, maps, click_maps)
+        return Answer(*(part.float() for part in answer))
 
     def _captured(self) -> _Graph | None:
         """A graph that answers as the network does, or None."""
@@ -58,8 +58,8 @@ class PyTorchEngine(Engine):
         try:
             with torch.inference_mode():
                 graph = _Graph(self, inputs)
-                expected = self._plain(*inputs).sigmoid()
-                difference = float((graph(*inputs).sigmoid() - expected).abs().max())
+                expected = self._plain(*inputs).logits.sigmoid()
+                difference = float((graph(*inputs).logits.sigmoid() - expected).abs().max())
         except RuntimeError as error:
             _log.warning("without a CUDA graph, which cannot be captured: %s", error)
             return None
@@ -86,9 +86,9 @@ class _Graph:
         with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
             self._output = engine._plain(*self._inputs)
 
-    def __call__(self, *inputs: Tensor) -> Tensor:
+    def __call__(self, *inputs: Tensor) -> Answer:
         with self._lock:
             for kept, given in zip(self._inputs, inputs, strict=True):
                 kept.copy_(given)
             self._graph.replay()
-            return self._output.clone()
+            return Answer(*(part.clone() for part in self._output))

@@ -52,9 +52,12 @@ def _layer_runs(layer: Layer, threshold: float, frame: MaskRuns) -> MaskRuns:
     starts[cells[::2] == 0] = 0
     stops[cells[1::2] == n_columns] = window.width
     starts, stops = (
-        x.clip(0, window.width).astype(np.int64) + window.left for x in (starts, stops)
+        (x.clip(0, window.width).astype(np.int64) + window.left).clip(0, frame.width)
+        for x in (starts, stops)
     )
-    return frame.replaced(rows[::2] + window.top, starts, stops)
+    rows = rows[::2] + window.top
+    inside = (rows >= 0) & (rows < frame.height)
+    return frame.replaced(rows[inside], starts[inside], stops[inside])
 
 
 def _crossings(

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfp_model.masks.runs import MaskRuns
-from mfp_model.prompts import Click
+from mfp_model.prompts import Box, Click
 
 _HALVED_FROM = 3  # times the network's size: an odd side then shifts less than 0.7 pixels there
 
@@ -24,7 +24,8 @@ _HALVED_FROM = 3  # times the network's size: an odd side then shifts less than 
 class Window:
     """A rectangle of whole pixels that the network looks at, in the image frame.
 
-    Right and bottom are exclusive.
+    Right and bottom are exclusive. It may reach over the image's border, where the network sees
+    the image mirrored.
     """
 
     left: int
@@ -73,15 +74,28 @@ def whole(height: int, width: int) -> Window:
 def crop_to_network(image: NDArray[np.uint8], window: Window, size: int) -> NDArray[np.uint8]:
     """Return the window of an image uint8 `[H, W, 3]` resized to `[size, size, 3]`.
 
-    Shrinking averages areas, so that thin structures of large photos survive. Large windows are
-    halved first, which is several times faster than averaging uneven areas of many pixels.
+    Behind its border the image is mirrored. Shrinking averages areas, so that thin structures of
+    large photos survive. Large windows are halved first, which is several times faster than
+    averaging uneven areas of many pixels.
     """
-    crop = image[window.top : window.bottom, window.left : window.right]
+    crop = _mirrored_crop(image, window)
     while min(crop.shape[:2]) >= _HALVED_FROM * size:
         crop = _halved(crop)
     shrinks = window.width > size or window.height > size
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(crop, (size, size), interpolation=method), dtype=np.uint8)
+
+
+def _mirrored_crop(image: NDArray[np.uint8], window: Window) -> NDArray[np.uint8]:
+    height, width = image.shape[:2]
+    top, left = max(0, window.top), max(0, window.left)
+    crop = image[top : min(height, window.bottom), left : min(width, window.right)]
+    above, before = top - window.top, left - window.left
+    below, behind = max(0, window.bottom - height), max(0, window.right - width)
+    if not any((above, below, before, behind)):
+        return crop
+    border = cv2.BORDER_REFLECT_101
+    return np.asarray(cv2.copyMakeBorder(crop, above, below, before, behind, border), np.uint8)
 
 
 def mask_to_network(mask: MaskRuns, window: Window, size: int) -> NDArray[np.float32]:
@@ -93,6 +107,25 @@ def mask_to_network(mask: MaskRuns, window: Window, size: int) -> NDArray[np.flo
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     resized = cv2.resize(part.view(np.uint8) * 255, (size, size), interpolation=method)
     return np.asarray(resized, dtype=np.float32) / np.float32(255)
+
+
+def box_to_network(box: Box, window: Window, size: int) -> NDArray[np.float32]:
+    """Return the cells of a window that a box covers, float32 `[size, size]`, 0 or 1.
+
+    At least one cell is covered.
+    """
+    covered = np.zeros((size, size), dtype=np.float32)
+    x_scale, y_scale = size / window.width, size / window.height
+    left, top = (box.left - window.left) * x_scale, (box.top - window.top) * y_scale
+    right, bottom = (box.right - window.left) * x_scale, (box.bottom - window.top) * y_scale
+    columns, rows = (_covered(*ends, size) for ends in ((left, right), (top, bottom)))
+    covered[rows, columns] = 1
+    return covered
+
+
+def _covered(start: float, stop: float, size: int) -> slice:
+    first = min(max(0, round(start)), size - 1)
+    return slice(first, max(first + 1, min(size, round(stop))))
 
 
 def _halved(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -176,9 +209,13 @@ class LayeredMap:
         composed = np.zeros((self.height, self.width), dtype=np.float32)
         for layer in self.layers:
             window = layer.window
-            composed[window.top : window.bottom, window.left : window.right] = cv2.resize(
+            top, left = max(0, window.top), max(0, window.left)
+            resized = cv2.resize(
                 layer.values, (window.width, window.height), interpolation=cv2.INTER_LINEAR
             )
+            inside = resized[top - window.top :, left - window.left :]
+            place = composed[top : window.bottom, left : window.right]
+            place[:] = inside[: place.shape[0], : place.shape[1]]
         return composed
 
     def bounds_above(self, threshold: float) -> Window | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -68,12 +68,26 @@ class Outputs:
     iou_logits: Tensor | None = None
 
 
+class Answer(NamedTuple):
+    """What inference takes of a pass.
+
+    Attributes:
+        logits: Of the mask, float32 `[B, H, W]`.
+        iou_logits: Of its IoU with the object that is meant, float32 `[B]`; zeros from a network
+            that does not estimate it.
+    """
+
+    logits: Tensor
+    iou_logits: Tensor
+
+
 class ClickNetwork(nn.Module, ABC):
     """Logits for an image, probability maps and clicks; normalises the image for its child."""
 
     mean: Tensor
     std: Tensor
     uses_maps = True  # whether the probability maps have any effect
+    estimates_iou = False  # whether it says how good its masks are
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -91,9 +105,13 @@ class ClickNetwork(nn.Module, ABC):
             click_maps: As in `outputs`.
         """
 
-    def forward(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> Tensor:
-        """Return logits float32 `[B, H, W]`; arguments as in `outputs`."""
-        return self.outputs(image, maps, click_maps).logits
+    def forward(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> Answer:
+        """Return what inference needs; arguments as in `outputs`."""
+        outputs = self.outputs(image, maps, click_maps)
+        iou_logits = outputs.iou_logits
+        if iou_logits is None:
+            iou_logits = outputs.logits.new_zeros(len(outputs.logits))
+        return Answer(logits=outputs.logits, iou_logits=iou_logits.float())
 
     def outputs(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> Outputs:
         """Return all that the network answers.
@@ -119,9 +137,10 @@ class Computes(Protocol):
 
     config: NetworkConfig
     uses_maps: bool
+    estimates_iou: bool
 
-    def __call__(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> Tensor:
-        """Return the logits, see `ClickNetwork.forward`."""
+    def __call__(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> Answer:
+        """Return the answer, see `ClickNetwork.forward`."""
 
 
 class MfpNetwork(ClickNetwork):
@@ -134,7 +153,8 @@ class MfpNetwork(ClickNetwork):
         n_channels = int(self.backbone.n_channels)  # type: ignore[arg-type]
         self.fusion = LateFusion(n_channels)
         self.head = architecture.head(n_channels)
-        self.iou_head = IouHead(n_channels) if architecture.estimates_iou else None
+        self.estimates_iou = architecture.estimates_iou
+        self.iou_head = IouHead(n_channels) if self.estimates_iou else None
 
     def small_outputs(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> Outputs:
         """Return outputs at 1/4 or 1/2 resolution; see `ClickNetwork.small_outputs`."""
@@ -154,8 +174,8 @@ def _at_size(logits: Tensor, image: Tensor) -> Tensor:
     return F.interpolate(logits.float(), size=size, mode="bilinear", align_corners=True)[:, 0]
 
 
-def run_round(network: Computes, image: Tensor, previous: Tensor, clicks: Tensor) -> Tensor:
-    """Return the logits `[B, H, W]` of one round for the newest click.
+def run_round(network: Computes, image: Tensor, previous: Tensor, clicks: Tensor) -> Answer:
+    """Return the answer of one round for the newest click.
 
     A sample whose previous map is all zero is in its first round and gets two passes: the
     first one's probabilities, modulated by the click, feed the second. Decided per sample.
@@ -176,21 +196,19 @@ def run_round(network: Computes, image: Tensor, previous: Tensor, clicks: Tensor
     is_first = (previous == 0).all(dim=2).all(dim=1)
     if bool(is_first.any()):
         chosen = is_first.nonzero()[:, 0]
-        answer = first_pass(network, image[chosen], click_maps[chosen]).sigmoid()
-        previous = previous.index_put((chosen,), answer)
+        first = first_pass(network, image[chosen], click_maps[chosen])
+        previous = previous.index_put((chosen,), first.logits.sigmoid())
     return modulated_pass(network, image, previous, clicks, click_maps)
 
 
-def first_pass(network: Computes, image: Tensor, click_maps: Tensor) -> Tensor:
-    """Return the logits `[B, H, W]` of image and clicks alone, both probability maps zero."""
-    logits: Tensor = network(image, torch.zeros_like(click_maps), click_maps)
-    return logits
+def first_pass(network: Computes, image: Tensor, click_maps: Tensor) -> Answer:
+    """Return the answer to image and clicks alone, both probability maps zero."""
+    return network(image, torch.zeros_like(click_maps), click_maps)
 
 
 def modulated_pass(
     network: Computes, image: Tensor, previous: Tensor, clicks: Tensor, click_maps: Tensor
-) -> Tensor:
-    """Return the logits `[B, H, W]` given previous maps `[B, H, W]` and their modulation."""
+) -> Answer:
+    """Return the answer given previous maps `[B, H, W]` and their modulation."""
     modulated = modulate(previous.detach(), clicks, network.config.modulation, image=image)
-    logits: Tensor = network(image, torch.stack([previous, modulated], dim=1), click_maps)
-    return logits
+    return network(image, torch.stack([previous, modulated], dim=1), click_maps)

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from mfp_model.checkpoints.checkpoint import Checkpoint, load_checkpoint
@@ -16,18 +15,25 @@ from mfp_model.engines.engine import Engine
 from mfp_model.frames.transforms import (
     LayeredMap,
     Window,
+    box_to_network,
     clicks_to_network,
-    crop_to_network,
     whole,
 )
 from mfp_model.masks.runs import MaskRuns
-from mfp_model.networks.click_map import click_tensor
-from mfp_model.networks.network import run_round
 from mfp_model.prediction import Prediction
-from mfp_model.prompts import Click, Prompt, clicks_of
+from mfp_model.prompts import Box, Click, Prompt, Stroke, clicks_of
 from mfp_model.segmenter import Segmenter
 from mfp_model.segmenters.editing import edited, previous_map
-from mfp_model.segmenters.zoom import editing_zoom, first_zoom, next_zoom
+from mfp_model.segmenters.window_round import WindowAnswer, WindowRounds
+from mfp_model.segmenters.zoom import (
+    box_window,
+    editing_zoom,
+    first_windows,
+    fits,
+    next_zoom,
+    over_border,
+    zoom_window,
+)
 from mfp_model.weights import DEFAULT_WEIGHTS
 
 
@@ -57,9 +63,8 @@ class MfpSegmenter(Segmenter):
         """
         self._device = best_device(device)
         self._engine = make_engine(engine, checkpoint.network(), self._device)
-        self._size = checkpoint.config.input_size
+        self._rounds_on = WindowRounds(self._engine, self._device, averages_flip=averages_flip)
         self._version = checkpoint.version
-        self._averages_flip = averages_flip
 
     @classmethod
     def load(
@@ -98,6 +103,11 @@ class MfpSegmenter(Segmenter):
         """Whether its network looks at the previous map, which the mask becomes."""
         return self._engine.uses_maps
 
+    @property
+    def prompt_kinds(self) -> tuple[type[Prompt], ...]:
+        """Boxes, too, of a network that was taught them."""
+        return (Click, Stroke, Box) if self._engine.estimates_iou else (Click, Stroke)
+
     def _rounds(
         self, image: NDArray[np.uint8], prompts: tuple[Prompt, ...], previous: Prediction
     ) -> Iterator[Prediction]:
@@ -109,19 +119,71 @@ class MfpSegmenter(Segmenter):
     def _next(
         self, image: NDArray[np.uint8], prompts: tuple[Prompt, ...], previous: Prediction
     ) -> Prediction:
-        frame, clicks = whole(*image.shape[:2]), clicks_of(prompts)
         if previous.edited is not None:
             return self._edit(image, prompts, previous, previous.edited)
-        if not previous.prompts:
-            first = self._look(image, frame, clicks, previous.layers)
-            wanted = first_zoom(first, clicks)
-            if wanted is None:
-                return Prediction(prompts=prompts, layers=first, zoom=None)
-            layers = self._look(image, wanted, clicks, first)
-            return Prediction(prompts=prompts, layers=layers, zoom=wanted)
-        zoom = next_zoom(previous, clicks)
-        layers = self._look(image, zoom or frame, clicks, previous.layers)
-        return Prediction(prompts=prompts, layers=layers, zoom=zoom)
+        if previous.prompts:
+            return self._go_on(image, prompts, previous)
+        if isinstance(prompts[0], Box):
+            return self._begin_with_box(image, prompts[0], previous.layers)
+        return self._begin(image, prompts, previous.layers)
+
+    def _begin(
+        self, image: NDArray[np.uint8], prompts: tuple[Prompt, ...], layers: LayeredMap
+    ) -> Prediction:
+        """The first click: glances choose a window, a round looks there, another at the mask."""
+        clicks = clicks_of(prompts)
+        chosen = self._chosen_glance(image, clicks)
+        answer = self._rounds_on.round(image, chosen.window, clicks, chosen.values)
+        first = layers.pasted(answer.window, answer.values)
+        wanted = zoom_window(first, clicks)
+        if wanted is None or fits(chosen.window, wanted):
+            return Prediction(prompts=prompts, layers=first, zoom=answer.window, iou=answer.iou)
+        return self._looked(image, prompts, wanted, first)
+
+    def _chosen_glance(self, image: NDArray[np.uint8], clicks: tuple[Click, ...]) -> WindowAnswer:
+        """The first pass on the window whose mask the network thinks best.
+
+        A network that does not say sees the whole image.
+        """
+        height, width = image.shape[:2]
+        windows = first_windows(clicks[0], height=height, width=width)
+        if not self._engine.estimates_iou:
+            windows = windows[:1]
+        glances = [
+            self._rounds_on.glance(image, self._over_border(window, clicks, image), clicks)
+            for window in windows
+        ]
+        return max(glances, key=lambda glance: glance.iou or 0.0)
+
+    def _begin_with_box(self, image: NDArray[np.uint8], box: Box, layers: LayeredMap) -> Prediction:
+        """The previous map is the box itself."""
+        height, width = image.shape[:2]
+        window = box_window(box, height=height, width=width)
+        known = box_to_network(box, window, self._rounds_on.size)
+        answer = self._rounds_on.round(image, window, (), known)
+        layers = layers.pasted(window, answer.values)
+        return Prediction(prompts=(box,), layers=layers, zoom=window, iou=answer.iou)
+
+    def _go_on(
+        self, image: NDArray[np.uint8], prompts: tuple[Prompt, ...], previous: Prediction
+    ) -> Prediction:
+        window = next_zoom(previous, clicks_of(prompts)) or whole(*image.shape[:2])
+        return self._looked(image, prompts, window, previous.layers)
+
+    def _looked(
+        self,
+        image: NDArray[np.uint8],
+        prompts: tuple[Prompt, ...],
+        window: Window,
+        layers: LayeredMap,
+    ) -> Prediction:
+        """One round on a window, pasted over what was known."""
+        clicks = clicks_of(prompts)
+        window = self._over_border(window, clicks, image)
+        known = layers.resampled(window, self._rounds_on.size)
+        answer = self._rounds_on.round(image, window, clicks, known)
+        layers = layers.pasted(window, answer.values)
+        return Prediction(prompts=prompts, layers=layers, zoom=window, iou=answer.iou)
 
     def _edit(
         self,
@@ -130,11 +192,12 @@ class MfpSegmenter(Segmenter):
         previous: Prediction,
         mask: MaskRuns,
     ) -> Prediction:
-        clicks = clicks_of(prompts)
-        window = editing_zoom(mask, clicks)
-        known = previous_map(previous.layers, mask, window, self._size)
-        layers = previous.layers.pasted(window, self._round(image, window, clicks, known))
-        (click,) = clicks_to_network(clicks[-1:], window, self._size)
+        clicks, size = clicks_of(prompts), self._rounds_on.size
+        window = self._over_border(editing_zoom(mask, clicks), clicks, image)
+        known = previous_map(previous.layers, mask, window, size)
+        answer = self._rounds_on.round(image, window, clicks, known)
+        layers = previous.layers.pasted(window, answer.values)
+        (click,) = clicks_to_network(clicks[-1:], window, size)
         changed = edited(mask, layers, window, click=click, n_edits=previous.n_edits)
         return Prediction(
             prompts=prompts,
@@ -142,40 +205,11 @@ class MfpSegmenter(Segmenter):
             zoom=window,
             edited=mask if changed is None else changed,
             n_edits=previous.n_edits + (changed is not None),
+            iou=answer.iou,
         )
 
-    def _look(
-        self,
-        image: NDArray[np.uint8],
-        window: Window,
-        clicks: tuple[Click, ...],
-        layers: LayeredMap,
-    ) -> LayeredMap:
-        """One round on the window, pasted over what was known."""
-        known = layers.resampled(window, self._size)
-        return layers.pasted(window, self._round(image, window, clicks, known))
-
-    def _round(
-        self,
-        image: NDArray[np.uint8],
-        window: Window,
-        clicks: tuple[Click, ...],
-        known: NDArray[np.float32],
-    ) -> NDArray[np.float32]:
-        """The probabilities of the window `[S, S]`, given the previous ones `[S, S]`."""
-        size = self._size
-        pixels = torch.from_numpy(crop_to_network(image, window, size)).to(self._device)
-        inputs = pixels.permute(2, 0, 1)[None].float().div(255)
-        maps = torch.from_numpy(known)[None].to(self._device)
-        positions = click_tensor([clicks_to_network(clicks, window, size)]).to(self._device)
-        if self._averages_flip:
-            mirrored = positions * torch.tensor([-1.0, 1.0, 1.0], device=self._device)
-            mirrored += torch.tensor([float(size), 0.0, 0.0], device=self._device)
-            inputs, maps = (torch.cat([x, x.flip(-1)]) for x in (inputs, maps))
-            positions = torch.cat([positions, mirrored])
-        with torch.inference_mode():
-            logits = run_round(self._engine, inputs, maps, positions)
-            if self._averages_flip:
-                logits = (logits[:1] + logits[1:].flip(-1)) / 2
-            values = logits.sigmoid()[0].cpu().numpy()
-        return np.ascontiguousarray(values, dtype=np.float32)
+    def _over_border(
+        self, window: Window, clicks: tuple[Click, ...], image: NDArray[np.uint8]
+    ) -> Window:
+        height, width = image.shape[:2]
+        return over_border(window, clicks, height=height, width=width)

@@ -3,21 +3,28 @@
 Source: the published evaluation. Two points differ. The newest click, of either sign, always
 lies in the window, so that no click is without effect. And a window whose edge cuts the mask is not
 kept: the published rule keeps it for ever, because a window grown by 1.4 on both sides has an IoU
-of 0.51 with the one before.
+of 0.51 with the one before. And where somebody clicks on the image's border, the window reaches
+over it, so that the network sees all of the click's disk and the image mirrored behind its edge.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
+
 from mfp_model.frames.transforms import LayeredMap, Window, whole
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.prediction import MASK_THRESHOLD, Prediction
-from mfp_model.prompts import Click
+from mfp_model.prompts import Box, Click
 
 _EXPANSION = 1.4
-_MIN_SIDE_PX = 200
+_MIN_SIDE_PX = 96  # the published evaluation has 200
 _MIN_EDITED_SIDE_PX = 80
 _KEEP_IOU = 0.5
 _ZOOM_BELOW_IOU = 0.5
+_MARGIN = 0.125  # of a window's side, how far it reaches over the image's border
+_NEAR_BORDER = 0.04  # of a window's side: a click so near to the border lies on it
+_SHRINKS = (1, 2, 4, 8)  # how much smaller than the image the windows around a first click are
 
 
 def first_zoom(layers: LayeredMap, clicks: tuple[Click, ...]) -> Window | None:
@@ -40,6 +47,62 @@ def next_zoom(previous: Prediction, clicks: tuple[Click, ...]) -> Window | None:
     if not has_all or not kept.has(clicks[-1]) or kept.iou(wanted) < _KEEP_IOU:
         return wanted
     return wanted if _is_cut(previous.layers, kept) else kept
+
+
+def first_windows(click: Click, *, height: int, width: int) -> tuple[Window, ...]:
+    """Return the windows for a first look at what was clicked on, the whole image first.
+
+    Each next one is half as large, has the click as near to its middle as the image allows, and
+    is at least 96 pixels wide and high where the image is.
+    """
+    windows: list[Window] = []
+    for shrink in _SHRINKS:
+        left, right = _placed(click.x, max(width / shrink, _MIN_SIDE_PX), width)
+        top, bottom = _placed(click.y, max(height / shrink, _MIN_SIDE_PX), height)
+        window = Window(left=left, top=top, right=right, bottom=bottom)
+        if window not in windows:
+            windows.append(window)
+    return tuple(windows)
+
+
+def _placed(centre: float, side: float, limit: int) -> tuple[int, int]:
+    """A stretch of that length around the centre, moved so that it does not leave the image."""
+    length = min(limit, round(side))
+    start = min(max(0, round(centre - length / 2)), limit - length)
+    return start, start + length
+
+
+def box_window(box: Box, *, height: int, width: int) -> Window:
+    """Return the window for what lies in a box."""
+    inside = Window(
+        left=min(int(box.left), width - 1),
+        top=min(int(box.top), height - 1),
+        right=min(width, max(int(box.left) + 1, math.ceil(box.right))),
+        bottom=min(height, max(int(box.top) + 1, math.ceil(box.bottom))),
+    )
+    return _around(inside, (), whole(height, width))
+
+
+def fits(window: Window, wanted: Window | None) -> bool:
+    """Return whether a window serves as well as the one that is wanted, None for any."""
+    return wanted is None or window.iou(wanted) >= _KEEP_IOU
+
+
+def over_border(window: Window, clicks: Iterable[Click], *, height: int, width: int) -> Window:
+    """Return the window, reaching over those of the image's borders that a click lies on."""
+    near_x, near_y = _NEAR_BORDER * window.width, _NEAR_BORDER * window.height
+    clicks = tuple(clicks)
+    more_x, more_y = math.ceil(_MARGIN * window.width), math.ceil(_MARGIN * window.height)
+    is_left = window.left == 0 and any(click.x < near_x for click in clicks)
+    is_top = window.top == 0 and any(click.y < near_y for click in clicks)
+    is_right = window.right == width and any(width - click.x < near_x for click in clicks)
+    is_bottom = window.bottom == height and any(height - click.y < near_y for click in clicks)
+    return Window(
+        left=window.left - more_x * is_left,
+        top=window.top - more_y * is_top,
+        right=window.right + more_x * is_right,
+        bottom=window.bottom + more_y * is_bottom,
+    )
 
 
 def editing_zoom(mask: MaskRuns, clicks: tuple[Click, ...]) -> Window:
@@ -68,11 +131,11 @@ def zoom_window(layers: LayeredMap, clicks: tuple[Click, ...]) -> Window | None:
 def _around(
     mask: Window, clicks: tuple[Click, ...], frame: Window, *, min_side: int = _MIN_SIDE_PX
 ) -> Window:
-    inside = [click for click in clicks if click.is_positive] + [clicks[-1]]
-    left = min(mask.left, *(int(click.x) for click in inside))
-    top = min(mask.top, *(int(click.y) for click in inside))
-    right = max(mask.right, *(int(click.x) + 1 for click in inside))
-    bottom = max(mask.bottom, *(int(click.y) + 1 for click in inside))
+    inside = [click for click in clicks if click.is_positive] + list(clicks[-1:])
+    left = min([mask.left, *(int(click.x) for click in inside)])
+    top = min([mask.top, *(int(click.y) for click in inside)])
+    right = max([mask.right, *(int(click.x) + 1 for click in inside)])
+    bottom = max([mask.bottom, *(int(click.y) + 1 for click in inside)])
     x_start, x_stop = _expanded(left, right, frame.width, min_side)
     y_start, y_stop = _expanded(top, bottom, frame.height, min_side)
     return Window(left=x_start, top=y_start, right=x_stop, bottom=y_stop)

@@ -111,7 +111,7 @@ class RecursiveRounds(StatelessRounds):
             clicks = append_clicks(clicks, found)
             if index < n_rounds - 1:
                 with torch.no_grad():
-                    previous = run_round(network, image, previous, clicks).sigmoid()
+                    previous = run_round(network, image, previous, clicks).logits.sigmoid()
         for module, is_training in modes:
             module.training = is_training
         return self._last_round(network, image, truth, previous, clicks)

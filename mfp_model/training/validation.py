@@ -74,7 +74,7 @@ def _rounds(network: ClickNetwork, image: Tensor, truth: Tensor) -> Iterator[tup
     probability = torch.zeros(truth.shape, device=image.device)
     for _ in range(_N_CLICKS):
         clicks = append_clicks(clicks, deepest_next_clicks(truth, probability > 0.5))
-        probability = run_round(network, image, probability, clicks).sigmoid()
+        probability = run_round(network, image, probability, clicks).logits.sigmoid()
         yield clicks, probability
 
 

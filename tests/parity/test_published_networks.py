@@ -63,7 +63,7 @@ def test_positions_of_vit_interpolate_for_other_sizes(published: dict[str, Path]
     network = load_published(published["vit_b"]).network()
     maps = torch.zeros(1, 2, 96, 64)
     with torch.inference_mode():
-        logits = network(torch.rand(1, 3, 96, 64), maps, maps)
+        logits = network(torch.rand(1, 3, 96, 64), maps, maps).logits
     assert logits.shape == (1, 96, 64)
     assert bool(torch.isfinite(logits).all())
 

@@ -1,6 +1,7 @@
 import logging
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from mfp_model.engines.openvino import OpenVinoEngine
 from mfp_model.engines.pytorch import PyTorchEngine
 from mfp_model.errors import ConfigError
 from mfp_model.names import BACKBONES, ENGINES, UNET
-from mfp_model.networks.network import ClickNetwork, NetworkConfig
+from mfp_model.networks.network import Answer, ClickNetwork, NetworkConfig
 
 _CPU = torch.device("cpu")
 
@@ -46,7 +47,7 @@ def test_every_network_answers_alike_in_openvino(backbone: str) -> None:
     assert engine.uses_maps == network.uses_maps
     inputs = _inputs(96)
     with torch.inference_mode():
-        expected, found = network(*inputs).sigmoid(), engine(*inputs).sigmoid()
+        expected, found = network(*inputs).logits.sigmoid(), engine(*inputs).logits.sigmoid()
     tolerance = BF16_TOLERANCE if has_fast_bf16(_CPU) else F32_TOLERANCE
     assert float((expected - found).abs().max()) <= tolerance
 
@@ -59,20 +60,20 @@ def test_openvino_answers_the_same_bytes_again_with_any_number_of_threads_and_ca
     other = make_engine("openvino", tiny_checkpoint.network(), _CPU)
     torch.set_num_threads(1)
     cases = [_inputs(64, seed=seed) for seed in range(8)]
-    expected = [engine(*inputs) for inputs in cases]
+    expected = [engine(*inputs).logits for inputs in cases]
     for inputs, logits in zip(cases, expected, strict=True):
-        assert torch.equal(other(*inputs), logits)
+        assert torch.equal(other(*inputs).logits, logits)
     with ThreadPoolExecutor(4) as threads:
-        found = list(threads.map(lambda inputs: engine(*inputs), cases * 3))
+        found = list(threads.map(lambda inputs: engine(*inputs).logits, cases * 3))
     assert all(torch.equal(a, b) for a, b in zip(found, expected * 3, strict=True))
 
 
 def test_a_batch_is_its_samples(tiny_checkpoint: Checkpoint) -> None:
     engine = make_engine("openvino", tiny_checkpoint.network(), _CPU)
     batch = _inputs(64, n_batch=3)
-    together = engine(*batch)
+    together = engine(*batch).logits
     for index in range(3):
-        alone = engine(*(part[index : index + 1] for part in batch))
+        alone = engine(*(part[index : index + 1] for part in batch)).logits
         assert torch.equal(alone[0], together[index])
 
 
@@ -106,10 +107,18 @@ def test_an_engine_that_answers_something_else_is_not_used(
     engine = OpenVinoEngine(network, is_half=is_half)
     check_engine(engine, network, tolerance=tolerance)
     call = OpenVinoEngine.__call__
-    monkeypatch.setattr(OpenVinoEngine, "__call__", lambda *given: call(*given) + 1.0)
+    monkeypatch.setattr(OpenVinoEngine, "__call__", _shifted(call))
     with pytest.raises(ConfigError, match="differ from PyTorch's"):
         check_engine(engine, network, tolerance=tolerance)
     assert make_engine("auto", network, _CPU).name.startswith("pytorch ")
+
+
+def _shifted(call: Callable[..., Answer]) -> Callable[..., Answer]:
+    def shifted(*given: object) -> Answer:
+        answer = call(*given)
+        return answer._replace(logits=answer.logits + 1.0)
+
+    return shifted
 
 
 def test_signals_are_handled_after_engines_went_in_the_order_they_came() -> None:
@@ -166,5 +175,5 @@ def test_a_cuda_graph_answers_as_the_network_does(tiny_checkpoint: Checkpoint) -
     for seed in range(3):
         inputs = tuple(part.to(device) for part in _inputs(64, seed=seed))
         with torch.inference_mode():
-            expected, found = network(*inputs).sigmoid(), engine(*inputs).sigmoid()
+            expected, found = network(*inputs).logits.sigmoid(), engine(*inputs).logits.sigmoid()
         assert float((expected - found).abs().max()) <= BF16_TOLERANCE

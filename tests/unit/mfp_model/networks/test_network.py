@@ -26,7 +26,9 @@ def test_has_at_most_six_million_parameters(network: MfpNetwork) -> None:
 def test_logits_have_the_inputs_size(network: MfpNetwork, height: int, width: int) -> None:
     maps = torch.zeros(2, 2, height, width)
     with torch.no_grad():
-        assert network(torch.rand(2, 3, height, width), maps, maps).shape == (2, height, width)
+        answer = network(torch.rand(2, 3, height, width), maps, maps)
+    assert answer.logits.shape == (2, height, width)
+    assert answer.iou_logits.shape == (2,)
 
 
 def test_a_batch_that_mixes_first_and_later_rounds_equals_each_sample_alone(
@@ -40,7 +42,7 @@ def test_a_batch_that_mixes_first_and_later_rounds_equals_each_sample_alone(
         batch = run_round(network, image, previous, clicks)
         for i in range(3):
             alone = run_round(network, image[i : i + 1], previous[i : i + 1], clicks[i : i + 1])
-            torch.testing.assert_close(batch[i], alone[0], atol=1e-4, rtol=1e-4)
+            torch.testing.assert_close(batch.logits[i], alone.logits[0], atol=1e-4, rtol=1e-4)
 
 
 def test_gradients_reach_every_parameter() -> None:
@@ -48,8 +50,8 @@ def test_gradients_reach_every_parameter() -> None:
     image = torch.rand(2, 3, 64, 64)
     clicks = click_tensor([[(30.0, 30.0, True)], [(20.0, 40.0, True)]])
     click_maps = draw_click_maps(clicks, height=64, width=64)
-    previous = first_pass(network, image, click_maps).sigmoid()
-    modulated_pass(network, image, previous, clicks, click_maps).square().mean().backward()
+    previous = first_pass(network, image, click_maps).logits.sigmoid()
+    modulated_pass(network, image, previous, clicks, click_maps).logits.square().mean().backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None, name
         assert bool(torch.isfinite(parameter.grad).all()), name

@@ -34,7 +34,7 @@ def test_has_the_parameters_of_a_resnet_34_and_a_small_decoder(network: MFPResNe
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (32, 96)])
 def test_logits_have_the_inputs_size(network: MFPResNetUNet, height: int, width: int) -> None:
     maps = torch.zeros(2, 2, height, width)
-    assert network(torch.rand(2, 3, height, width), maps, maps).shape == (2, height, width)
+    assert network(torch.rand(2, 3, height, width), maps, maps).logits.shape == (2, height, width)
 
 
 def test_previous_maps_make_no_difference_and_clicks_do(network: MFPResNetUNet) -> None:
@@ -43,13 +43,13 @@ def test_previous_maps_make_no_difference_and_clicks_do(network: MFPResNetUNet) 
         one = run_round(network, image, torch.zeros(1, 64, 64), clicks)
         other = run_round(network, image, torch.rand(1, 64, 64), clicks)
         elsewhere = run_round(network, image, torch.zeros(1, 64, 64), clicks + 20)
-    assert torch.equal(one, other)
-    assert not torch.allclose(one, elsewhere)
+    assert torch.equal(one.logits, other.logits)
+    assert not torch.allclose(one.logits, elsewhere.logits)
 
 
 def test_gradients_reach_the_click_channels(network: MFPResNetUNet) -> None:
     click_maps = torch.zeros(1, 2, 64, 64, requires_grad=True)
-    network(torch.rand(1, 3, 64, 64), torch.zeros(1, 2, 64, 64), click_maps).sum().backward()
+    network(torch.rand(1, 3, 64, 64), torch.zeros(1, 2, 64, 64), click_maps).logits.sum().backward()
     assert click_maps.grad is not None
     assert float(click_maps.grad.abs().sum()) > 0
 

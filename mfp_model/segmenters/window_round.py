@@ -1,0 +1,128 @@
+"""One pass or round of the network on a window of the image."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mfp_model.engines.engine import Engine
+from mfp_model.frames.transforms import Window, clicks_to_network, crop_to_network
+from mfp_model.networks.click_map import click_tensor, draw_click_maps
+from mfp_model.networks.network import Answer, first_pass, modulated_pass
+from mfp_model.prompts import Click
+from mfp_model.segmenters.obedience import obeyed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class WindowAnswer:
+    """What the network says of a window.
+
+    Attributes:
+        window: The window.
+        values: Probabilities float32 `[S, S]`, network frame.
+        iou: What it thinks its mask's IoU is, 0..1; None from a network that does not say.
+    """
+
+    window: Window
+    values: NDArray[np.float32]
+    iou: float | None
+
+
+class WindowRounds:
+    """Shows windows to a network.
+
+    Args:
+        engine: What computes the network.
+        device: Where it does.
+        averages_flip: Average the logits with those of the mirrored image.
+    """
+
+    def __init__(self, engine: Engine, device: torch.device, *, averages_flip: bool) -> None:
+        self._engine = engine
+        self._device = device
+        self._averages_flip = averages_flip
+
+    @property
+    def size(self) -> int:
+        """Side of the network's input in pixels."""
+        return self._engine.config.input_size
+
+    def glance(
+        self, image: NDArray[np.uint8], window: Window, clicks: tuple[Click, ...]
+    ) -> WindowAnswer:
+        """Return the answer of a first pass: to image and clicks alone."""
+        return self._answer(image, window, clicks, None)
+
+    def round(
+        self,
+        image: NDArray[np.uint8],
+        window: Window,
+        clicks: tuple[Click, ...],
+        known: NDArray[np.float32],
+    ) -> WindowAnswer:
+        """Return the answer of a round, in which every click does what it says.
+
+        Args:
+            image: RGB uint8 `[H, W, 3]`.
+            window: What to look at.
+            clicks: All so far, oldest first, image frame; none where the round begins with a box.
+            known: Previous probabilities float32 `[S, S]`, network frame. Where all are zero the
+                round has two passes, as a first one has.
+        """
+        if not known.any() and self._engine.uses_maps:
+            known = self.glance(image, window, clicks).values
+        answer = self._answer(image, window, clicks, known)
+        middles = tuple(_middle(click, *image.shape[:2]) for click in clicks)
+        values = obeyed(
+            answer.values,
+            crop_to_network(image, window, self.size),
+            clicks_to_network(middles, window, self.size),
+        )
+        return WindowAnswer(window=window, values=values, iou=answer.iou)
+
+    def _answer(
+        self,
+        image: NDArray[np.uint8],
+        window: Window,
+        clicks: tuple[Click, ...],
+        known: NDArray[np.float32] | None,
+    ) -> WindowAnswer:
+        size = self.size
+        pixels = torch.from_numpy(crop_to_network(image, window, size)).to(self._device)
+        inputs = pixels.permute(2, 0, 1)[None].float().div(255)
+        positions = click_tensor([clicks_to_network(clicks, window, size)]).to(self._device)
+        maps = None if known is None else torch.from_numpy(known)[None].to(self._device)
+        if self._averages_flip:
+            mirrored = positions * torch.tensor([-1.0, 1.0, 1.0], device=self._device)
+            mirrored += torch.tensor([float(size), 0.0, 0.0], device=self._device)
+            inputs, positions = (
+                torch.cat([inputs, inputs.flip(-1)]),
+                torch.cat([positions, mirrored]),
+            )
+            maps = None if maps is None else torch.cat([maps, maps.flip(-1)])
+        with torch.inference_mode():
+            logits, iou_logits = self._pass(inputs, maps, positions)
+            if self._averages_flip:
+                logits = (logits[:1] + logits[1:].flip(-1)) / 2
+            values = logits.sigmoid()[0].cpu().numpy()
+            iou = float(iou_logits.sigmoid().mean()) if self._engine.estimates_iou else None
+        return WindowAnswer(
+            window=window, values=np.ascontiguousarray(values, dtype=np.float32), iou=iou
+        )
+
+    def _pass(self, inputs: Tensor, maps: Tensor | None, positions: Tensor) -> Answer:
+        click_maps = draw_click_maps(positions, height=self.size, width=self.size)
+        if maps is None or not self._engine.uses_maps:
+            return first_pass(self._engine, inputs, click_maps)
+        return modulated_pass(self._engine, inputs, maps, positions, click_maps)
+
+
+def _middle(click: Click, height: int, width: int) -> Click:
+    """The middle of the pixel that was clicked."""
+    column, row = min(math.floor(click.x), width - 1), min(math.floor(click.y), height - 1)
+    return Click(x=column + 0.5, y=row + 0.5, is_positive=click.is_positive)
