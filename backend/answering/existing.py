@@ -8,10 +8,10 @@ import logging
 from collections import Counter
 from dataclasses import dataclass
 
-from backend.exchange.segmentation import region_mask
 from backend.label_studio.label_config import MaskControl
 from backend.label_studio.page import Annotation
 from backend.label_studio.regions import MaskRegion, regions_of
+from backend.label_studio.shapes import region_mask
 from backend.storage.bounded_cache import BoundedCache
 from mfp_model.errors import DataError, MfpError
 from mfp_model.masks.runs import MaskRuns

@@ -1,4 +1,4 @@
-"""A brush region's value -> its opacity.
+"""A brush region's value -> its opacity and its pixels.
 
 What is saved by submitting is a brush RLE. What the page saves as a draft is the RLE that was
 there before, and the strokes painted or erased since, as lines.
@@ -16,9 +16,20 @@ from numpy.typing import NDArray
 from backend.label_studio import brush_rle
 from mfp_model.errors import DataError
 
+ALPHA_THRESHOLD = 128  # the eraser's soft edge leaves 1 to 254
 _FRACTION_BITS = 4  # of a pixel's coordinates in OpenCV's fixed point
 _MAX_WIDTH_PX = 32_767  # OpenCV's
 _LIMIT_PERCENT = 1000.0  # a stroke may leave the image, but not for this far
+
+
+def brush_mask(value: Mapping[str, Any], *, height: int, width: int) -> NDArray[np.bool_]:
+    """Return the pixels of a brush region's value, bool `[height, width]`; see `brush_alpha`.
+
+    Raises:
+        DataError: As in `brush_alpha`.
+        BrushRleError: As in `brush_alpha`.
+    """
+    return brush_alpha(value, height=height, width=width) >= ALPHA_THRESHOLD
 
 
 def brush_alpha(value: Mapping[str, Any], *, height: int, width: int) -> NDArray[np.uint8]:

@@ -13,13 +13,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.label_studio.brush import brush_alpha
+from backend.label_studio.brush import brush_mask
 from backend.label_studio.label_config import LabelConfig
 from mfp_model.errors import DataError
 from mfp_model.masks.rle import encode_mask
 from mfp_model.prompts import Stroke
 
-_OPAQUE = 128
 _MAX_PIXELS = 200_000_000
 
 
@@ -68,7 +67,7 @@ def _stroke(
         raise DataError(f"{name}: of an image of another size")
     if height * width > _MAX_PIXELS:  # the image's own limit comes later
         raise DataError(f"{name}: on {width}x{height} pixels, expected at most {_MAX_PIXELS}")
-    mask = brush_alpha(value, height=height, width=width) >= _OPAQUE
+    mask = brush_mask(value, height=height, width=width)
     labels = value.get("brushlabels")
     known = labels if isinstance(labels, list) else []
     signed = [signs[label] for label in known if isinstance(label, str) and label in signs]

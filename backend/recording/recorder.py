@@ -17,10 +17,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from backend.answering.edits import Edit
-from backend.exchange.segmentation import region_mask
 from backend.label_studio.page import storable
 from backend.label_studio.regions import regions_of
 from backend.label_studio.request import RegionRequest, TaskRequest
+from backend.label_studio.shapes import region_mask
 from backend.recording.store import SessionStore, image_reference
 from backend.storage.packed_runs import pack
 from mfp_model.errors import DataError, MfpError

@@ -1,0 +1,87 @@
+"""A region's shape -> its pixels."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.label_studio.brush import brush_mask
+from backend.label_studio.regions import MaskRegion
+from mfp_model.errors import DataError, MfpError
+from mfp_model.masks.rle import decode_segmentation
+
+_CHORD_ERROR_PX = 0.1  # of an ellipse's polygon
+
+
+def region_mask(region: MaskRegion) -> NDArray[np.bool_]:
+    """Return the pixels of a region's shape, bool `[height, width]`.
+
+    Raises:
+        DataError: The shape is damaged.
+    """
+    outline = region_outline(region)
+    if outline is None:
+        return _brush_mask(region)
+    size = {"height": region.height, "width": region.width}
+    return decode_segmentation([outline.ravel().tolist()], **size)
+
+
+def region_outline(region: MaskRegion) -> NDArray[np.float64] | None:
+    """Return the corners of a region's shape, float64 `[n, 2]` of x and y in pixels.
+
+    What reaches out of the image is cut off at its edge. A brush has no corners: None.
+
+    Raises:
+        DataError: The shape is damaged.
+    """
+    if region.kind == "brush":
+        return None
+    try:
+        return _outline(region)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise DataError(f"{region.kind}: expected finite percentages, got {error!r}") from None
+
+
+def _brush_mask(region: MaskRegion) -> NDArray[np.bool_]:
+    form = region.value.get("format")
+    if form != "rle":
+        raise DataError(f"brush format={form!r:.20}: expected rle")
+    try:
+        return brush_mask(region.value, height=region.height, width=region.width)
+    except MfpError as error:
+        raise DataError(str(error)) from None
+
+
+def _outline(region: MaskRegion) -> NDArray[np.float64]:
+    value, size = region.value, np.array([region.width, region.height], dtype=np.float64)
+    if region.kind == "polygon":
+        points = np.array(value["points"], dtype=np.float64).reshape(-1, 2) / 100 * size
+    else:
+        start = np.array([value["x"], value["y"]], dtype=np.float64) / 100 * size
+        turn = _turn(float(value.get("rotation") or 0))
+        if region.kind == "rectangle":  # turned around its first corner
+            extent = np.array([value["width"], value["height"]], dtype=np.float64) / 100 * size
+            corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * extent
+        else:  # around its centre
+            radii = np.array([value["radiusX"], value["radiusY"]], dtype=np.float64) / 100 * size
+            angles = np.linspace(0, 2 * np.pi, _n_corners(float(radii.max())), endpoint=False)
+            corners = np.stack([np.cos(angles), np.sin(angles)], axis=1) * radii
+        points = start + corners @ turn.T
+    if len(points) < 3 or not np.isfinite(points).all():
+        raise ValueError(f"{len(points)} points")
+    return np.clip(points, 0, size)  # the page lets shapes reach out of the image
+
+
+def _turn(degrees: float) -> NDArray[np.float64]:
+    """Clockwise, as y points down."""
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    return np.array([[cos, -sin], [sin, cos]])
+
+
+def _n_corners(radius_px: float) -> int:
+    """As many corners as keep the chords close to the ellipse."""
+    if radius_px <= 1:
+        return 16
+    return max(16, math.ceil(math.pi / math.acos(1 - _CHORD_ERROR_PX / radius_px)))
