@@ -120,16 +120,20 @@ class Edits:
             self._existing.read(task.there, task.control)
 
     def note(self, task: TaskRequest, region: RegionRequest, edit: Edit, answer: MaskRuns) -> None:
-        """Remember the answer about a mask that is being edited."""
+        """Remember the answer about a mask that is being edited.
+
+        The page shows nothing of an answer without a pixel, so the mask then stays as it was.
+        """
         if edit.region_id is None or edit.prior is None:
             return
+        on_page = answer if answer.rows.size else edit.prior
         points, now = json.dumps(sorted(region.point_ids)), self._clock()
         row = (_name(task), storable(edit.region_id), points, storable(task.there.stamp))
         try:
             with self._lock:
                 self._database.execute(
                     "INSERT OR REPLACE INTO edited VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (*row, pack(edit.prior), pack(answer), now),
+                    (*row, pack(edit.prior), pack(on_page), now),
                 )
                 self._n_written += 1
                 if self._n_written % _TRIM_EVERY == 0:

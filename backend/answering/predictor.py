@@ -6,7 +6,6 @@ import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import replace
 from typing import Any
 
 from backend.answering.edits import Edit, Edits
@@ -15,7 +14,13 @@ from backend.answering.turns import Place, Region, SupersededError, Turns
 from backend.finding.answer import Finding
 from backend.images.loader import ImageLoader, LoadedImage
 from backend.label_studio.request import RegionRequest, TaskRequest
-from backend.label_studio.rows import brush_rows, empty_result, polygon_rows, result
+from backend.label_studio.rows import (
+    RowFields,
+    brush_rows,
+    empty_result,
+    polygon_rows,
+    result,
+)
 from backend.models.choice import SegmenterChoice
 from backend.monitoring.telemetry import Telemetry
 from backend.recording.recorder import Recorder
@@ -137,16 +142,21 @@ class Predictor:
     def _encoded(
         self, region: RegionRequest, edit: Edit, runs: MaskRuns, score: float, version: str
     ) -> dict[str, Any]:
-        if edit.region_id is not None:
-            region = replace(region, label=edit.label)
+        assert (runs.height, runs.width) == (region.height, region.width), "else the page breaks"
+        fields = RowFields(
+            control=region.control,
+            label=region.label if edit.region_id is None else edit.label,
+            region_id=edit.region_id,
+            origin="prediction",
+            score=score,
+        )
         if region.control.kind == "brush":
-            rows = brush_rows(region, runs, edit.region_id)
-            return result(rows, score=score, version=version)
+            return result(brush_rows(runs, fields), score=score, version=version)
         mask = runs.mask()
         polygons = polygons_of(mask, max_error_px=self._polygon_error_px)
         iou = round(polygon_iou(polygons, mask), 4)
         self._telemetry.metrics.polygon_iou.observe(iou)
-        rows = polygon_rows(region, polygons, edit.region_id)
+        rows = polygon_rows(polygons, fields, height=region.height, width=region.width)
         return result(rows, score=score, version=version, polygon_iou=iou)
 
     def _prefetch(self, task: TaskRequest) -> None:

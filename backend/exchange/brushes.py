@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backend.finding.answer import hidden_mark
-from backend.label_studio import brush_rle
 from backend.label_studio.label_config import LabelConfig, MaskControl
+from backend.label_studio.rows import RowFields, brush_rows
 from mfp_model.errors import DataError
 from mfp_model.masks.rle import decode_segmentation
+from mfp_model.masks.runs import MaskRuns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,15 +113,13 @@ def _rows(
         annotation.get("segmentation"), height=image.height, width=image.width
     )
     score, order = annotation.get("score"), annotation.get("order")
-    return control.rows(
-        {"format": "rle", "rle": brush_rle.encode(mask)},
+    fields = RowFields(
+        control=control,
         label=name if control.labels else None,
-        common={
-            "id": secrets.token_urlsafe(8),
-            "original_width": image.width,
-            "original_height": image.height,
-            "image_rotation": 0,
-            **({"score": score} if isinstance(score, (int, float)) else {}),
-            **(hidden_mark(order) if isinstance(order, int) else {}),
-        },
+        score=score if isinstance(score, (int, float)) else None,
+        order=order if isinstance(order, int) else 0,
     )
+    rows = brush_rows(MaskRuns.of(mask), fields)
+    if not rows:
+        raise DataError("a mask without a pixel")
+    return rows

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -10,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from backend.images.loader import ImageLoader
-from backend.label_studio import brush_rle
 from backend.label_studio.label_config import MaskControl
 from backend.label_studio.request import TaskRequest
-from backend.label_studio.rows import empty_result, polygon_percents
+from backend.label_studio.rows import RowFields, brush_rows, empty_result, polygon_rows, result
 from backend.monitoring.telemetry import Telemetry
 from mfp_model.errors import MfpError
 from mfp_model.masks.polygons import polygons_of
+from mfp_model.masks.runs import MaskRuns
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,7 +78,7 @@ def prediction(
         polygon_error_px: How far a polygon may be from the mask's edge.
     """
     rows = [row for layer in layers for row in _rows(layer, control, polygon_error_px)]
-    return {"result": rows, "score": round(_certainty(layers), 4), "model_version": version}
+    return result(rows, score=round(_certainty(layers), 4), version=version)
 
 
 def _certainty(layers: list[LayeredObject]) -> float:
@@ -91,35 +90,17 @@ def _certainty(layers: list[LayeredObject]) -> float:
     return float(np.max(sure, axis=0).mean()) if sure else 0.0
 
 
-def hidden_mark(order: int) -> dict[str, Any]:
-    """Return what a row has more for an object that is behind others; the page shows it."""
-    return {"meta": {"text": [f"hidden: seen after {order} removals"]}} if order else {}
-
-
 def _rows(layer: LayeredObject, control: MaskControl, error_px: float) -> list[dict[str, Any]]:
     mask = layer.found.mask
     height, width = mask.shape
-    if control.kind == "brush":
-        shapes: list[dict[str, Any]] = [{"format": "rle", "rle": brush_rle.encode(mask)}]
-    else:
-        shapes = [
-            {"points": polygon_percents(polygon, height=height, width=width), "closed": True}
-            for polygon in polygons_of(mask, max_error_px=error_px)
-        ]
     label = layer.found.label if layer.found.label in control.labels else None
-    if label is None and control.labels:
-        label = control.labels[0]
-    common = {
-        "original_width": width,
-        "original_height": height,
-        "image_rotation": 0,
-        "score": round(layer.found.score, 4),
-        **hidden_mark(layer.order),
-    }
-    return [
-        row
-        for shape in shapes
-        for row in control.rows(
-            shape, label=label, common={"id": secrets.token_urlsafe(8), **common}
-        )
-    ]
+    fields = RowFields(
+        control=control,
+        label=label or next(iter(control.labels), None),
+        score=round(layer.found.score, 4),
+        order=layer.order,
+    )
+    if control.kind == "brush":
+        return brush_rows(MaskRuns.of(mask), fields)
+    polygons = polygons_of(mask, max_error_px=error_px)
+    return polygon_rows(polygons, fields, height=height, width=width)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 from xml.etree import ElementTree as ET
 
 from mfp_model.errors import MfpError
@@ -46,26 +44,6 @@ class MaskControl:
     finder: str | None = None
     inpainter: str = DEFAULT_INPAINTER
     overlaps: bool = False
-
-    def rows(
-        self, shape: Mapping[str, Any], *, label: str | None, common: Mapping[str, Any]
-    ) -> list[dict[str, Any]]:
-        """Return a region's rows: one, or two of one id where a generic control has the labels.
-
-        Args:
-            shape: The value, without labels.
-            label: Label of the region, None where the control has none.
-            common: What all rows have, such as the id and the image's size.
-        """
-        labels = [label] if label is not None else []
-        common = {**common, "to_name": self.to_name}
-        if self.labels_name is None:
-            kind = f"{self.kind}labels"
-            value = {**shape, kind: labels}
-            return [{**common, "from_name": self.name, "type": kind, "value": value}]
-        value = {**shape, "labels": labels}
-        names = ((self.name, self.kind), (self.labels_name, "labels"))
-        return [{**common, "from_name": name, "type": kind, "value": value} for name, kind in names]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

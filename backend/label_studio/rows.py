@@ -1,90 +1,138 @@
-"""Masks -> Label Studio's answer to `/predict`."""
+"""Masks -> the rows of Label Studio's results. Rows of masks are written here only.
+
+A mask without a pixel has no row: the page could neither show nor select it.
+"""
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from backend.label_studio import brush_rle
-from backend.label_studio.request import RegionRequest
+from backend.label_studio.label_config import MaskControl
 from mfp_model.masks.polygons import Polygon
 from mfp_model.masks.runs import MaskRuns
 
 _PERCENT_DIGITS = 5  # 0.001 pixels at 10,000 pixels
+_ID_BYTES = 8
+
+Row = dict[str, Any]
 
 
-def brush_rows(
-    region: RegionRequest, runs: MaskRuns, edited: str | None = None
-) -> list[dict[str, Any]]:
-    """Return a mask as a brush region.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowFields:
+    """What a mask's rows say beside its shape.
 
-    Args:
-        region: What was asked.
-        runs: Of the region's size; any other breaks the page for good.
-        edited: Id of the region whose place it takes when it is accepted, None for none.
+    Attributes:
+        control: The control that the mask belongs to.
+        label: Its label, None where the control has none.
+        region_id: Id of the region whose place it takes when it is accepted; None for a new one.
+        origin: `prediction` for what the page is to count as a model's; None leaves it open.
+        score: 0..1, None for none.
+        order: After how many removals the object was seen; above 0 it is marked as hidden.
     """
-    assert (runs.height, runs.width) == (region.height, region.width)
-    return _rows(region, {"format": "rle", "rle": brush_rle.encode_runs(runs)}, edited)
+
+    control: MaskControl
+    label: str | None
+    region_id: str | None = None
+    origin: str | None = None
+    score: float | None = None
+    order: int = 0
+
+
+def brush_rows(runs: MaskRuns, fields: RowFields) -> list[Row]:
+    """Return a mask as a brush region, nothing for one without a pixel."""
+    if not runs.rows.size:
+        return []
+    shape = {"format": "rle", "rle": brush_rle.encode_runs(runs)}
+    region_id = fields.region_id or _new_id()
+    return _rows(shape, fields, region_id=region_id, height=runs.height, width=runs.width)
 
 
 def polygon_rows(
-    region: RegionRequest, polygons: list[Polygon], edited: str | None = None
-) -> list[dict[str, Any]]:
+    polygons: Sequence[Polygon], fields: RowFields, *, height: int, width: int
+) -> list[Row]:
     """Return a mask's parts as polygon regions, the first in the place of the edited one.
 
-    Points are in pixels.
+    Args:
+        polygons: float64 `[n, 2]` each, x and y in pixels.
+        fields: What the rows say beside the shapes.
+        height: Rows of the image.
+        width: Columns of the image.
     """
-    size = {"height": region.height, "width": region.width}
+    first_id = fields.region_id or _new_id()
     return [
         row
         for index, polygon in enumerate(polygons)
         for row in _rows(
-            region,
-            {"points": polygon_percents(polygon, **size), "closed": True},
-            None if index else edited,
+            {"points": _percents(polygon, height=height, width=width), "closed": True},
+            fields,
+            region_id=_new_id() if index else first_id,
+            height=height,
+            width=width,
         )
     ]
 
 
-def polygon_percents(polygon: Polygon, *, height: int, width: int) -> list[list[float]]:
-    """Return a polygon's points, in pixels, as percent of an image."""
-    scale = 100 / np.array([width, height])
-    percents: list[list[float]] = np.round(polygon * scale, _PERCENT_DIGITS).tolist()
-    return percents
-
-
-def _rows(region: RegionRequest, shape: dict[str, Any], edited: str | None) -> list[dict[str, Any]]:
-    common = {
-        "id": edited or secrets.token_urlsafe(8),
-        "original_width": region.width,
-        "original_height": region.height,
-        "image_rotation": 0,
-        "origin": "prediction",
-    }
-    return region.control.rows(shape, label=region.label, common=common)
-
-
 def result(
-    rows: list[dict[str, Any]], *, score: float, version: str, polygon_iou: float | None = None
+    rows: list[Row], *, score: float, version: str, polygon_iou: float | None = None
 ) -> dict[str, Any]:
-    """Return one entry of `results`.
+    """Return one entry of `results`, which is one prediction.
 
     Args:
-        rows: The regions.
+        rows: The regions' rows.
         score: 0..1.
         version: The model version.
         polygon_iou: IoU of the polygons with the mask, for polygons.
     """
-    entry: dict[str, Any] = {
-        "result": [{**row, "score": score} for row in rows],
-        "score": score,
-        "model_version": version,
-    }
+    entry: dict[str, Any] = {"result": rows, "score": score, "model_version": version}
     return entry if polygon_iou is None else {**entry, "polygon_iou": polygon_iou}
 
 
 def empty_result() -> dict[str, Any]:
     """Return an entry of `results` that shows nothing."""
     return {"result": [], "score": 0.0}
+
+
+def _rows(
+    shape: Mapping[str, Any], fields: RowFields, *, region_id: str, height: int, width: int
+) -> list[Row]:
+    """A region's rows: one, or two of one id where a generic control has the labels."""
+    control = fields.control
+    common: Row = {
+        "id": region_id,
+        "to_name": control.to_name,
+        "original_width": width,
+        "original_height": height,
+        "image_rotation": 0,
+    }
+    if fields.origin is not None:
+        common["origin"] = fields.origin
+    if fields.score is not None:
+        common["score"] = fields.score
+    if fields.order:
+        common["meta"] = {"text": [f"hidden: seen after {fields.order} removals"]}
+    labels = [fields.label] if fields.label is not None else []
+    if control.labels_name is None:
+        names = [(control.name, f"{control.kind}labels")]
+    else:
+        names = [(control.name, control.kind), (control.labels_name, "labels")]
+    labels_key = names[-1][1]
+    return [
+        {**common, "from_name": name, "type": kind, "value": {**shape, labels_key: labels}}
+        for name, kind in names
+    ]
+
+
+def _percents(polygon: Polygon, *, height: int, width: int) -> list[list[float]]:
+    scale = 100 / np.array([width, height])
+    percents: list[list[float]] = np.round(polygon * scale, _PERCENT_DIGITS).tolist()
+    return percents
+
+
+def _new_id() -> str:
+    return secrets.token_urlsafe(_ID_BYTES)

@@ -190,3 +190,13 @@ def test_a_hundred_masks_around_are_kept_clear_of() -> None:
     mask = _mask(found)
     assert mask[60, 97]
     assert not mask[60, 90:95].any()
+
+
+def test_a_mask_that_was_clicked_away_whole_is_not_answered_and_stays() -> None:
+    client, small = _client(), box(100, 50, 110, 60)
+    there = saved(row("r1", small))
+    away = point("p", 105, 55, is_positive=False)
+    assert _answer(client, away, drafts=[there]) == []
+    (found,) = _answer(client, point("q", 106, 55), drafts=[there])
+    assert found["id"] == "r1"
+    assert _mask(found)[small].all()

@@ -10,6 +10,7 @@ from backend.exchange.brushes import read_folder
 from backend.exchange.importing import FILE_KEY, CocoImport, original, prefixed
 from backend.label_studio.label_config import parse_label_config
 from mfp_model.errors import ConfigError, DataError
+from mfp_model.masks.rle import encode_mask
 from tests.unit.backend.exchange.labeled import CONFIG, Files, export, png, row, task
 from tests.unit.mfp_model.coco_folder import make_coco_folder
 
@@ -79,16 +80,18 @@ def test_what_cannot_be_imported_is_named(tmp_path: Path) -> None:
     content = json.loads((root / "annotations.json").read_text())
     content["annotations"][0]["category_id"] = 9
     content["annotations"][1]["segmentation"] = {"size": [3, 3], "counts": "9"}
+    content["annotations"][2]["segmentation"] = encode_mask(np.zeros((30, 40), dtype=np.bool_))
     (root / "annotations.json").write_text(json.dumps(content))
     (root / "images" / "2-2.png").unlink()
     api = _LabelStudio()
     importer = CocoImport(read_folder(root), CONFIG, form="predictions")
     summary = importer.into_project(api, 7)  # type: ignore[arg-type]
-    assert (summary.tasks, summary.masks) == (2, 2)
+    assert (summary.tasks, summary.masks) == (2, 1)
     told = "\n".join(summary.problems)
     for part in (
         "0-0.png: annotation 1: category_id=9: unknown",
         "0-0.png: annotation 2: segmentation of (3, 3)",
+        "1-1.png: annotation 3: a mask without a pixel",
         "2-2.png: no such file in images/",
     ):
         assert part in told
