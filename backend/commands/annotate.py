@@ -95,7 +95,8 @@ def _project(
     from tqdm import tqdm
 
     from backend.finding.project import annotate_project
-    from backend.image_access import image_sources, label_studio_access, label_studio_api
+    from backend.images.sources import image_sources
+    from backend.label_studio.api import label_studio_access, label_studio_api
     from backend.label_studio.label_config import parse_label_config
 
     api = label_studio_api(settings)

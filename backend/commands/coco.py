@@ -84,7 +84,8 @@ def _export(options: argparse.Namespace) -> int:
     from backend.exchange.entries import ExportOptions
     from backend.exchange.export import export_coco
     from backend.exchange.tasks import file_tasks
-    from backend.image_access import image_sources, label_studio_access
+    from backend.images.sources import image_sources
+    from backend.label_studio.api import label_studio_access
     from backend.settings import Settings
 
     settings = Settings.from_env(options.environment)
@@ -129,7 +130,7 @@ def _import(options: argparse.Namespace) -> int:
 
     from backend.exchange.brushes import read_folder
     from backend.exchange.importing import CocoImport, ImageAddress, original, prefixed
-    from backend.image_access import label_studio_api
+    from backend.label_studio.api import label_studio_api
     from backend.settings import Settings
     from mfp_model.errors import ConfigError
 
@@ -165,7 +166,7 @@ def _import(options: argparse.Namespace) -> int:
 
 def _project(settings: Settings, options: argparse.Namespace) -> tuple[TaskSource, LabelConfig]:
     from backend.exchange.tasks import project_tasks
-    from backend.image_access import label_studio_api
+    from backend.label_studio.api import label_studio_api
 
     api = label_studio_api(settings)
     config = _label_config(options.label_config) or _config_of(api, options.project)

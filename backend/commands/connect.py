@@ -26,7 +26,7 @@ def add_connect(commands: Any) -> None:  # noqa: ANN401, argparse's type is priv
 
 def _connect(options: argparse.Namespace) -> None:
     from backend.demo.project import demo_project
-    from backend.image_access import label_studio_api
+    from backend.label_studio.api import label_studio_api
     from backend.settings import Settings
 
     settings = Settings.from_env(options.environment)

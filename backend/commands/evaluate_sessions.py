@@ -19,7 +19,8 @@ def replay(options: argparse.Namespace, segmenter: Segmenter) -> int:
 
     from tqdm import tqdm
 
-    from backend.image_access import image_sources, label_studio_access
+    from backend.images.sources import image_sources
+    from backend.label_studio.api import label_studio_access
     from backend.recording.objects import read_objects
     from backend.recording.targets import targets_of
     from backend.settings import Settings

@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from backend.exchange.choice import ChoiceRules, ChosenAnnotation, chosen
-from backend.exchange.placing import MODES, ImagePlacer, PlacedImage, file_name, told_address
+from backend.exchange.placing import MODES, ImagePlacer, PlacedImage
 from backend.exchange.segmentation import segmentation_of
 from backend.exchange.spool import TaskEntries
 from backend.exchange.tasks import LabeledTask
+from backend.images.address import file_name, is_embedded, public_address, shown_address
 from backend.label_studio.label_config import LabelConfig
 from backend.label_studio.regions import MaskRegion, regions_of
 from mfp_model.errors import ConfigError, DataError, ImageError
@@ -88,15 +89,18 @@ class TaskReader:
             try:
                 placed = self._place(task, key, address, regions, is_only=len(keys) == 1)
             except ImageError as error:
-                entries.problems.append(f"task {task.id}: image {address[:80]!r}: {error}")
+                entries.problems.append(
+                    f"task {task.id}: image {shown_address(address)!r}: {error}"
+                )
                 continue
             if placed is None:
                 entries.left_out["images of unknown size without objects"] += 1
                 continue
+            public = None if is_embedded(address) else public_address(address)
             found[key] = {
                 "id": task.id if len(keys) == 1 else task.id * len(keys) + index,
                 **asdict(placed),
-                "label_studio": {"task": task.id, "key": key, "image": told_address(address)},
+                "label_studio": {"task": task.id, "key": key, "image": public},
             }
         entries.images += found.values()
         return found

@@ -12,9 +12,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from backend.exchange.entries import ExportOptions, TaskReader
-from backend.exchange.placing import ImageFiles, ImagePlacer
+from backend.exchange.placing import ImagePlacer
 from backend.exchange.spool import Spool, TaskEntries
 from backend.exchange.tasks import LabeledTask, TaskSource
+from backend.images.sources import ImageFiles
 from backend.label_studio.label_config import LabelConfig
 from backend.storage.whole_folder import WholeFolder
 from mfp_model.errors import DataError

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import io
-import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from PIL import Image
 
+from backend.images.address import file_name
 from backend.images.decoding import decode_image, read_header
+from backend.images.sources import ImageFiles
 from mfp_model.errors import ImageError
 
 MODES = ("copy", "link", "none")
-_STRANGE = re.compile(r"[^A-Za-z0-9._-]+")
-_MAX_NAME_LETTERS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,16 +23,6 @@ class PlacedImage:
     file_name: str
     width: int
     height: int
-
-
-class ImageFiles(Protocol):
-    """What reads images, such as `backend.images.sources.ImageSources`."""
-
-    def read(self, address: str, task_id: str) -> bytes:
-        """Return a file's content."""
-
-    def mounted(self, address: str) -> Path | None:
-        """Return where the file lies on this machine, None where it does not."""
 
 
 class ImagePlacer:
@@ -86,23 +73,3 @@ class ImagePlacer:
         else:
             path.write_bytes(content)
         return PlacedImage(file_name=name, width=header.width, height=header.height)
-
-
-def file_name(address: str) -> str:
-    """Return a file name for an image address, in letters that every system takes."""
-    if address.startswith("data:"):
-        return "image"
-    parts = urlsplit(address)
-    named = parse_qs(parts.query).get("d", [parts.path])[0]
-    name = _STRANGE.sub("-", unquote(named).rstrip("/").rpartition("/")[2])
-    return name[-_MAX_NAME_LETTERS:].lstrip(".") or "image"
-
-
-def told_address(address: str) -> str | None:
-    """Return the address without what may be secret in it; None for an image inside it."""
-    if address.startswith("data:"):
-        return None
-    parts = urlsplit(address)
-    if not parts.scheme:
-        return address
-    return parts._replace(query="", fragment="", netloc=parts.netloc.rpartition("@")[2]).geturl()

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from backend.exchange.placing import ImageFiles
 from backend.finding.answer import prediction
 from backend.images.decoding import decode_image
+from backend.images.sources import ImageFiles
 from backend.label_studio.api import LabelStudioApi
 from backend.label_studio.label_config import LabelConfig, MaskControl
 from mfp_model.errors import ImageError

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.images.address import split_address
 from backend.images.decoding import decode_image
+from backend.images.sources import ImageFiles
 from backend.storage.bounded_cache import BoundedCache, OnUse
-
-ReadFile = Callable[[str, str], bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -36,7 +35,7 @@ class ImageLoader:
 
     def __init__(
         self,
-        read: ReadFile,
+        files: ImageFiles,
         *,
         max_megapixels: float,
         cache_bytes: int,
@@ -46,13 +45,13 @@ class ImageLoader:
         """Make a loader.
 
         Args:
-            read: Returns a file's content by its address and the task's id.
+            files: What reads the images.
             max_megapixels: Larger images are refused.
             cache_bytes: Pixels kept.
             cache_age_s: Images are fetched again after this time.
             on_use: Told after each load whether the image was kept, and the bytes held.
         """
-        self._read = read
+        self._files = files
         self._max_megapixels = max_megapixels
         self._cache: BoundedCache[str, LoadedImage] = BoundedCache(
             max_bytes=cache_bytes, max_age_s=cache_age_s
@@ -68,12 +67,12 @@ class ImageLoader:
             LabelStudioError: Label Studio does not accept the token.
         """
         # What a cloud address stands for is up to the storage settings of the task's project.
-        owner = "" if urlsplit(address).scheme in ("", "data", "http", "https") else task_id
+        owner = "" if split_address(address).scheme in ("", "data", "http", "https") else task_id
         key = hashlib.sha256(f"{owner} {address}".encode(errors="surrogatepass")).hexdigest()
         with self._loading.hold(key):
             kept = image = self._cache.get(key)
             if image is None:
-                content = self._read(address, task_id)
+                content = self._files.read(address, task_id)
                 pixels = decode_image(content, max_megapixels=self._max_megapixels)
                 image = LoadedImage(pixels=pixels, digest=hashlib.sha256(content).hexdigest())
                 self._cache.put(key, image, pixels.nbytes)

@@ -15,19 +15,62 @@ import base64
 import binascii
 import os
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, unquote_to_bytes, urlsplit
+from typing import Protocol
+from urllib.parse import parse_qs, unquote, unquote_to_bytes
 
-from backend.images.web import WebFetcher
+from backend.images.address import is_embedded, shown_address, split_address
+from backend.images.web import FetchLimits, WebFetcher
+from backend.label_studio.access import LabelStudioAccess
+from backend.settings import Settings
 from mfp_model.errors import ImageError
 
 _CLOUD_SCHEMES = ("s3", "gs", "azure-blob")
 _UPLOADS = "/data/upload/"
 _LOCAL_FILES = "/data/local-files/"
 _SHOWN_LETTERS = 80
+_MEGABYTE = 1_000_000
+
+
+class ImageFiles(Protocol):
+    """What reads the file behind a task's image address."""
+
+    def read(self, address: str, task_id: str) -> bytes:
+        """Return the file's content.
+
+        Raises:
+            ImageError: It cannot or may not be read.
+            LabelStudioError: Label Studio does not accept the token.
+        """
+
+    def mounted(self, address: str) -> Path | None:
+        """Return where the file lies on this machine, None where it does not.
+
+        Raises:
+            ImageError: The address leads out of its folder.
+        """
+
+
+def image_sources(settings: Settings, access: LabelStudioAccess) -> ImageSources:
+    """Return what reads images, within the limits of the settings."""
+    max_bytes = int(settings.max_image_mb * _MEGABYTE)
+    limits = FetchLimits(
+        max_bytes=max_bytes,
+        total_s=settings.fetch_total_s,
+        hosts=settings.image_hosts,
+        private_networks=settings.private_networks,
+        ca_bundle=settings.ca_bundle,
+    )
+    return ImageSources(
+        WebFetcher(access, limits),
+        label_studio_url=settings.label_studio_url,
+        max_bytes=max_bytes,
+        label_studio_data_dir=settings.label_studio_data_dir,
+        local_files_dir=settings.local_files_dir,
+    )
 
 
 class ImageSources:
-    """Reads the file behind a task's image address."""
+    """The image files of tasks, from folders, Label Studio and the web."""
 
     def __init__(
         self,
@@ -53,9 +96,9 @@ class ImageSources:
             ImageError: The address is of an unknown kind, or cannot or may not be read.
             LabelStudioError: Label Studio does not accept the token.
         """
-        if address.startswith("data:"):
+        if is_embedded(address):
             return _data_uri(address)
-        parts = urlsplit(address)
+        parts = split_address(address)
         if parts.scheme in ("http", "https"):
             return self._web.fetch(address)
         if parts.scheme in _CLOUD_SCHEMES:
@@ -66,7 +109,7 @@ class ImageSources:
                 return self._read(path)
             return self._web.fetch(self._in_label_studio(address))
         raise ImageError(
-            f"image address {address[:_SHOWN_LETTERS]!r}: expected http(s), data:, s3:, gs:, "
+            f"image address {shown_address(address)!r}: expected http(s), data:, s3:, gs:, "
             "azure-blob: or a path of Label Studio"
         )
 
@@ -82,7 +125,7 @@ class ImageSources:
         Raises:
             ImageError: The address leads out of the folder.
         """
-        parts = urlsplit(address)
+        parts = split_address(address)
         if self._uploads_dir is not None and parts.path.startswith(_UPLOADS):
             return _inside(self._uploads_dir, unquote(parts.path.removeprefix(_UPLOADS)))
         if self._local_files_dir is not None and parts.path.rstrip("/") + "/" == _LOCAL_FILES:

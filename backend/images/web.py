@@ -88,7 +88,7 @@ class WebFetcher:
                     self._access.forget()
                     has_renewed_token = True
                 elif response.status in _REDIRECTS:
-                    url = urljoin(url, response.headers.get("Location", ""))
+                    url = _redirected(url, response.headers.get("Location", ""))
                     _check_is_no_login(url, is_ours=is_ours)
                 else:
                     _check_status(response.status, target, is_ours=is_ours)
@@ -219,6 +219,13 @@ def _parsed(url: str) -> Url:
     if target.auth:
         raise ImageError(f"image {_shown(target)}: a password in the address is refused")
     return target
+
+
+def _redirected(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        raise ImageError(f"image {_shown(_parsed(url))}: redirects to no web address") from None
 
 
 def _origin(target: Url) -> tuple[str, str, int]:

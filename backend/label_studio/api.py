@@ -13,8 +13,30 @@ from urllib.parse import urlencode
 import requests
 
 from backend.label_studio.access import LabelStudioAccess, LabelStudioError
+from backend.settings import Settings
+from mfp_model.errors import ConfigError
 
 _TIMEOUT_S = 60
+
+
+def label_studio_access(settings: Settings) -> LabelStudioAccess:
+    """Return the way to the Label Studio of the settings."""
+    return LabelStudioAccess(
+        url=settings.label_studio_url,
+        api_key=settings.label_studio_api_key,
+        ca_bundle=settings.ca_bundle,
+    )
+
+
+def label_studio_api(settings: Settings) -> LabelStudioApi:
+    """Return the API of the Label Studio of the settings.
+
+    Raises:
+        ConfigError: The settings name none, or no token.
+    """
+    if not settings.label_studio_url or not settings.label_studio_api_key:
+        raise ConfigError("LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY: expected both")
+    return LabelStudioApi(label_studio_access(settings))
 
 
 @dataclass(frozen=True, slots=True)

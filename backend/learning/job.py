@@ -10,7 +10,8 @@ from backend.exchange.choice import ChoiceRules
 from backend.exchange.entries import ExportOptions
 from backend.exchange.export import export_coco
 from backend.exchange.tasks import project_tasks
-from backend.image_access import image_sources, label_studio_access, label_studio_api
+from backend.images.sources import image_sources
+from backend.label_studio.api import label_studio_access, label_studio_api
 from backend.label_studio.label_config import parse_label_config
 from backend.learning.jobs import Job, JobQueue
 from backend.learning.stop_signal import StopSignal

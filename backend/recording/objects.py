@@ -66,7 +66,7 @@ class RecordedObject:
     Attributes:
         project: Label Studio's project id.
         task: Label Studio's task id.
-        image: Where the image is, see `image_reference`.
+        image: Where the image is, see `backend.images.address.public_address`.
         label: What the answer was called, None for nothing; of what was saved where it was.
         version: The model version that answered first.
         prior: The mask that it began with, None for a new object.

@@ -17,11 +17,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from backend.answering.edits import Edit
+from backend.images.address import public_address
 from backend.label_studio.page import storable
 from backend.label_studio.regions import regions_of
 from backend.label_studio.request import RegionRequest, TaskRequest
 from backend.label_studio.shapes import region_mask
-from backend.recording.store import SessionStore, image_reference
+from backend.recording.store import SessionStore
 from backend.storage.packed_runs import pack
 from mfp_model.errors import DataError, MfpError
 from mfp_model.masks.runs import MaskRuns
@@ -73,7 +74,7 @@ class Recorder:
                 at,
                 storable(task.project),
                 storable(task.task_id),
-                image_reference(task.image),
+                public_address(task.image),
                 region.width,
                 region.height,
                 None if label is None else storable(label),

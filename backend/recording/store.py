@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 from backend.storage.database import open_database
 
@@ -159,19 +158,3 @@ class SessionStore:
             for name in ("page_count", "freelist_count", "page_size")
         }
         return (one["page_count"] - one["freelist_count"]) * one["page_size"]
-
-
-def image_reference(address: str) -> str:
-    """Return where an image is, without passwords, signatures or content.
-
-    data:image/png;base64,iVBO… -> data:sha256-…
-    https://user:word@host/photo.jpg?signature=… -> https://host/photo.jpg
-    /data/local-files/?d=photo.jpg stays
-    """
-    parts = urlsplit(address)
-    if parts.scheme == "data":
-        return f"data:sha256-{hashlib.sha256(address.encode()).hexdigest()}"
-    if not parts.scheme:
-        return address
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from backend.images.decoding import decode_image
+from backend.images.sources import ImageFiles
 from backend.recording.objects import RecordedObject
 from mfp_model.errors import ImageError
 from mfp_model.evaluation.datasets import EvaluationObject
@@ -17,16 +18,9 @@ from mfp_model.files import write_atomically
 from mfp_model.masks.rle import encode_mask
 
 
-class ReadsImages(Protocol):
-    """What reads images, such as `backend.images.sources.ImageSources`."""
-
-    def read(self, address: str, task_id: str) -> bytes:
-        """Return a file's content."""
-
-
 def targets_of(
     objects: Iterable[RecordedObject],
-    sources: ReadsImages,
+    sources: ImageFiles,
     *,
     max_megapixels: float,
     problems: list[str],

@@ -13,9 +13,10 @@ from backend.answering.predictor import Predictor
 from backend.answering.rounds import ClickStore
 from backend.answering.turns import Turns
 from backend.finding.answer import Finding
-from backend.image_access import image_sources, label_studio_access
 from backend.images.loader import ImageLoader
+from backend.images.sources import image_sources
 from backend.label_studio.access import LabelStudioAccess
+from backend.label_studio.api import label_studio_access
 from backend.label_studio.label_config import LabelConfigError, parse_label_config
 from backend.learning.jobs import JobFigures, JobQueue
 from backend.learning.trainer import Trainer
@@ -174,7 +175,7 @@ def _store(settings: Settings, telemetry: Telemetry) -> ClickStore:
 
 def _images(settings: Settings, access: LabelStudioAccess, telemetry: Telemetry) -> ImageLoader:
     return ImageLoader(
-        image_sources(settings, access).read,
+        image_sources(settings, access),
         max_megapixels=settings.max_megapixels,
         cache_bytes=settings.images_bytes,
         cache_age_s=_KEPT_S,

@@ -23,7 +23,7 @@ def _loader(server: Server, key: str) -> ImageLoader:
     sources = ImageSources(
         WebFetcher(access, limits), label_studio_url=server.url, max_bytes=10_000_000
     )
-    return ImageLoader(sources.read, max_megapixels=50, cache_bytes=0, cache_age_s=1)
+    return ImageLoader(sources, max_megapixels=50, cache_bytes=0, cache_age_s=1)
 
 
 @pytest.fixture(scope="module")

@@ -306,3 +306,18 @@ def test_other_options_begin_a_new_export(tmp_path: Path) -> None:
         export(tmp_path, tasks, options=strict)
     content, _ = export(tmp_path, tasks, options=replace(strict, strict=False))
     assert len(content["annotations"]) == 1
+
+
+@pytest.mark.parametrize("images", ["copy", "none"])
+def test_an_address_that_is_none_costs_its_task_only_and_tells_no_secret(
+    tmp_path: Path, images: str
+) -> None:
+    broken = task(1, [row(RING)], data={"image": "http://me:word@[/1.png?signature=x"})
+    files = None if images == "none" else Files({"/data/upload/1/2.png": png(40, 30)})
+    content, summary = export(
+        tmp_path, [broken, task(2, [row(RING)])], files=files, options=ExportOptions(images=images)
+    )
+    assert len(content["annotations"]) == 1
+    told = " ".join(summary.messages)
+    assert "task 1: image 'http://[/1.png'" in told
+    assert not any(secret in told for secret in ("word", "signature"))

@@ -80,7 +80,7 @@ def _loader(url: str, key: str = "secret", **limits: float) -> ImageLoader:
     )
     sources = ImageSources(WebFetcher(access, allowed), label_studio_url=url, max_bytes=max_bytes)
     return ImageLoader(
-        sources.read,
+        sources,
         max_megapixels=limits.get("max_megapixels", 1),
         cache_bytes=int(limits.get("cache_bytes", 1e6)),
         cache_age_s=60,

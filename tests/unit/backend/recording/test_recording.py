@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from backend.cli import main
+from backend.images.address import public_address
 from backend.models.served import ModelSlot
 from backend.recording.objects import RecordedObject, read_objects
 from backend.recording.report import figures, write_report
-from backend.recording.store import SessionStore, image_reference
+from backend.recording.store import SessionStore
 from backend.recording.targets import add_clicks, targets_of
 from backend.server.routes import add_routes
 from backend.server.service import create_service
@@ -148,9 +149,9 @@ def test_neither_names_nor_image_content_are_written(person: _Person) -> None:
     content = person.file.read_bytes()
     content += person.file.with_name(person.file.name + "-wal").read_bytes()
     assert body["tasks"][0]["data"]["image"][-60:].encode() not in content
-    assert image_reference("https://me:word@host/a.jpg?signature=x#y") == "https://host/a.jpg"
-    assert image_reference("/data/local-files/?d=a.jpg") == "/data/local-files/?d=a.jpg"
-    assert image_reference("s3://bucket/a.jpg") == "s3://bucket/a.jpg"
+    assert public_address("https://me:word@host/a.jpg?signature=x#y") == "https://host/a.jpg"
+    assert public_address("/data/local-files/?d=a.jpg") == "/data/local-files/?d=a.jpg"
+    assert public_address("s3://bucket/a.jpg") == "s3://bucket/a.jpg"
 
 
 def test_the_file_keeps_its_size_and_the_newest_rows(tmp_path: Path) -> None:
@@ -215,6 +216,9 @@ def test_a_report_without_anything_saved_is_one_too(person: _Person, tmp_path: P
 
 
 class _Photo:
+    def mounted(self, address: str) -> Path | None:
+        return None
+
     def read(self, address: str, task_id: str) -> bytes:
         import io
 
