@@ -99,7 +99,12 @@ class Predictor:
                     edit = self._edits.edit(task, region)
                 if edit.prior is None and not region.is_positive:
                     return empty_result()
-                segmenter = self._choice.segmenter(task, region, edits=edit.prior is not None)
+                segmenter = self._choice.segmenter(
+                    task.project,
+                    region.point_ids,
+                    asked=region.control.segmenter,
+                    edits=edit.prior is not None,
+                )
                 prediction = self._predict(segmenter, image, region, edit, place)
                 place.check()
                 with self._telemetry.step("mask"):

@@ -8,21 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from backend.label_studio.request import RegionRequest, TaskRequest
 from backend.models.begun import RegionVersions
-from backend.models.served import ModelSlot, NotReadyError
+from backend.models.served import WAIT_FOR_WEIGHTS_S, ModelSlot, NotReadyError
 from mfp_model.errors import ConfigError, MfpError
 from mfp_model.names import SEGMENTERS
 from mfp_model.segmenter import Segmenter
 
 AROUND_MFP = ("mfp", "mfp-refined", "inpaint")
-_WAIT_FOR_WEIGHTS_S = 60.0
 
 Dress = Callable[[str, Segmenter], Segmenter]
 
 
 class SegmenterChoice:
-    """Segmenters by request."""
+    """Segmenters by object."""
 
     def __init__(
         self,
@@ -48,27 +46,33 @@ class SegmenterChoice:
         self._by_project = by_project
 
     def segmenter(
-        self, task: TaskRequest, region: RegionRequest, *, edits: bool = False
+        self,
+        project: str,
+        point_ids: frozenset[str],
+        *,
+        asked: str | None = None,
+        edits: bool = False,
     ) -> Segmenter:
         """Return what answers, on the version that the object was begun on.
 
         Args:
-            task: Whose project it is.
-            region: The object.
+            project: Label Studio's project id.
+            point_ids: Ids of the object's points.
+            asked: The name that its label configuration says, None for nothing.
             edits: Whether a mask is edited, which MFP does where another one is chosen.
 
         Raises:
             ConfigError: The label configuration names a segmenter that there is not.
             NotReadyError: The weights are not loaded, or cannot be.
         """
-        name = self.name(task.project, region.control.segmenter)
+        name = self.name(project, asked)
         if edits:
             name = "mfp"
         if name not in AROUND_MFP:
             return self._kept(name, name, lambda: self._load(name))
-        begun = self._versions.version(region.point_ids)
-        inner = self._slot.segmenter(task.project, begun=begun, wait_s=_WAIT_FOR_WEIGHTS_S)
-        self._versions.remember(region.point_ids, inner.version)
+        begun = self._versions.version(point_ids)
+        inner = self._slot.segmenter(project, begun=begun, wait_s=WAIT_FOR_WEIGHTS_S)
+        self._versions.remember(point_ids, inner.version)
         if name == "mfp":
             return inner
         return self._kept(inner.version, name, lambda: self._dress(name, inner))

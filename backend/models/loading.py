@@ -1,32 +1,17 @@
-"""Segmenters and finders as the settings want them, each loaded when it is first asked for."""
+"""Segmenters as the settings want them, each loaded when it is first asked for."""
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from backend.models.begun import RegionVersions
 from backend.models.choice import SegmenterChoice
 from backend.models.downloads import fetch_weights
 from backend.models.served import ModelSlot
 from backend.settings import Settings
-from mfp_model.errors import CheckpointError, ConfigError
+from mfp_model.errors import CheckpointError
 from mfp_model.loading import load_segmenter
-from mfp_model.names import FINDERS, INPAINTERS, INPAINTERS_WITH_WEIGHTS
 from mfp_model.segmenter import Segmenter
-from mfp_model.weights.sources import WEIGHTS_SOURCES
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from backend.finding.answer import FindLayers
-    from mfp_model.finding.finders import Finder
-    from mfp_model.finding.inpainters import Inpainter
-    from mfp_model.finding.layers import LayeredObject
-
-_WAIT_FOR_WEIGHTS_S = 60.0
 
 
 def choice_of(settings: Settings, slot: ModelSlot, versions: RegionVersions) -> SegmenterChoice:
@@ -47,73 +32,6 @@ def choice_of(settings: Settings, slot: ModelSlot, versions: RegionVersions) -> 
         return dressed(name, inner)
 
     return SegmenterChoice(slot, versions, load, dress, settings.segmenter)
-
-
-class Finders:
-    """Finders by name; DeepLab's weights, and those of inpainters, are looked for on disk."""
-
-    def __init__(self, settings: Settings, slot: ModelSlot) -> None:
-        self._settings = settings
-        self._slot = slot
-        self._lock = threading.Lock()
-        self._deeplab: Finder | None = None
-        self._inpainters: dict[str, Inpainter] = {}
-
-    def finder(self, name: str, inpainter: str, project: str) -> tuple[str, FindLayers]:
-        """Return version and function of a finder.
-
-        Args:
-            name: `mfp` or `deeplab`.
-            inpainter: What fills the place of what it takes out.
-            project: Label Studio's project id, whose own weights find where it has some.
-
-        Raises:
-            ConfigError: Unknown name.
-            CheckpointError: Weights are missing.
-            NotReadyError: MFP's are not loaded.
-        """
-        from mfp_model.finding.finders import ClickFinder
-        from mfp_model.finding.layers import LoopConfig, find_layers
-
-        if name not in FINDERS:
-            known = ", ".join(FINDERS)
-            raise ConfigError(f"label config: finder={name!r:.40}, expected one of {known}")
-        with self._lock:
-            if inpainter not in self._inpainters:
-                self._inpainters[inpainter] = self._load_inpainter(inpainter)
-            if name == "deeplab":
-                finder = self._deeplab = self._deeplab or self._load_deeplab()
-        if name == "mfp":
-            wait_s = _WAIT_FOR_WEIGHTS_S
-            finder = ClickFinder(self._slot.segmenter(project, wait_s=wait_s))
-
-        def find(image: NDArray[np.uint8]) -> list[LayeredObject]:
-            return find_layers(image, finder, self._inpainters[inpainter], LoopConfig())
-
-        return self.version(name, inpainter, project), find
-
-    def version(self, name: str, inpainter: str, project: str) -> str:
-        """Return the version of a finder's predictions, without loading it."""
-        deeplab = Path(WEIGHTS_SOURCES["deeplab-resnet101"].file_name).stem
-        found = deeplab if name == "deeplab" else self._slot.version_of(project)
-        return f"{found}-{inpainter}"
-
-    def _load_deeplab(self) -> Finder:
-        from mfp_model.loading import load_finder
-
-        path = fetch_weights("deeplab-resnet101", self._settings.cache_dir, is_offline=True)
-        return load_finder("deeplab", checkpoint=path, device=self._settings.device)
-
-    def _load_inpainter(self, name: str) -> Inpainter:
-        from mfp_model.loading import load_inpainter
-
-        if name not in INPAINTERS:
-            known = ", ".join(INPAINTERS)
-            raise ConfigError(f"label config: inpainter={name!r:.40}, expected one of {known}")
-        weights = None
-        if name in INPAINTERS_WITH_WEIGHTS:
-            weights = fetch_weights(name, self._settings.cache_dir, is_offline=True)
-        return load_inpainter(name, weights=weights, device=self._settings.device)
 
 
 def _constants(name: str, settings: Settings) -> Path | None:

@@ -21,6 +21,7 @@ from mfp_model.prompts import Click
 from mfp_model.segmenter import Segmenter
 
 _log = logging.getLogger(__name__)
+WAIT_FOR_WEIGHTS_S = 60.0  # of a request that comes while they load
 _LOOK_EVERY_S = 1.0
 _WARM_UP_PX = 64
 _MAX_BYTES = 2_000_000_000

@@ -13,6 +13,7 @@ from backend.answering.predictor import Predictor
 from backend.answering.rounds import ClickStore
 from backend.answering.turns import Turns
 from backend.finding.answer import Finding
+from backend.finding.finders import Finders
 from backend.images.loader import ImageLoader
 from backend.images.sources import image_sources
 from backend.label_studio.access import LabelStudioAccess
@@ -22,7 +23,7 @@ from backend.learning.jobs import JobFigures, JobQueue
 from backend.learning.trainer import Trainer
 from backend.models.begun import RegionVersions
 from backend.models.loaded import LoadedSegmenters
-from backend.models.loading import Finders, choice_of
+from backend.models.loading import choice_of
 from backend.models.registry import ModelRegistry
 from backend.models.served import ModelSlot
 from backend.monitoring.journal import Journal

@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 
 from backend.label_studio.brush_rle import decode
-from backend.label_studio.request import parse_predict
 from backend.models.begun import RegionVersions
 from backend.models.choice import SegmenterChoice
 from backend.models.loading import choice_of
@@ -55,49 +54,42 @@ def _choice(by_project: dict[str, str]) -> tuple[SegmenterChoice, list[str]]:
     return SegmenterChoice(_started_slot(), RegionVersions(), load, dress, by_project), loaded
 
 
-def _asked(capture: Capture, segmenter: str | None, project: str = "1") -> Any:  # noqa: ANN401
-    body = capture("predict_first_click")
-    body["project"] = f"{project}.1790000000"
-    if segmenter:
-        old = '<BrushLabels name="brush"'
-        assert old in body["label_config"]
-        body["label_config"] = body["label_config"].replace(old, f'{old} segmenter="{segmenter}"')
-    (task,) = parse_predict(body)
-    return task, task.region
+def _asked(choice: SegmenterChoice, segmenter: str | None, project: str = "1") -> Segmenter:
+    return choice.segmenter(project, frozenset({"p1"}), asked=segmenter)
 
 
-def test_the_label_configuration_comes_before_the_setting(capture: Capture) -> None:
+def test_the_label_configuration_comes_before_the_setting() -> None:
     choice, loaded = _choice({"": "graph-cut", "7": "mfp-refined"})
-    assert choice.segmenter(*_asked(capture, None)).version == "graph-cut"
-    assert choice.segmenter(*_asked(capture, "mfp")).version == "disks-1"
-    assert choice.segmenter(*_asked(capture, None, "7")).version == "mfp-refined around disks-1"
-    assert choice.segmenter(*_asked(capture, "inpaint", "7")).version == "inpaint around disks-1"
-    one = choice.segmenter(*_asked(capture, "graph-cut"))
-    assert one is choice.segmenter(*_asked(capture, None))
+    assert _asked(choice, None).version == "graph-cut"
+    assert _asked(choice, "mfp").version == "disks-1"
+    assert _asked(choice, None, "7").version == "mfp-refined around disks-1"
+    assert _asked(choice, "inpaint", "7").version == "inpaint around disks-1"
+    one = _asked(choice, "graph-cut")
+    assert one is _asked(choice, None)
     assert loaded == ["graph-cut"]
 
 
-def test_without_either_it_is_mfp(capture: Capture) -> None:
+def test_without_either_it_is_mfp() -> None:
     choice, loaded = _choice({})
-    assert choice.segmenter(*_asked(capture, None)).version == "disks-1"
+    assert _asked(choice, None).version == "disks-1"
     assert not loaded
 
 
-def test_unknown_and_broken_segmenters_are_named(capture: Capture) -> None:
+def test_unknown_and_broken_segmenters_are_named() -> None:
     choice, _ = _choice({})
     with pytest.raises(ConfigError, match="segmenter='sam'"):
-        choice.segmenter(*_asked(capture, "sam"))
+        _asked(choice, "sam")
     with pytest.raises(NotReadyError, match="no such file"):
-        choice.segmenter(*_asked(capture, "unet"))
+        _asked(choice, "unet")
 
 
-def test_settings_load_the_real_ones(capture: Capture, tmp_path: Path) -> None:
+def test_settings_load_the_real_ones(tmp_path: Path) -> None:
     settings = temporary_settings(
         segmenter={"": "graph-cut", "2": "graph-cut-deep"}, data_dir=tmp_path, device="cpu"
     )
     choice = choice_of(settings, _started_slot(), RegionVersions())
-    assert choice.segmenter(*_asked(capture, None)).version.startswith("graph-cut-rgb-")
-    deep = choice.segmenter(*_asked(capture, None, "2"))
+    assert _asked(choice, None).version.startswith("graph-cut-rgb-")
+    deep = _asked(choice, None, "2")
     assert deep.version.startswith("graph-cut-compact-3-")
 
 
