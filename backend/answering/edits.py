@@ -10,7 +10,6 @@ workers share and that outlives them.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import sqlite3
@@ -20,6 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from backend.answering.edit import Edit
 from backend.answering.existing import ExistingMask, ExistingMasks
 from backend.label_studio.page import storable
 from backend.label_studio.request import RegionRequest, TaskRequest
@@ -39,35 +39,6 @@ CREATE TABLE IF NOT EXISTS edited (
     PRIMARY KEY (task, region)
 )
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Edit:
-    """What is there already, as an answer needs it.
-
-    Attributes:
-        region_id: Of the mask that is being edited, None for a new object.
-        label: That mask's.
-        prior: Its pixels as they were before the object's first click.
-        others: Pixels that the answer must not cover, beside the prior's.
-    """
-
-    region_id: str | None = None
-    label: str | None = None
-    prior: MaskRuns | None = None
-    others: MaskRuns | None = None
-
-    @property
-    def key(self) -> str:
-        """What tells this prior from others; empty for none."""
-        return "" if self.prior is None else hashlib.sha256(pack(self.prior)).hexdigest()
-
-    def bounded(self, answer: MaskRuns) -> MaskRuns:
-        """Return the answer without what it must not cover."""
-        if self.others is None:
-            return answer
-        others = self.others if self.prior is None else self.others.minus(self.prior)
-        return answer.minus(others)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any
 
-from backend.answering.edits import Edit, Edits
+from backend.answering.edit import Answered, Edit
+from backend.answering.edits import Edits
 from backend.answering.rounds import ClickStore
 from backend.answering.turns import Place, Region, SupersededError, Turns
 from backend.finding.answer import Finding
@@ -23,7 +25,6 @@ from backend.label_studio.rows import (
 )
 from backend.models.choice import SegmenterChoice
 from backend.monitoring.telemetry import Telemetry
-from backend.recording.recorder import Recorder
 from mfp_model.errors import ImageError
 from mfp_model.masks.polygons import polygon_iou, polygons_of
 from mfp_model.masks.runs import MaskRuns
@@ -47,10 +48,23 @@ class Predictor:
         finding: Finding,
         turns: Turns,
         telemetry: Telemetry,
-        recorder: Recorder,
         *,
         polygon_error_px: float,
+        on_answer: Callable[[Answered], None] = lambda answered: None,
     ) -> None:
+        """Make a predictor.
+
+        Args:
+            images: Where images come from.
+            store: Rounds that were computed before.
+            choice: What answers.
+            edits: What is there already.
+            finding: Answers tasks that are opened.
+            turns: Who may compute when.
+            telemetry: Told of steps, clicks and errors.
+            polygon_error_px: How far a polygon may be from the mask's edge.
+            on_answer: Told of each mask that answers clicks.
+        """
         self._images = images
         self._store = store
         self._choice = choice
@@ -58,7 +72,7 @@ class Predictor:
         self._finding = finding
         self._turns = turns
         self._telemetry = telemetry
-        self._recorder = recorder
+        self._on_answer = on_answer
         self._polygon_error_px = polygon_error_px
         self._prefetcher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prefetch")
         self._prefetch_places = threading.BoundedSemaphore(_MAX_PREFETCHES)
@@ -113,7 +127,9 @@ class Predictor:
                     score = round(prediction.score, 4)
                     answer = self._encoded(region, edit, runs, score, segmenter.version)
                 self._edits.note(task, region, edit, runs)
-                self._recorder.answer(task, region, edit, runs, answer)
+                self._on_answer(
+                    Answered(task=task, region=region, edit=edit, runs=runs, result=answer)
+                )
                 return answer
         except SupersededError:
             self._telemetry.superseded(task.task_id)
@@ -150,7 +166,7 @@ class Predictor:
         assert (runs.height, runs.width) == (region.height, region.width), "else the page breaks"
         fields = RowFields(
             control=region.control,
-            label=region.label if edit.region_id is None else edit.label,
+            label=edit.label_of(region),
             region_id=edit.region_id,
             origin="prediction",
             score=score,

@@ -16,11 +16,10 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from backend.answering.edits import Edit
+from backend.answering.edit import Answered
 from backend.images.address import public_address
 from backend.label_studio.page import storable
 from backend.label_studio.regions import regions_of
-from backend.label_studio.request import RegionRequest, TaskRequest
 from backend.label_studio.shapes import region_mask
 from backend.recording.store import SessionStore
 from backend.storage.packed_runs import pack
@@ -54,39 +53,10 @@ class Recorder:
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="record")
         self._places = threading.BoundedSemaphore(_MAX_WAITING)
 
-    def answer(
-        self,
-        task: TaskRequest,
-        region: RegionRequest,
-        edit: Edit,
-        runs: MaskRuns,
-        answer: Mapping[str, Any],
-    ) -> None:
+    def answer(self, answered: Answered) -> None:
         """Record an answer to clicks."""
-        at, label = time.time(), edit.label if edit.region_id else region.label
-
-        def write(store: SessionStore) -> None:
-            clicks = [
-                (round(click.x, _PX_DIGITS), round(click.y, _PX_DIGITS), int(click.is_positive))
-                for click in region.clicks
-            ]
-            row = (
-                at,
-                storable(task.project),
-                storable(task.task_id),
-                public_address(task.image),
-                region.width,
-                region.height,
-                None if label is None else storable(label),
-                answer["model_version"],
-                json.dumps(sorted(region.point_ids)),
-                json.dumps(clicks),
-                json.dumps(sorted({storable(row["id"]) for row in answer["result"]})),
-            )
-            prior = None if edit.prior is None else pack(edit.prior)
-            store.add_answer(row, prior, pack(runs))
-
-        self._later(write)
+        at = time.time()
+        self._later(lambda store: _write_answer(store, answered, at))
 
     def webhook(self, body: Mapping[str, Any]) -> None:
         """Record what a webhook tells of annotations."""
@@ -118,6 +88,29 @@ class Recorder:
             self._on_failure(error)
         finally:
             self._places.release()
+
+
+def _write_answer(store: SessionStore, answered: Answered, at: float) -> None:
+    task, region = answered.task, answered.region
+    label, prior = answered.edit.label_of(region), answered.edit.prior
+    clicks = [
+        (round(click.x, _PX_DIGITS), round(click.y, _PX_DIGITS), int(click.is_positive))
+        for click in region.clicks
+    ]
+    row = (
+        at,
+        storable(task.project),
+        storable(task.task_id),
+        public_address(task.image),
+        region.width,
+        region.height,
+        None if label is None else storable(label),
+        answered.result["model_version"],
+        json.dumps(sorted(region.point_ids)),
+        json.dumps(clicks),
+        json.dumps(sorted({storable(row["id"]) for row in answered.result["result"]})),
+    )
+    store.add_answer(row, None if prior is None else pack(prior), pack(answered.runs))
 
 
 def _write_saves(store: SessionStore, body: Mapping[str, Any]) -> None:

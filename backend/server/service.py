@@ -107,8 +107,8 @@ def create_service(
             on_turn=telemetry.metrics.step_seconds.labels("wait").observe,
         ),
         telemetry,
-        recorder,
         polygon_error_px=settings.polygon_error_px,
+        on_answer=recorder.answer,
     )
     threading.Thread(target=_check_label_studio, args=(access, telemetry), daemon=True).start()
     return Service(
