@@ -141,22 +141,25 @@ def _task(
         image.encode()
     except UnicodeEncodeError:
         raise RequestError(f"image address {image[:80]!r}: not Unicode") from None
-    region = None
-    if points:
-        region = _region(points, config, image_name, task)
+    point_ids = frozenset(storable(point.get("id")) for point in points or ())
+    there = annotation_on_page(task, point_ids)
     return TaskRequest(
         task_id=str(task.get("id", "")),
         project=project,
         image=image,
         is_opening=points is None,
         control=next((one for one in config.controls if one.to_name == image_name), None),
-        there=annotation_on_page(task, region.point_ids if region else frozenset()),
-        region=region,
+        there=there,
+        region=_region(points, point_ids, config, image_name, there) if points else None,
     )
 
 
 def _region(
-    points: list[Mapping[str, Any]], config: LabelConfig, image_name: str, task: Mapping[str, Any]
+    points: list[Mapping[str, Any]],
+    point_ids: frozenset[str],
+    config: LabelConfig,
+    image_name: str,
+    there: Annotation,
 ) -> RegionRequest:
     control = config.control_for(image_name)
     width, height = (_size(points[-1], name) for name in ("original_width", "original_height"))
@@ -168,11 +171,11 @@ def _region(
         )
         for point in points
     )
-    strokes = seed_strokes(task, config, image_name, height=height, width=width)
+    strokes = seed_strokes(there, config, image_name, height=height, width=width)
     named = _named(points[-1], control)
     return RegionRequest(
         prompts=(*strokes, *clicks),
-        point_ids=frozenset(storable(point.get("id")) for point in points),
+        point_ids=point_ids,
         control=control,
         label=named or next(iter(control.labels), None),
         named=named,

@@ -1,7 +1,8 @@
 """Seed strokes: what an annotator painted to say "object" and "not object".
 
-Label Studio's page sends no request about brush strokes, and none with them but in the task's
-drafts, which the page saves five seconds after a change. So strokes count from the next click on.
+Label Studio's page sends no request about brush strokes. They come with clicks, in what was saved
+of the annotation, which the page saves five seconds after a change. So strokes count from the next
+click on.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from backend.label_studio.brush import brush_mask
 from backend.label_studio.label_config import LabelConfig
+from backend.label_studio.page import Annotation
 from mfp_model.errors import DataError
 from mfp_model.masks.rle import encode_mask
 from mfp_model.prompts import Stroke
@@ -23,12 +25,12 @@ _MAX_PIXELS = 200_000_000
 
 
 def seed_strokes(
-    task: Mapping[str, Any], config: LabelConfig, image_name: str, *, height: int, width: int
+    annotation: Annotation, config: LabelConfig, image_name: str, *, height: int, width: int
 ) -> tuple[Stroke, ...]:
-    """Return the strokes of a task's newest draft, those on the object first.
+    """Return the seed strokes of an annotation, those on the object first.
 
     Args:
-        task: As Label Studio sends it.
+        annotation: The one that is being clicked in.
         config: Names the controls whose strokes are seeds.
         image_name: The image that is clicked on.
         height: Rows of the image.
@@ -40,20 +42,12 @@ def seed_strokes(
     """
     strokes = [
         _stroke(row, signs, height=height, width=width)
-        for row in _newest_draft(task)
+        for row in annotation.rows
         if isinstance(row, dict) and row.get("to_name") == image_name
         if (signs := config.seeds.get(str(row.get("from_name")))) is not None
     ]
     painted = [stroke for stroke in strokes if stroke is not None]
     return tuple(sorted(painted, key=lambda stroke: not stroke.is_positive))
-
-
-def _newest_draft(task: Mapping[str, Any]) -> list[Any]:
-    told = task.get("drafts")
-    drafts = [draft for draft in told if isinstance(draft, dict)] if isinstance(told, list) else []
-    newest = max(drafts, key=lambda draft: str(draft.get("updated_at", "")), default={})
-    result = newest.get("result")
-    return result if isinstance(result, list) else []
 
 
 def _stroke(

@@ -6,9 +6,11 @@ import pytest
 from backend.label_studio import brush_rle
 from backend.label_studio.brush import brush_alpha
 from backend.label_studio.label_config import LabelConfigError, parse_label_config
+from backend.label_studio.page import annotation_on_page
 from backend.label_studio.strokes import seed_strokes
 from mfp_model.errors import DataError
 from mfp_model.masks.rle import stroke_mask
+from mfp_model.prompts import Stroke
 
 _SIZE = {"height": 50, "width": 100}
 _CONFIG = parse_label_config(
@@ -40,6 +42,13 @@ def _row(label: str, **changes: object) -> dict[str, object]:
 
 def _task(*rows: object) -> dict[str, object]:
     return {"drafts": [{"updated_at": "2026-11-02", "result": list(rows)}]}
+
+
+def _strokes(
+    task: dict[str, object], *points: str, height: int = 50, width: int = 100
+) -> tuple[Stroke, ...]:
+    there = annotation_on_page(task, frozenset(points))
+    return seed_strokes(there, _CONFIG, "image", height=height, width=width)
 
 
 def test_a_touch_is_a_line_with_round_ends() -> None:
@@ -82,7 +91,7 @@ def test_damaged_values_are_named(value: dict[str, object]) -> None:
 
 
 def test_strokes_have_their_pixels_and_a_middle_those_on_the_object_first() -> None:
-    strokes = seed_strokes(_task(_row("No"), _row("Yes")), _CONFIG, "image", **_SIZE)
+    strokes = _strokes(_task(_row("No"), _row("Yes")))
     assert [stroke.is_positive for stroke in strokes] == [True, False]
     (first, _) = strokes
     painted = stroke_mask(first)
@@ -99,19 +108,37 @@ def test_only_the_newest_drafts_seed_strokes_count() -> None:
         "nonsense",
     )
     task["drafts"] += [{"updated_at": "2026-11-01", "result": [_row("Yes")]}, None]  # type: ignore[operator]
-    assert seed_strokes(task, _CONFIG, "image", **_SIZE) == ()
-    assert seed_strokes({}, _CONFIG, "image", **_SIZE) == ()
-    assert seed_strokes({"drafts": [{"result": 3}]}, _CONFIG, "image", **_SIZE) == ()
+    assert _strokes(task) == ()
+    assert _strokes({}) == ()
+    assert _strokes({"drafts": [{"result": 3}]}) == ()
+
+
+def test_strokes_are_those_of_the_page_that_asks_not_of_who_saved_last() -> None:
+    mine = {"updated_at": "2026-11-01", "result": [_row("Yes"), {"id": "p1", "type": "keypoint"}]}
+    theirs = {"updated_at": "2026-11-02", "result": [_row("No"), _row("Yes"), {"id": "p2"}]}
+    task: dict[str, object] = {"drafts": [mine, theirs], "overlap": 2}
+    assert [stroke.is_positive for stroke in _strokes(task, "p1")] == [True]
+    assert [stroke.is_positive for stroke in _strokes(task, "p2")] == [True, False]
+    assert _strokes(task, "p3") == ()  # of several people it may be anybody's
+    task["overlap"] = 1
+    assert [stroke.is_positive for stroke in _strokes(task, "p3")] == [True, False]
+
+
+def test_strokes_count_that_were_submitted_and_are_on_the_page_again() -> None:
+    submitted = {"id": 5, "updated_at": "2026-11-01", "result": [_row("Yes")]}
+    assert len(_strokes({"annotations": [submitted]})) == 1
+    changed = {"annotation": 5, "updated_at": "2026-11-02", "result": []}
+    assert _strokes({"annotations": [submitted], "drafts": [changed]}) == ()
 
 
 def test_a_stroke_of_another_size_is_named() -> None:
     with pytest.raises(DataError, match="another size"):
-        seed_strokes(_task(_row("Yes", original_width=99)), _CONFIG, "image", **_SIZE)
+        _strokes(_task(_row("Yes", original_width=99)))
     huge = _row("Yes", original_width=100_000, original_height=100_000)
     with pytest.raises(DataError, match="at most"):
-        seed_strokes(_task(huge), _CONFIG, "image", height=100_000, width=100_000)
+        _strokes(_task(huge), height=100_000, width=100_000)
     with pytest.raises(DataError, match="brush"):
-        seed_strokes(_task(_row("Yes", value=[])), _CONFIG, "image", **_SIZE)
+        _strokes(_task(_row("Yes", value=[])))
 
 
 def test_seed_controls_take_no_masks_and_have_no_categories() -> None:
