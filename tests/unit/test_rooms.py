@@ -31,7 +31,6 @@ _BACKEND = {  # beside `mfp_model`
     "commands": f"{_LOWEST} answering recording learning demo bench",
     "cli": "commands server settings",
 }
-_TO_BE_MENDED = ("answering", "commands", "exchange", "learning", "models", "recording", "server")
 
 
 def _table() -> dict[str, set[str]]:
@@ -72,11 +71,7 @@ def _room(module: str) -> str:
 
 
 @pytest.mark.parametrize("room", sorted(_TABLE))
-def test_a_room_uses_only_rooms_that_the_table_allows(
-    room: str, request: pytest.FixtureRequest
-) -> None:
-    if room.removeprefix("backend.") in _TO_BE_MENDED:
-        request.applymarker(pytest.mark.xfail(strict=True, reason="this room is being mended"))
+def test_a_room_uses_only_rooms_that_the_table_allows(room: str) -> None:
     for module in (name for name in _MODULES if _room(name) == room):
         for name in _imports(module):
             other, package = _room(name), name.split(".")[0]
@@ -86,7 +81,6 @@ def test_a_room_uses_only_rooms_that_the_table_allows(
             assert knows_servers or package not in ("flask", "requests"), f"{module} uses {name}"
 
 
-@pytest.mark.xfail(strict=True, reason="backend.image_access is being dissolved")
 def test_every_module_has_a_room_in_the_table() -> None:
     assert {_room(module) for module in _MODULES} - set(_TABLE) <= {"mfp_model", "backend"}
 
