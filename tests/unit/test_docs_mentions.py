@@ -20,6 +20,7 @@ from tests.unit.pages import (
     ROOT,
     all_parsers,
     anchors,
+    blocks,
     check_mention,
     inline_code,
     links,
@@ -27,6 +28,7 @@ from tests.unit.pages import (
     pages,
     text_of,
 )
+from tests.unit.test_rooms import _BACKEND, _MODEL_FLOORS
 
 _EVERY_PAGE = pytest.mark.parametrize("page", pages(), ids=name)
 _DOCS = ROOT / "docs"
@@ -147,6 +149,19 @@ def test_the_table_of_published_weights_is_complete() -> None:
         for name, source in WEIGHTS_SOURCES.items()
     ]
     assert table == expected
+
+
+def test_the_guide_for_contributors_has_the_rooms_that_the_code_keeps_to() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    table: dict[str, set[str]] = {}
+    for room, cell in re.findall(r"^\| `(\w+)` \| .*? \| ?(.*?) ?\|$", text, re.MULTILINE):
+        everything = set(table) - {"server"} if cell.endswith("but server") else set(table)
+        table[room] = everything if cell.startswith("all") else set(cell.split(", ")) - {""}
+    assert table == {room: set(names.split()) for room, names in _BACKEND.items()}
+    (floors,) = blocks(ROOT / "CONTRIBUTING.md", "text")
+    assert [set(floor.split()) for floor in reversed(floors.splitlines())] == [
+        set(floor.split()) for floor in _MODEL_FLOORS.split("|")
+    ]
 
 
 def test_pages_of_the_code_are_included_whole() -> None:
