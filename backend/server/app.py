@@ -7,9 +7,10 @@ from pathlib import Path
 from flask import Flask
 
 from backend.models.served import ModelSlot
+from backend.server.doorkeeper import Doorkeeper
 from backend.server.guard import add_guard
 from backend.server.routes import add_routes
-from backend.server.service import create_service
+from backend.server.service import Service, create_service
 from backend.settings import Settings
 
 
@@ -17,13 +18,16 @@ def create_app(
     settings: Settings, *, slot: ModelSlot | None = None, shared_dir: Path | None = None
 ) -> Flask:
     """Return the application; arguments and errors as in `create_service`."""
-    service = create_service(settings, slot=slot, shared_dir=shared_dir)
+    return make_app(settings, create_service(settings, slot=slot, shared_dir=shared_dir))
+
+
+def make_app(settings: Settings, service: Service) -> Flask:
+    """Return the application around a service."""
     app = Flask("backend.server")
     add_guard(
         app,
         service.telemetry,
-        username=settings.username,
-        password=settings.password,
+        doorkeeper=Doorkeeper(settings.username, settings.password),
         max_request_mb=settings.max_request_mb,
     )
     add_routes(app, service)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hmac
 import re
 import uuid
 from typing import Any
@@ -15,6 +13,7 @@ from backend.answering.turns import BusyError
 from backend.label_studio.request import RequestError
 from backend.monitoring.logs import request_id
 from backend.monitoring.telemetry import Telemetry
+from backend.server.doorkeeper import Doorkeeper
 from mfp_model.errors import MfpError
 
 _OPEN_ROUTES = ("/health",)
@@ -23,26 +22,24 @@ _MEGABYTE = 1_000_000
 
 
 def add_guard(
-    app: Flask, telemetry: Telemetry, *, username: str, password: str, max_request_mb: float
+    app: Flask, telemetry: Telemetry, *, doorkeeper: Doorkeeper, max_request_mb: float
 ) -> None:
     """Guard all routes of the application.
 
     Args:
         app: The application.
         telemetry: Counts requests and errors.
-        username: For Basic auth.
-        password: For Basic auth; empty to let everybody in.
+        doorkeeper: Knows the password.
         max_request_mb: Larger bodies are answered 413.
     """
-    accepted = _accepted(username, password)
     app.config["MAX_CONTENT_LENGTH"] = int(max_request_mb * _MEGABYTE)
 
     @app.before_request
     def begin() -> Response | None:
         wanted = request.headers.get("X-Request-ID", "")
         request_id.set(wanted if _REQUEST_ID.fullmatch(wanted) else uuid.uuid4().hex[:12])
-        header = request.headers.get("Authorization", "")
-        if not password or request.path in _OPEN_ROUTES or _may_enter(header, accepted):
+        header = {"AUTHORIZATION": request.headers.get("Authorization", "")}
+        if request.path in _OPEN_ROUTES or doorkeeper.lets_in(header):
             return None
         telemetry.failed(AccessError(_REFUSAL), during=f"request to {request.path[:80]}")
         answer: Response = jsonify({"error": _REFUSAL, "request_id": request_id.get()})
@@ -69,20 +66,6 @@ class AccessError(MfpError):
 
 
 _REFUSAL = "user name and password expected (Basic auth, MFP_USERNAME and MFP_PASSWORD)"
-
-
-def _accepted(username: str, password: str) -> tuple[bytes, ...]:
-    """Credentials as they may be sent: browsers encode them in UTF-8, Label Studio in Latin-1."""
-    text = f"{username}:{password}"
-    encodings = ("utf-8", "latin-1") if max(map(ord, text)) < 256 else ("utf-8",)
-    return tuple(base64.b64encode(text.encode(encoding)) for encoding in encodings)
-
-
-def _may_enter(header: str, accepted: tuple[bytes, ...]) -> bool:
-    kind, _, credentials = header.partition(" ")
-    given = credentials.strip().encode(errors="replace")
-    # All are compared, so that the time tells nothing.
-    return kind.lower() == "basic" and any([hmac.compare_digest(given, one) for one in accepted])
 
 
 def _error_answer(error: Exception, telemetry: Telemetry) -> tuple[Response, int]:

@@ -9,6 +9,7 @@ from flask import Flask, Response, abort, redirect, request
 
 from backend.label_studio.request import RequestError, parse_predict, project_id
 from backend.monitoring.metrics import CONTENT_TYPE
+from backend.server.fine_tuning import read_state
 from backend.server.service import Service
 from backend.server.status_page import render_status
 
@@ -32,6 +33,9 @@ def _add_label_studio_routes(app: Flask, service: Service) -> None:
             "model_version": slot.version,
             "ready": slot.is_ready,
         }
+        state = read_state(service.shared_dir)
+        if state is not None:
+            answer["fine_tuning"] = "running" if state.is_running else "ended"
         return answer, 200 if slot.failure is None else 500
 
     @app.route("/setup", methods=["POST"])

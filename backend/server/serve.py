@@ -4,35 +4,61 @@ from __future__ import annotations
 
 import ctypes
 import ipaddress
+import logging
+import logging.config
 import os
 import shutil
-import subprocess
-import sys
-import tempfile
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.config import KNOWN_SETTINGS
 
+from backend.monitoring.journal import Journal
 from backend.monitoring.logs import log_config
+from backend.server.connections import ConnectionLimits
+from backend.server.doorkeeper import Doorkeeper
+from backend.server.fine_tuning import FineTuningProcess
+from backend.server.shared_memory import shared_folder
+from backend.server.supervisor import Supervisor
 from backend.settings import Settings
 from backend.storage.data_folder import DataFolder
-from mfp_model.errors import ConfigError
+from mfp_model.errors import ConfigError, MfpError
+from mfp_model.weights import DEFAULT_WEIGHTS
+from mfp_model.weights.checking import check_weights
+
+if TYPE_CHECKING:
+    from backend.server.service import Service
 
 _SETTING_NAMES = frozenset(setting.name for setting in KNOWN_SETTINGS)
 _SPARE_THREADS = 4  # for health, metrics and webhooks while all places are taken
-_MEMORY_DIR = Path("/dev/shm")
-_NEEDED_BYTES = 8 << 20
+_MEGABYTE = 1_000_000
 _M_ARENA_MAX = -8  # in glibc's malloc.h
 
 
 class _Server(BaseApplication):  # type: ignore[misc]
+    """What gunicorn runs.
+
+    Attributes:
+        shared_dir: The folder that the parent and all workers share.
+        limits: What clients may do.
+        has_others: Whether others serve already when a worker starts.
+        service: A worker's parts, once they are made.
+    """
+
     def __init__(self, settings: Settings, shared_dir: Path, options: dict[str, Any]) -> None:
         self._settings = settings
-        self._shared_dir = shared_dir
         self._options = options
+        self.shared_dir = shared_dir
+        self.limits = ConnectionLimits(
+            n_threads=options["threads"],
+            max_body_bytes=int(settings.max_request_mb * _MEGABYTE),
+            may_enter=Doorkeeper(settings.username, settings.password).lets_in,
+        )
+        self.has_others = False
+        self.service: Service | None = None
         super().__init__()
 
     def load_config(self) -> None:
@@ -40,10 +66,22 @@ class _Server(BaseApplication):  # type: ignore[misc]
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        from backend.server.app import create_app  # in the worker, after the metrics' folder is set
+        from backend.server.app import make_app  # in the worker, after the metrics' folder is set
+        from backend.server.service import create_service
 
         _limit_arenas()
-        return create_app(self._settings, shared_dir=self._shared_dir)
+        self.service = create_service(self._settings, shared_dir=self.shared_dir)
+        return make_app(self._settings, self.service)
+
+    def run(self) -> None:
+        def note(error: Exception) -> None:
+            journal = Journal(self.shared_dir / "journal.sqlite3")
+            journal.note_error(kind=type(error).__name__, message=str(error), request_id="-")
+
+        logging.config.dictConfig(log_config(self._settings.log_format))
+        fine_tuning = FineTuningProcess(self._settings, os.environ, self.shared_dir, note)
+        self.cfg.set("on_exit", lambda server: _end(fine_tuning, self.shared_dir))
+        Supervisor(self, fine_tuning, partial(_problem, self._settings), note).run()
 
 
 def serve(
@@ -52,7 +90,7 @@ def serve(
     """Serve until stopped by a signal; requests being answered are finished first.
 
     Each worker loads its own weights in the background and answers meanwhile. SIGHUP starts
-    new workers, which load the checkpoint's file anew, and ends the old ones after their work.
+    new workers, which load the checkpoint's file anew, and ends the old ones once those can answer.
 
     Args:
         settings: See `backend.settings`.
@@ -64,6 +102,7 @@ def serve(
     Raises:
         ConfigError: Other machines could reach the server without access control, or there are
             too few threads, or no place for what the workers share.
+        CheckpointError: The weights' file is missing or damaged.
     """
     _check_access(settings, host)
     n_threads = n_threads or settings.max_waiting + _SPARE_THREADS
@@ -76,35 +115,35 @@ def serve(
         n_cores = len(os.sched_getaffinity(0))
         settings = settings.with_torch_threads(max(1, n_cores // n_workers))
     DataFolder(settings.data_dir)  # now, and not in each worker, if it cannot be written
-    shared_dir = _shared_dir()
-    worker = _start_fine_tuning(settings)
+    check_weights(settings.checkpoint or DEFAULT_WEIGHTS)
+    shared_dir = shared_folder()
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(shared_dir)  # there is no other way to say it
     options = {
         "bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
         "workers": n_workers,
-        "worker_class": "gthread",
+        "worker_class": "backend.server.worker.ReadingWorker",
         "threads": n_threads,
         "timeout": 120,
         "graceful_timeout": 30,
-        "keepalive": 5,
         "logconfig_dict": log_config(settings.log_format),
         "child_exit": _forget_worker,
-        "on_exit": lambda server: _end(worker, shared_dir),
     }
     if "control_socket_disable" in _SETTING_NAMES:  # newer ones put a socket file somewhere
         options["control_socket_disable"] = True
     _Server(settings, shared_dir, options).run()
 
 
-def _start_fine_tuning(settings: Settings) -> subprocess.Popen[bytes]:
-    """Start `mfp work`; it has the environment's settings, and ends with this process."""
-    chosen = {"MFP_DATA_DIR": str(settings.data_dir), "MFP_DEVICE": settings.device}
-    command = [sys.executable, "-m", "backend.cli", "work"]
-    return subprocess.Popen(command, env={**os.environ, **chosen}, stdin=subprocess.DEVNULL)
+def _problem(settings: Settings) -> str | None:
+    """Why new workers could not serve."""
+    try:
+        check_weights(settings.checkpoint or DEFAULT_WEIGHTS)
+    except MfpError as error:
+        return str(error)
+    return None
 
 
-def _end(worker: subprocess.Popen[bytes], shared_dir: Path) -> None:
-    worker.terminate()  # a running job saves its state, and goes on after the next start
+def _end(fine_tuning: FineTuningProcess, shared_dir: Path) -> None:
+    fine_tuning.end()
     shutil.rmtree(shared_dir, ignore_errors=True)
 
 
@@ -130,27 +169,6 @@ def _check_access(settings: Settings, host: str) -> None:
             f"--host {host}: other machines could reach the server, and it asks for no password; "
             "set MFP_USERNAME and MFP_PASSWORD, or MFP_ALLOW_OPEN=true on a network that you trust"
         )
-
-
-def _shared_dir() -> Path:
-    """A new folder for metrics and journal, in memory where that is possible.
-
-    Raises:
-        ConfigError: There is no space for it anywhere.
-    """
-    failure: OSError | None = None
-    for place in (_MEMORY_DIR, None):
-        try:
-            folder = Path(tempfile.mkdtemp(prefix="label-studio-mfp-", dir=place))
-            (folder / "probe").write_bytes(bytes(_NEEDED_BYTES))
-            (folder / "probe").unlink()
-            return folder
-        except OSError as error:
-            failure = error
-    raise ConfigError(
-        f"no place for temporary files in {tempfile.gettempdir()} ({failure}): "
-        "free some, or set TMPDIR to another folder"
-    )
 
 
 def _forget_worker(server: object, worker: Any) -> None:  # noqa: ANN401, gunicorn's

@@ -31,6 +31,7 @@ from backend.monitoring.metrics import Metrics
 from backend.monitoring.telemetry import Telemetry
 from backend.recording.recorder import Recorder
 from backend.recording.store import SessionStore
+from backend.server.figures import FineTuningFigures
 from backend.settings import Settings
 from backend.storage.data_folder import DataFolder
 from mfp_model.errors import MfpError
@@ -44,7 +45,10 @@ _EXISTING_BYTES = 64_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Service:
-    """What answers: predictor, weights, the way to better weights, and what is noted of all."""
+    """What answers: predictor, weights, the way to better weights, and what is noted of all.
+
+    `shared_dir` is what the processes of a server share, None for one process alone.
+    """
 
     predictor: Predictor
     slot: ModelSlot
@@ -53,6 +57,7 @@ class Service:
     trainer: Trainer
     finders: Finders
     recorder: Recorder
+    shared_dir: Path | None
 
     def version(self, project: str, label_config: str) -> str:
         """Return the model version of the predictions that a project gets.
@@ -90,6 +95,7 @@ def create_service(
     data = DataFolder(settings.data_dir)
     queue = JobQueue(data.jobs_file)
     telemetry.metrics.add(JobFigures(queue))
+    telemetry.metrics.add(FineTuningFigures(shared_dir))
     registry = ModelRegistry(data.models)
     slot = slot or _slot(settings, telemetry, registry)
     slot.start()
@@ -119,6 +125,7 @@ def create_service(
         trainer=Trainer(queue, data, settings.train_every),
         finders=finders,
         recorder=recorder,
+        shared_dir=shared_dir,
     )
 
 

@@ -16,6 +16,7 @@ from flask import render_template
 
 from backend.learning.jobs import OPEN_STATES, Job
 from backend.monitoring.journal import Journal, Minute
+from backend.server.fine_tuning import read_state
 from backend.server.service import Service
 
 _MINUTES = 60
@@ -28,6 +29,7 @@ _ADVICE = {
     "settings connect the model; for webhooks write them into the URL.",
     "BusyError": "More clicks arrive than are computed: add workers, a GPU, or raise "
     "MFP_MAX_WAITING.",
+    "FineTuningError": "Look into the log. Jobs wait until `mfp work` runs again.",
     "ImageError": "Open the task's image in a browser. If it is well there, do what the message "
     "says.",
     "LabelConfigError": "Compare the project's label configuration with those in label_config/.",
@@ -35,6 +37,8 @@ _ADVICE = {
     "NotReadyError": "The weights load for some seconds after a start. If it goes on, the log "
     "says why.",
     "RegistryError": "Look into the folder models/ of MFP_DATA_DIR, and at `mfp models list`.",
+    "SupervisionError": "The workers that run go on. Correct what the message names, then send "
+    "SIGHUP or restart.",
     "RequestEntityTooLarge": "The task carries very many regions: raise MFP_MAX_REQUEST_MB.",
     "RequestError": "Something other than Label Studio sends requests, or another version of it.",
 }
@@ -77,6 +81,7 @@ def render_status(service: Service) -> str:
         devices=sorted(figures.labels("mfp_model", "device")),
         n_workers=int(figures.value("mfp_model", version=slot.version)),
         projects=sorted(service.registry.serving().histories.items()),
+        fine_tuning=read_state(service.shared_dir),
         jobs=[_job_row(job, service) for job in service.trainer.queue.newest(_N_JOBS)],
         uptime=_age(journal.uptime_s()),
         outcomes={

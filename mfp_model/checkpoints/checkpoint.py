@@ -22,6 +22,7 @@ from mfp_model.names import UNET
 from mfp_model.networks.modulation import ModulationConfig
 from mfp_model.networks.network import ClickNetwork, MfpNetwork, NetworkConfig
 from mfp_model.networks.unet import MFPResNetUNet
+from mfp_model.weights.checking import check_input_size
 
 FORMAT = "label-studio-mfp/1"
 _SCALE = "#scale"  # behind the name of a tensor in 8 bits: its scales
@@ -102,7 +103,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """Return the checkpoint stored in `path`, weights widened to float32, on the CPU.
 
     Raises:
-        CheckpointError: The file is missing, damaged, or not of this format.
+        CheckpointError: The file is missing, damaged, or not of this format, or a value is not
+            finite.
     """
     if not path.is_file():
         raise CheckpointError(f"checkpoint {path}: no such file")
@@ -116,10 +118,15 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(
             f"checkpoint {path}: format {metadata.get('format')!r}, expected {FORMAT!r}"
         )
+    for name, tensor in stored.items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise CheckpointError(f"checkpoint {path}: {name} is not finite everywhere")
     try:
+        config = json.loads(metadata["config"])
+        check_input_size(config["input_size"], path)
         return Checkpoint(
             version=metadata["version"],
-            config=_config_from_dict(json.loads(metadata["config"])),
+            config=_config_from_dict(config),
             weights=_widened(stored),
             origin=json.loads(metadata["origin"]),
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from backend.server import serve as module
+from backend.server import shared_memory
 from backend.server.serve import serve
 from backend.settings import Settings
 from mfp_model.errors import ConfigError
@@ -23,7 +24,7 @@ def _serve(settings: Settings, *, host: str = "127.0.0.1", n_threads: int | None
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, object]]:
     """What the server would be started with."""
-    monkeypatch.setattr(module, "_MEMORY_DIR", tmp_path)
+    monkeypatch.setattr(shared_memory, "_MEMORY_DIR", tmp_path)
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
     starts: list[dict[str, object]] = []
 
@@ -35,7 +36,6 @@ def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, o
             pass
 
     monkeypatch.setattr(module, "_Server", Server)
-    monkeypatch.setattr(module, "_start_fine_tuning", lambda settings: None)
     return starts
 
 
@@ -68,7 +68,7 @@ def test_a_full_disk_is_told_at_the_start(monkeypatch: pytest.MonkeyPatch) -> No
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     settings = temporary_settings()
-    monkeypatch.setattr(module.tempfile, "mkdtemp", full)
+    monkeypatch.setattr(shared_memory.tempfile, "mkdtemp", full)
     with pytest.raises(ConfigError, match="No space left on device.*TMPDIR"):
         _serve(settings)
 
@@ -94,3 +94,34 @@ assert metrics.figures().value("mfp_waiting") == 3
         env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)},
         check=True,
     )
+
+
+def test_folders_of_servers_that_are_gone_are_removed_and_no_others(tmp_path: Path) -> None:
+    code = """
+import os, sys
+from pathlib import Path
+from backend.server import shared_memory
+shared_memory._MEMORY_DIR = Path(sys.argv[1])
+print(shared_memory.shared_folder(), flush=True)
+sys.stdin.read()
+"""
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as living:  # type: ignore[call-overload]
+        folder = Path(living.stdout.readline().strip())
+        being_made = tmp_path / "label-studio-mfp-new"
+        being_made.mkdir()
+        assert shared_memory.clear(tmp_path) == []
+        living.kill()
+        living.wait()
+        assert shared_memory.clear(tmp_path) == [folder]
+    os.utime(being_made, (0, 0))
+    assert shared_memory.clear(tmp_path) == [being_made]
+
+
+def test_the_parent_loads_neither_metrics_nor_torch_before_it_has_told_where_they_lie() -> None:
+    code = "import sys, backend.server.serve; print(*sys.modules)"
+    modules = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not {"prometheus_client", "torch", "openvino"} & set(modules)

@@ -1,0 +1,207 @@
+"""Connections: a request is read whole before a thread takes it.
+
+One thread reads all connections as their bytes arrive, so a client that is slow, or sends half a
+header and stops, holds a socket and no thread. Waitress does the reading; what is added here are
+limits: time, size, number, and the password before a large body.
+"""
+
+from __future__ import annotations
+
+import resource
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from waitress.adjustments import Adjustments
+from waitress.channel import HTTPChannel
+from waitress.server import TcpWSGIServer
+from waitress.task import ThreadedTaskDispatcher
+from waitress.utilities import Error
+
+from backend.server.incoming import IncomingRequest, OverloadedError, UnauthorizedError
+
+_HEADER_BYTES = 64_000
+_OPEN_BODY_BYTES = 100_000  # what anybody may send before the password is looked at
+_MEMORY_BYTES = 8_000_000  # larger bodies lie in a temporary file until they are complete
+_READ_BYTES = 1 << 18
+_HEADER_S = 20.0
+_SLOWEST_BYTES_PER_S = 20_000
+_IDLE_S = 30
+_LINGER_S = 3.0
+_NEW_S = 2.0  # after so long without a byte a connection is idle
+_MAX_CONNECTIONS = 1000
+_BODIES_IN_RECEIPT = 4  # of the largest size, at a time
+_SPARE_FILES = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionLimits:
+    """What a client may do.
+
+    Attributes:
+        n_threads: That answer.
+        max_body_bytes: Larger bodies are answered 413.
+        may_enter: Whether these headers (upper case, underscores) carry the password.
+        max_connections: The longest idle one makes room for one more.
+        header_s: For a request's first line and headers.
+        slowest_bytes_per_s: A body must arrive at least so fast.
+    """
+
+    n_threads: int
+    max_body_bytes: int
+    may_enter: Callable[[Mapping[str, str]], bool]
+    max_connections: int = _MAX_CONNECTIONS
+    header_s: float = _HEADER_S
+    slowest_bytes_per_s: float = _SLOWEST_BYTES_PER_S
+
+
+class Listener(TcpWSGIServer):  # type: ignore[misc]
+    """Accepts connections on one socket that is bound already."""
+
+    def __init__(
+        self,
+        application: Any,  # noqa: ANN401, WSGI's
+        listening: socket.socket,
+        sockets: dict[int, Any],
+        threads: ThreadedTaskDispatcher,
+        limits: ConnectionLimits,
+    ) -> None:
+        """Begin to accept.
+
+        Args:
+            application: The WSGI application.
+            listening: Bound and listening.
+            sockets: All that the loop looks at, by file number; this adds itself.
+            threads: Those that answer.
+            limits: What a client may do.
+        """
+        self.limits = limits
+        self.channel_class = _Connection
+        adjustments = Adjustments(
+            sockets=[listening],
+            connection_limit=1 << 30,  # ours is below
+            cleanup_interval=1,
+            channel_timeout=_IDLE_S,
+            recv_bytes=_READ_BYTES,
+            inbuf_overflow=_MEMORY_BYTES,
+            max_request_header_size=_HEADER_BYTES,
+            max_request_body_size=limits.max_body_bytes + 1,
+            channel_request_lookahead=1,  # else nobody notices that a client has left
+            log_socket_errors=False,
+            ident=None,
+        )
+        name = (listening.family, listening.type, listening.proto, listening.getsockname())
+        super().__init__(
+            application,
+            sockets,
+            True,
+            listening,
+            dispatcher=threads,
+            adj=adjustments,
+            bind_socket=False,
+            sockinfo=name,
+        )
+
+    def n_expecting(self, now: float) -> int:
+        """Connections whose clients expect an answer: being made, sent, or just asked for."""
+        return sum(channel.is_expecting(now) for channel in self.active_channels.values())
+
+    def handle_accept(self) -> None:
+        """Accept one connection, at the expense of the longest idle one where there are many."""
+        if len(self.active_channels) >= self.limits.max_connections:
+            waiting = [one for one in self.active_channels.values() if one.is_waiting]
+            if not waiting:
+                time.sleep(0.01)  # all are being answered: the new one waits in the system's queue
+                return
+            min(waiting, key=lambda one: float(one.last_activity)).handle_close()
+        super().handle_accept()
+
+    def maintenance(self, now: float) -> None:
+        """Close connections that are idle or too slow."""
+        super().maintenance(now)
+        for channel in list(self.active_channels.values()):
+            if channel.is_late(now):
+                channel.handle_close()
+
+    def refusal(self, request: IncomingRequest) -> Error | None:
+        """Return why a request's body is not to be read, None where it is."""
+        limits = self.limits
+        if request.announced_bytes <= _OPEN_BODY_BYTES:
+            return None
+        if not limits.may_enter(request.headers):
+            return UnauthorizedError("user name and password expected (Basic auth)")
+        in_receipt = sum(
+            channel.request.announced_bytes
+            for channel in self.active_channels.values()
+            if channel.request is not None and channel.request is not request
+        )
+        if in_receipt + request.announced_bytes > _BODIES_IN_RECEIPT * limits.max_body_bytes:
+            return OverloadedError("too many large requests at a time")
+        return None
+
+
+class _Connection(HTTPChannel):  # type: ignore[misc]
+    """One connection."""
+
+    close_when_flushed: bool  # Waitress's
+    was_refused = False  # before the whole request was read
+    _draining_until: float | None = None
+
+    def parser_class(self, adjustments: Adjustments) -> IncomingRequest:
+        """Return what reads a request."""
+        return IncomingRequest(adjustments, self)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether nothing is to be done for it."""
+        return not self.requests and not self.total_outbufs_len
+
+    def is_expecting(self, now: float) -> bool:
+        """Return whether its client is being answered, is sending, or has just connected."""
+        is_new = self.last_activity == self.creation_time and now - self.creation_time < _NEW_S
+        return not self.is_waiting or self.request is not None or is_new
+
+    def is_late(self, now: float) -> bool:
+        """Return whether the client had time enough for what it has not sent yet."""
+        if self._draining_until is not None:
+            return now > self._draining_until
+        request: IncomingRequest | None = self.request
+        if not self.is_waiting or request is None:
+            return False
+        limits: ConnectionLimits = self.server.limits
+        allowed_s = limits.header_s + request.body_bytes_received / limits.slowest_bytes_per_s
+        return bool(now - request.begun > allowed_s)
+
+    def readable(self) -> bool:
+        """Whether more bytes are wanted."""
+        return self._draining_until is not None or bool(super().readable())
+
+    def handle_read(self) -> None:
+        """Take what has arrived."""
+        if self._draining_until is None:
+            super().handle_read()
+        else:
+            self.recv(_READ_BYTES)
+
+    def handle_write(self) -> None:
+        """Send; after a refusal read on for a moment, else the client may never see why."""
+        self._flush_exception(self._flush_some if not self.requests else None)
+        is_told = self.was_refused and self.close_when_flushed and not self.total_outbufs_len
+        if is_told and not self.will_close:
+            self.close_when_flushed = False
+            self._draining_until = time.time() + _LINGER_S
+            self.socket.shutdown(socket.SHUT_WR)
+            return
+        super().handle_write()
+
+
+def allow_many_files() -> None:
+    """Raise this process's limit of open files to what the limits above may need."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 3 * _MAX_CONNECTIONS + _SPARE_FILES
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))

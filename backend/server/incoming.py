@@ -1,0 +1,68 @@
+"""A request while it is being read, and why one is refused before it is read whole."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from waitress.adjustments import Adjustments
+from waitress.parser import HTTPRequestParser
+from waitress.receiver import ChunkedReceiver
+from waitress.utilities import BadRequest, Error
+
+BASIC_CHALLENGE = 'Basic realm="label-studio-mfp"'
+_CHUNK_LINE_BYTES = 1_000
+_TRAILER_BYTES = 8_000
+
+
+class UnauthorizedError(Error):  # type: ignore[misc]
+    """401 to a request whose body is not read."""
+
+    code = 401
+    reason = "Unauthorized"
+
+    def to_response(self, ident: str | None = None) -> tuple[str, list[tuple[str, str]], bytes]:
+        """Return status, headers and body."""
+        status, headers, body = super().to_response(ident)
+        return status, [*headers, ("WWW-Authenticate", BASIC_CHALLENGE)], body
+
+
+class OverloadedError(Error):  # type: ignore[misc]
+    """503 to a request whose body is not read."""
+
+    code = 503
+    reason = "Service Unavailable"
+
+
+class IncomingRequest(HTTPRequestParser):  # type: ignore[misc]
+    """A request that is being read."""
+
+    completed: bool  # Waitress's
+
+    def __init__(self, adjustments: Adjustments, connection: Any) -> None:  # noqa: ANN401
+        """Begin to read for a connection, whose server says what is refused."""
+        super().__init__(adjustments)
+        self._connection = connection
+        self.begun = time.time()
+
+    @property
+    def announced_bytes(self) -> int:
+        """The body's size; the largest allowed one where the client does not say."""
+        if self.chunked:
+            return int(self.adj.max_request_body_size)
+        return int(self.content_length)
+
+    def received(self, data: bytes) -> int:
+        """Read on, and return how many bytes belonged to this request."""
+        was_in_header = not self.headers_finished
+        n_taken = int(super().received(data))
+        if was_in_header and self.headers_finished and not self.completed:
+            self.error = self._connection.server.refusal(self)
+        elif isinstance(self.body_rcv, ChunkedReceiver) and not self.completed:
+            body = self.body_rcv
+            if len(body.control_line) > _CHUNK_LINE_BYTES or len(body.trailer) > _TRAILER_BYTES:
+                self.error = BadRequest("a chunk's line or trailer is too long")
+        if self.error is not None:
+            self.completed = True
+            self._connection.was_refused = True
+        return n_taken

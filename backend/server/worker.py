@@ -1,0 +1,89 @@
+"""A worker process: gunicorn starts and watches it, Waitress reads its connections."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from gunicorn.workers.base import Worker
+from waitress import wasyncore
+from waitress.task import ThreadedTaskDispatcher
+
+from backend.server.connections import Listener, allow_many_files
+
+_LOOK_EVERY_S = 1.0
+_READY_LIMIT_S = 300.0
+FAILED_CODE = 1  # gunicorn's own code for this would end the whole server
+
+
+class ReadingWorker(Worker):  # type: ignore[misc]
+    """Reads requests as their bytes arrive, and answers them in threads.
+
+    Where other workers serve already, it takes no connection before its weights are loaded.
+    """
+
+    def init_process(self) -> None:
+        """Load the application and serve; a failure ends this worker only."""
+        allow_many_files()
+        try:
+            super().init_process()
+        except Exception:
+            self.log.exception("a worker cannot start")
+            sys.exit(FAILED_CODE)
+
+    def run(self) -> None:
+        """Serve until asked to end; what is being answered then is finished."""
+        server = self.app
+        if server.has_others:
+            self._wait_for_weights()
+        sockets: dict[int, Any] = {}
+        threads = ThreadedTaskDispatcher()
+        threads.set_thread_count(server.limits.n_threads)
+        listeners = [
+            Listener(self.wsgi, listening.sock, sockets, threads, server.limits)
+            for listening in self.sockets
+        ]
+        was_ready = False
+        while self.alive and self.ppid == os.getppid():
+            self.notify()
+            wasyncore.loop(timeout=_LOOK_EVERY_S, use_poll=True, map=sockets, count=1)
+            if not was_ready and server.service.slot.is_ready:
+                was_ready = True
+                self._tell_ready()
+        self._finish(listeners, sockets, threads)
+
+    def _wait_for_weights(self) -> None:
+        slot = self.app.service.slot
+        until = time.monotonic() + _READY_LIMIT_S
+        while self.alive and self.ppid == os.getppid() and not slot.is_ready:
+            if slot.failure is not None or time.monotonic() > until:
+                self.log.error("a worker's weights cannot be loaded: %s", slot.failure or "late")
+                sys.exit(FAILED_CODE)
+            self.notify()
+            time.sleep(_LOOK_EVERY_S / 10)
+        self._tell_ready()
+
+    def _tell_ready(self) -> None:
+        ready_file(self.app.shared_dir, os.getpid()).touch()
+
+    def _finish(
+        self, listeners: list[Listener], sockets: dict[int, Any], threads: ThreadedTaskDispatcher
+    ) -> None:
+        for listener in listeners:
+            listener.accepting = False
+            listener.del_channel()
+        until = time.monotonic() + self.cfg.graceful_timeout
+        while any(one.n_expecting(time.time()) for one in listeners) and time.monotonic() < until:
+            self.notify()
+            wasyncore.loop(timeout=_LOOK_EVERY_S / 10, use_poll=True, map=sockets, count=1)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        threads.shutdown(timeout=1)
+
+
+def ready_file(shared_dir: Path, pid: int) -> Path:
+    """Return the file that a worker writes when it can answer clicks."""
+    return shared_dir / f"ready-{pid}"

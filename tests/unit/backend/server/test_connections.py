@@ -1,0 +1,207 @@
+"""Connections as hostile clients make them, against a small application."""
+
+from __future__ import annotations
+
+import base64
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import requests
+from waitress import wasyncore
+from waitress.task import ThreadedTaskDispatcher
+
+from backend.server.connections import ConnectionLimits, Listener
+from backend.server.doorkeeper import Doorkeeper
+
+_LIMITS = ConnectionLimits(
+    n_threads=4,
+    max_body_bytes=1_000_000,
+    may_enter=Doorkeeper("", "").lets_in,
+    header_s=60,
+)
+_HALF = b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nX-A: "
+
+
+class _Site:
+    """A small application behind a listener."""
+
+    def __init__(self, limits: ConnectionLimits) -> None:
+        self.left = threading.Event()  # a client was seen to leave
+        self.environ: dict[str, Any] = {}
+        self._is_over = False
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._sockets: dict[int, Any] = {}
+        self._threads = ThreadedTaskDispatcher()
+        self._threads.set_thread_count(limits.n_threads)
+        self.listener = Listener(
+            self._answer, self._listening, self._sockets, self._threads, limits
+        )
+        self._loop = threading.Thread(target=self._run)
+        self._loop.start()
+
+    def _answer(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:  # noqa: ANN401
+        self.environ = environ
+        body = environ["wsgi.input"].read()
+        if environ["PATH_INFO"] == "/slow":
+            until = time.monotonic() + 10
+            while time.monotonic() < until and not environ["waitress.client_disconnected"]():
+                time.sleep(0.01)
+            if time.monotonic() < until:
+                self.left.set()
+        start_response("200 OK", [("Content-Length", str(len(body)))])
+        return [body]
+
+    def _run(self) -> None:
+        while not self._is_over:
+            wasyncore.loop(timeout=0.05, use_poll=True, map=self._sockets, count=1)
+
+    def end(self) -> None:
+        self._is_over = True
+        self._loop.join()
+        self._threads.shutdown()
+        wasyncore.close_all(self._sockets)
+
+
+@contextmanager
+def _site(limits: ConnectionLimits = _LIMITS) -> Iterator[_Site]:
+    site = _Site(limits)
+    try:
+        yield site
+    finally:
+        site.end()
+
+
+@pytest.fixture
+def site() -> Iterator[_Site]:
+    with _site() as running:
+        yield running
+
+
+def _connect(site: _Site) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", site.port), timeout=10)
+
+
+def _raw(site: _Site, sent: bytes) -> bytes:
+    """What is answered to these bytes, until the server closes."""
+    with _connect(site) as connection:
+        connection.sendall(sent)
+        received = b""
+        while part := connection.recv(1 << 16):
+            received += part
+        return received
+
+
+def test_two_hundred_clients_that_send_half_a_header_hold_nobody_up(site: _Site) -> None:
+    with ExitStack() as stack:
+        for _ in range(200):
+            stack.enter_context(_connect(site)).sendall(_HALF)
+        started = time.monotonic()
+        for index in range(20):
+            assert requests.post(site.url, data=f"click {index}", timeout=5).text.startswith(
+                "click"
+            )
+        assert time.monotonic() - started < 2
+
+
+def test_clients_that_send_a_body_slowly_hold_nobody_up(site: _Site) -> None:
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n" + b"x" * 500
+    with ExitStack() as stack:
+        for _ in range(100):
+            stack.enter_context(_connect(site)).sendall(head)
+        assert requests.post(site.url, data="click", timeout=5).text == "click"
+
+
+def test_half_a_header_has_so_much_time_and_no_more() -> None:
+    with _site(replace(_LIMITS, header_s=0.5)) as site, _connect(site) as connection:
+        connection.sendall(_HALF)
+        assert connection.recv(100) == b""
+
+
+def test_a_body_that_trickles_has_so_much_time_and_no_more() -> None:
+    limits = replace(_LIMITS, header_s=0.5, slowest_bytes_per_s=1e6)
+    with _site(limits) as site, _connect(site) as connection:
+        connection.sendall(
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 90000\r\n\r\n" + b"x" * 9
+        )
+        assert connection.recv(100) == b""
+
+
+def test_where_there_are_too_many_the_longest_idle_one_makes_room() -> None:
+    with _site(replace(_LIMITS, max_connections=20)) as site, ExitStack() as stack:
+        idle = [stack.enter_context(_connect(site)) for _ in range(30)]
+        for connection in idle:
+            connection.sendall(_HALF)
+        assert requests.post(site.url, data="click", timeout=5).text == "click"
+        assert idle[0].recv(10) == b""
+
+
+def test_a_request_sees_that_its_client_has_left(site: _Site) -> None:
+    with _connect(site) as connection:
+        connection.sendall(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        time.sleep(0.2)
+    assert site.left.wait(5)
+
+
+def test_a_large_body_needs_the_password_before_it_is_read() -> None:
+    limits = replace(_LIMITS, may_enter=Doorkeeper("team", "secret").lets_in)
+    with _site(limits) as site:
+        refused = requests.post(site.url, data=b"x" * 500_000, timeout=10)
+        assert refused.status_code == 401
+        assert refused.headers["WWW-Authenticate"].startswith("Basic")
+        assert site.environ == {}
+        taken = requests.post(site.url, data=b"x" * 500_000, auth=("team", "secret"), timeout=10)
+        assert len(taken.content) == 500_000
+
+
+def test_a_body_that_is_too_large_is_answered_413_however_it_is_sent(site: _Site) -> None:
+    for body in (b"x" * 3_000_000, iter([b"x" * 100_000] * 30)):
+        assert requests.post(site.url, data=body, timeout=10).status_code == 413
+    assert requests.post(site.url, data=iter([b"x" * 1000] * 3), timeout=10).status_code == 200
+
+
+def test_many_large_bodies_at_a_time_are_refused_and_not_kept(site: _Site) -> None:
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n"
+    with ExitStack() as stack:
+        for _ in range(4):
+            stack.enter_context(_connect(site)).sendall(head)
+        time.sleep(0.3)
+        assert b" 503 " in _raw(site, head)
+        assert requests.post(site.url, data="click", timeout=5).text == "click"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + b"0" * 200_000,
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -5\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 100_000 + b"\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n",
+    ],
+    ids=["chunk of -1", "endless chunk size", "negative length", "large header", "bare", "TLS"],
+)
+def test_what_is_no_request_is_answered_4xx(site: _Site, sent: bytes) -> None:
+    assert _raw(site, sent).split()[1][:1] == b"4"
+
+
+def test_headers_cannot_name_the_script(site: _Site) -> None:
+    requests.get(site.url, headers={"SCRIPT_NAME": "/x", "Script-Name": "/y"}, timeout=5)
+    assert site.environ["SCRIPT_NAME"] == ""
+
+
+def test_basic_auth_is_taken_in_both_encodings() -> None:
+    keeper = Doorkeeper("team", "pässword")
+    for encoding in ("utf-8", "latin-1"):
+        sent = base64.b64encode("team:pässword".encode(encoding)).decode()
+        assert keeper.lets_in({"AUTHORIZATION": f"Basic {sent}"})
+    assert not keeper.lets_in({})
+    assert Doorkeeper("", "").lets_in({})
