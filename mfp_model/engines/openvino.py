@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import importlib
+import sys
 import warnings
 from collections import deque
 from typing import Any
@@ -14,6 +16,8 @@ from torch import Tensor
 
 from mfp_model.engines.engine import Engine
 from mfp_model.networks.network import Answer, ClickNetwork
+
+_TELEMETRY = "openvino_telemetry"
 
 
 class OpenVinoEngine(Engine):
@@ -62,6 +66,7 @@ class OpenVinoEngine(Engine):
 
 
 def _compiled(network: ClickNetwork, precision: str) -> Any:  # noqa: ANN401, OpenVINO's
+    import_silently()
     # `convert_model` would do the same, but also report its use to its makers.
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
@@ -87,12 +92,35 @@ def _compiled(network: ClickNetwork, precision: str) -> Any:  # noqa: ANN401, Op
 
 
 @functools.cache
+def import_silently() -> None:
+    """Import OpenVINO without its telemetry.
+
+    Otherwise the import alone tells Google Analytics of itself, starts a process for that, and
+    leaves an id of this machine in the home folder. Where the package that does so is missing,
+    OpenVINO uses a stand-in of its own, and here it is missing as long as the import lasts.
+
+    Raises:
+        ImportError: OpenVINO is not installed.
+    """
+    before = sys.modules.get(_TELEMETRY)
+    sys.modules[_TELEMETRY] = None  # type: ignore[assignment]
+    try:
+        importlib.import_module("openvino")
+        importlib.import_module("openvino.tools.ovc")
+    finally:
+        del sys.modules[_TELEMETRY]
+        if before is not None:
+            sys.modules[_TELEMETRY] = before
+
+
+@functools.cache
 def _core() -> Any:  # noqa: ANN401, OpenVINO's
     """The one core of this process, never destroyed.
 
     Each core gives the thread that made it a stack for signal handlers. If several went in
     another order than they came, that stack would be gone, and the next signal end the process.
     """
+    import_silently()
     from openvino import Core
 
     return Core()
