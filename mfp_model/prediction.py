@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mfp_model.frames.layered_map import LayeredMap
 from mfp_model.frames.thresholding import runs_above
-from mfp_model.frames.transforms import LayeredMap, Window
+from mfp_model.frames.window import Window
 from mfp_model.masks.rle import decode_segmentation
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.prompts import Prompt

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.settings import Settings
-from mfp_model.frames.transforms import LayeredMap, whole
+from mfp_model.frames.layered_map import LayeredMap
+from mfp_model.frames.window import whole
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.prediction import Prediction
 from mfp_model.prompts import Click, Prompt, clicks_of

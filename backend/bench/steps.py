@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from backend.label_studio import brush_rle
-from mfp_model.frames.transforms import clicks_to_network, crop_to_network, whole
+from mfp_model.frames.crops import clicks_to_network, crop_to_network
+from mfp_model.frames.window import whole
 from mfp_model.masks.specks import remove_specks
 from mfp_model.networks.click_map import click_tensor, draw_click_maps
 from mfp_model.networks.modulation import modulate

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mfp_model.frames.transforms import Layer, LayeredMap
+from mfp_model.frames.layered_map import Layer, LayeredMap
 from mfp_model.masks.runs import MaskRuns
 
 

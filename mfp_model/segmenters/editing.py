@@ -15,8 +15,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mfp_model.frames.crops import mask_to_network
+from mfp_model.frames.layered_map import LayeredMap
 from mfp_model.frames.thresholding import runs_above
-from mfp_model.frames.transforms import LayeredMap, Window, mask_to_network
+from mfp_model.frames.window import Window
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.prediction import MASK_THRESHOLD
 

@@ -12,13 +12,10 @@ from mfp_model.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from mfp_model.engines.choice import make_engine
 from mfp_model.engines.device import best_device
 from mfp_model.engines.engine import Engine
-from mfp_model.frames.transforms import (
-    LayeredMap,
-    Window,
-    box_to_network,
-    clicks_to_network,
-    whole,
-)
+from mfp_model.errors import PromptError
+from mfp_model.frames.crops import box_to_network, clicks_to_network
+from mfp_model.frames.layered_map import LayeredMap
+from mfp_model.frames.window import Window, whole
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.prediction import Prediction
 from mfp_model.prompts import Box, Click, Prompt, Stroke, clicks_of
@@ -111,6 +108,9 @@ class MfpSegmenter(Segmenter):
     def _rounds(
         self, image: NDArray[np.uint8], prompts: tuple[Prompt, ...], previous: Prediction
     ) -> Iterator[Prediction]:
+        boxes = [prompt for prompt in prompts if isinstance(prompt, Box)]
+        if boxes and (previous.edited is not None or boxes != [prompts[0]]):
+            raise PromptError("a box: expected it as the first prompt, and no mask to be edited")
         prediction = previous
         for n_prompts in range(len(previous.prompts) + 1, len(prompts) + 1):
             prediction = self._next(image, prompts[:n_prompts], prediction)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mfp_model.engines.engine import Engine
-from mfp_model.frames.transforms import Window, clicks_to_network, crop_to_network
+from mfp_model.frames.crops import clicks_to_network, crop_to_network
+from mfp_model.frames.window import Window
 from mfp_model.networks.click_map import click_tensor, draw_click_maps
 from mfp_model.networks.network import Answer, first_pass, modulated_pass
 from mfp_model.prompts import Click

@@ -12,7 +12,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from mfp_model.frames.transforms import LayeredMap, Window, whole
+from mfp_model.frames.layered_map import LayeredMap
+from mfp_model.frames.window import Window, whole
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.prediction import MASK_THRESHOLD, Prediction
 from mfp_model.prompts import Box, Click

@@ -249,7 +249,7 @@ def test_clicks_choose_the_front_object_and_a_negative_one_what_is_behind() -> N
     image = np.zeros((100, 100, 3), dtype=np.uint8)
     first = segmenter.segment(image, [Click(x=50, y=50)])
     assert first.mask[50, 50]
-    clicks = [*first.clicks, Click(x=95, y=5)]
+    clicks = [*first.prompts, Click(x=95, y=5)]
     again = segmenter.segment(image, clicks, first)
     assert again.cut == segmenter.segment(image, clicks).cut
     assert again.mask[50, 50]

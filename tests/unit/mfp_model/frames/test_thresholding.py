@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mfp_model.frames.layered_map import LayeredMap
 from mfp_model.frames.thresholding import runs_above
-from mfp_model.frames.transforms import LayeredMap, Window, whole
+from mfp_model.frames.window import Window, whole
 from mfp_model.masks.runs import MaskRuns
 
 _ROUNDING = 1e-5

@@ -13,7 +13,9 @@ from PIL import Image
 from mfp_model.errors import PromptError
 from mfp_model.evaluation.datasets import EvaluationObject
 from mfp_model.evaluation.edits import as_table, evaluate_edits
-from mfp_model.frames.transforms import LayeredMap, mask_to_network, whole
+from mfp_model.frames.crops import mask_to_network
+from mfp_model.frames.layered_map import LayeredMap
+from mfp_model.frames.window import whole
 from mfp_model.loading import load_segmenter
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.masks.specks import remove_new_specks, remove_specks

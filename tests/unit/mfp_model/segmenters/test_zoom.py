@@ -1,7 +1,8 @@
 import numpy as np
 
 from mfp_model import Click, Prediction
-from mfp_model.frames.transforms import LayeredMap, Window, whole
+from mfp_model.frames.layered_map import LayeredMap
+from mfp_model.frames.window import Window, whole
 from mfp_model.segmenters.zoom import first_zoom, next_zoom, zoom_window
 
 
@@ -14,7 +15,7 @@ def _layers(window: Window) -> LayeredMap:
 def test_the_zoom_holds_mask_positive_clicks_and_newest_click() -> None:
     layers = _layers(Window(left=400, top=400, right=600, bottom=500))
     assert zoom_window(layers, (Click(x=500, y=450),)) == Window(
-        left=360, top=350, right=640, bottom=550
+        left=360, top=380, right=640, bottom=520
     )
     far = (Click(x=500, y=450), Click(x=900, y=450, is_positive=False))
     window = zoom_window(layers, far)
