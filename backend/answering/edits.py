@@ -11,9 +11,6 @@ workers share and that outlives them.
 from __future__ import annotations
 
 import json
-import logging
-import sqlite3
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -23,16 +20,12 @@ from backend.answering.edit import Edit
 from backend.answering.existing import ExistingMask, ExistingMasks
 from backend.label_studio.page import storable
 from backend.label_studio.request import RegionRequest, TaskRequest
-from backend.storage.database import open_database
+from backend.storage.kept import KEPT_S, Kept
 from backend.storage.packed_runs import pack, unpack
 from mfp_model.errors import DataError
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.prompts import Click
 
-_log = logging.getLogger(__name__)
-_KEPT_S = 2 * 24 * 3600.0
-_TRIM_EVERY = 1000  # rows written by one worker
-_WAIT_S = 1.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS edited (
     task TEXT, region TEXT, points TEXT, stamp TEXT, prior BLOB, answer BLOB, at REAL,
@@ -52,7 +45,7 @@ class _Known:
 
 
 class Edits:
-    """Finds them; a file that cannot be read or written is only logged: answers come first."""
+    """Finds and remembers them."""
 
     def __init__(
         self,
@@ -64,9 +57,7 @@ class Edits:
         """Open the file, or make it; None keeps all in memory, for one process."""
         self._existing = existing
         self._clock = clock
-        self._lock = threading.Lock()
-        self._n_written = 0
-        self._database = open_database(self, path, _SCHEMA, wait_s=_WAIT_S)
+        self._kept = Kept(path, _SCHEMA, failure="what was edited is not known")
 
     def edit(self, task: TaskRequest, region: RegionRequest) -> Edit:
         """Return what an object's clicks edit, and what is around it."""
@@ -100,29 +91,17 @@ class Edits:
         on_page = answer if answer.rows.size else edit.prior
         points, now = json.dumps(sorted(region.point_ids)), self._clock()
         row = (_name(task), storable(edit.region_id), points, storable(task.there.stamp))
-        try:
-            with self._lock:
-                self._database.execute(
-                    "INSERT OR REPLACE INTO edited VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (*row, pack(edit.prior), pack(on_page), now),
-                )
-                self._n_written += 1
-                if self._n_written % _TRIM_EVERY == 0:
-                    self._database.execute("DELETE FROM edited WHERE at < ?", (now - _KEPT_S,))
-        except sqlite3.Error as error:
-            _log.warning("an edited mask cannot be remembered: %s", error)
+        self._kept.write(
+            "INSERT OR REPLACE INTO edited VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [(*row, pack(edit.prior), pack(on_page), now)],
+            trim=[("DELETE FROM edited WHERE at < ?", now - KEPT_S)],
+        )
 
     def _known(self, task: TaskRequest, region: RegionRequest) -> dict[str, _Known]:
         """The last answers about the task's masks, by region id."""
-        try:
-            with self._lock:
-                rows = self._database.execute(
-                    "SELECT region, points, stamp, prior, answer FROM edited WHERE task = ?",
-                    (_name(task),),
-                ).fetchall()
-        except sqlite3.Error as error:
-            _log.warning("edited masks cannot be looked up: %s", error)
-            return {}
+        rows = self._kept.read(
+            "SELECT region, points, stamp, prior, answer FROM edited WHERE task = ?", _name(task)
+        )
         known = {}
         for name, points, stamp, prior, answer in rows:
             size = {"height": region.height, "width": region.width}

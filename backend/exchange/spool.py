@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
+
+from backend.storage.database import open_database
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS origin (key TEXT);
@@ -59,10 +60,7 @@ class Spool:
             self._database.execute("INSERT INTO origin VALUES (?)", (key,))
 
     def _open(self) -> None:
-        self._database = sqlite3.connect(self._path, isolation_level=None)
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute("PRAGMA synchronous = NORMAL")
-        self._database.executescript(_SCHEMA)
+        self._database = open_database(self, self._path, _SCHEMA, synchronous="NORMAL")
 
     def close(self) -> None:
         """Close the file."""

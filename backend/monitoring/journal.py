@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-import sqlite3
 import statistics
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from backend.storage.database import open_database
+from backend.storage.kept import Kept
 
-_log = logging.getLogger(__name__)
 _MAX_ROWS = 20_000
 _TRIM_EVERY = 500  # rows written by one worker
-_WAIT_S = 1.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS started (id INTEGER PRIMARY KEY CHECK (id = 1), at REAL);
 CREATE TABLE IF NOT EXISTS clicks (id INTEGER PRIMARY KEY, at REAL, ms REAL);
@@ -47,14 +41,17 @@ class Minute:
 
 
 class Journal:
-    """A small SQLite file. What cannot be written is only logged: answers come first."""
+    """Clicks and errors, the newest of each."""
 
     def __init__(self, path: Path | None = None, *, clock: Callable[[], float] = time.time) -> None:
         """Open or make the journal; None keeps it in memory, for one process."""
         self._clock = clock
-        self._lock = threading.Lock()
-        self._n_written = 0
-        self._database = open_database(self, path, _SCHEMA, wait_s=_WAIT_S)
+        self._kept = Kept(
+            path,
+            _SCHEMA,
+            failure="the status page misses an entry",
+            trim_every=_TRIM_EVERY,
+        )
         self._write("INSERT OR IGNORE INTO started VALUES (1, ?)", clock())
 
     def note_click(self, *, ms: float) -> None:
@@ -73,12 +70,12 @@ class Journal:
 
     def uptime_s(self) -> float:
         """Return the seconds since the server started."""
-        rows = self._read("SELECT at FROM started")
+        rows = self._kept.read("SELECT at FROM started")
         return self._clock() - float(rows[0][0]) if rows else 0.0
 
     def errors(self, n: int) -> list[JournalError]:
         """Return the newest errors, newest first."""
-        rows = self._read(
+        rows = self._kept.read(
             "SELECT at, kind, message, request_id FROM errors ORDER BY id DESC LIMIT ?", n
         )
         return [JournalError(at=r[0], kind=r[1], message=r[2], request_id=r[3]) for r in rows]
@@ -87,27 +84,16 @@ class Journal:
         """Return the last n minutes, oldest first."""
         now = self._clock()
         by_age: defaultdict[int, list[float]] = defaultdict(list)
-        for at, ms in self._read("SELECT at, ms FROM clicks WHERE at > ?", now - 60 * n):
+        for at, ms in self._kept.read("SELECT at, ms FROM clicks WHERE at > ?", now - 60 * n):
             by_age[int((now - at) // 60)].append(ms)
         return [_minute(by_age[age]) for age in range(n - 1, -1, -1)]
 
     def _write(self, statement: str, *values: object) -> None:
-        try:
-            with self._lock:
-                self._database.execute(statement, values)
-                self._n_written += 1
-                if self._n_written % _TRIM_EVERY == 0:
-                    for table in ("clicks", "errors"):
-                        self._database.execute(
-                            f"DELETE FROM {table} WHERE id <= (SELECT MAX(id) FROM {table}) - ?",
-                            (_MAX_ROWS,),
-                        )
-        except sqlite3.Error as error:
-            _log.warning("the status page misses an entry: %s", error)
-
-    def _read(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        with self._lock:
-            return self._database.execute(statement, values).fetchall()
+        trim = [
+            (f"DELETE FROM {table} WHERE id <= (SELECT MAX(id) FROM {table}) - ?", _MAX_ROWS)
+            for table in ("clicks", "errors")
+        ]
+        self._kept.write(statement, [values], trim=trim)
 
 
 def _minute(times_ms: list[float]) -> Minute:

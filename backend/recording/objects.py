@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from backend.recording.store import ANSWER_COLUMNS, SessionStore
+from backend.recording.store import AnswerRow, FinalRow, SessionStore
 from backend.storage.packed_runs import pack, unpack
 from mfp_model.errors import DataError
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.prompts import Click
-
-_ANSWERS = f"SELECT {ANSWER_COLUMNS} FROM answers WHERE ? IN ('', project) ORDER BY id"
-_FINALS = """
-SELECT saves.project, saves.task, finals.region, finals.label, finals.mask
-FROM finals JOIN saves ON saves.id = finals.save
-WHERE ? IN ('', saves.project) AND saves.id IN (SELECT MAX(id) FROM saves GROUP BY annotation)
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,70 +105,67 @@ def read_objects(path: Path, *, project: str = "") -> list[RecordedObject]:
     if not path.is_file():
         raise DataError(f"{path}: nothing was recorded yet")
     store = SessionStore(path, max_mb=float("inf"))
-    reader = _Reader(store)
-    for row in store.rows(_ANSWERS, project):
-        reader.add(row)
-    for row in store.rows(_FINALS, project):
-        reader.finish(row)
+    reader = _Reader()
+    for answer in store.answers(project):
+        reader.add(answer)
+    for final in store.finals(project):
+        reader.finish(final)
     return reader.objects
 
 
 class _Reader:
-    def __init__(self, store: SessionStore) -> None:
-        self._store = store
+    def __init__(self) -> None:
         self.objects: list[RecordedObject] = []
         self._by_point: dict[tuple[str, ...], RecordedObject] = {}
         self._by_region: dict[tuple[str, ...], RecordedObject] = {}
 
-    def add(self, row: tuple[object, ...]) -> None:
+    def add(self, row: AnswerRow) -> None:
         """Add an answer to the object that has one of its points, or to a new one."""
-        at, project, task, image, width, height, label, version = (str(value) for value in row[:8])
-        points, clicks, regions = (json.loads(str(text)) for text in row[8:11])
-        size = {"height": int(height), "width": int(width)}
-        prior, mask = (self._mask(key, size) for key in row[11:13])
+        mask = _mask(row.answer, height=row.height, width=row.width)
         if mask is None:
             return
-        known = (self._by_point.get((project, task, point)) for point in points)
-        one = next((found for found in known if found is not None), None)
-        if one is None:
-            one = RecordedObject(
-                project=project,
-                task=task,
-                image=image,
-                label=None if row[6] is None else label,
-                version=version,
-                prior=prior,
-            )
-            self.objects.append(one)
-            self._edited(one, regions)
-        made = tuple(Click(x=x, y=y, is_positive=bool(sign)) for x, y, sign in clicks)
-        one.answers.append(Answer(at=float(at), clicks=made, mask=mask))
-        one.regions |= set(regions)
-        self._by_point |= {(project, task, point): one for point in points}
-        self._by_region |= {(project, task, region): one for region in regions}
+        points = [(row.project, row.task, point) for point in row.points]
+        clicked = next((self._by_point[key] for key in points if key in self._by_point), None)
+        if clicked is None:
+            clicked = self._begun(row)
+        made = tuple(Click(x=x, y=y, is_positive=bool(sign)) for x, y, sign in row.clicks)
+        clicked.answers.append(Answer(at=row.at, clicks=made, mask=mask))
+        clicked.regions |= set(row.regions)
+        self._by_point |= dict.fromkeys(points, clicked)
+        regions = [(row.project, row.task, region) for region in row.regions]
+        self._by_region |= dict.fromkeys(regions, clicked)
 
-    def _edited(self, one: RecordedObject, regions: list[str]) -> None:
-        """What a new object starts from was accepted, if an answer led to it."""
-        for region in regions:
-            before = self._by_region.get((one.project, one.task, region))
+    def _begun(self, row: AnswerRow) -> RecordedObject:
+        """A new object; what it starts from was accepted, if an answer led to it."""
+        begun = RecordedObject(
+            project=row.project,
+            task=row.task,
+            image=row.image,
+            label=row.label,
+            version=row.version,
+            prior=_mask(row.prior, height=row.height, width=row.width),
+        )
+        self.objects.append(begun)
+        for region in row.regions:
+            before = self._by_region.get((row.project, row.task, region))
             if before is not None:
-                before.final = one.prior
+                before.final = begun.prior
+        return begun
 
-    def finish(self, row: tuple[object, ...]) -> None:
+    def finish(self, row: FinalRow) -> None:
         """Tell an object what was saved of it; of several polygons each is a part."""
-        project, task, region = (str(value) for value in row[:3])
-        one = self._by_region.get((project, task, region))
-        if one is None:
+        saved = self._by_region.get((row.project, row.task, row.region))
+        if saved is None:
             return
-        size = {"height": one.answers[0].mask.height, "width": one.answers[0].mask.width}
-        mask = self._mask(row[4], size)
+        shown = saved.answers[0].mask
+        mask = _mask(row.mask, height=shown.height, width=shown.width)
         if mask is None:
             return
-        if one.final is not None:
-            mask = replace(mask, packed=pack(one.final.runs.union(mask.runs)))
-        one.final = mask
-        one.label = None if row[3] is None else str(row[3])
+        if saved.final is not None:
+            mask = replace(mask, packed=pack(saved.final.runs.union(mask.runs)))
+        saved.final = mask
+        saved.label = row.label
 
-    def _mask(self, key: object, size: dict[str, int]) -> RecordedMask | None:
-        packed = None if key is None else self._store.mask(key)
-        return None if packed is None else RecordedMask(packed=packed, **size)
+
+def _mask(packed: bytes | None, *, height: int, width: int) -> RecordedMask | None:
+    return None if packed is None else RecordedMask(packed=packed, height=height, width=width)

@@ -6,7 +6,6 @@ faster than it can be, is counted and logged: it is for statistics, no work of a
 
 from __future__ import annotations
 
-import json
 import logging
 import sqlite3
 import threading
@@ -21,7 +20,7 @@ from backend.images.address import public_address
 from backend.label_studio.page import storable
 from backend.label_studio.regions import regions_of
 from backend.label_studio.shapes import region_mask
-from backend.recording.store import SessionStore
+from backend.recording.store import AnswerRow, SessionStore
 from backend.storage.packed_runs import pack
 from mfp_model.errors import DataError, MfpError
 from mfp_model.masks.runs import MaskRuns
@@ -93,24 +92,25 @@ class Recorder:
 def _write_answer(store: SessionStore, answered: Answered, at: float) -> None:
     task, region = answered.task, answered.region
     label, prior = answered.edit.label_of(region), answered.edit.prior
-    clicks = [
-        (round(click.x, _PX_DIGITS), round(click.y, _PX_DIGITS), int(click.is_positive))
-        for click in region.clicks
-    ]
-    row = (
-        at,
-        storable(task.project),
-        storable(task.task_id),
-        public_address(task.image),
-        region.width,
-        region.height,
-        None if label is None else storable(label),
-        answered.result["model_version"],
-        json.dumps(sorted(region.point_ids)),
-        json.dumps(clicks),
-        json.dumps(sorted({storable(row["id"]) for row in answered.result["result"]})),
+    row = AnswerRow(
+        at=at,
+        project=storable(task.project),
+        task=storable(task.task_id),
+        image=public_address(task.image),
+        width=region.width,
+        height=region.height,
+        label=None if label is None else storable(label),
+        version=answered.result["model_version"],
+        points=sorted(region.point_ids),
+        clicks=[
+            (round(click.x, _PX_DIGITS), round(click.y, _PX_DIGITS), int(click.is_positive))
+            for click in region.clicks
+        ],
+        regions=sorted({storable(row["id"]) for row in answered.result["result"]}),
+        prior=None if prior is None else pack(prior),
+        answer=pack(answered.runs),
     )
-    store.add_answer(row, None if prior is None else pack(prior), pack(answered.runs))
+    store.add_answer(row)
 
 
 def _write_saves(store: SessionStore, body: Mapping[str, Any]) -> None:

@@ -9,9 +9,11 @@ image is written, but where the image is.
 from __future__ import annotations
 
 import hashlib
+import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from backend.storage.database import open_database
@@ -28,13 +30,73 @@ CREATE TABLE IF NOT EXISTS saves (
 CREATE TABLE IF NOT EXISTS finals (save INTEGER, region TEXT, label TEXT, mask TEXT);
 CREATE INDEX IF NOT EXISTS finals_save ON finals (save);
 """
-ANSWER_COLUMNS = (
-    "at, project, task, image, width, height, label, version, points, clicks, regions, prior, "
-    "answer"
-)
+_INSERT_ANSWER = """
+INSERT INTO answers (at, project, task, image, width, height, label, version, points, clicks,
+    regions, prior, answer)
+VALUES (:at, :project, :task, :image, :width, :height, :label, :version, :points, :clicks,
+    :regions, :prior, :answer)
+"""
+_ANSWERS = """
+SELECT at, project, task, image, width, height, label, version, points, clicks, regions,
+    (SELECT packed FROM masks WHERE key = prior), (SELECT packed FROM masks WHERE key = answer)
+FROM answers WHERE ? IN ('', project) ORDER BY id
+"""
+_FINALS = """
+SELECT saves.project, saves.task, finals.region, finals.label,
+    (SELECT packed FROM masks WHERE key = finals.mask)
+FROM finals JOIN saves ON saves.id = finals.save
+WHERE ? IN ('', saves.project) AND saves.id IN (SELECT MAX(id) FROM saves GROUP BY annotation)
+ORDER BY finals.rowid
+"""
 _LOOK_EVERY = 200  # rows written by one worker
 _DROPPED_SHARE = 0.1  # of the rows, oldest first, when the file is too large
 _MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerRow:
+    """One answered request.
+
+    Attributes:
+        at: Seconds since 1970.
+        project: Label Studio's project id.
+        task: Label Studio's task id.
+        image: Where the image is, see `backend.images.address.public_address`.
+        width: Its width in pixels.
+        height: Its height in pixels.
+        label: What the answer was called, None for nothing.
+        version: The model version that answered.
+        points: Label Studio's ids of the clicks.
+        clicks: x, y in pixels and 1 for "object" or 0, oldest first.
+        regions: Label Studio's ids of what was answered.
+        prior: The packed mask that the object began with, None for none.
+        answer: The packed mask that was answered, None where it was dropped.
+    """
+
+    at: float
+    project: str
+    task: str
+    image: str
+    width: int
+    height: int
+    label: str | None
+    version: str
+    points: Sequence[str]
+    clicks: Sequence[tuple[float, float, int]]
+    regions: Sequence[str]
+    prior: bytes | None
+    answer: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinalRow:
+    """What was saved of an answered region: its ids, its label, and the packed mask."""
+
+    project: str
+    task: str
+    region: str
+    label: str | None
+    mask: bytes | None
 
 
 class SessionStore:
@@ -58,14 +120,13 @@ class SessionStore:
         self._n_written = 0
         self._database = open_database(self, path, _SCHEMA, synchronous="NORMAL")
 
-    def add_answer(self, row: tuple[object, ...], prior: bytes | None, answer: bytes) -> None:
-        """Append an answer: its columns but the masks, and these, packed."""
-        marks = ", ".join("?" * (len(row) + 2))
+    def add_answer(self, row: AnswerRow) -> None:
+        """Append an answer."""
+        values = {field.name: getattr(row, field.name) for field in fields(row)}
+        values |= {name: json.dumps(values[name]) for name in ("points", "clicks", "regions")}
         with self._transaction():
-            keys = (self._mask(prior), self._mask(answer))
-            self._database.execute(
-                f"INSERT INTO answers ({ANSWER_COLUMNS}) VALUES ({marks})", (*row, *keys)
-            )
+            values |= {name: self._mask(values[name]) for name in ("prior", "answer")}
+            self._database.execute(_INSERT_ANSWER, values)
         self._count()
 
     def answered(self, project: str, task: str) -> set[str]:
@@ -96,14 +157,19 @@ class SessionStore:
             )
         self._count()
 
-    def rows(self, query: str, *values: object) -> Iterator[tuple[object, ...]]:
-        """Yield the rows of a query; of the tables above."""
-        yield from self._database.execute(query, values)
+    def answers(self, project: str) -> Iterator[AnswerRow]:
+        """Yield the answers of a project, oldest first; of all projects for an empty id."""
+        names = [field.name for field in fields(AnswerRow)]
+        for row in self._database.execute(_ANSWERS, (project,)):
+            values = dict(zip(names, row, strict=True))
+            values |= {name: json.loads(values[name]) for name in ("points", "clicks", "regions")}
+            yield AnswerRow(**values)
 
-    def mask(self, key: object) -> bytes | None:
-        """Return a packed mask by its key, None where it was dropped."""
-        row = self._database.execute("SELECT packed FROM masks WHERE key = ?", (key,)).fetchone()
-        return None if row is None else bytes(row[0])
+    def finals(self, project: str) -> Iterator[FinalRow]:
+        """Yield what was last saved of each annotation, in the order that it was saved."""
+        names = [field.name for field in fields(FinalRow)]
+        for row in self._database.execute(_FINALS, (project,)):
+            yield FinalRow(**dict(zip(names, row, strict=True)))
 
     def _mask(self, packed: bytes | None) -> str | None:
         if packed is None:

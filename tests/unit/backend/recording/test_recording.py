@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from flask import Flask
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from backend.images.address import public_address
 from backend.models.served import ModelSlot
 from backend.recording.objects import RecordedObject, read_objects
 from backend.recording.report import figures, write_report
-from backend.recording.store import SessionStore
+from backend.recording.store import AnswerRow, SessionStore
 from backend.recording.targets import add_clicks, targets_of
 from backend.server.routes import add_routes
 from backend.server.service import create_service
@@ -161,9 +161,22 @@ def test_the_file_keeps_its_size_and_the_newest_rows(tmp_path: Path) -> None:
     for number in range(400):
         now = float(number)
         noise = pack(MaskRuns.of(generator.random((40, 40)) < 0.5))
-        place = ("3", "7", "image", 40, 40, "Cat", "v1")
-        told = (json.dumps([f"p{number}"]), json.dumps([[1, 1, 1]]), json.dumps([f"r{number}"]))
-        store.add_answer((now, *place, *told), None, noise)
+        answer = AnswerRow(
+            at=now,
+            project="3",
+            task="7",
+            image="image",
+            width=40,
+            height=40,
+            label="Cat",
+            version="v1",
+            points=[f"p{number}"],
+            clicks=[(1, 1, 1)],
+            regions=[f"r{number}"],
+            prior=None,
+            answer=noise,
+        )
+        store.add_answer(answer)
         store.add_save("3", "7", str(number), "ANNOTATION_CREATED", [(f"r{number}", "Cat", noise)])
     store.trim()
     objects = read_objects(tmp_path / "s.sqlite3")
@@ -183,6 +196,7 @@ def test_packed_masks_come_back(mask: NDArray[np.bool_]) -> None:
         unpack(packed[:-3], height=height, width=width)
 
 
+@settings(deadline=None)
 @given(st.text(), st.text())
 def test_odd_names_can_be_recorded(label: str, name: str) -> None:
     person = _Person(temporary_settings())
