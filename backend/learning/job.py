@@ -6,18 +6,10 @@ import logging
 import shutil
 from pathlib import Path
 
-from backend.exchange.choice import ChoiceRules
-from backend.exchange.entries import ExportOptions
-from backend.exchange.export import export_coco
-from backend.exchange.tasks import project_tasks
-from backend.images.sources import image_sources
-from backend.label_studio.api import label_studio_access, label_studio_api
-from backend.label_studio.label_config import parse_label_config
 from backend.learning.jobs import Job, JobQueue
+from backend.learning.material import collect
 from backend.learning.stop_signal import StopSignal
 from backend.models.registry import ModelRegistry
-from backend.recording.objects import read_objects
-from backend.recording.targets import add_clicks
 from backend.settings import Settings
 from backend.storage.data_folder import DataFolder
 from mfp_model.errors import MfpError
@@ -76,11 +68,17 @@ class _JobRun:
 
     def run(self) -> None:
         job = self._job
-        self._export(self._folder / "data")
+        data = collect(
+            self._folder,
+            project=job.project,
+            settings=self._settings,
+            sessions=self._sessions,
+            report=self._note_export,
+        )
         base = self._base()
         version = f"{weights_version(base)}-p{job.project}-{job.id}"
         tuning = FineTuneJob(
-            data=self._folder / "data",
+            data=data,
             base=base,
             served=self._served(base),
             out=self._folder / "candidate.safetensors",
@@ -98,39 +96,10 @@ class _JobRun:
         _log.info("job %d: %s: %s", job.id, state, decision.reason)
         self._queue.end(job.id, state, decision.reason, version=version)
 
-    def _export(self, out: Path) -> None:
-        if (out / "export.json").exists():
-            return
-        api = label_studio_api(self._settings)
-        project = int(self._job.project)
-        source = project_tasks(api, project)
-
-        def report(n_read: int) -> None:
-            share = _EXPORT_SHARE * n_read / max(1, source.total)
-            self._tell("export", share)
-            if self._should_stop():
-                raise StoppedError("stopped during the export")
-
-        summary = export_coco(
-            source,
-            out,
-            config=parse_label_config(api.label_config(project)),
-            sources=image_sources(self._settings, label_studio_access(self._settings)),
-            options=ExportOptions(
-                rules=ChoiceRules(only_submitted=True),
-                max_megapixels=self._settings.max_megapixels,
-            ),
-            report=report,
-        )
-        self._add_clicks(out)
-        for message in summary.messages:
-            _log.warning("job %d: not learned from: %s", self._job.id, message)
-
-    def _add_clicks(self, out: Path) -> None:
-        """What people clicked, where it was recorded, so that the gate can replay it."""
-        if self._sessions.is_file():
-            n_found = add_clicks(out, read_objects(self._sessions, project=self._job.project))
-            _log.info("job %d: %d masks have recorded clicks", self._job.id, n_found)
+    def _note_export(self, share: float) -> None:
+        self._tell("export", _EXPORT_SHARE * share)
+        if self._should_stop():
+            raise StoppedError("stopped during the export")
 
     def _base(self) -> Path:
         """What all projects are fine-tuned from: what serves globally."""

@@ -1,0 +1,82 @@
+"""What a fine-tuning job learns from: the project's masks, and how people clicked them."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from backend.exchange.choice import ChoiceRules
+from backend.exchange.entries import ExportOptions
+from backend.exchange.export import export_coco
+from backend.exchange.tasks import project_tasks
+from backend.images.sources import image_sources
+from backend.label_studio.api import label_studio_access, label_studio_api
+from backend.label_studio.label_config import parse_label_config
+from backend.recording.objects import read_objects
+from backend.recording.targets import add_clicks
+from backend.settings import Settings
+from mfp_model.files import write_atomically
+
+_log = logging.getLogger(__name__)
+_CLICKS_MARK = "clicks.json"
+
+
+def collect(
+    folder: Path,
+    *,
+    project: str,
+    settings: Settings,
+    sessions: Path,
+    report: Callable[[float], None],
+) -> Path:
+    """Return a COCO folder of the project's submitted masks with their recorded clicks.
+
+    Each step leaves a mark when it is done, so a job that was killed in between goes on with the
+    first step that has none.
+
+    Args:
+        folder: The job's.
+        project: Label Studio's project id.
+        settings: The Label Studio, and limits of images.
+        sessions: The session store; it may be missing.
+        report: Told the share of the export that is done; what it raises ends the export.
+
+    Raises:
+        ConfigError: The settings name no Label Studio.
+        LabelStudioError: Label Studio cannot be reached, or does not accept the token.
+        DataError: What was recorded is damaged.
+    """
+    data = folder / "data"
+    if not (data / "export.json").exists():
+        _export(data, int(project), settings, report)
+    if not (data / _CLICKS_MARK).exists():
+        _add_clicks(data, project, sessions)
+    return data
+
+
+def _export(data: Path, project: int, settings: Settings, report: Callable[[float], None]) -> None:
+    api = label_studio_api(settings)
+    source = project_tasks(api, project)
+    export_coco(
+        source,
+        data,
+        config=parse_label_config(api.label_config(project)),
+        sources=image_sources(settings, label_studio_access(settings)),
+        options=ExportOptions(
+            rules=ChoiceRules(only_submitted=True), max_megapixels=settings.max_megapixels
+        ),
+        report=lambda n_read: report(n_read / max(1, source.total)),
+    )
+
+
+def _add_clicks(data: Path, project: str, sessions: Path) -> None:
+    """Add what people clicked, where it was recorded, so that the gate can replay it."""
+    for message in json.loads((data / "export.json").read_text())["messages"]:
+        _log.warning("project %s: not learned from: %s", project, message)
+    n_clicked = (
+        add_clicks(data, read_objects(sessions, project=project)) if sessions.is_file() else 0
+    )
+    _log.info("project %s: %d masks have recorded clicks", project, n_clicked)
+    write_atomically(data / _CLICKS_MARK, json.dumps({"masks": n_clicked}).encode())

@@ -1,0 +1,94 @@
+"""What a job learns from, where the job was killed between two steps."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from backend.learning.material import collect
+from backend.recording.store import AnswerRow, SessionStore
+from backend.settings import Settings
+from backend.storage.packed_runs import pack
+from mfp_model.errors import ConfigError
+from mfp_model.masks.rle import encode_mask
+from mfp_model.masks.runs import MaskRuns
+from tests.fakes import temporary_settings
+
+_MASK = np.ones((4, 6), dtype=np.bool_)
+
+
+def _exported(folder: Path) -> Path:
+    """A job's folder as it is when the export is whole and nothing came after it."""
+    data = folder / "data"
+    data.mkdir(parents=True)
+    annotation = {
+        "id": 1,
+        "image_id": 7,
+        "segmentation": encode_mask(_MASK),
+        "label_studio": {"region": "r1"},
+    }
+    image = {"id": 7, "file_name": "7-a.png", "width": 6, "height": 4, "label_studio": {"task": 7}}
+    content = {"images": [image], "annotations": [annotation]}
+    (data / "annotations.json").write_text(json.dumps(content))
+    (data / "export.json").write_text(json.dumps({"messages": ["task 8: gone"]}))
+    return folder
+
+
+def _record(path: Path, *points: str) -> None:
+    store = SessionStore(path, max_mb=10)
+    answer = AnswerRow(
+        at=1.0,
+        project="3",
+        task="7",
+        image="/a.png",
+        width=6,
+        height=4,
+        label="Cat",
+        version="v1",
+        points=points,
+        clicks=[(2.0, 1.0, 1) for _ in points],
+        regions=["r1"],
+        prior=None,
+        answer=pack(MaskRuns.of(_MASK)),
+    )
+    store.add_answer(answer)
+
+
+def _collected(folder: Path, settings: Settings, sessions: Path) -> dict[str, Any]:
+    data = collect(
+        folder, project="3", settings=settings, sessions=sessions, report=lambda share: None
+    )
+    (annotation,) = json.loads((data / "annotations.json").read_text())["annotations"]
+    found: dict[str, Any] = annotation
+    return found
+
+
+def test_a_job_killed_between_export_and_clicks_still_gets_its_clicks(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, sessions = _exported(tmp_path / "job"), tmp_path / "sessions.sqlite3"
+    _record(sessions, "p1")
+    assert _collected(folder, temporary_settings(), sessions)["clicks"] == [[2.0, 1.0, 1]]
+    assert "not learned from: task 8: gone" in caplog.text
+
+
+def test_what_is_clicked_later_does_not_change_a_job_that_has_its_clicks(tmp_path: Path) -> None:
+    folder, sessions = _exported(tmp_path / "job"), tmp_path / "sessions.sqlite3"
+    _record(sessions, "p1")
+    _collected(folder, temporary_settings(), sessions)
+    _record(sessions, "p1", "p2")
+    assert len(_collected(folder, temporary_settings(), sessions)["clicks"]) == 1
+
+
+def test_a_job_without_recorded_clicks_goes_on_without(tmp_path: Path) -> None:
+    folder = _exported(tmp_path / "job")
+    assert "clicks" not in _collected(folder, temporary_settings(), tmp_path / "none.sqlite3")
+
+
+def test_an_export_that_is_not_whole_is_made_anew(tmp_path: Path) -> None:
+    folder = _exported(tmp_path / "job")
+    (folder / "data" / "export.json").unlink()
+    with pytest.raises(ConfigError, match="LABEL_STUDIO_URL"):
+        _collected(folder, temporary_settings(), tmp_path / "none.sqlite3")
