@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from xml.etree import ElementTree as ET
 
 from mfp_model.errors import MfpError
-from mfp_model.names import INPAINTERS
+from mfp_model.names import FINDERS, INPAINTERS, SEGMENTERS, listed
 
 DEFAULT_INPAINTER = INPAINTERS[0]
 _SHAPES = ("Brush", "Polygon", "Rectangle", "Ellipse")
@@ -79,6 +79,25 @@ class LabelConfig:
             f"label config has no <BrushLabels toName={image_name!r}> or <PolygonLabels "
             f"toName={image_name!r}>, so a mask has no place"
         )
+
+    def problems(self) -> list[str]:
+        """Return what clicks, or the opening of a task, will fail on."""
+        if not self.image_keys:
+            return ["label config has no <Image>, so there is nothing to click on"]
+        if not self.controls:
+            return [
+                "label config has no <BrushLabels> and no <PolygonLabels>, so a mask has no place"
+            ]
+        return [
+            f"label config: {attribute}={value!r:.40}, expected {listed(names)}"
+            for control in self.controls
+            for attribute, value, names in (
+                ("segmenter", control.segmenter, SEGMENTERS),
+                ("finder", control.finder, FINDERS),
+                ("inpainter", control.inpainter, INPAINTERS),
+            )
+            if value is not None and value not in names
+        ]
 
 
 def parse_label_config(xml: str) -> LabelConfig:

@@ -41,8 +41,8 @@ def _add_label_studio_routes(app: Flask, service: Service) -> None:
     @app.route("/setup", methods=["POST"])
     def setup() -> dict[str, Any]:
         sent = request.get_json(force=True, silent=True)
-        told = sent if isinstance(sent, dict) else {}
-        version = service.version(project_id(told), str(told.get("schema") or ""))
+        body = sent if isinstance(sent, dict) else {}
+        version = service.setup.version(project_id(body), str(body.get("schema") or ""))
         return {"model_version": version, "ready": slot.is_ready}
 
     @app.route("/predict", methods=["POST"])

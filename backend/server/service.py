@@ -18,7 +18,6 @@ from backend.images.loader import ImageLoader
 from backend.images.sources import image_sources
 from backend.label_studio.access import LabelStudioAccess
 from backend.label_studio.api import label_studio_access
-from backend.label_studio.label_config import LabelConfigError, parse_label_config
 from backend.learning.jobs import JobFigures, JobQueue
 from backend.learning.trainer import Trainer
 from backend.models.begun import RegionVersions
@@ -32,6 +31,7 @@ from backend.monitoring.telemetry import Telemetry
 from backend.recording.recorder import Recorder
 from backend.recording.store import SessionStore
 from backend.server.figures import FineTuningFigures
+from backend.server.setup import ProjectSetup
 from backend.settings import Settings
 from backend.storage.data_folder import DataFolder
 from mfp_model.errors import MfpError
@@ -45,7 +45,7 @@ _EXISTING_BYTES = 64_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Service:
-    """What answers: predictor, weights, the way to better weights, and what is noted of all.
+    """What answers: clicks, `/setup`, the way to better weights, and what is noted of all.
 
     `shared_dir` is what the processes of a server share, None for one process alone.
     """
@@ -55,23 +55,9 @@ class Service:
     telemetry: Telemetry
     registry: ModelRegistry
     trainer: Trainer
-    finders: Finders
+    setup: ProjectSetup
     recorder: Recorder
     shared_dir: Path | None
-
-    def version(self, project: str, label_config: str) -> str:
-        """Return the model version of the predictions that a project gets.
-
-        Label Studio shows those of this version, so for a project with a finder it is that one's.
-        """
-        try:
-            controls = parse_label_config(label_config).controls
-        except LabelConfigError:  # `/predict` will say so
-            controls = ()
-        for control in controls:
-            if control.finder:
-                return self.finders.version(control.finder, control.inpainter, project)
-        return self.slot.version_of(project)
 
 
 def create_service(
@@ -123,7 +109,7 @@ def create_service(
         telemetry=telemetry,
         registry=registry,
         trainer=Trainer(queue, data, settings.train_every),
-        finders=finders,
+        setup=ProjectSetup(slot, finders, telemetry),
         recorder=recorder,
         shared_dir=shared_dir,
     )

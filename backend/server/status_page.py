@@ -30,6 +30,13 @@ _ADVICE = {
     "BusyError": "More clicks arrive than are computed: add workers, a GPU, or raise "
     "MFP_MAX_WAITING.",
     "FineTuningError": "Look into the log. Jobs wait until `mfp work` runs again.",
+    "CheckpointError": "A file of weights is missing or damaged: do what the message says.",
+    "ConfigError": "Correct what the message names, in the settings or in the project's label "
+    "configuration.",
+    "DataError": "An annotation or a file holds something that cannot be read: the message says "
+    "what.",
+    "BrushRleError": "A brush mask of the task is damaged: erase it and paint it again.",
+    "PromptError": "A click lies outside the image: reload the task.",
     "ImageError": "Open the task's image in a browser. If it is well there, do what the message "
     "says.",
     "LabelConfigError": "Compare the project's label configuration with those in label_config/.",
