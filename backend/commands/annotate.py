@@ -44,6 +44,7 @@ def add_annotate(commands: Any) -> None:  # noqa: ANN401, argparse's type is pri
 
 
 def _annotate(options: argparse.Namespace) -> int:
+    from backend.finding.finders import finding_version
     from backend.finding.project import Annotator
     from backend.settings import Settings
     from mfp_model.errors import ConfigError
@@ -52,15 +53,16 @@ def _annotate(options: argparse.Namespace) -> int:
     if (options.folder is None) != (options.out is None):
         raise ConfigError("--folder and --out: expected both, or --project")
     settings = Settings.from_env(options.environment)
+    if options.project is not None and options.finder == "mfp":
+        options.checkpoint = options.checkpoint or _serving(options.project, settings)
     finder, inpainter, config = finder_of(options), inpainter_of(options), loop_config_of(options)
 
     def find(image: NDArray[np.uint8]) -> list[LayeredObject]:
         return find_layers(image, finder, inpainter, config)
 
-    rounds = f"{config.max_rounds}{config.removal[0]}{config.combination[0]}"
     annotator = Annotator(
         find=find,
-        version=f"{finder.version}-{inpainter.version}-{rounds}",
+        version=finding_version(finder.version, inpainter.version, config),
         max_megapixels=settings.max_megapixels,
     )
     run = _project if options.folder is None else _folder
@@ -70,6 +72,15 @@ def _annotate(options: argparse.Namespace) -> int:
     show_problems(problems, len(problems))
     print(json.dumps({**told, "problems": len(problems)}))
     return PROBLEMS_CODE if problems else 0
+
+
+def _serving(project: int, settings: Settings) -> Path | None:
+    """The weights that a project's tasks are opened with; None for the shipped ones."""
+    from backend.models.registry import ModelRegistry
+    from backend.storage.data_folder import DataFolder
+
+    registry = ModelRegistry(DataFolder(settings.data_dir).models)
+    return registry.serving_checkpoint(str(project)) or settings.checkpoint
 
 
 def _folder(

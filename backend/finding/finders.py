@@ -20,7 +20,26 @@ if TYPE_CHECKING:
     from backend.finding.answer import FindLayers
     from mfp_model.finding.finders import Finder
     from mfp_model.finding.inpainters import Inpainter
-    from mfp_model.finding.layers import LayeredObject
+    from mfp_model.finding.layers import LayeredObject, LoopConfig
+
+
+def finding_version(finder: str, inpainter: str, loop: LoopConfig | None = None) -> str:
+    """Return the model version of predictions that were made without clicks.
+
+    Opening a task and `mfp annotate` find the same objects with the same means, so these have one
+    name, and neither does again what the other did.
+
+    Args:
+        finder: The finder's version.
+        inpainter: The inpainter's version.
+        loop: How both took turns, None for as by default.
+    """
+    from mfp_model.finding.layers import LoopConfig
+
+    version = f"{finder}-{inpainter}"
+    if loop is None or loop == LoopConfig():
+        return version
+    return f"{version}-{loop.max_rounds}{loop.removal[0]}{loop.combination[0]}"
 
 
 class Finders:
@@ -68,9 +87,10 @@ class Finders:
 
     def version(self, name: str, inpainter: str, project: str) -> str:
         """Return the version of a finder's predictions, without loading it."""
-        deeplab = Path(WEIGHTS_SOURCES["deeplab-resnet101"].file_name).stem
-        found = deeplab if name == "deeplab" else self._slot.version_of(project)
-        return f"{found}-{inpainter}"
+        finder = _stem("deeplab-resnet101") if name == "deeplab" else self._slot.version_of(project)
+        if inpainter in INPAINTERS_WITH_WEIGHTS:
+            inpainter = f"{inpainter}-{_stem(inpainter)}"
+        return finding_version(finder, inpainter)
 
     def _load_deeplab(self) -> Finder:
         from mfp_model.loading import load_finder
@@ -88,3 +108,8 @@ class Finders:
         if name in INPAINTERS_WITH_WEIGHTS:
             weights = fetch_weights(name, self._settings.cache_dir, is_offline=True)
         return load_inpainter(name, weights=weights, device=self._settings.device)
+
+
+def _stem(weights: str) -> str:
+    """The name of a file of published weights, which is their version."""
+    return Path(WEIGHTS_SOURCES[weights].file_name).stem

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-from pathlib import Path
 
 from backend.learning.jobs import Job, JobQueue
 from backend.learning.material import collect
@@ -75,12 +74,13 @@ class _JobRun:
             sessions=self._sessions,
             report=self._note_export,
         )
-        base = self._base()
+        shipped = self._settings.checkpoint or DEFAULT_WEIGHTS
+        base = self._registry.serving_checkpoint("") or shipped  # what all projects start from
         version = f"{weights_version(base)}-p{job.project}-{job.id}"
         tuning = FineTuneJob(
             data=data,
             base=base,
-            served=self._served(base),
+            served=self._registry.serving_checkpoint(job.project) or base,
             out=self._folder / "candidate.safetensors",
             version=version,
             work=self._folder / "work",
@@ -100,18 +100,6 @@ class _JobRun:
         self._tell("export", _EXPORT_SHARE * share)
         if self._should_stop():
             raise StoppedError("stopped during the export")
-
-    def _base(self) -> Path:
-        """What all projects are fine-tuned from: what serves globally."""
-        version = self._registry.serving().version("")
-        if version is not None:
-            return self._registry.version(version).checkpoint
-        return self._settings.checkpoint or DEFAULT_WEIGHTS
-
-    def _served(self, base: Path) -> Path:
-        """What the candidate must beat: what serves the project."""
-        version = self._registry.serving().version(self._job.project)
-        return self._registry.version(version).checkpoint if version else base
 
     def _report(self, progress: Progress) -> None:
         self._tell(progress.step, _EXPORT_SHARE + (1 - _EXPORT_SHARE) * progress.share)

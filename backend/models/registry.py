@@ -151,6 +151,18 @@ class ModelRegistry:
         except (OSError, ValueError, AttributeError, TypeError) as error:
             raise RegistryError(f"{self._serving_path}: damaged ({error})") from None
 
+    def serving_checkpoint(self, project: str) -> Path | None:
+        """Return the weights that serve a project, None for those of the settings.
+
+        Args:
+            project: Label Studio's project id; empty for what serves all without their own.
+
+        Raises:
+            RegistryError: The file is damaged, or its version is gone.
+        """
+        version = self.serving().version(project)
+        return None if version is None else self.version(version).checkpoint
+
     def stamp(self) -> tuple[int, int]:
         """Return what changes when `serving` does; cheap."""
         try:

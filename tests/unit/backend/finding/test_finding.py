@@ -4,30 +4,38 @@ import base64
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from backend.cli import main
 from backend.exchange.brushes import read_folder
 from backend.exchange.importing import CocoImport, prefixed
 from backend.finding.answer import prediction
+from backend.finding.finders import Finders, finding_version
 from backend.finding.folder import annotate_folder, images_of
 from backend.finding.project import AnnotateSummary, Annotator, annotate_project
 from backend.label_studio.access import LabelStudioError
 from backend.label_studio.api import LabelStudioApi
 from backend.label_studio.brush_rle import decode
 from backend.label_studio.label_config import parse_label_config
+from backend.models.registry import ModelRegistry
 from backend.models.served import ModelSlot
 from backend.server.app import create_app
+from backend.storage.data_folder import DataFolder
+from mfp_model.checkpoints.checkpoint import Checkpoint, save_checkpoint
 from mfp_model.errors import ConfigError, ImageError
 from mfp_model.evaluation.datasets import read_coco
 from mfp_model.finding.finders import FoundObject
-from mfp_model.finding.layers import LayeredObject
-from tests.fakes import DiskSegmenter, temporary_settings
+from mfp_model.finding.layers import LayeredObject, LoopConfig
+from mfp_model.weights.sources import WEIGHTS_SOURCES
+from tests.fakes import DiskSegmenter, LoopbackSite, QuietHandler, temporary_settings
 
 Capture = Callable[[str], Any]
 
@@ -292,3 +300,81 @@ def test_an_annotation_run_that_was_cut_goes_on(batch: int) -> None:
     summary = _annotated(api, ticks, batch)
     assert summary.images + summary.skipped == 7
     assert [len(row["predictions"]) for row in rows] == [1] * 7
+
+
+def _serving(tasks: list[dict[str, Any]], stored: list[dict[str, Any]]) -> LoopbackSite:
+    """A Label Studio with one project."""
+
+    class Api(QuietHandler):
+        def do_GET(self) -> None:
+            parts = urlsplit(self.path)
+            if parts.path.startswith("/api/projects/"):
+                self._answer({"label_config": _CONFIG.format(kind="BrushLabels", finder="mfp")})
+            elif parts.path.startswith("/api/dm/views/"):
+                self._answer([{"data": {"title": "Least sure first"}}])
+            else:
+                asked = json.loads(parse_qs(parts.query)["query"][0])
+                after = asked["filters"]["items"][0]["value"]
+                rest = [task for task in tasks if task["id"] > after]
+                self._answer({"total": len(rest), "tasks": rest})
+
+        def do_POST(self) -> None:
+            stored.extend(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self._answer({})
+
+        do_PATCH = do_GET
+
+        def _answer(self, body: object) -> None:
+            content = json.dumps(body).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+    return LoopbackSite(Api)
+
+
+def test_the_command_leaves_alone_what_opening_a_task_found(
+    tmp_path: Path,
+    tiny_checkpoint: Checkpoint,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    save_checkpoint(replace(tiny_checkpoint, version="own-7"), tmp_path / "own.safetensors")
+    settings = temporary_settings(device="cpu")
+    registry = ModelRegistry(DataFolder(settings.data_dir).models)
+    registry.promote(registry.add_file(tmp_path / "own.safetensors"), project="3")
+    slot = ModelSlot(lambda path: DiskSegmenter(), version="disks-1", registry=registry)
+    slot.start()
+    slot.segmenter("3", wait_s=10)
+    opened = Finders(settings, slot).version("mfp", "telea", "3")
+    assert opened == "own-7-telea"
+    tasks = [
+        {"id": 1, "data": {"image": _uri()}, "predictions": [{"model_version": opened}]},
+        {"id": 2, "data": {"image": _uri()}, "predictions": [{"model_version": "old"}]},
+    ]
+    stored: list[dict[str, Any]] = []
+    with _serving(tasks, stored).serving() as site:
+        for name, value in (
+            ("MFP_DATA_DIR", str(settings.data_dir)),
+            ("LABEL_STUDIO_URL", site.url),
+            ("LABEL_STUDIO_API_KEY", "key"),
+        ):
+            monkeypatch.setenv(name, value)
+        assert main(["annotate", "--project", "3", "--device", "cpu"]) == 0
+    assert json.loads(capsys.readouterr().out)["skipped"] == 1
+    assert [one["task"] for one in stored] == [2]
+    assert stored[0]["model_version"] == opened
+
+
+def test_a_version_tells_a_loop_that_is_not_the_usual_one() -> None:
+    usual = finding_version("mfp-1", "telea")
+    assert usual == finding_version("mfp-1", "telea", LoopConfig()) == "mfp-1-telea"
+    assert finding_version("mfp-1", "telea", LoopConfig(max_rounds=0)) == "mfp-1-telea-0sl"
+
+
+def test_the_version_names_the_weights_of_an_inpainter_that_has_some(tmp_path: Path) -> None:
+    slot = ModelSlot(lambda checkpoint: DiskSegmenter(), version="disks-1")
+    finders = Finders(temporary_settings(), slot)
+    file_name = WEIGHTS_SOURCES["lama"].file_name
+    assert finders.version("mfp", "lama", "3") == f"disks-1-lama-{Path(file_name).stem}"
