@@ -51,7 +51,7 @@ GONE = {
     "MFP_MODELS_MB": "MFP_MEMORY_MB bounds all that a worker keeps",
     "MFP_SPECK_SHARE": "parts and holes below 0.5 % of the largest part are removed",
 }
-_MEGABYTE = 1_000_000
+MEGABYTE = 1_000_000
 # Of the memory that a worker may keep; models have the rest.
 _IMAGES_SHARE, _CLICKS_SHARE = 1 / 6, 1 / 12
 
@@ -214,17 +214,17 @@ class Settings:
     @property
     def images_bytes(self) -> int:
         """What a worker's decoded images may hold in memory."""
-        return int(self.memory_mb * _MEGABYTE * _IMAGES_SHARE)
+        return int(self.memory_mb * MEGABYTE * _IMAGES_SHARE)
 
     @property
     def clicks_bytes(self) -> int:
         """What a worker's computed rounds may hold in memory."""
-        return int(self.memory_mb * _MEGABYTE * _CLICKS_SHARE)
+        return int(self.memory_mb * MEGABYTE * _CLICKS_SHARE)
 
     @property
     def models_bytes(self) -> int:
         """What a worker's versions and segmenters may hold in memory."""
-        return int(self.memory_mb * _MEGABYTE) - self.images_bytes - self.clicks_bytes
+        return int(self.memory_mb * MEGABYTE) - self.images_bytes - self.clicks_bytes
 
     def graph_cut_constants(self, features: str) -> Path | None:
         """Return the file of `mfp tune-graph-cut` for features that was placed, if there is one."""

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from backend.label_studio.label_config import MaskControl
 from backend.label_studio.page import Annotation
 from backend.label_studio.regions import MaskRegion, regions_of
-from backend.label_studio.shapes import region_mask
+from backend.label_studio.shapes import region_runs
 from backend.storage.bounded_cache import BoundedCache
 from mfp_model.errors import DataError, MfpError
 from mfp_model.masks.runs import MaskRuns
 
 _log = logging.getLogger(__name__)
 _KEPT_S = 3600.0
-_MAX_PIXELS = 200_000_000
 _RUN_BYTES = 24
 _OVERHEAD_BYTES = 1000
 _KINDS = ("brush", "polygon")
@@ -64,12 +63,10 @@ class ExistingMasks:
         return found
 
     def _runs(self, region: MaskRegion) -> MaskRuns:
-        if region.height * region.width > _MAX_PIXELS:  # the image's own limit comes later
-            raise DataError(f"on {region.width}x{region.height} pixels, at most {_MAX_PIXELS}")
         key = _digest(region)
         runs = self._known.get(key)
         if runs is None:
-            runs = MaskRuns.of(region_mask(region))
+            runs = region_runs(region)
             self._known.put(key, runs, _OVERHEAD_BYTES + _RUN_BYTES * runs.rows.size)
         return runs
 

@@ -12,8 +12,8 @@ from typing import Any
 from backend.answering.edit import Answered, Edit
 from backend.answering.edits import Edits
 from backend.answering.rounds import ClickStore
-from backend.answering.turns import Place, Region, SupersededError, Turns
-from backend.finding.answer import Finding
+from backend.answering.turns import ClickedObject, Place, SupersededError, Turns
+from backend.finding.answer import TaskFinder
 from backend.images.loader import ImageLoader, LoadedImage
 from backend.label_studio.request import RegionRequest, TaskRequest
 from backend.label_studio.rows import (
@@ -45,7 +45,7 @@ class Predictor:
         store: ClickStore,
         choice: SegmenterChoice,
         edits: Edits,
-        finding: Finding,
+        finding: TaskFinder,
         turns: Turns,
         telemetry: Telemetry,
         *,
@@ -100,7 +100,7 @@ class Predictor:
         return results
 
     def _answer(self, task: TaskRequest, region: RegionRequest) -> dict[str, Any]:
-        who = Region(task=f"{task.project}/{task.task_id}", point_ids=region.point_ids)
+        who = ClickedObject(task=f"{task.project}/{task.task_id}", point_ids=region.point_ids)
         try:
             with (
                 self._telemetry.click(task.task_id, len(region.prompts)),

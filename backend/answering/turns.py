@@ -32,13 +32,13 @@ class SupersededError(MfpError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Region:
+class ClickedObject:
     """Whose turn it is: a task, and the ids of the points clicked."""
 
     task: str
     point_ids: frozenset[str]
 
-    def is_continued_by(self, other: Region) -> bool:
+    def is_continued_by(self, other: ClickedObject) -> bool:
         """Whether the other is about the same object of the same annotator."""
         return self.task == other.task and not self.point_ids.isdisjoint(other.point_ids)
 
@@ -47,7 +47,7 @@ class Region:
 class Place:
     """A request's place; `Turns.turn` takes it."""
 
-    region: Region
+    region: ClickedObject
     is_superseded: bool = False
 
     def check(self) -> None:
@@ -86,7 +86,7 @@ class Turns:
         self._has_turn: Place | None = None
 
     @contextmanager
-    def place(self, region: Region) -> Iterator[Place]:
+    def place(self, region: ClickedObject) -> Iterator[Place]:
         """Take a place, which supersedes those of the same region.
 
         Raises:

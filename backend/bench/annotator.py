@@ -16,7 +16,7 @@ _LABEL_CONFIG = """<View><Image name="image" value="$image"/>
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Annotator:
+class SimulatedAnnotator:
     """One annotator.
 
     Attributes:

@@ -18,7 +18,7 @@ from backend.bench.clicks import measure_clicks
 from backend.bench.crowd import measure_crowd
 from backend.bench.engines import compare_engines
 from backend.bench.open_objects import measure_open_objects
-from backend.bench.server import Size, bench_server, make_photos, memory_bytes
+from backend.bench.server import Size, bench_server, make_photos, memory_mb
 from backend.bench.steps import step_ms
 from mfp_model.checkpoints.checkpoint import Checkpoint, build_network, load_checkpoint
 from mfp_model.loading import load_segmenter
@@ -184,5 +184,5 @@ def _server_figures(config: BenchConfig, report: Report) -> dict[str, Any]:
                 server.url, shared, n_annotators=config.n_annotators, seconds=config.seconds
             )
             figures["annotators"] = crowd.told()
-        figures["server_memory_mb"] = round(memory_bytes(server.process.pid) / 1e6, 1)
+        figures["server_memory_mb"] = round(memory_mb(server.process.pid), 1)
     return figures

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from backend.bench.annotator import Annotator
+from backend.bench.annotator import SimulatedAnnotator
 from backend.bench.server import Photo
 
 _PREFETCH_S = 1.5
@@ -48,7 +48,7 @@ class ClickTimes:
 
 def measure_clicks(url: str, task: int, photo: Photo, *, n_objects: int) -> ClickTimes:
     """Return the times of objects with six clicks each."""
-    annotator = Annotator(url=url)
+    annotator = SimulatedAnnotator(url=url)
     random = np.random.default_rng(task)
     annotator.open(task, photo)
     time.sleep(_PREFETCH_S)
@@ -60,7 +60,9 @@ def measure_clicks(url: str, task: int, photo: Photo, *, n_objects: int) -> Clic
     return ClickTimes(**times, n_empty=annotator.n_empty, n_failed=annotator.n_failed)
 
 
-def _click_object(annotator: Annotator, random: np.random.Generator) -> Iterator[tuple[str, float]]:
+def _click_object(
+    annotator: SimulatedAnnotator, random: np.random.Generator
+) -> Iterator[tuple[str, float]]:
     centre, annotator.points = random.uniform(30, 70, size=2), []
     for turn, kind in enumerate(("first", "next", "next", "next", "undo", "moved")):
         x, y = centre + random.uniform(-10, 10, size=2)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.bench.annotator import Annotator
+from backend.bench.annotator import SimulatedAnnotator
 from backend.bench.server import Photo
 
 _CLICKS_PER_OBJECT = 4
@@ -48,7 +48,7 @@ class Crowd:
 
 def measure_crowd(url: str, photos: Sequence[Photo], *, n_annotators: int, seconds: float) -> Crowd:
     """Let annotators click on objects of four clicks each, on a task of their own."""
-    annotators = [Annotator(url=url) for _ in range(n_annotators)]
+    annotators = [SimulatedAnnotator(url=url) for _ in range(n_annotators)]
     for index, annotator in enumerate(annotators):
         annotator.open(1 + index, photos[index % len(photos)])
     time.sleep(2)
@@ -70,7 +70,7 @@ def measure_crowd(url: str, photos: Sequence[Photo], *, n_annotators: int, secon
 
 
 def _work(
-    annotator: Annotator, index: int, started: float, seconds: float, taken: list[float]
+    annotator: SimulatedAnnotator, index: int, started: float, seconds: float, taken: list[float]
 ) -> None:
     """One click a second on average, or at once where the last one took longer."""
     random = np.random.default_rng(index)

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.bench.annotator import Annotator
-from backend.bench.server import Photo, memory_bytes
+from backend.bench.annotator import SimulatedAnnotator
+from backend.bench.server import Photo, memory_mb
 from backend.demo.processes import Server
-
-_MEGABYTE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,24 +43,24 @@ def measure_open_objects(server: Server, photos: Sequence[Photo], *, n_objects: 
         n_objects: In all.
     """
     random = np.random.default_rng(0)
-    first = Annotator(url=server.url)  # whose click waits for the weights
+    first = SimulatedAnnotator(url=server.url)  # whose click waits for the weights
     first.open(1, photos[0])
     first.click(50, 50)
-    before = highest = memory_bytes(server.process.pid)
+    before = highest = memory_mb(server.process.pid)
     started = time.monotonic()
-    annotators = [Annotator(url=server.url) for _ in range(n_objects)]
+    annotators = [SimulatedAnnotator(url=server.url) for _ in range(n_objects)]
     for turn in range(2):
         for index, annotator in enumerate(annotators):
             number = index * len(photos) // n_objects
             if turn == 0:
                 annotator.open(1 + number, photos[number])
             annotator.click(*random.uniform(20, 80, size=2))
-            highest = max(highest, memory_bytes(server.process.pid))
+            highest = max(highest, memory_mb(server.process.pid))
     return OpenObjects(
         n_objects=n_objects,
         n_photos=len(photos),
         n_failed=sum(annotator.n_failed for annotator in annotators),
-        memory_mb_before=round(before / _MEGABYTE, 1),
-        memory_mb_highest=round(highest / _MEGABYTE, 1),
+        memory_mb_before=round(before, 1),
+        memory_mb_highest=round(highest, 1),
         seconds=round(time.monotonic() - started, 1),
     )

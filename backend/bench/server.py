@@ -75,8 +75,8 @@ def make_photos(folder: Path, sizes: Sequence[Size]) -> list[Photo]:
     return photos
 
 
-def memory_bytes(pid: int) -> int:
-    """Return the resident memory of a process and its children."""
+def memory_mb(pid: int) -> float:
+    """Return the resident memory of a process and its children, in millions of bytes."""
     total = 0
     for process in [pid, *_children(pid)]:
         try:
@@ -84,7 +84,7 @@ def memory_bytes(pid: int) -> int:
         except OSError:
             continue  # it has just ended
         total += pages * resource.getpagesize()
-    return total
+    return total / 1e6
 
 
 def _children(pid: int) -> list[int]:

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.bench.annotator import Annotator
-from backend.bench.server import Photo, bench_server, memory_bytes
+from backend.bench.annotator import SimulatedAnnotator
+from backend.bench.server import Photo, bench_server, memory_mb
 from backend.demo.processes import Server, ServerError
 
 _SIZES = [(640, 480), (1024, 768), (1920, 1080), (899, 1201), (4000, 3000)] * 8
 _SAMPLE_EVERY_S = 1.0
-_MEGABYTE = 1_000_000
 # Small enough that images and clicks fill their shares after some minutes.
 _CACHES = {"MFP_MEMORY_MB": "600"}
 
@@ -87,7 +86,7 @@ def _watched(
     started = time.monotonic()
     is_over = threading.Event()
     clicks: list[tuple[float, float]] = []
-    annotators = [Annotator(url=server.url) for _ in range(n_annotators)]
+    annotators = [SimulatedAnnotator(url=server.url) for _ in range(n_annotators)]
     threads = [
         threading.Thread(target=_work, args=(annotator, photos, index, is_over, clicks, started))
         for index, annotator in enumerate(annotators)
@@ -100,7 +99,7 @@ def _watched(
             if server.process.poll() is not None:
                 raise ServerError(f"the server ended with {server.process.returncode}")
             seconds.append(passed)
-            memory.append(memory_bytes(server.process.pid) / _MEGABYTE)
+            memory.append(memory_mb(server.process.pid))
             report(passed / (60 * minutes))
             time.sleep(_SAMPLE_EVERY_S)
     finally:
@@ -119,7 +118,7 @@ def _watched(
 
 
 def _work(
-    annotator: Annotator,
+    annotator: SimulatedAnnotator,
     photos: list[Photo],
     seed: int,
     is_over: threading.Event,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from backend.finding.project import AnnotateSummary, Annotator
+    from backend.finding.project import AnnotateSummary, ObjectFinder
     from backend.settings import Settings
     from mfp_model.finding.layers import LayeredObject
 
@@ -45,7 +45,7 @@ def add_annotate(commands: Any) -> None:  # noqa: ANN401, argparse's type is pri
 
 def _annotate(options: argparse.Namespace) -> int:
     from backend.finding.finders import finding_version
-    from backend.finding.project import Annotator
+    from backend.finding.project import ObjectFinder
     from backend.settings import Settings
     from mfp_model.errors import ConfigError
     from mfp_model.finding.layers import find_layers
@@ -60,13 +60,13 @@ def _annotate(options: argparse.Namespace) -> int:
     def find(image: NDArray[np.uint8]) -> list[LayeredObject]:
         return find_layers(image, finder, inpainter, config)
 
-    annotator = Annotator(
+    object_finder = ObjectFinder(
         find=find,
         version=finding_version(finder.version, inpainter.version, config),
         max_megapixels=settings.max_megapixels,
     )
     run = _project if options.folder is None else _folder
-    summary = run(options, settings, annotator)
+    summary = run(options, settings, object_finder)
     told = dataclasses.asdict(summary)
     problems = told.pop("problems")
     show_problems(problems, len(problems))
@@ -84,7 +84,7 @@ def _serving(project: int, settings: Settings) -> Path | None:
 
 
 def _folder(
-    options: argparse.Namespace, settings: Settings, annotator: Annotator
+    options: argparse.Namespace, settings: Settings, object_finder: ObjectFinder
 ) -> AnnotateSummary:
     from tqdm import tqdm
 
@@ -96,12 +96,12 @@ def _folder(
             bar.update()
 
         return annotate_folder(
-            annotator, options.folder, options.out, label=options.label, report=report
+            object_finder, options.folder, options.out, label=options.label, report=report
         )
 
 
 def _project(
-    options: argparse.Namespace, settings: Settings, annotator: Annotator
+    options: argparse.Namespace, settings: Settings, object_finder: ObjectFinder
 ) -> AnnotateSummary:
     from tqdm import tqdm
 
@@ -117,7 +117,7 @@ def _project(
             bar.update()
 
         return annotate_project(
-            annotator,
+            object_finder,
             api,
             options.project,
             parse_label_config(api.label_config(options.project)),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     MakeFinder = Callable[[str, str, str], tuple[str, FindLayers]]
 
 
-class Finding:
+class TaskFinder:
     """Finds the objects of tasks, one task at a time, so that clicks keep the processor."""
 
     def __init__(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backend.models.downloads import fetch_weights
-from backend.models.served import WAIT_FOR_WEIGHTS_S, ModelSlot
+from backend.models.served import WAIT_FOR_WEIGHTS_S, ServedModels
 from backend.settings import Settings
 from mfp_model.errors import ConfigError
 from mfp_model.names import FINDERS, INPAINTERS, INPAINTERS_WITH_WEIGHTS
@@ -45,9 +45,9 @@ def finding_version(finder: str, inpainter: str, loop: LoopConfig | None = None)
 class Finders:
     """Finders by name; DeepLab's weights, and those of inpainters, are looked for on disk."""
 
-    def __init__(self, settings: Settings, slot: ModelSlot) -> None:
+    def __init__(self, settings: Settings, models: ServedModels) -> None:
         self._settings = settings
-        self._slot = slot
+        self._models = models
         self._lock = threading.Lock()
         self._deeplab: Finder | None = None
         self._inpainters: dict[str, Inpainter] = {}
@@ -77,7 +77,7 @@ class Finders:
             if name == "deeplab":
                 finder = self._deeplab = self._deeplab or self._load_deeplab()
         if name == "mfp":
-            segmenter = self._slot.segmenter(project, wait_s=WAIT_FOR_WEIGHTS_S)
+            segmenter = self._models.segmenter(project, wait_s=WAIT_FOR_WEIGHTS_S)
             finder = ClickFinder(segmenter)
 
         def find(image: NDArray[np.uint8]) -> list[LayeredObject]:
@@ -87,7 +87,9 @@ class Finders:
 
     def version(self, name: str, inpainter: str, project: str) -> str:
         """Return the version of a finder's predictions, without loading it."""
-        finder = _stem("deeplab-resnet101") if name == "deeplab" else self._slot.version_of(project)
+        finder = (
+            _stem("deeplab-resnet101") if name == "deeplab" else self._models.version_of(project)
+        )
         if inpainter in INPAINTERS_WITH_WEIGHTS:
             inpainter = f"{inpainter}-{_stem(inpainter)}"
         return finding_version(finder, inpainter)

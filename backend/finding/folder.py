@@ -12,7 +12,7 @@ import numpy as np
 
 from backend.exchange.placing import ImagePlacer
 from backend.exchange.spool import Spool, TaskEntries
-from backend.finding.project import AnnotateSummary, Annotator, Report
+from backend.finding.project import AnnotateSummary, ObjectFinder, Report
 from backend.storage.whole_folder import WholeFolder
 from mfp_model.errors import ImageError
 from mfp_model.files import write_atomically
@@ -26,7 +26,7 @@ _SUFFIXES = tuple(".avif .bmp .gif .jp2 .jpeg .jpg .png .ppm .tif .tiff .webp".s
 
 
 def annotate_folder(
-    annotator: Annotator, root: Path, out: Path, *, label: str, report: Report
+    object_finder: ObjectFinder, root: Path, out: Path, *, label: str, report: Report
 ) -> AnnotateSummary:
     """Write the objects on a folder's images as a COCO folder; one that was cut goes on.
 
@@ -34,7 +34,7 @@ def annotate_folder(
     was seen whole, 0 for what is in front.
 
     Args:
-        annotator: What finds objects.
+        object_finder: What finds objects.
         root: Images, in folders within it as well.
         out: The COCO folder; an earlier one of this command is replaced.
         label: Category of objects whose finder knows no classes.
@@ -46,7 +46,7 @@ def annotate_folder(
     """
     summary = AnnotateSummary()
     paths = images_of(root)
-    key = json.dumps([str(root.absolute()), annotator.version, label, [str(x) for x in paths]])
+    key = json.dumps([str(root.absolute()), object_finder.version, label, [str(x) for x in paths]])
     with WholeFolder(out, mark=_MARK).building() as folder:
         (folder / "images").mkdir(exist_ok=True)
         spool = Spool(folder / "spool.sqlite3", key=key)
@@ -55,10 +55,12 @@ def annotate_folder(
                 if spool.has(number):
                     summary.skipped += 1
                 else:
-                    entries = _entries(annotator, root, path, folder, number, label, summary)
+                    entries = _entries(object_finder, root, path, folder, number, label, summary)
                     spool.add(number, entries)
                 report()
-            spool.write_coco(folder / "annotations.json", spool.labels(), about=annotator.version)
+            spool.write_coco(
+                folder / "annotations.json", spool.labels(), about=object_finder.version
+            )
             summary.problems = spool.problems(-1)
         finally:
             spool.close()
@@ -85,7 +87,7 @@ def images_of(root: Path) -> list[Path]:
 
 
 def _entries(
-    annotator: Annotator,
+    object_finder: ObjectFinder,
     root: Path,
     path: Path,
     folder: Path,
@@ -96,11 +98,11 @@ def _entries(
     """What one image adds: itself and its objects, or a problem."""
     entries, files = TaskEntries(), _Files(root)
     placer = ImagePlacer(
-        files, folder / "images", mode="copy", max_megapixels=annotator.max_megapixels
+        files, folder / "images", mode="copy", max_megapixels=object_finder.max_megapixels
     )
     try:
         placed = placer.place(path.as_posix(), task_id=number, prefix=f"{number}-")
-        layers = annotator.layers(files.read(path.as_posix(), ""))
+        layers = object_finder.layers(files.read(path.as_posix(), ""))
     except ImageError as error:
         entries.problems.append(f"{path}: {error}")
         return entries

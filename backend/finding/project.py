@@ -54,7 +54,7 @@ class AnnotateSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Annotator:
+class ObjectFinder:
     """What finds objects on one image after the other.
 
     Attributes:
@@ -77,7 +77,7 @@ class Annotator:
 
 
 def annotate_project(
-    annotator: Annotator,
+    object_finder: ObjectFinder,
     api: LabelStudioApi,
     project: int,
     config: LabelConfig,
@@ -93,7 +93,7 @@ def annotate_project(
     predictions, and has a tab in which the tasks that the finder is least sure of come first.
 
     Args:
-        annotator: What finds objects.
+        object_finder: What finds objects.
         api: The Label Studio.
         project: The project's id.
         config: Its label configuration; the objects go to the first image's mask control.
@@ -110,7 +110,7 @@ def annotate_project(
     image_name, key = next(iter(config.image_keys.items()), ("", ""))
     control = config.control_for(image_name)
     api.add_tab(project, _TAB, ordering=_LEAST_SURE_FIRST)
-    left = _without(api, project, annotator.version, summary, report)
+    left = _without(api, project, object_finder.version, summary, report)
     with ThreadPoolExecutor(max_workers=_READERS, thread_name_prefix="read") as readers:
 
         def reading(task: dict[str, Any]) -> _Read:
@@ -120,12 +120,12 @@ def annotate_project(
         waiting = [reading(task) for task in islice(left, batch)]
         while waiting:
             coming = [reading(task) for task in islice(left, batch)]
-            found = _found(annotator, control, waiting, polygon_error_px, summary, report)
+            found = _found(object_finder, control, waiting, polygon_error_px, summary, report)
             stored: list[dict[str, Any]] = []
             try:
                 stored += found
             finally:  # who stops it keeps what was found
-                _store(api, project, stored, annotator.version)
+                _store(api, project, stored, object_finder.version)
             waiting = coming
     return summary
 
@@ -137,7 +137,7 @@ def _store(api: LabelStudioApi, project: int, found: list[dict[str, Any]], versi
 
 
 def _found(
-    annotator: Annotator,
+    object_finder: ObjectFinder,
     control: MaskControl,
     waiting: list[_Read],
     error_px: float,
@@ -147,11 +147,11 @@ def _found(
     """The predictions of a batch, each with its task."""
     for task, content in waiting:
         try:
-            layers = annotator.layers(content.result())
+            layers = object_finder.layers(content.result())
         except ImageError as error:
             summary.problems.append(f"task {task}: {error}")
         else:
-            version = annotator.version
+            version = object_finder.version
             told = prediction(layers, control, version=version, polygon_error_px=error_px)
             summary.add(layers)
             yield {"task": task, **told}

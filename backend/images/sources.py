@@ -21,14 +21,13 @@ from urllib.parse import parse_qs, unquote, unquote_to_bytes
 from backend.images.address import is_embedded, shown_address, split_address
 from backend.images.web import FetchLimits, WebFetcher
 from backend.label_studio.access import LabelStudioAccess
-from backend.settings import Settings
+from backend.settings import MEGABYTE, Settings
 from mfp_model.errors import ImageError
 
 _CLOUD_SCHEMES = ("s3", "gs", "azure-blob")
 _UPLOADS = "/data/upload/"
 _LOCAL_FILES = "/data/local-files/"
 _SHOWN_LETTERS = 80
-_MEGABYTE = 1_000_000
 
 
 class ImageFiles(Protocol):
@@ -52,7 +51,7 @@ class ImageFiles(Protocol):
 
 def image_sources(settings: Settings, access: LabelStudioAccess) -> ImageSources:
     """Return what reads images, within the limits of the settings."""
-    max_bytes = int(settings.max_image_mb * _MEGABYTE)
+    max_bytes = int(settings.max_image_mb * MEGABYTE)
     limits = FetchLimits(
         max_bytes=max_bytes,
         total_s=settings.fetch_total_s,

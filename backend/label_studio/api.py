@@ -75,16 +75,6 @@ class LabelStudioApi:
         """Make tasks, with their predictions and annotations."""
         self._call("POST", f"/api/projects/{project}/import", body=tasks)
 
-    def retrieve_predictions(self, project: int, tasks: list[int]) -> None:
-        """Ask the connected backend for predictions of tasks, as the Data Manager does."""
-        query = f"id=retrieve_tasks_predictions&project={project}"
-        chosen = {"selectedItems": {"all": False, "included": tasks}, "project": str(project)}
-        self._call("POST", f"/api/dm/actions?{query}", body=chosen)
-
-    def add_prediction(self, task: int, prediction: dict[str, Any]) -> None:
-        """Store a prediction of a task: `result`, `score` and `model_version`."""
-        self._call("POST", "/api/predictions/", body={"task": task, **prediction})
-
     def import_predictions(self, project: int, predictions: list[dict[str, Any]]) -> None:
         """Store predictions, each with its `task`, all of them or none."""
         self._call("POST", f"/api/projects/{project}/import/predictions", body=predictions)
@@ -109,10 +99,6 @@ class LabelStudioApi:
             made.insert(0, {"title": "Default"})
         for data in made:
             self._call("POST", "/api/dm/views/", body={"project": project, "data": data})
-
-    def add_annotation(self, task: int, result: list[dict[str, Any]]) -> None:
-        """Store an annotation of a task, as if somebody had submitted it."""
-        self._call("POST", f"/api/tasks/{task}/annotations/", body={"result": result})
 
     def data_values(self, project: int, key: str) -> set[str]:
         """Return the values that a key of the tasks' data has in a project."""

@@ -11,7 +11,8 @@ from mfp_model.errors import DataError
 
 KINDS = ("brush", "polygon", "rectangle", "ellipse")
 _MARKS = {"brush": "rle", "polygon": "points", "ellipse": "radiusX", "rectangle": "height"}
-_MAX_SIDE_PX = 1_000_000
+MAX_SIDE_PX = 1_000_000  # of an image, as rows and points say it
+MAX_PIXELS = 200_000_000  # of an image whose masks a request carries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +115,6 @@ def _labels(row: Mapping[str, Any]) -> list[str]:
 
 def _size(row: Mapping[str, Any], name: str) -> int:
     value = row.get(name)
-    if not isinstance(value, int) or not 1 <= value <= _MAX_SIDE_PX or value is True:
-        raise DataError(f"{name}={value!r:.40}: expected pixels, 1..{_MAX_SIDE_PX}")
+    if not isinstance(value, int) or not 1 <= value <= MAX_SIDE_PX or value is True:
+        raise DataError(f"{name}={value!r:.40}: expected pixels, 1..{MAX_SIDE_PX}")
     return value

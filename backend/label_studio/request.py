@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 
 from backend.label_studio.label_config import LabelConfig, MaskControl, parse_label_config
 from backend.label_studio.page import Annotation, annotation_on_page, storable
+from backend.label_studio.regions import MAX_SIDE_PX
 from backend.label_studio.strokes import seed_strokes
 from mfp_model.errors import MfpError
 from mfp_model.prompts import Click, Prompt
 
 _Kind = TypeVar("_Kind")
 
-_MAX_SIDE_PX = 1_000_000
 _EDGE_TOLERANCE_PERCENT = 0.5  # the page may round a click on the border to just outside
 
 
@@ -186,9 +186,9 @@ def _region(
 
 def _size(point: Mapping[str, Any], name: str) -> int:
     value = point.get(name)
-    if not isinstance(value, int) or not 1 <= value <= _MAX_SIDE_PX or value is True:
+    if not isinstance(value, int) or not 1 <= value <= MAX_SIDE_PX or value is True:
         raise RequestError(
-            f"point {name}={value!r:.40}: expected a whole number of pixels, 1..{_MAX_SIDE_PX}"
+            f"point {name}={value!r:.40}: expected a whole number of pixels, 1..{MAX_SIDE_PX}"
         )
     return value
 

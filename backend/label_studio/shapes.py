@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.label_studio.brush import brush_mask
-from backend.label_studio.regions import MaskRegion
+from backend.label_studio.regions import MAX_PIXELS, MaskRegion
 from mfp_model.errors import DataError, MfpError
 from mfp_model.masks.rle import decode_segmentation
+from mfp_model.masks.runs import MaskRuns
 
 _CHORD_ERROR_PX = 0.1  # of an ellipse's polygon
 
@@ -26,6 +27,17 @@ def region_mask(region: MaskRegion) -> NDArray[np.bool_]:
         return _brush_mask(region)
     size = {"height": region.height, "width": region.width}
     return decode_segmentation([outline.ravel().tolist()], **size)
+
+
+def region_runs(region: MaskRegion) -> MaskRuns:
+    """Return the pixels of a region's shape that a request carries.
+
+    Raises:
+        DataError: The shape is damaged, or its image is too large.
+    """
+    if region.height * region.width > MAX_PIXELS:  # the image's own limit comes later
+        raise DataError(f"on {region.width}x{region.height} pixels, expected at most {MAX_PIXELS}")
+    return MaskRuns.of(region_mask(region))
 
 
 def region_outline(region: MaskRegion) -> NDArray[np.float64] | None:

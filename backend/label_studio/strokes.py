@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 from backend.label_studio.brush import brush_mask
 from backend.label_studio.label_config import LabelConfig
 from backend.label_studio.page import Annotation
+from backend.label_studio.regions import MAX_PIXELS
 from mfp_model.errors import DataError
 from mfp_model.masks.rle import encode_mask
 from mfp_model.prompts import Stroke
-
-_MAX_PIXELS = 200_000_000
 
 
 def seed_strokes(
@@ -59,8 +58,8 @@ def _stroke(
         raise DataError(f"{name}: expected a brush")
     if (row.get("original_width"), row.get("original_height")) != (width, height):
         raise DataError(f"{name}: of an image of another size")
-    if height * width > _MAX_PIXELS:  # the image's own limit comes later
-        raise DataError(f"{name}: on {width}x{height} pixels, expected at most {_MAX_PIXELS}")
+    if height * width > MAX_PIXELS:  # the image's own limit comes later
+        raise DataError(f"{name}: on {width}x{height} pixels, expected at most {MAX_PIXELS}")
     mask = brush_mask(value, height=height, width=width)
     labels = value.get("brushlabels")
     known = labels if isinstance(labels, list) else []

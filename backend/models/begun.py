@@ -18,7 +18,7 @@ _POINT_BYTES = 200
 _SCHEMA = "CREATE TABLE IF NOT EXISTS begun (point TEXT PRIMARY KEY, version TEXT, at REAL)"
 
 
-class RegionVersions:
+class BegunVersions:
     """Versions by point id."""
 
     def __init__(self, path: Path | None = None, *, clock: Callable[[], float] = time.time) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from backend.models.begun import RegionVersions
-from backend.models.served import WAIT_FOR_WEIGHTS_S, ModelSlot, NotReadyError
+from backend.models.begun import BegunVersions
+from backend.models.served import WAIT_FOR_WEIGHTS_S, NotReadyError, ServedModels
 from mfp_model.errors import ConfigError, MfpError
 from mfp_model.names import SEGMENTERS
 from mfp_model.segmenter import Segmenter
@@ -24,8 +24,8 @@ class SegmenterChoice:
 
     def __init__(
         self,
-        slot: ModelSlot,
-        versions: RegionVersions,
+        models: ServedModels,
+        versions: BegunVersions,
         load: Callable[[str], Segmenter],
         dress: Dress,
         by_project: Mapping[str, str],
@@ -33,13 +33,13 @@ class SegmenterChoice:
         """Choose among segmenters.
 
         Args:
-            slot: MFP's weights.
+            models: MFP's weights.
             versions: Which of them each object was begun on.
             load: Returns a segmenter that is not built around them, by name.
-            dress: Returns the one of a name that is, around a segmenter of the slot's.
+            dress: Returns the one of a name that is, around one of their segmenters.
             by_project: Names by project id; `""` for all others.
         """
-        self._slot = slot
+        self._models = models
         self._versions = versions
         self._load = load
         self._dress = dress
@@ -71,7 +71,7 @@ class SegmenterChoice:
         if name not in AROUND_MFP:
             return self._kept(name, name, lambda: self._load(name))
         begun = self._versions.version(point_ids)
-        inner = self._slot.segmenter(project, begun=begun, wait_s=WAIT_FOR_WEIGHTS_S)
+        inner = self._models.segmenter(project, begun=begun, wait_s=WAIT_FOR_WEIGHTS_S)
         self._versions.remember(point_ids, inner.version)
         if name == "mfp":
             return inner
@@ -96,7 +96,7 @@ class SegmenterChoice:
 
     def _kept(self, group: str, name: str, make: Callable[[], Segmenter]) -> Segmenter:
         try:
-            return self._slot.loaded.get(group, name, make)
+            return self._models.loaded.get(group, name, make)
         except NotReadyError:
             raise
         except MfpError as error:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from backend.models.begun import RegionVersions
+from backend.models.begun import BegunVersions
 from backend.models.choice import SegmenterChoice
 from backend.models.downloads import fetch_weights
-from backend.models.served import ModelSlot
+from backend.models.served import ServedModels
 from backend.settings import Settings
 from mfp_model.errors import CheckpointError
 from mfp_model.loading import load_segmenter
 from mfp_model.segmenter import Segmenter
 
 
-def choice_of(settings: Settings, slot: ModelSlot, versions: RegionVersions) -> SegmenterChoice:
+def choice_of(settings: Settings, models: ServedModels, versions: BegunVersions) -> SegmenterChoice:
     """Return the choice among segmenters that the settings describe."""
 
     def load(name: str) -> Segmenter:
@@ -31,7 +31,7 @@ def choice_of(settings: Settings, slot: ModelSlot, versions: RegionVersions) -> 
 
         return dressed(name, inner)
 
-    return SegmenterChoice(slot, versions, load, dress, settings.segmenter)
+    return SegmenterChoice(models, versions, load, dress, settings.segmenter)
 
 
 def _constants(name: str, settings: Settings) -> Path | None:

@@ -33,7 +33,7 @@ class NotReadyError(MfpError):
     """The weights are still being loaded, or could not be."""
 
 
-class ModelSlot:
+class ServedModels:
     """Knows the segmenters that serve; they lie in memory, or are loaded into it."""
 
     def __init__(
@@ -45,7 +45,7 @@ class ModelSlot:
         registry: ModelRegistry | None = None,
         on_failure: Callable[[Exception], None] = lambda error: None,
     ) -> None:
-        """Prepare a slot; the default's weights are loaded in the background after `start`.
+        """Prepare them; the default's weights are loaded in the background after `start`.
 
         Args:
             load: Returns the segmenter of a checkpoint, the default's for None.

@@ -104,7 +104,7 @@ def read_objects(path: Path, *, project: str = "") -> list[RecordedObject]:
     """
     if not path.is_file():
         raise DataError(f"{path}: nothing was recorded yet")
-    store = SessionStore(path, max_mb=float("inf"))
+    store = SessionStore(path, max_bytes=float("inf"))
     reader = _Reader()
     for answer in store.answers(project):
         reader.add(answer)

@@ -19,11 +19,10 @@ from backend.answering.edit import Answered
 from backend.images.address import public_address
 from backend.label_studio.page import storable
 from backend.label_studio.regions import regions_of
-from backend.label_studio.shapes import region_mask
+from backend.label_studio.shapes import region_runs
 from backend.recording.store import AnswerRow, SessionStore
 from backend.storage.packed_runs import pack
 from mfp_model.errors import DataError, MfpError
-from mfp_model.masks.runs import MaskRuns
 
 _log = logging.getLogger(__name__)
 _MAX_WAITING = 256
@@ -130,7 +129,7 @@ def _write_saves(store: SessionStore, body: Mapping[str, Any]) -> None:
         if isinstance(region, DataError) or storable(region.id) not in known:
             continue
         try:
-            mask = pack(MaskRuns.of(region_mask(region)))
+            mask = pack(region_runs(region))
         except MfpError as error:
             _log.warning("region %.40s is not recorded: %s", region.id, error)
             continue

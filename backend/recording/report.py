@@ -28,7 +28,7 @@ _KEPT, _MISSED, _EXCESS = (150, 150, 150), (220, 60, 60), (60, 110, 220)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
+class GroupFigures:
     """What a group of objects came to.
 
     Attributes:
@@ -53,14 +53,14 @@ class Figures:
     first_iou: float
 
 
-def figures(name: str, objects: Sequence[RecordedObject]) -> Figures:
+def figures(name: str, objects: Sequence[RecordedObject]) -> GroupFigures:
     """Return the figures of a group of at least one object."""
     accepted = [one for one in objects if one.final is not None]
     clicks = [len(one.clicks) for one in accepted]
     first, second, third = (
         sum(n_clicks <= limit for n_clicks in clicks) / len(objects) for limit in (1, 2, 3)
     )
-    return Figures(
+    return GroupFigures(
         name=name,
         n_objects=len(objects),
         n_accepted=len(accepted),
@@ -103,7 +103,7 @@ def write_report(path: Path, objects: Sequence[RecordedObject], *, label_studio_
 
 def _grouped(
     objects: Sequence[RecordedObject], key: Callable[[RecordedObject], str]
-) -> list[Figures]:
+) -> list[GroupFigures]:
     groups: dict[str, list[RecordedObject]] = {}
     for one in objects:
         groups.setdefault(key(one), []).append(one)

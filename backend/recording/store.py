@@ -50,7 +50,6 @@ ORDER BY finals.rowid
 """
 _LOOK_EVERY = 200  # rows written by one worker
 _DROPPED_SHARE = 0.1  # of the rows, oldest first, when the file is too large
-_MEGABYTE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,19 +102,19 @@ class SessionStore:
     """The file; every process and thread has an object of its own."""
 
     def __init__(
-        self, path: Path, *, max_mb: float, clock: Callable[[], float] = time.time
+        self, path: Path, *, max_bytes: float, clock: Callable[[], float] = time.time
     ) -> None:
         """Open the file, or make it.
 
         Args:
             path: The file.
-            max_mb: Its size; beyond it the oldest go.
+            max_bytes: Its size; beyond it the oldest go.
             clock: Seconds since 1970.
 
         Raises:
             sqlite3.Error: It cannot be written.
         """
-        self._max_bytes = max_mb * _MEGABYTE
+        self._max_bytes = max_bytes
         self._clock = clock
         self._n_written = 0
         self._database = open_database(self, path, _SCHEMA, synchronous="NORMAL")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flask import Flask
 
-from backend.models.served import ModelSlot
+from backend.models.served import ServedModels
 from backend.server.doorkeeper import Doorkeeper
 from backend.server.guard import add_guard
 from backend.server.routes import add_routes
@@ -15,10 +15,10 @@ from backend.settings import Settings
 
 
 def create_app(
-    settings: Settings, *, slot: ModelSlot | None = None, shared_dir: Path | None = None
+    settings: Settings, *, models: ServedModels | None = None, shared_dir: Path | None = None
 ) -> Flask:
     """Return the application; arguments and errors as in `create_service`."""
-    return make_app(settings, create_service(settings, slot=slot, shared_dir=shared_dir))
+    return make_app(settings, create_service(settings, models=models, shared_dir=shared_dir))
 
 
 def make_app(settings: Settings, service: Service) -> Flask:

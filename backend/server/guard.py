@@ -14,11 +14,11 @@ from backend.label_studio.request import RequestError
 from backend.monitoring.logs import request_id
 from backend.monitoring.telemetry import Telemetry
 from backend.server.doorkeeper import Doorkeeper
+from backend.settings import MEGABYTE
 from mfp_model.errors import MfpError
 
 _OPEN_ROUTES = ("/health",)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_MEGABYTE = 1_000_000
 
 
 def add_guard(
@@ -32,7 +32,7 @@ def add_guard(
         doorkeeper: Knows the password.
         max_request_mb: Larger bodies are answered 413.
     """
-    app.config["MAX_CONTENT_LENGTH"] = int(max_request_mb * _MEGABYTE)
+    app.config["MAX_CONTENT_LENGTH"] = int(max_request_mb * MEGABYTE)
 
     @app.before_request
     def begin() -> Response | None:

@@ -45,7 +45,7 @@ class MfpBackend(LabelStudioMLBase):  # type: ignore[misc]
 
     def setup(self) -> None:
         """Tell the model version (2.x)."""
-        self.set("model_version", self.service().slot.version)
+        self.set("model_version", self.service().models.version)
 
     def predict(
         self, tasks: list[dict[str, Any]], context: dict[str, Any] | None = None, **kwargs: object

@@ -23,27 +23,27 @@ def add_routes(app: Flask, service: Service) -> None:
 
 
 def _add_label_studio_routes(app: Flask, service: Service) -> None:
-    slot = service.slot
+    models = service.models
 
     @app.route("/health")
     def health() -> tuple[dict[str, Any], int]:
         answer = {
-            "status": "UP" if slot.failure is None else "DOWN",
+            "status": "UP" if models.failure is None else "DOWN",
             "model_class": "MFP",
-            "model_version": slot.version,
-            "ready": slot.is_ready,
+            "model_version": models.version,
+            "ready": models.is_ready,
         }
         state = read_state(service.shared_dir)
         if state is not None:
             answer["fine_tuning"] = "running" if state.is_running else "ended"
-        return answer, 200 if slot.failure is None else 500
+        return answer, 200 if models.failure is None else 500
 
     @app.route("/setup", methods=["POST"])
     def setup() -> dict[str, Any]:
         sent = request.get_json(force=True, silent=True)
         body = sent if isinstance(sent, dict) else {}
         version = service.setup.version(project_id(body), str(body.get("schema") or ""))
-        return {"model_version": version, "ready": slot.is_ready}
+        return {"model_version": version, "ready": models.is_ready}
 
     @app.route("/predict", methods=["POST"])
     def predict() -> dict[str, Any]:

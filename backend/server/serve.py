@@ -23,7 +23,7 @@ from backend.server.doorkeeper import Doorkeeper
 from backend.server.fine_tuning import FineTuningProcess
 from backend.server.shared_memory import shared_folder
 from backend.server.supervisor import Supervisor
-from backend.settings import Settings
+from backend.settings import MEGABYTE, Settings
 from backend.storage.data_folder import DataFolder
 from mfp_model.errors import ConfigError, MfpError
 from mfp_model.weights import DEFAULT_WEIGHTS
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 _SETTING_NAMES = frozenset(setting.name for setting in KNOWN_SETTINGS)
 _SPARE_THREADS = 4  # for health, metrics and webhooks while all places are taken
-_MEGABYTE = 1_000_000
 _M_ARENA_MAX = -8  # in glibc's malloc.h
 
 
@@ -54,7 +53,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
         self.shared_dir = shared_dir
         self.limits = ConnectionLimits(
             n_threads=options["threads"],
-            max_body_bytes=int(settings.max_request_mb * _MEGABYTE),
+            max_body_bytes=int(settings.max_request_mb * MEGABYTE),
             may_enter=Doorkeeper(settings.username, settings.password).lets_in,
         )
         self.has_others = False

@@ -12,7 +12,7 @@ from backend.answering.existing import ExistingMasks
 from backend.answering.predictor import Predictor
 from backend.answering.rounds import ClickStore
 from backend.answering.turns import Turns
-from backend.finding.answer import Finding
+from backend.finding.answer import TaskFinder
 from backend.finding.finders import Finders
 from backend.images.loader import ImageLoader
 from backend.images.sources import image_sources
@@ -20,11 +20,11 @@ from backend.label_studio.access import LabelStudioAccess
 from backend.label_studio.api import label_studio_access
 from backend.learning.jobs import JobFigures, JobQueue
 from backend.learning.trainer import Trainer
-from backend.models.begun import RegionVersions
+from backend.models.begun import BegunVersions
 from backend.models.loaded import LoadedSegmenters
 from backend.models.loading import choice_of
 from backend.models.registry import ModelRegistry
-from backend.models.served import ModelSlot
+from backend.models.served import ServedModels
 from backend.monitoring.journal import Journal
 from backend.monitoring.metrics import Metrics
 from backend.monitoring.telemetry import Telemetry
@@ -32,7 +32,7 @@ from backend.recording.recorder import Recorder
 from backend.recording.store import SessionStore
 from backend.server.figures import FineTuningFigures
 from backend.server.setup import ProjectSetup
-from backend.settings import Settings
+from backend.settings import MEGABYTE, Settings
 from backend.storage.data_folder import DataFolder
 from mfp_model.errors import MfpError
 from mfp_model.loading import load_segmenter
@@ -51,7 +51,7 @@ class Service:
     """
 
     predictor: Predictor
-    slot: ModelSlot
+    models: ServedModels
     telemetry: Telemetry
     registry: ModelRegistry
     trainer: Trainer
@@ -61,13 +61,13 @@ class Service:
 
 
 def create_service(
-    settings: Settings, *, slot: ModelSlot | None = None, shared_dir: Path | None = None
+    settings: Settings, *, models: ServedModels | None = None, shared_dir: Path | None = None
 ) -> Service:
     """Return the service, its weights loading in the background.
 
     Args:
         settings: See `backend.settings`.
-        slot: The model; by default the weights that the settings name.
+        models: The weights; by default those that the settings name.
         shared_dir: Where the workers of a server share metrics and journal; None for one that
             is alone.
 
@@ -83,16 +83,16 @@ def create_service(
     telemetry.metrics.add(JobFigures(queue))
     telemetry.metrics.add(FineTuningFigures(shared_dir))
     registry = ModelRegistry(data.models)
-    slot = slot or _slot(settings, telemetry, registry)
-    slot.start()
+    models = models or _models(settings, telemetry, registry)
+    models.start()
     recorder = _recorder(settings, data, telemetry)
-    images, finders = _images(settings, access, telemetry), Finders(settings, slot)
+    images, finders = _images(settings, access, telemetry), Finders(settings, models)
     predictor = Predictor(
         images,
         _store(settings, telemetry),
-        choice_of(settings, slot, RegionVersions(data.regions_file)),
+        choice_of(settings, models, BegunVersions(data.regions_file)),
         Edits(ExistingMasks(max_bytes=_EXISTING_BYTES), data.regions_file),
-        Finding(images, finders.finder, telemetry, polygon_error_px=settings.polygon_error_px),
+        TaskFinder(images, finders.finder, telemetry, polygon_error_px=settings.polygon_error_px),
         Turns(
             max_places=settings.max_waiting,
             on_change=telemetry.metrics.waiting.set,
@@ -105,17 +105,17 @@ def create_service(
     threading.Thread(target=_check_label_studio, args=(access, telemetry), daemon=True).start()
     return Service(
         predictor=predictor,
-        slot=slot,
+        models=models,
         telemetry=telemetry,
         registry=registry,
         trainer=Trainer(queue, data, settings.train_every),
-        setup=ProjectSetup(slot, finders, telemetry),
+        setup=ProjectSetup(models, finders, telemetry),
         recorder=recorder,
         shared_dir=shared_dir,
     )
 
 
-def _slot(settings: Settings, telemetry: Telemetry, registry: ModelRegistry) -> ModelSlot:
+def _models(settings: Settings, telemetry: Telemetry, registry: ModelRegistry) -> ServedModels:
     def load(checkpoint: Path | None) -> Segmenter:
         if settings.n_torch_threads:  # first: engines take as many
             import cv2
@@ -136,7 +136,7 @@ def _slot(settings: Settings, telemetry: Telemetry, registry: ModelRegistry) -> 
     def fail(error: Exception) -> None:
         telemetry.failed(error, during="looking for promoted versions")
 
-    return ModelSlot(
+    return ServedModels(
         load,
         version=weights_version(settings.checkpoint or DEFAULT_WEIGHTS),
         loaded=LoadedSegmenters(
@@ -151,7 +151,7 @@ def _slot(settings: Settings, telemetry: Telemetry, registry: ModelRegistry) -> 
 
 def _recorder(settings: Settings, data: DataFolder, telemetry: Telemetry) -> Recorder:
     def open_store() -> SessionStore:
-        return SessionStore(data.sessions_file, max_mb=settings.sessions_mb)
+        return SessionStore(data.sessions_file, max_bytes=settings.sessions_mb * MEGABYTE)
 
     def fail(error: Exception) -> None:
         telemetry.failed(error, during="recording how people click")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from backend.finding.finders import Finders
 from backend.label_studio.label_config import LabelConfig, LabelConfigError, parse_label_config
-from backend.models.served import ModelSlot
+from backend.models.served import ServedModels
 from backend.monitoring.telemetry import Telemetry
 from backend.storage.bounded_cache import BoundedCache
 
@@ -19,8 +19,8 @@ _NOTED_BYTES = 1_000_000
 class ProjectSetup:
     """Answers `/setup`."""
 
-    def __init__(self, slot: ModelSlot, finders: Finders, telemetry: Telemetry) -> None:
-        self._slot = slot
+    def __init__(self, models: ServedModels, finders: Finders, telemetry: Telemetry) -> None:
+        self._models = models
         self._finders = finders
         self._telemetry = telemetry
         self._noted: BoundedCache[str, str] = BoundedCache(
@@ -38,12 +38,12 @@ class ProjectSetup:
             label_config: The project's label configuration; empty where it was not sent.
         """
         if not label_config:
-            return self._slot.version_of(project)
+            return self._models.version_of(project)
         try:
             config = parse_label_config(label_config)
         except LabelConfigError as error:
             self._note(project, [str(error)])
-            return self._slot.version_of(project)
+            return self._models.version_of(project)
         self._note(project, config.problems())
         return self._version(project, config)
 
@@ -51,7 +51,7 @@ class ProjectSetup:
         for control in config.controls:
             if control.finder:
                 return self._finders.version(control.finder, control.inpainter, project)
-        return self._slot.version_of(project)
+        return self._models.version_of(project)
 
     def _note(self, project: str, problems: list[str]) -> None:
         """Tell of each problem when it appears, and not at every opening of a task."""

@@ -76,17 +76,17 @@ class _JobRow:
 
 def render_status(service: Service) -> str:
     """Return the page's HTML."""
-    slot, telemetry = service.slot, service.telemetry
+    models, telemetry = service.models, service.telemetry
     figures, journal = telemetry.metrics.figures(), telemetry.journal
     minutes = journal.minutes(_MINUTES)
     busy = [minute for minute in minutes if minute.n_clicks]
     slowest = max((minute.p95_ms for minute in minutes), default=0.0)
     return render_template(
         "status.html",
-        slot=slot,
-        state="DOWN" if slot.failure else "ready" if slot.is_ready else "loading",
+        models=models,
+        state="DOWN" if models.failure else "ready" if models.is_ready else "loading",
         devices=sorted(figures.labels("mfp_model", "device")),
-        n_workers=int(figures.value("mfp_model", version=slot.version)),
+        n_workers=int(figures.value("mfp_model", version=models.version)),
         projects=sorted(service.registry.serving().histories.items()),
         fine_tuning=read_state(service.shared_dir),
         jobs=[_job_row(job, service) for job in service.trainer.queue.newest(_N_JOBS)],

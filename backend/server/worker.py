@@ -51,17 +51,17 @@ class ReadingWorker(Worker):  # type: ignore[misc]
         while self.alive and self.ppid == os.getppid():
             self.notify()
             wasyncore.loop(timeout=_LOOK_EVERY_S, use_poll=True, map=sockets, count=1)
-            if not was_ready and server.service.slot.is_ready:
+            if not was_ready and server.service.models.is_ready:
                 was_ready = True
                 self._tell_ready()
         self._finish(listeners, sockets, threads)
 
     def _wait_for_weights(self) -> None:
-        slot = self.app.service.slot
+        models = self.app.service.models
         until = time.monotonic() + _READY_LIMIT_S
-        while self.alive and self.ppid == os.getppid() and not slot.is_ready:
-            if slot.failure is not None or time.monotonic() > until:
-                self.log.error("a worker's weights cannot be loaded: %s", slot.failure or "late")
+        while self.alive and self.ppid == os.getppid() and not models.is_ready:
+            if models.failure is not None or time.monotonic() > until:
+                self.log.error("a worker's weights cannot be loaded: %s", models.failure or "late")
                 sys.exit(FAILED_CODE)
             self.notify()
             time.sleep(_LOOK_EVERY_S / 10)

@@ -19,6 +19,7 @@ from mfp_model.data.automatic_clicks import next_click
 from mfp_model.evaluation.protocol import iou
 from mfp_model.masks.polygons import mask_of, polygons_of
 from tests.e2e.conftest import PHOTOS, ROOT
+from tests.e2e.label_studio_calls import add_annotation, add_prediction
 from tests.e2e.labeling_page import LabelingPage
 
 pytestmark = pytest.mark.browser
@@ -103,7 +104,7 @@ def test_a_mask_of_an_earlier_session_gets_its_missing_part(
 ) -> None:
     project, task = _task(api, backend, "one_class.xml")
     prior = _without_a_part(bowl)
-    api.add_annotation(task, [_row("earlier", prior)])
+    add_annotation(api, task, [_row("earlier", prior)])
     page.open_task(project, task)
     page.wait_for_masks(1)
     page.switch_on_clicking()
@@ -139,8 +140,8 @@ def test_too_much_of_a_prediction_goes_with_one_click_and_again_at_once(
 ) -> None:
     project, task = _task(api, backend, "one_class.xml")
     prior = _with_too_much(_without_a_part(bowl))
-    api.add_prediction(
-        task, {"result": [_row("model", prior)], "score": 0.5, "model_version": "other"}
+    add_prediction(
+        api, task, {"result": [_row("model", prior)], "score": 0.5, "model_version": "other"}
     )
     page.open_task(project, task)
     page.wait_for_masks(1)
@@ -184,7 +185,7 @@ def test_a_polygon_is_edited_and_a_new_one_keeps_clear_of_it(
         "type": "polygonlabels",
         "value": {"points": points, "closed": True, "polygonlabels": ["Object"]},
     }
-    api.add_annotation(task, [row])
+    add_annotation(api, task, [row])
     page.open_task(project, task)
     page.wait_for_masks(1)
     page.switch_on_clicking()

@@ -13,6 +13,7 @@ from backend.demo.processes import Server
 from backend.label_studio.api import LabelStudioApi
 from backend.label_studio.brush_rle import decode
 from tests.e2e.conftest import PHOTOS, ROOT
+from tests.e2e.label_studio_calls import retrieve_predictions
 from tests.e2e.labeling_page import LabelingPage
 
 pytestmark = pytest.mark.browser
@@ -55,7 +56,7 @@ def test_retrieving_predictions_answers_with_every_object(
 ) -> None:
     project, task = _project(api, backend, "every_object", "coffee.jpg")
 
-    api.retrieve_predictions(project, [task])
+    retrieve_predictions(api, project, [task])
 
     until = time.monotonic() + 120
     while not (predictions := api.tasks(project)[0]["predictions"]):

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from backend.label_studio.brush_rle import decode, encode
-from backend.models.served import ModelSlot
+from backend.models.served import ServedModels
 from backend.server.app import create_app
 from tests.fakes import DiskSegmenter, temporary_settings
 
@@ -184,8 +184,8 @@ def _requests(draw: st.DrawFn) -> tuple[str, bytes]:
 @pytest.fixture(scope="module")
 def client() -> FlaskClient:
     limits = {"memory_mb": 6 * _CACHE_MB, "fetch_total_s": 0.2}  # a sixth for images
-    slot = ModelSlot(lambda checkpoint: DiskSegmenter(radius=6), version="disks-1")
-    return create_app(temporary_settings(**limits), slot=slot).test_client()
+    models = ServedModels(lambda checkpoint: DiskSegmenter(radius=6), version="disks-1")
+    return create_app(temporary_settings(**limits), models=models).test_client()
 
 
 def _check(result: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from numpy.typing import NDArray
 
 from backend.label_studio import brush_rle
-from backend.models.served import ModelSlot
+from backend.models.served import ServedModels
 from backend.server.app import create_app
 from backend.settings import Settings
 from mfp_model.masks.polygons import mask_of, polygons_of
@@ -20,8 +20,8 @@ from tests.unit.backend.page import BRUSH, HEIGHT, POLYGON, WIDTH, box, point, r
 
 
 def _client(settings: Settings | None = None) -> FlaskClient:
-    slot = ModelSlot(lambda checkpoint: DiskSegmenter(), version="disks-1")
-    return create_app(settings or temporary_settings(), slot=slot).test_client()
+    models = ServedModels(lambda checkpoint: DiskSegmenter(), version="disks-1")
+    return create_app(settings or temporary_settings(), models=models).test_client()
 
 
 def _answer(

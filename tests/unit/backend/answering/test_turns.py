@@ -5,11 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from backend.answering import turns as module
-from backend.answering.turns import BusyError, Region, SupersededError, Turns
+from backend.answering.turns import BusyError, ClickedObject, SupersededError, Turns
 
 
-def _region(task: str, *points: str) -> Region:
-    return Region(task=task, point_ids=frozenset(points))
+def _region(task: str, *points: str) -> ClickedObject:
+    return ClickedObject(task=task, point_ids=frozenset(points))
 
 
 def _until(condition: Callable[[], bool]) -> None:
@@ -22,7 +22,7 @@ def _until(condition: Callable[[], bool]) -> None:
 class _Worker:
     """A request of so many rounds in a thread of its own; each round waits for the gate."""
 
-    def __init__(self, turns: Turns, region: Region, n_rounds: int, log: list[str]) -> None:
+    def __init__(self, turns: Turns, region: ClickedObject, n_rounds: int, log: list[str]) -> None:
         self.gate = threading.Event()
         self.has_place = threading.Event()
         self.was_superseded = False

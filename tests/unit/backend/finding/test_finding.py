@@ -20,13 +20,13 @@ from backend.exchange.importing import CocoImport, prefixed
 from backend.finding.answer import prediction
 from backend.finding.finders import Finders, finding_version
 from backend.finding.folder import annotate_folder, images_of
-from backend.finding.project import AnnotateSummary, Annotator, annotate_project
+from backend.finding.project import AnnotateSummary, ObjectFinder, annotate_project
 from backend.label_studio.access import LabelStudioError
 from backend.label_studio.api import LabelStudioApi
 from backend.label_studio.brush_rle import decode
 from backend.label_studio.label_config import parse_label_config
 from backend.models.registry import ModelRegistry
-from backend.models.served import ModelSlot
+from backend.models.served import ServedModels
 from backend.server.app import create_app
 from backend.storage.data_folder import DataFolder
 from mfp_model.checkpoints.checkpoint import Checkpoint, save_checkpoint
@@ -106,8 +106,8 @@ def _uri() -> str:
 
 
 def test_each_task_gets_its_objects_and_a_broken_one_an_empty_answer(capture: Capture) -> None:
-    slot = ModelSlot(lambda checkpoint: DiskSegmenter(radius=25), version="disks-1")
-    client = create_app(temporary_settings(), slot=slot).test_client()
+    models = ServedModels(lambda checkpoint: DiskSegmenter(radius=25), version="disks-1")
+    client = create_app(temporary_settings(), models=models).test_client()
     body = _body(capture, "mfp", _uri(), "data:image/png;base64,AAAA", _uri())
     first, broken, last = client.post("/predict", json=body).json["results"]
     assert len(first["result"]) == len(last["result"]) > 1
@@ -122,19 +122,19 @@ def test_each_task_gets_its_objects_and_a_broken_one_an_empty_answer(capture: Ca
 def test_a_finder_that_cannot_be_had_is_an_error_on_the_status_page(
     capture: Capture, tmp_path: Path, finder: str, words: str
 ) -> None:
-    slot = ModelSlot(lambda checkpoint: DiskSegmenter(), version="disks-1")
+    models = ServedModels(lambda checkpoint: DiskSegmenter(), version="disks-1")
     settings = temporary_settings(data_dir=tmp_path)
-    client = create_app(settings, slot=slot).test_client()
+    client = create_app(settings, models=models).test_client()
     (answer,) = client.post("/predict", json=_body(capture, finder, _uri())).json["results"]
     assert answer["result"] == []
     assert words in client.get("/").data.decode()
 
 
 def _run(
-    annotator: Annotator, photos: Path, out: Path, ticks: list[int] | None = None
+    object_finder: ObjectFinder, photos: Path, out: Path, ticks: list[int] | None = None
 ) -> AnnotateSummary:
     told = [] if ticks is None else ticks
-    return annotate_folder(annotator, photos, out, label="Thing", report=lambda: told.append(1))
+    return annotate_folder(object_finder, photos, out, label="Thing", report=lambda: told.append(1))
 
 
 class TestFolders:
@@ -154,19 +154,19 @@ class TestFolders:
         (root / "notes.txt").write_text("not an image")
         return root
 
-    def _annotator(self, seen: list[tuple[int, ...]], stop_at: int = 99) -> Annotator:
+    def _object_finder(self, seen: list[tuple[int, ...]], stop_at: int = 99) -> ObjectFinder:
         def find(image: NDArray[np.uint8]) -> list[LayeredObject]:
             if len(seen) == stop_at:
                 raise KeyboardInterrupt
             seen.append(image.shape)
             return _layers(image)
 
-        return Annotator(find=find, version="v-1", max_megapixels=1)
+        return ObjectFinder(find=find, version="v-1", max_megapixels=1)
 
     def test_becomes_coco_that_other_commands_read(self, photos: Path, tmp_path: Path) -> None:
         ticks: list[int] = []
         summary = annotate_folder(
-            self._annotator([]),
+            self._object_finder([]),
             photos,
             tmp_path / "out",
             label="Thing",
@@ -197,7 +197,7 @@ class TestFolders:
         seen: list[tuple[int, ...]] = []
         with pytest.raises(KeyboardInterrupt):
             annotate_folder(
-                self._annotator(seen, stop_at=2),
+                self._object_finder(seen, stop_at=2),
                 photos,
                 tmp_path / "out",
                 label="Thing",
@@ -205,7 +205,7 @@ class TestFolders:
             )
         assert not (tmp_path / "out").exists()
         summary = annotate_folder(
-            self._annotator(seen), photos, tmp_path / "out", label="Thing", report=lambda: None
+            self._object_finder(seen), photos, tmp_path / "out", label="Thing", report=lambda: None
         )
         assert len(seen) == 3
         assert (summary.images, summary.skipped) == (1, 3)
@@ -213,7 +213,7 @@ class TestFolders:
     def test_other_folders_are_left_alone(self, photos: Path, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="exists"):
             annotate_folder(
-                self._annotator([]), tmp_path / "photos", photos, label="x", report=lambda: None
+                self._object_finder([]), tmp_path / "photos", photos, label="x", report=lambda: None
             )
         (tmp_path / "none").mkdir()
         with pytest.raises(ImageError, match="no image"):
@@ -261,7 +261,7 @@ class _Sources:
 
 def _annotated(api: _Project, ticks: list[int], batch: int = 2) -> AnnotateSummary:
     return annotate_project(
-        Annotator(find=_layers, version="v-1", max_megapixels=1),
+        ObjectFinder(find=_layers, version="v-1", max_megapixels=1),
         cast("LabelStudioApi", api),
         1,
         parse_label_config(_CONFIG.format(kind="BrushLabels", finder="mfp")),
@@ -344,10 +344,10 @@ def test_the_command_leaves_alone_what_opening_a_task_found(
     settings = temporary_settings(device="cpu")
     registry = ModelRegistry(DataFolder(settings.data_dir).models)
     registry.promote(registry.add_file(tmp_path / "own.safetensors"), project="3")
-    slot = ModelSlot(lambda path: DiskSegmenter(), version="disks-1", registry=registry)
-    slot.start()
-    slot.segmenter("3", wait_s=10)
-    opened = Finders(settings, slot).version("mfp", "telea", "3")
+    models = ServedModels(lambda path: DiskSegmenter(), version="disks-1", registry=registry)
+    models.start()
+    models.segmenter("3", wait_s=10)
+    opened = Finders(settings, models).version("mfp", "telea", "3")
     assert opened == "own-7-telea"
     tasks = [
         {"id": 1, "data": {"image": _uri()}, "predictions": [{"model_version": opened}]},
@@ -374,7 +374,7 @@ def test_a_version_tells_a_loop_that_is_not_the_usual_one() -> None:
 
 
 def test_the_version_names_the_weights_of_an_inpainter_that_has_some(tmp_path: Path) -> None:
-    slot = ModelSlot(lambda checkpoint: DiskSegmenter(), version="disks-1")
-    finders = Finders(temporary_settings(), slot)
+    models = ServedModels(lambda checkpoint: DiskSegmenter(), version="disks-1")
+    finders = Finders(temporary_settings(), models)
     file_name = WEIGHTS_SOURCES["lama"].file_name
     assert finders.version("mfp", "lama", "3") == f"disks-1-lama-{Path(file_name).stem}"

@@ -37,7 +37,7 @@ def _exported(folder: Path) -> Path:
 
 
 def _record(path: Path, *points: str) -> None:
-    store = SessionStore(path, max_mb=10)
+    store = SessionStore(path, max_bytes=10_000_000)
     answer = AnswerRow(
         at=1.0,
         project="3",

@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from backend.label_studio.brush_rle import decode
-from backend.models.begun import RegionVersions
+from backend.models.begun import BegunVersions
 from backend.models.choice import SegmenterChoice
 from backend.models.loading import choice_of
-from backend.models.served import ModelSlot, NotReadyError
+from backend.models.served import NotReadyError, ServedModels
 from backend.server.app import create_app
 from mfp_model.errors import CheckpointError, ConfigError
 from mfp_model.segmenter import Segmenter
@@ -33,10 +33,10 @@ class Named(DiskSegmenter):
         return self._name
 
 
-def _started_slot() -> ModelSlot:
-    slot = ModelSlot(lambda checkpoint: DiskSegmenter(), version="disks-1")
-    slot.start()
-    return slot
+def _started_models() -> ServedModels:
+    models = ServedModels(lambda checkpoint: DiskSegmenter(), version="disks-1")
+    models.start()
+    return models
 
 
 def _choice(by_project: dict[str, str]) -> tuple[SegmenterChoice, list[str]]:
@@ -51,7 +51,7 @@ def _choice(by_project: dict[str, str]) -> tuple[SegmenterChoice, list[str]]:
     def dress(name: str, inner: Segmenter) -> Segmenter:
         return Named(f"{name} around {inner.version}")
 
-    return SegmenterChoice(_started_slot(), RegionVersions(), load, dress, by_project), loaded
+    return SegmenterChoice(_started_models(), BegunVersions(), load, dress, by_project), loaded
 
 
 def _asked(choice: SegmenterChoice, segmenter: str | None, project: str = "1") -> Segmenter:
@@ -87,7 +87,7 @@ def test_settings_load_the_real_ones(tmp_path: Path) -> None:
     settings = temporary_settings(
         segmenter={"": "graph-cut", "2": "graph-cut-deep"}, data_dir=tmp_path, device="cpu"
     )
-    choice = choice_of(settings, _started_slot(), RegionVersions())
+    choice = choice_of(settings, _started_models(), BegunVersions())
     assert _asked(choice, None).version.startswith("graph-cut-rgb-")
     deep = _asked(choice, None, "2")
     assert deep.version.startswith("graph-cut-compact-3-")
@@ -98,8 +98,10 @@ def test_the_server_answers_with_a_graph_cut_where_the_project_says_so(capture: 
     image[100:300, 400:600] = (220, 40, 40)
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "PNG")
-    slot = ModelSlot(lambda checkpoint: DiskSegmenter(), version="disks-1")
-    client = create_app(temporary_settings(segmenter={"1": "graph-cut"}), slot=slot).test_client()
+    models = ServedModels(lambda checkpoint: DiskSegmenter(), version="disks-1")
+    client = create_app(
+        temporary_settings(segmenter={"1": "graph-cut"}), models=models
+    ).test_client()
     body = capture("predict_first_click")
     encoded = base64.b64encode(buffer.getvalue()).decode()
     body["tasks"][0]["data"]["image"] = f"data:image/png;base64,{encoded}"

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from backend.models.begun import RegionVersions
+from backend.models.begun import BegunVersions
 from backend.models.loaded import LoadedSegmenters
 from backend.models.registry import ModelRegistry
-from backend.models.served import ModelSlot, NotReadyError
+from backend.models.served import NotReadyError, ServedModels
 from mfp_model.errors import CheckpointError
 from mfp_model.segmenter import Segmenter
 from tests.fakes import DiskSegmenter
@@ -45,49 +45,49 @@ def registry(tmp_path: Path) -> ModelRegistry:
     return found
 
 
-def _slot(registry: ModelRegistry, weights: _Weights, **told: object) -> ModelSlot:
-    slot = ModelSlot(weights.load, version="default", registry=registry, **told)  # type: ignore[arg-type]
-    slot.start()
-    slot.segmenter("", wait_s=10)
-    return slot
+def _models(registry: ModelRegistry, weights: _Weights, **told: object) -> ServedModels:
+    models = ServedModels(weights.load, version="default", registry=registry, **told)  # type: ignore[arg-type]
+    models.start()
+    models.segmenter("", wait_s=10)
+    return models
 
 
 def test_a_promoted_version_takes_over_and_what_was_begun_is_finished(
     registry: ModelRegistry,
 ) -> None:
-    slot = _slot(registry, _Weights())
-    assert slot.segmenter("14", wait_s=1).version == "default"
+    models = _models(registry, _Weights())
+    assert models.segmenter("14", wait_s=1).version == "default"
     registry.promote("v1", project="14")
-    slot.look()
-    assert slot.version_of("14") == "v1"
-    assert slot.segmenter("14", wait_s=1).version == "v1"
-    assert slot.segmenter("15", wait_s=1).version == "default"
-    assert slot.segmenter("14", begun="default", wait_s=1).version == "default"
+    models.look()
+    assert models.version_of("14") == "v1"
+    assert models.segmenter("14", wait_s=1).version == "v1"
+    assert models.segmenter("15", wait_s=1).version == "default"
+    assert models.segmenter("14", begun="default", wait_s=1).version == "default"
     registry.rollback(project="14")
-    slot.look()
-    assert slot.segmenter("14", wait_s=1).version == "default"
-    assert slot.segmenter("14", begun="v1", wait_s=1).version == "v1"
+    models.look()
+    assert models.segmenter("14", wait_s=1).version == "default"
+    assert models.segmenter("14", begun="v1", wait_s=1).version == "v1"
 
 
 def test_the_watching_thread_sees_a_promotion_by_itself(registry: ModelRegistry) -> None:
     import time
 
-    slot = _slot(registry, _Weights())
+    models = _models(registry, _Weights())
     registry.promote("v2")
     until = time.monotonic() + 10
-    while slot.version != "v2" and time.monotonic() < until:
+    while models.version != "v2" and time.monotonic() < until:
         time.sleep(0.05)
-    assert slot.segmenter("9", wait_s=1).version == "v2"
+    assert models.segmenter("9", wait_s=1).version == "v2"
 
 
 def test_the_old_version_serves_while_the_new_one_cannot_be_loaded(
     registry: ModelRegistry,
 ) -> None:
     failures: list[Exception] = []
-    slot = _slot(registry, _Weights(), on_failure=failures.append)
+    models = _models(registry, _Weights(), on_failure=failures.append)
     registry.promote("broken", project="14")
-    slot.look()
-    assert slot.segmenter("14", wait_s=1).version == "default"
+    models.look()
+    assert models.segmenter("14", wait_s=1).version == "default"
     assert "damaged" in str(failures[0])
 
 
@@ -108,21 +108,21 @@ def test_versions_share_a_bounded_memory_and_come_back_when_needed(
         on_dropped=lambda one: dropped.append(one.version),
     )
     weights = _Weights()
-    slot = ModelSlot(
+    models = ServedModels(
         lambda path: _Sized(weights.load(path).version),
         version="default",
         registry=registry,
         loaded=memory,
     )
-    slot.start()
-    slot.segmenter("", wait_s=10)
+    models.start()
+    models.segmenter("", wait_s=10)
     for project, version in (("1", "v1"), ("2", "v2"), ("3", "v3")):
         registry.promote(version, project=project)
-    slot.look()
+    models.look()
     assert loaded == ["default", "v1"]  # as many as have room
     for _ in range(2):
         for project in ("1", "2", "3"):
-            assert slot.segmenter(project, wait_s=1).version == f"v{project}"
+            assert models.segmenter(project, wait_s=1).version == f"v{project}"
             assert memory.n_bytes <= 250
     assert len(loaded) - len(dropped) == 2
 
@@ -149,39 +149,39 @@ def test_one_that_is_larger_than_the_memory_still_answers() -> None:
 def test_an_object_begun_on_a_deleted_version_goes_on_with_the_present_one(
     registry: ModelRegistry,
 ) -> None:
-    slot = _slot(registry, _Weights())
+    models = _models(registry, _Weights())
     registry.delete("v3")
-    assert slot.segmenter("14", begun="v3", wait_s=1).version == "default"
+    assert models.segmenter("14", begun="v3", wait_s=1).version == "default"
 
 
 def test_a_default_that_cannot_be_loaded_is_an_error(registry: ModelRegistry) -> None:
     def load(checkpoint: Path | None) -> Segmenter:
         raise CheckpointError("damaged")
 
-    slot = ModelSlot(load, version="default", registry=registry)
-    slot.start()
+    models = ServedModels(load, version="default", registry=registry)
+    models.start()
     with pytest.raises(NotReadyError, match="damaged"):
-        slot.segmenter("14", wait_s=10)
-    assert slot.failure == "damaged"
+        models.segmenter("14", wait_s=10)
+    assert models.failure == "damaged"
 
 
 def test_the_version_of_an_object_is_known_to_all_workers_and_after_a_restart(
     tmp_path: Path,
 ) -> None:
-    one, other = (RegionVersions(tmp_path / "r.sqlite3") for _ in range(2))
+    one, other = (BegunVersions(tmp_path / "r.sqlite3") for _ in range(2))
     assert one.version(frozenset({"a"})) is None
     one.remember(frozenset({"a"}), "v1")
     one.remember(frozenset({"a", "b"}), "v1")
     assert other.version(frozenset({"b", "c"})) == "v1"
     other.remember(frozenset({"b"}), "v2")
-    assert RegionVersions(tmp_path / "r.sqlite3").version(frozenset({"b"})) == "v1"
+    assert BegunVersions(tmp_path / "r.sqlite3").version(frozenset({"b"})) == "v1"
 
 
 def test_versions_of_old_objects_are_forgotten(tmp_path: Path) -> None:
     now = [0.0]
-    versions = RegionVersions(tmp_path / "r.sqlite3", clock=lambda: now[0])
+    versions = BegunVersions(tmp_path / "r.sqlite3", clock=lambda: now[0])
     versions.remember(frozenset({"a"}), "v1")
     now[0] = 3 * 24 * 3600
     for number in range(1000):
         versions.remember(frozenset({str(number)}), "v2")
-    assert RegionVersions(tmp_path / "r.sqlite3").version(frozenset({"a"})) is None
+    assert BegunVersions(tmp_path / "r.sqlite3").version(frozenset({"a"})) is None

@@ -17,7 +17,7 @@ from PIL import Image
 
 from backend.cli import main
 from backend.images.address import public_address
-from backend.models.served import ModelSlot
+from backend.models.served import ServedModels
 from backend.recording.objects import RecordedObject, read_objects
 from backend.recording.report import figures, write_report
 from backend.recording.store import AnswerRow, SessionStore
@@ -44,8 +44,8 @@ class _Person:
     """Clicks and saves, as Label Studio tells of it."""
 
     def __init__(self, settings: Settings) -> None:
-        slot = ModelSlot(lambda checkpoint: DiskSegmenter(), version="disks-1")
-        self._service = create_service(settings, slot=slot)
+        models = ServedModels(lambda checkpoint: DiskSegmenter(), version="disks-1")
+        self._service = create_service(settings, models=models)
         app = Flask("test")
         add_routes(app, self._service)
         self._client = app.test_client()
@@ -156,7 +156,7 @@ def test_neither_names_nor_image_content_are_written(person: _Person) -> None:
 
 def test_the_file_keeps_its_size_and_the_newest_rows(tmp_path: Path) -> None:
     now = 0.0
-    store = SessionStore(tmp_path / "s.sqlite3", max_mb=0.3, clock=lambda: now)
+    store = SessionStore(tmp_path / "s.sqlite3", max_bytes=300_000, clock=lambda: now)
     generator = np.random.default_rng(0)
     for number in range(400):
         now = float(number)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from backend.label_studio.brush_rle import decode
 from backend.label_studio.request import parse_predict
-from backend.models.served import ModelSlot
+from backend.models.served import ServedModels
 from backend.server.app import create_app
 from mfp_model.prediction import Prediction
 from mfp_model.segmenter import Segmenter
@@ -29,8 +29,8 @@ def _uri(width: int, height: int) -> str:
 
 
 def _client(load: Callable[[], Segmenter] = DiskSegmenter) -> FlaskClient:
-    slot = ModelSlot(lambda checkpoint: load(), version="disks-1")
-    return create_app(temporary_settings(), slot=slot).test_client()
+    models = ServedModels(lambda checkpoint: load(), version="disks-1")
+    return create_app(temporary_settings(), models=models).test_client()
 
 
 def _with_image(body: dict[str, Any], width: int, height: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from backend.models.served import ModelSlot
+from backend.models.served import ServedModels
 from backend.monitoring.logs import log_config
 from backend.server.app import create_app
 from tests.fakes import DiskSegmenter, temporary_settings
@@ -18,8 +18,8 @@ _AUTH = {"Authorization": "Basic " + base64.b64encode("team:pässword".encode())
 
 
 def _client(**settings: Any) -> FlaskClient:  # noqa: ANN401
-    slot = ModelSlot(lambda checkpoint: DiskSegmenter(), version="disks-1")
-    return create_app(temporary_settings(**settings), slot=slot).test_client()
+    models = ServedModels(lambda checkpoint: DiskSegmenter(), version="disks-1")
+    return create_app(temporary_settings(**settings), models=models).test_client()
 
 
 @pytest.fixture

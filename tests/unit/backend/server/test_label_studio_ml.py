@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from backend.models.served import ModelSlot
+from backend.models.served import ServedModels
 from backend.server.service import create_service
 from tests.fakes import DiskSegmenter, temporary_settings
 from tests.unit.backend.server.test_app import _with_image
@@ -42,8 +42,8 @@ def model_class(monkeypatch: pytest.MonkeyPatch) -> Any:  # noqa: ANN401
     monkeypatch.setitem(sys.modules, "label_studio_ml.model", model)
     monkeypatch.delitem(sys.modules, "backend.server.label_studio_ml", raising=False)
     found = importlib.import_module("backend.server.label_studio_ml").MfpBackend
-    slot = ModelSlot(lambda checkpoint: DiskSegmenter(), version="disks-1")
-    found._service = create_service(temporary_settings(), slot=slot)
+    models = ServedModels(lambda checkpoint: DiskSegmenter(), version="disks-1")
+    found._service = create_service(temporary_settings(), models=models)
     yield found
     sys.modules.pop("backend.server.label_studio_ml", None)
 

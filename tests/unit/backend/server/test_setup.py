@@ -5,7 +5,7 @@ import logging
 import pytest
 from flask.testing import FlaskClient
 
-from backend.models.served import ModelSlot
+from backend.models.served import ServedModels
 from backend.server.app import create_app
 from tests.fakes import DiskSegmenter, temporary_settings
 from tests.unit.backend.page import BRUSH
@@ -13,8 +13,8 @@ from tests.unit.backend.page import BRUSH
 
 @pytest.fixture
 def client() -> FlaskClient:
-    slot = ModelSlot(lambda checkpoint: DiskSegmenter(), version="disks-1")
-    return create_app(temporary_settings(), slot=slot).test_client()
+    models = ServedModels(lambda checkpoint: DiskSegmenter(), version="disks-1")
+    return create_app(temporary_settings(), models=models).test_client()
 
 
 def _setup(client: FlaskClient, config: str, project: str = "3.1790000000") -> None:

@@ -1,0 +1,36 @@
+"""Calls of Label Studio's API that only tests need."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import requests
+
+from backend.label_studio.api import LabelStudioApi
+
+_TIMEOUT_S = 60
+
+
+def retrieve_predictions(api: LabelStudioApi, project: int, tasks: list[int]) -> None:
+    """Ask the connected backend for predictions of tasks, as the Data Manager does."""
+    query = f"id=retrieve_tasks_predictions&project={project}"
+    chosen = {"selectedItems": {"all": False, "included": tasks}, "project": str(project)}
+    _post(api, f"/api/dm/actions?{query}", chosen)
+
+
+def add_prediction(api: LabelStudioApi, task: int, prediction: dict[str, Any]) -> None:
+    """Store a prediction of a task: `result`, `score` and `model_version`."""
+    _post(api, "/api/predictions/", {"task": task, **prediction})
+
+
+def add_annotation(api: LabelStudioApi, task: int, result: list[dict[str, Any]]) -> None:
+    """Store an annotation of a task, as if somebody had submitted it."""
+    _post(api, f"/api/tasks/{task}/annotations/", {"result": result})
+
+
+def _post(api: LabelStudioApi, path: str, body: dict[str, Any]) -> None:
+    access = api.access
+    response = requests.post(
+        access.url + path, json=body, headers=access.headers(), timeout=_TIMEOUT_S
+    )
+    assert response.ok, f"{response.status_code} to {path}: {response.text[:300]}"
