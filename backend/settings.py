@@ -81,6 +81,9 @@ class Settings:
     allows_open: bool = setting(
         "MFP_ALLOW_OPEN", False, switch(), "Listen to other machines without access control."
     )
+    allowed_hosts: tuple[str, ...] = setting(
+        "MFP_ALLOWED_HOSTS", (), hosts(), "This server's names; by default any with a password."
+    )
     max_request_mb: float = setting(
         "MFP_MAX_REQUEST_MB", 64.0, number(low=0.001), "Larger request bodies are refused."
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,8 +14,12 @@ from typing import Any
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from backend.label_studio.request import RequestError
 from backend.storage.database import open_database
 
+_log = logging.getLogger(__name__)
+_MAX_KNOWN = 10_000
+_MAX_QUEUED = 200
 OPEN_STATES = ("queued", "running")
 ENDED_STATES = ("promoted", "kept", "failed", "cancelled")
 _COLUMNS = "id, project, state, step, share, message, version, created, started, finished, tries"
@@ -24,6 +30,7 @@ CREATE TABLE IF NOT EXISTS jobs (
     is_cancelled INTEGER DEFAULT 0);
 CREATE TABLE IF NOT EXISTS changed
     (project TEXT, annotation TEXT, PRIMARY KEY (project, annotation));
+CREATE TABLE IF NOT EXISTS projects (project TEXT PRIMARY KEY);
 """
 
 
@@ -71,14 +78,45 @@ class JobQueue:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._clock = clock
         self._lock = threading.Lock()
+        self._known: set[str] = set()
         self._database = open_database(self, path, _SCHEMA, synchronous="FULL")
 
+    def know(self, *projects: str) -> None:
+        """Note projects that asked for a model: only theirs are fine-tuned.
+
+        Each is written once; a file that is locked just now is written to the next time.
+        """
+        new = {one for one in projects if one.isascii() and one.isdecimal()} - self._known
+        if not new:
+            return
+        try:
+            with self._lock:
+                self._database.executemany(
+                    "INSERT OR IGNORE INTO projects VALUES (?)", [(one[:40],) for one in new]
+                )
+            self._known |= new if len(self._known) < _MAX_KNOWN else set()
+        except sqlite3.Error as error:
+            _log.warning("projects that are connected cannot be noted: %s", error)
+
+    def knows(self, project: str) -> bool:
+        """Return whether a project asked for a model once."""
+        with self._lock:
+            rows = self._database.execute("SELECT 1 FROM projects WHERE project = ?", (project,))
+            return rows.fetchone() is not None
+
     def enqueue(self, project: str) -> Job:
-        """Return a job of the project that waits: a new one unless one waits already."""
+        """Return a job of the project that waits: a new one unless one waits already.
+
+        Raises:
+            RequestError: Too many wait.
+        """
         with self._lock, self._database:
             self._database.execute("BEGIN IMMEDIATE")
             known = self._select("WHERE project = ? AND state = 'queued'", project)
             if not known:
+                waiting = self._database.execute("SELECT COUNT(*) FROM jobs WHERE state = 'queued'")
+                if waiting.fetchone()[0] >= _MAX_QUEUED:
+                    raise RequestError(f"{_MAX_QUEUED} fine-tunings wait already")
                 self._database.execute(
                     "INSERT INTO jobs"
                     " (project, state, step, share, message, version, created, tries)"

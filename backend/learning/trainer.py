@@ -4,15 +4,31 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from backend.label_studio.request import RequestError
 from backend.learning.jobs import Job, JobQueue
 from backend.storage.data_folder import DataFolder
+from mfp_model.errors import MfpError
 
 _log = logging.getLogger(__name__)
+_START = "START_TRAINING"
 _CHANGES = ("ANNOTATION_CREATED", "ANNOTATION_UPDATED")
 _LOG_BYTES = 20_000
+
+
+class UnknownProjectError(MfpError):
+    """A webhook of a project that has never asked for a model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """What a webhook tells: its action, and the ids of project and annotation where it matters."""
+
+    action: str
+    project: str
+    annotation: str
 
 
 class Trainer:
@@ -31,8 +47,27 @@ class Trainer:
         self._data = data
         self._every = every
 
-    def take(self, body: object) -> Job | None:
-        """Take a webhook's body, and return the job that it led to.
+    def take(self, notice: Notice) -> Job | None:
+        """Act on a notice, and return the job that it led to.
+
+        Raises:
+            UnknownProjectError: The project has never asked for a model here.
+            RequestError: Too many jobs wait.
+            sqlite3.Error: The queue cannot be written.
+        """
+        if notice.action not in (_START, *_CHANGES):
+            return None
+        if not self.queue.knows(notice.project):
+            raise UnknownProjectError(
+                f"webhook of project {notice.project}: not connected; open its settings in Label "
+                "Studio, or one of its tasks"
+            )
+        if notice.action == _START:
+            return self._enqueue(notice.project)
+        return self._note(notice.project, notice.annotation)
+
+    def notice(self, body: object) -> Notice:
+        """Return what a webhook's body tells.
 
         Raises:
             RequestError: The body has another form than Label Studio's.
@@ -40,12 +75,12 @@ class Trainer:
         if not isinstance(body, dict):
             raise RequestError(f"body: expected a JSON object, got {type(body).__name__}")
         action = str(body.get("action"))[:40]
-        if action == "START_TRAINING":
-            return self._enqueue(_id(body, "project"))
-        if action in _CHANGES:
-            return self._note(_id(body, "project"), _id(body, "annotation"))
         _log.info("webhook %s", action)
-        return None
+        return Notice(
+            action=action,
+            project=_id(body, "project") if action in (_START, *_CHANGES) else "",
+            annotation=_id(body, "annotation") if action in _CHANGES else "",
+        )
 
     def log(self, job: int) -> str:
         """Return the end of a job's log."""

@@ -79,6 +79,9 @@ class Metrics:
             "outcome",
         )
         self.errors = counter("mfp_errors", "Errors by kind.", "kind")
+        self.refusals = counter(
+            "mfp_refusals", "Requests refused unread: password, host, origin, project.", "kind"
+        )
         self.cache_uses = counter("mfp_cache_uses", "Cache uses: hit, miss.", "cache", "result")
         self.cache_bytes = gauge("mfp_cache_bytes", "Bytes held by a cache.", "cache")
         self.waiting = gauge("mfp_waiting", "Requests with clicks in work or in line.")

@@ -16,6 +16,9 @@ from backend.storage.bounded_cache import OnUse
 from mfp_model.errors import MfpError
 
 _log = logging.getLogger(__name__)
+_REFUSAL_EVERY_S = 1.0
+_TRACEBACK_EVERY_S = 60.0
+_MAX_TRACED = 100
 
 
 class Telemetry:
@@ -24,6 +27,8 @@ class Telemetry:
     def __init__(self, metrics: Metrics, journal: Journal) -> None:
         self.metrics = metrics
         self.journal = journal
+        self._refused_at = -_REFUSAL_EVERY_S
+        self._traced: dict[str, float] = {}  # when a traceback was logged, by its place
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -62,6 +67,17 @@ class Telemetry:
         self.metrics.clicks.labels("superseded").inc()
         _log.info("task %s: superseded by a newer click", task_id)
 
+    def refused(self, error: MfpError, *, during: str) -> None:
+        """Count what anybody can bring about; the log has a line of it once a second at most."""
+        kind = type(error).__name__
+        self.metrics.refusals.labels(kind).inc()
+        self.metrics.errors.labels(kind).inc()
+        now = time.monotonic()
+        if now - self._refused_at < _REFUSAL_EVERY_S:
+            return
+        self._refused_at = now
+        _log.warning("%s: %s: %s", during, kind, error)
+
     def failed(self, error: Exception, *, during: str) -> str:
         """Count and log an error, and return what may be told about it.
 
@@ -74,6 +90,22 @@ class Telemetry:
             _log.error("%s: %s: %s", during, kind, message)
         else:
             message = f"internal error, see the log for request {request_id.get()}"
-            _log.error("%s in request %s", during, request_id.get(), exc_info=error)
+            self._log_bug(error, during)
         self.journal.note_error(kind=kind, message=message, request_id=request_id.get())
         return message
+
+    def _log_bug(self, error: Exception, during: str) -> None:
+        """Log it with its traceback, and the same one soon after with a line."""
+        where = error.__traceback__
+        while where is not None and where.tb_next is not None:
+            where = where.tb_next
+        name = f"{type(error).__name__} {where.tb_frame.f_code.co_filename if where else ''}"
+        place = f"{name}:{where.tb_lineno if where else 0}"
+        now = time.monotonic()
+        if now - self._traced.get(place, -_TRACEBACK_EVERY_S) < _TRACEBACK_EVERY_S:
+            _log.error("%s in request %s: %s, as before", during, request_id.get(), name)
+            return
+        if len(self._traced) >= _MAX_TRACED:
+            self._traced.clear()
+        self._traced[place] = now
+        _log.error("%s in request %s", during, request_id.get(), exc_info=error)

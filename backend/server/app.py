@@ -7,7 +7,6 @@ from pathlib import Path
 from flask import Flask
 
 from backend.models.served import ServedModels
-from backend.server.doorkeeper import Doorkeeper
 from backend.server.guard import add_guard
 from backend.server.routes import add_routes
 from backend.server.service import Service, create_service
@@ -24,11 +23,6 @@ def create_app(
 def make_app(settings: Settings, service: Service) -> Flask:
     """Return the application around a service."""
     app = Flask("backend.server")
-    add_guard(
-        app,
-        service.telemetry,
-        doorkeeper=Doorkeeper(settings.username, settings.password),
-        max_request_mb=settings.max_request_mb,
-    )
+    add_guard(app, service.telemetry, settings)
     add_routes(app, service)
     return app

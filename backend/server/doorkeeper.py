@@ -6,6 +6,8 @@ import base64
 import hmac
 from collections.abc import Mapping
 
+BASIC_CHALLENGE = 'Basic realm="label-studio-mfp"'
+
 
 class Doorkeeper:
     """Knows the password."""

@@ -10,7 +10,8 @@ from waitress.parser import HTTPRequestParser
 from waitress.receiver import ChunkedReceiver
 from waitress.utilities import BadRequest, Error
 
-BASIC_CHALLENGE = 'Basic realm="label-studio-mfp"'
+from backend.server.doorkeeper import BASIC_CHALLENGE
+
 _CHUNK_LINE_BYTES = 1_000
 _TRAILER_BYTES = 8_000
 

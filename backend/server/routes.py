@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, redirect, request
 
-from backend.label_studio.request import RequestError, parse_predict, project_id
+from backend.label_studio.request import parse_predict, project_id
+from backend.learning.trainer import UnknownProjectError
 from backend.monitoring.metrics import CONTENT_TYPE
+from backend.server.body import read_json
 from backend.server.fine_tuning import read_state
 from backend.server.service import Service
 from backend.server.status_page import render_status
@@ -40,20 +42,27 @@ def _add_label_studio_routes(app: Flask, service: Service) -> None:
 
     @app.route("/setup", methods=["POST"])
     def setup() -> dict[str, Any]:
-        sent = request.get_json(force=True, silent=True)
+        sent = read_json(request)
         body = sent if isinstance(sent, dict) else {}
-        version = service.setup.version(project_id(body), str(body.get("schema") or ""))
+        project = project_id(body)
+        service.trainer.queue.know(project)
+        version = service.setup.version(project, str(body.get("schema") or ""))
         return {"model_version": version, "ready": models.is_ready}
 
     @app.route("/predict", methods=["POST"])
     def predict() -> dict[str, Any]:
-        tasks = parse_predict(_body())
+        tasks = parse_predict(read_json(request))
+        service.trainer.queue.know(*{task.project for task in tasks})
         return {"results": service.predictor.results(tasks)}
 
     @app.route("/webhook", methods=["POST"])
     def webhook() -> dict[str, Any]:
-        body = _body()
-        job = service.trainer.take(body)
+        body = read_json(request)
+        try:
+            job = service.inbox.put(service.trainer.notice(body))
+        except UnknownProjectError as error:
+            service.telemetry.refused(error, during="a webhook")
+            job = None
         if isinstance(body, dict):
             service.recorder.webhook(body)
         return {"status": "ok", "job": job.id if job else None}
@@ -68,14 +77,13 @@ def _add_pages(app: Flask, service: Service) -> None:
     def metrics() -> Response:
         return Response(service.telemetry.metrics.exposition(), content_type=CONTENT_TYPE)
 
-    @app.route("/jobs/<int:job>/log")
-    def log(job: int) -> Response:
-        return Response(service.trainer.log(job), content_type="text/plain; charset=utf-8")
+    @app.route("/jobs/<job>/log")
+    def log(job: str) -> Response:
+        return Response(service.trainer.log(_number(job)), content_type="text/plain; charset=utf-8")
 
-    @app.route("/jobs/<int:job>/cancel", methods=["POST"])
-    def cancel(job: int) -> _Redirect:
-        _check_origin()
-        service.trainer.queue.cancel(job)
+    @app.route("/jobs/<job>/cancel", methods=["POST"])
+    def cancel(job: str) -> _Redirect:
+        service.trainer.queue.cancel(_number(job))
         return redirect("/", code=303)
 
     @app.route("/models/<version>/report")
@@ -84,15 +92,6 @@ def _add_pages(app: Flask, service: Service) -> None:
         return path.read_text() if path.exists() else abort(404)
 
 
-def _check_origin() -> None:
-    """Browsers send the password along to any page's form, so a form must be of our own page."""
-    origin = request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != request.host:
-        raise RequestError(f"form sent from {origin[:80]!r}: expected the status page")
-
-
-def _body() -> object:
-    try:
-        return request.get_json(force=True)
-    except RecursionError:
-        raise RequestError("body: JSON nested too deep") from None
+def _number(job: str) -> int:
+    """The number of a job in an address."""
+    return int(job) if re.fullmatch(r"[0-9]{1,15}", job) else abort(404)

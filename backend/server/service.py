@@ -18,6 +18,7 @@ from backend.images.loader import ImageLoader
 from backend.images.sources import image_sources
 from backend.label_studio.access import LabelStudioAccess
 from backend.label_studio.api import label_studio_access
+from backend.learning.inbox import Inbox
 from backend.learning.jobs import JobFigures, JobQueue
 from backend.learning.trainer import Trainer
 from backend.models.begun import BegunVersions
@@ -56,6 +57,7 @@ class Service:
     registry: ModelRegistry
     trainer: Trainer
     setup: ProjectSetup
+    inbox: Inbox
     recorder: Recorder
     shared_dir: Path | None
 
@@ -103,13 +105,19 @@ def create_service(
         on_answer=recorder.answer,
     )
     threading.Thread(target=_check_label_studio, args=(access, telemetry), daemon=True).start()
+    trainer = Trainer(queue, data, settings.train_every)
+
+    def on_failure(error: Exception) -> None:
+        telemetry.failed(error, during="a webhook")
+
     return Service(
         predictor=predictor,
         models=models,
         telemetry=telemetry,
         registry=registry,
-        trainer=Trainer(queue, data, settings.train_every),
+        trainer=trainer,
         setup=ProjectSetup(models, finders, telemetry),
+        inbox=Inbox(trainer.take, on_failure),
         recorder=recorder,
         shared_dir=shared_dir,
     )

@@ -16,6 +16,7 @@ from flask import render_template
 
 from backend.learning.jobs import OPEN_STATES, Job
 from backend.monitoring.journal import Journal, Minute
+from backend.monitoring.metrics import Figures
 from backend.server.fine_tuning import read_state
 from backend.server.service import Service
 
@@ -39,6 +40,13 @@ _ADVICE = {
     "PromptError": "A click lies outside the image: reload the task.",
     "ImageError": "Open the task's image in a browser. If it is well there, do what the message "
     "says.",
+    "HostError": "Name the host under which Label Studio or you call this server in "
+    "MFP_ALLOWED_HOSTS.",
+    "ContentTypeError": "Something other than Label Studio sends requests.",
+    "InboxFullError": "The disk may be full, or another program holds the file of jobs.",
+    "OriginError": "Somebody's browser has a page open that tries to use this server.",
+    "TooManyTriesError": "Somebody tries passwords.",
+    "UnknownProjectError": "Open the project's settings in Label Studio, or one of its tasks.",
     "LabelConfigError": "Compare the project's label configuration with those in label_config/.",
     "LabelStudioError": "Check LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY, and restart the backend.",
     "NotReadyError": "The weights load for some seconds after a start. If it goes on, the log "
@@ -109,7 +117,17 @@ def render_status(service: Service) -> str:
         slowest_ms=slowest,
         height=_CHART_HEIGHT,
         errors=_errors(journal),
+        refusals=_refusals(figures),
     )
+
+
+def _refusals(figures: Figures) -> list[tuple[str, int, str]]:
+    """Kind, number and advice of what was refused."""
+    kinds = sorted(figures.labels("mfp_refusals_total", "kind"))
+    return [
+        (kind, int(figures.value("mfp_refusals_total", kind=kind)), _ADVICE.get(kind, _UNKNOWN))
+        for kind in kinds
+    ]
 
 
 def _errors(journal: Journal) -> list[_Row]:

@@ -28,6 +28,7 @@ def test_every_field_has_a_variable(tmp_path: Path) -> None:
             "MFP_USERNAME": "team",
             "MFP_PASSWORD": "secret",
             "MFP_ALLOW_OPEN": "yes",
+            "MFP_ALLOWED_HOSTS": "mfp.example",
             "MFP_MAX_REQUEST_MB": "3",
             "MFP_MAX_WAITING": "4",
             "MFP_LOG_FORMAT": "json",

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from backend.label_studio.request import RequestError
-from backend.learning.jobs import JobQueue
-from backend.learning.trainer import Trainer
+from backend.learning.jobs import Job, JobQueue
+from backend.learning.trainer import Trainer, UnknownProjectError
 from backend.storage.data_folder import DataFolder
 from mfp_model.errors import ConfigError
 
@@ -17,8 +17,15 @@ def _trainer(folder: Path, **every: int) -> Trainer:
     return Trainer(JobQueue(data.jobs_file), data, counts)
 
 
+def _take(trainer: Trainer, body: Any) -> Job | None:  # noqa: ANN401
+    """What comes of a webhook of a project that is connected."""
+    notice = trainer.notice(body)
+    trainer.queue.know(notice.project)
+    return trainer.take(notice)
+
+
 def test_start_training_queues_the_project(tmp_path: Path, capture: Callable[[str], Any]) -> None:
-    job = _trainer(tmp_path).take(capture("webhook_start_training"))
+    job = _take(_trainer(tmp_path), capture("webhook_start_training"))
     assert job is not None
     assert (job.project, job.state) == ("14", "queued")
 
@@ -32,20 +39,20 @@ def test_a_project_is_trained_after_so_many_changed_annotations(
     jobs = []
     for number in (1, 2, 2, 3):
         body["annotation"]["id"] = number
-        jobs.append(trainer.take(body))
+        jobs.append(_take(trainer, body))
     assert [job is not None for job in jobs] == [False, False, False, True]
     assert jobs[-1] is not None
     assert jobs[-1].project == project
     body["project"]["id"] = 15
     for number in range(9):
         body["annotation"]["id"] = number
-        assert trainer.take(body) is None
+        assert _take(trainer, body) is None
 
 
 def test_other_webhooks_lead_to_nothing(tmp_path: Path, capture: Callable[[str], Any]) -> None:
     trainer = _trainer(tmp_path, p=1)
     for name in ("webhook_annotations_deleted", "webhook_tasks_created"):
-        assert trainer.take(capture(name)) is None
+        assert _take(trainer, capture(name)) is None
 
 
 @pytest.mark.parametrize(
@@ -53,7 +60,7 @@ def test_other_webhooks_lead_to_nothing(tmp_path: Path, capture: Callable[[str],
 )
 def test_another_form_is_refused(tmp_path: Path, body: object) -> None:
     with pytest.raises(RequestError):
-        _trainer(tmp_path).take(body)
+        _take(_trainer(tmp_path), body)
 
 
 def test_the_end_of_a_log_is_told(tmp_path: Path) -> None:
@@ -68,3 +75,24 @@ def test_a_data_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="MFP_DATA_DIR"):
         DataFolder(tmp_path / "file" / "data")
+
+
+def test_projects_that_never_asked_for_a_model_are_not_trained(
+    tmp_path: Path, capture: Callable[[str], Any]
+) -> None:
+    trainer = _trainer(tmp_path, p=1)
+    for name in ("webhook_start_training", "webhook_annotation_created"):
+        with pytest.raises(UnknownProjectError, match="not connected"):
+            trainer.take(trainer.notice(capture(name)))
+    trainer.queue.know("14")
+    again = _trainer(tmp_path)
+    assert again.take(again.notice(capture("webhook_start_training"))) is not None
+
+
+def test_so_many_jobs_wait_and_no_more(tmp_path: Path) -> None:
+    queue = _trainer(tmp_path).queue
+    for number in range(200):
+        queue.enqueue(str(number))
+    with pytest.raises(RequestError, match="200 fine-tunings wait already"):
+        queue.enqueue("200")
+    assert queue.enqueue("7").id == 8

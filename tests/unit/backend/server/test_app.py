@@ -14,6 +14,7 @@ from PIL import Image
 from backend.label_studio.brush_rle import decode
 from backend.label_studio.request import parse_predict
 from backend.models.served import ServedModels
+from backend.monitoring.logs import printable
 from backend.server.app import create_app
 from mfp_model.prediction import Prediction
 from mfp_model.segmenter import Segmenter
@@ -212,3 +213,25 @@ def test_webhooks_are_taken(capture: Capture, name: str) -> None:
 
 def test_an_unknown_page_is_not_found() -> None:
     assert _client().get("/nothing").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "job", ["9223372036854775808", "9" * 300, "9" * 5000, "-1", "1e3", "٣", "0x1", "1.0"]
+)
+def test_numbers_of_jobs_that_there_cannot_be_are_not_found(job: str) -> None:
+    client = _client()
+    assert client.get(f"/jobs/{job}/log").status_code == 404
+    assert client.post(f"/jobs/{job}/cancel").status_code == 404
+
+
+def test_a_request_cannot_write_a_line_of_its_own_into_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    client = create_app(
+        temporary_settings(username="team", password="secret"),
+        models=ServedModels(lambda checkpoint: DiskSegmenter(), version="disks-1"),
+    ).test_client()
+    with caplog.at_level(logging.WARNING):
+        client.get("/%0a2026-01-01%20ERROR%20forged%1b[31m")
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert printable(message).isprintable()

@@ -1,0 +1,85 @@
+"""Webhooks wait here, so that a locked file delays no answer: Label Studio waits one second."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, TimeoutError
+
+from backend.learning.jobs import Job
+from backend.learning.trainer import Notice
+from mfp_model.errors import MfpError
+
+_log = logging.getLogger(__name__)
+_MAX_WAITING = 1000
+_ANSWER_S = 0.6
+_TRY_FOR_S = 600.0
+_TRY_EVERY_S = 1.0
+
+
+class InboxFullError(MfpError):
+    """More webhooks wait than are kept."""
+
+
+class Inbox:
+    """One thread acts on notices, in order; what cannot be written now is tried again."""
+
+    def __init__(
+        self,
+        take: Callable[[Notice], Job | None],
+        on_failure: Callable[[Exception], None],
+        *,
+        max_waiting: int = _MAX_WAITING,
+        try_for_s: float = _TRY_FOR_S,
+    ) -> None:
+        """Make an empty one.
+
+        Args:
+            take: Acts on a notice, and returns the job that it led to.
+            on_failure: Told what went wrong after the webhook was answered.
+            max_waiting: Further notices are refused.
+            try_for_s: How long a notice is tried again while the file is locked or full.
+        """
+        self._take = take
+        self._on_failure = on_failure
+        self._places = threading.BoundedSemaphore(max_waiting)
+        self._try_for_s = try_for_s
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="webhooks")
+
+    def put(self, notice: Notice) -> Job | None:
+        """Return the job that a notice led to; None where it led to none, or not yet.
+
+        Raises:
+            RequestError: The notice is refused.
+            InboxFullError: Too many wait.
+        """
+        if not self._places.acquire(blocking=False):
+            raise InboxFullError("too many webhooks wait to be written")
+        future = self._writer.submit(self._persist, notice)
+        try:
+            return future.result(_ANSWER_S)
+        except TimeoutError:
+            future.add_done_callback(self._tell)
+            return None
+
+    def _persist(self, notice: Notice) -> Job | None:
+        until = time.monotonic() + self._try_for_s
+        try:
+            while True:
+                try:
+                    return self._take(notice)
+                except sqlite3.OperationalError as error:
+                    if time.monotonic() > until:
+                        raise
+                    _log.warning("a webhook cannot be written yet: %s", error)
+                    time.sleep(_TRY_EVERY_S)
+        finally:
+            self._places.release()
+
+    def _tell(self, future: Future[Job | None]) -> None:
+        error = future.exception()
+        if isinstance(error, Exception):
+            self._on_failure(error)

@@ -1,0 +1,121 @@
+"""What browsers are told and asked, so that no page but ours acts with their login."""
+
+from __future__ import annotations
+
+import ipaddress
+from fnmatch import fnmatchcase
+from urllib.parse import urlsplit
+
+from flask import Response
+from werkzeug.wrappers import Request
+
+from mfp_model.errors import MfpError
+
+_READING = ("GET", "HEAD", "OPTIONS")
+_JSON_ROUTES = ("/predict", "/setup", "/webhook")
+_LOCAL_NAMES = ("localhost", "*.localhost")
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+class RefusedError(MfpError):
+    """A request that is not looked at further.
+
+    Attributes:
+        status: What it is answered.
+    """
+
+    status = 403
+
+
+class HostError(RefusedError):
+    """A request to a name that is not ours."""
+
+    status = 421
+
+
+class OriginError(RefusedError):
+    """A request that another site's page made."""
+
+
+class ContentTypeError(RefusedError):
+    """A request whose body is of another kind."""
+
+    status = 415
+
+
+def check_host(request: Request, hosts: tuple[str, ...], *, is_open: bool) -> None:
+    """Refuse other names, with which a foreign page could read our answers.
+
+    A page's own name can be made to lead to this machine; an address cannot. With a password
+    nothing is gained by that, as browsers send it to its own name only.
+
+    Args:
+        request: Any request.
+        hosts: Names that are ours, `*` for any letters; empty for the default.
+        is_open: Whether no password is asked for.
+
+    Raises:
+        HostError: Another name.
+    """
+    if not hosts and not is_open:
+        return
+    name = _host_name(request.host)
+    if _is_address(name) or any(fnmatchcase(name, one) for one in (*hosts, *_LOCAL_NAMES)):
+        return
+    raise HostError(f"host {name!r:.80}: not a name of this server; add it to MFP_ALLOWED_HOSTS")
+
+
+def check_origin(request: Request) -> None:
+    """Refuse requests that change something and come from another site's page.
+
+    Browsers send `Origin` with each of those; programs send none.
+
+    Raises:
+        OriginError: It is another site's.
+    """
+    if request.method in _READING:
+        return
+    origin = request.headers.get("Origin")
+    site = request.headers.get("Sec-Fetch-Site", "none")
+    if origin is not None and urlsplit(origin).netloc != request.host:
+        raise OriginError(f"sent from a page of {origin!r:.80}: expected this server's own")
+    if site not in ("none", "same-origin"):
+        raise OriginError(f"sent from a page of another site ({site!r:.20})")
+
+
+def check_content_type(request: Request) -> None:
+    """Refuse what a foreign page's form can send without being asked.
+
+    Raises:
+        ContentTypeError: A JSON route is sent something else.
+    """
+    if request.method == "POST" and request.path in _JSON_ROUTES and not request.is_json:
+        raise ContentTypeError(f"content type {request.mimetype!r:.80}: expected application/json")
+
+
+def add_headers(response: Response) -> None:
+    """Say that no page may show, keep or extend this answer."""
+    response.headers.update(_HEADERS)
+
+
+def _host_name(host: str) -> str:
+    """The host without its port, in small letters."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0].lower()
+    return host.rpartition(":")[0].lower() if ":" in host else host.lower()
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,91 @@
+"""Webhooks while the file of jobs is locked, by another program or for long."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from backend.label_studio.request import RequestError
+from backend.learning.inbox import Inbox, InboxFullError
+from backend.learning.jobs import Job, JobQueue
+from backend.learning.trainer import Notice, Trainer
+from backend.storage.data_folder import DataFolder
+
+_NOTICE = Notice(action="START_TRAINING", project="14", annotation="")
+
+
+def _fail(error: Exception) -> None:
+    raise AssertionError(error)
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_a_webhook_is_answered_within_a_second_while_the_file_is_locked_and_not_lost(
+    tmp_path: Path,
+) -> None:
+    data = DataFolder(tmp_path)
+    queue = JobQueue(data.jobs_file)
+    queue.know("14")
+    inbox = Inbox(Trainer(queue, data, {}).take, _fail)
+    other = sqlite3.connect(data.jobs_file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    started = time.monotonic()
+    assert inbox.put(_NOTICE) is None
+    assert time.monotonic() - started < 1
+    other.execute("COMMIT")
+    other.close()
+    _until(lambda: queue.job(1) is not None)
+
+
+def test_so_many_wait_and_no_more() -> None:
+    gate = threading.Event()
+
+    def take(notice: Notice) -> Job | None:
+        gate.wait(20)
+        return None
+
+    inbox = Inbox(take, _fail, max_waiting=2)
+    for _ in range(2):
+        assert inbox.put(_NOTICE) is None
+    with pytest.raises(InboxFullError):
+        inbox.put(_NOTICE)
+    gate.set()
+
+
+def test_what_is_refused_at_once_is_told_at_once_and_what_is_later_is_noted() -> None:
+    noted: list[Exception] = []
+    gate = threading.Event()
+
+    def take(notice: Notice) -> Job | None:
+        if notice.project == "slow":
+            gate.wait(20)
+        raise RequestError("no")
+
+    inbox = Inbox(take, noted.append)
+    with pytest.raises(RequestError):
+        inbox.put(_NOTICE)
+    slow = Notice(action="START_TRAINING", project="slow", annotation="")
+    assert inbox.put(slow) is None
+    gate.set()
+    _until(lambda: bool(noted))
+
+
+def test_a_file_that_stays_locked_is_given_up_with_words() -> None:
+    noted: list[Exception] = []
+
+    def take(notice: Notice) -> Job | None:
+        raise sqlite3.OperationalError("database is locked")
+
+    inbox = Inbox(take, noted.append, try_for_s=0.0)
+    with pytest.raises(sqlite3.OperationalError):
+        inbox.put(_NOTICE)
