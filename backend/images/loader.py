@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.images.address import split_address
-from backend.images.decoding import decode_image
 from backend.images.sources import ImageFiles
 from backend.storage.bounded_cache import BoundedCache, OnUse
 
@@ -37,7 +36,7 @@ class ImageLoader:
         self,
         files: ImageFiles,
         *,
-        max_megapixels: float,
+        decode: Callable[[bytes], NDArray[np.uint8]],
         cache_bytes: int,
         cache_age_s: float,
         on_use: OnUse = lambda is_kept, n_bytes: None,
@@ -46,13 +45,13 @@ class ImageLoader:
 
         Args:
             files: What reads the images.
-            max_megapixels: Larger images are refused.
+            decode: Returns the pixels of a file's content, read-only.
             cache_bytes: Pixels kept.
             cache_age_s: Images are fetched again after this time.
             on_use: Told after each load whether the image was kept, and the bytes held.
         """
         self._files = files
-        self._max_megapixels = max_megapixels
+        self._decode = decode
         self._cache: BoundedCache[str, LoadedImage] = BoundedCache(
             max_bytes=cache_bytes, max_age_s=cache_age_s
         )
@@ -73,7 +72,7 @@ class ImageLoader:
             kept = image = self._cache.get(key)
             if image is None:
                 content = self._files.read(address, task_id)
-                pixels = decode_image(content, max_megapixels=self._max_megapixels)
+                pixels = self._decode(content)
                 image = LoadedImage(pixels=pixels, digest=hashlib.sha256(content).hexdigest())
                 self._cache.put(key, image, pixels.nbytes)
             self._on_use(kept is not None, self._cache.n_bytes)

@@ -14,6 +14,7 @@ from backend.answering.rounds import ClickStore
 from backend.answering.turns import Turns
 from backend.finding.answer import TaskFinder
 from backend.finding.finders import Finders
+from backend.images.decoder import Decoder
 from backend.images.loader import ImageLoader
 from backend.images.sources import image_sources
 from backend.label_studio.access import LabelStudioAccess
@@ -178,7 +179,7 @@ def _store(settings: Settings, telemetry: Telemetry) -> ClickStore:
 def _images(settings: Settings, access: LabelStudioAccess, telemetry: Telemetry) -> ImageLoader:
     return ImageLoader(
         image_sources(settings, access),
-        max_megapixels=settings.max_megapixels,
+        decode=Decoder(max_megapixels=settings.max_megapixels).decode,
         cache_bytes=settings.images_bytes,
         cache_age_s=_KEPT_S,
         on_use=telemetry.cache("images"),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import requests
 
 from backend.demo.processes import TOKEN, Server
+from backend.images.decoding import decode_image
 from backend.images.loader import ImageLoader
 from backend.images.sources import ImageSources
 from backend.images.web import FetchLimits, WebFetcher
@@ -23,7 +26,9 @@ def _loader(server: Server, key: str) -> ImageLoader:
     sources = ImageSources(
         WebFetcher(access, limits), label_studio_url=server.url, max_bytes=10_000_000
     )
-    return ImageLoader(sources, max_megapixels=50, cache_bytes=0, cache_age_s=1)
+    return ImageLoader(
+        sources, decode=partial(decode_image, max_megapixels=50), cache_bytes=0, cache_age_s=1
+    )
 
 
 @pytest.fixture(scope="module")

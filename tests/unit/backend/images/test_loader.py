@@ -2,11 +2,13 @@ import base64
 import io
 import threading
 from collections.abc import Iterator
+from functools import partial
 from ipaddress import ip_network
 
 import pytest
 from PIL import Image
 
+from backend.images.decoding import decode_image
 from backend.images.loader import ImageLoader
 from backend.images.sources import ImageSources
 from backend.images.web import FetchLimits, WebFetcher
@@ -81,7 +83,7 @@ def _loader(url: str, key: str = "secret", **limits: float) -> ImageLoader:
     sources = ImageSources(WebFetcher(access, allowed), label_studio_url=url, max_bytes=max_bytes)
     return ImageLoader(
         sources,
-        max_megapixels=limits.get("max_megapixels", 1),
+        decode=partial(decode_image, max_megapixels=limits.get("max_megapixels", 1)),
         cache_bytes=int(limits.get("cache_bytes", 1e6)),
         cache_age_s=60,
     )

@@ -1,0 +1,89 @@
+"""Decoding in a process of its own."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from backend.images.decoder import Decoder
+from backend.images.decoding import decode_image
+from mfp_model.errors import ImageError
+
+
+def _file(image: Image.Image, form: str = "PNG") -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, form)
+    return buffer.getvalue()
+
+
+def _photo(width: int = 300, height: int = 200) -> Image.Image:
+    values = np.random.default_rng(1).integers(0, 256, size=(height, width, 3), dtype=np.uint8)
+    return Image.fromarray(values)
+
+
+@pytest.fixture(scope="module")
+def decoder() -> Decoder:
+    return Decoder(max_megapixels=2)
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
+@pytest.mark.parametrize("size", [(1, 1), (300, 200), (1999, 1000)])
+def test_pixels_are_the_same_bytes_as_without_a_process(
+    decoder: Decoder, form: str, size: tuple[int, int]
+) -> None:
+    content = _file(_photo(*size), form)
+    pixels = decoder.decode(content)
+    np.testing.assert_array_equal(pixels, decode_image(content, max_megapixels=2))
+    assert pixels.dtype == np.uint8
+    assert not pixels.flags.writeable
+
+
+def test_errors_have_the_same_words(decoder: Decoder) -> None:
+    for content in (b"", b"<html>", _file(_photo())[:5000], _file(_photo(2000, 2000))):
+        with pytest.raises(ImageError) as expected:
+            decode_image(content, max_megapixels=2)
+        with pytest.raises(ImageError) as got:
+            decoder.decode(content)
+        assert str(got.value) == str(expected.value)
+    assert decoder.decode(_file(_photo())).shape == (200, 300, 3)
+
+
+def test_what_takes_too_long_is_ended_and_the_next_image_is_decoded() -> None:
+    slow = Decoder(max_megapixels=2, n_processes=1, time_limit_s=0.001)
+    started = time.monotonic()
+    with pytest.raises(ImageError, match="decoding it took more than 0.001 s"):
+        slow.decode(_file(_photo()))
+    assert time.monotonic() - started < 10
+    slow._time_limit_s = 60
+    assert slow.decode(_file(_photo())).shape == (200, 300, 3)
+
+
+def test_a_process_that_a_codec_took_down_is_started_anew() -> None:
+    decoder = Decoder(max_megapixels=2, n_processes=1)
+    decoder.decode(_file(_photo()))
+    process = decoder._idle.queue[0]
+    assert process is not None
+    os.kill(process._process.pid, signal.SIGKILL)
+    process._process.wait()
+    assert decoder.decode(_file(_photo())).shape == (200, 300, 3)
+
+
+def test_many_at_a_time_are_all_decoded(decoder: Decoder) -> None:
+    content = _file(_photo(1000, 1000), "JPEG")
+    shapes = []
+    threads = [
+        threading.Thread(target=lambda: shapes.append(decoder.decode(content).shape))
+        for _ in range(12)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert shapes == [(1000, 1000, 3)] * 12
