@@ -46,13 +46,25 @@ class ExistingMasks:
             max_bytes=max_bytes, max_age_s=_KEPT_S
         )
 
-    def read(self, annotation: Annotation, control: MaskControl) -> list[ExistingMask]:
-        """Return the masks of a control; those that cannot be read are left out."""
-        found = []
+    def read(
+        self, annotation: Annotation, control: MaskControl, *, height: int, width: int
+    ) -> list[ExistingMask]:
+        """Return the masks of a control on an image of this size.
+
+        Left out are those that cannot be read, those of another size, and, where very many are
+        new, those after the first so many pixels: the rest is read at the next click.
+        """
+        found, n_new_px = [], 0
         for one in regions_of(list(annotation.rows), Counter()):
             if isinstance(one, DataError) or one.kind not in _KINDS:
                 continue
             if (one.from_name, one.to_name) != (control.name, control.to_name):
+                continue
+            if (one.height, one.width) != (height, width):
+                _log.warning(
+                    "mask %.40s is of %dx%d pixels, the image of %dx%d", one.id, one.width,
+                    one.height, width, height,
+                )
                 continue
             try:
                 runs = self._runs(one)

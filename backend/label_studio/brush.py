@@ -19,6 +19,7 @@ from mfp_model.errors import DataError
 ALPHA_THRESHOLD = 128  # the eraser's soft edge leaves 1 to 254
 _FRACTION_BITS = 4  # of a pixel's coordinates in OpenCV's fixed point
 _MAX_WIDTH_PX = 32_767  # OpenCV's
+_MAX_PAINTED_PX = 10_000_000_000  # some seconds; 800 strokes on 12 megapixels
 _LIMIT_PERCENT = 1000.0  # a stroke may leave the image, but not for this far
 
 
@@ -51,13 +52,27 @@ def brush_alpha(value: Mapping[str, Any], *, height: int, width: int) -> NDArray
         raise DataError("brush: expected a list rle, touches, or both")
     size = {"height": height, "width": width}
     alpha = brush_rle.decode(rle, **size) if rle else np.zeros((height, width), dtype=np.uint8)
+    n_painted = 0
     for touch in touches:
-        _paint(alpha, touch)
+        line, thickness_px, kind = _stroke(touch, height=height, width=width)
+        n_painted += alpha.size + _n_painted(line, thickness_px)
+        if n_painted > _MAX_PAINTED_PX:
+            raise DataError(
+                f"brush of {len(touches)} strokes: more than {_MAX_PAINTED_PX} pixels to paint; "
+                "submit it once, so that it is saved as a mask"
+            )
+        _paint(alpha, line, thickness_px, kind)
     return alpha
 
 
-def _paint(alpha: NDArray[np.uint8], touch: object) -> None:
-    """Paint a stroke, or erase along it, with round ends."""
+def _n_painted(line: NDArray[np.int32], thickness_px: int) -> int:
+    """Pixels to be painted for a stroke, about: a wide line for each step, a disc for each end."""
+    steps = np.abs(np.diff(line.astype(np.int64), axis=0)).sum() >> _FRACTION_BITS
+    return int(thickness_px * (int(steps) + len(line) * thickness_px))
+
+
+def _stroke(touch: object, *, height: int, width: int) -> tuple[NDArray[np.int32], int, str]:
+    """Points in OpenCV's fixed point, width in pixels, and whether it adds or erases."""
     try:
         points = np.array(touch["relativePoints"], dtype=np.float64).reshape(-1, 2)  # type: ignore[index]
         thickness = float(touch["relativeStrokeWidth"])  # type: ignore[index]
@@ -69,12 +84,17 @@ def _paint(alpha: NDArray[np.uint8], touch: object) -> None:
         raise DataError(
             f"brush stroke: {kind!r:.20}, {thickness:g} percent wide, or points far off"
         )
-    if not len(points):
-        return
-    height, width = alpha.shape
     scaled = points * [width, height] / 100 - 0.5  # OpenCV counts from the first pixel's centre
     line = np.round(scaled * (1 << _FRACTION_BITS)).astype(np.int32)
-    thickness_px = min(_MAX_WIDTH_PX, max(1, round(thickness * width / 100)))
+    return line, min(_MAX_WIDTH_PX, max(1, round(thickness * width / 100))), kind
+
+
+def _paint(
+    alpha: NDArray[np.uint8], line: NDArray[np.int32], thickness_px: int, kind: str
+) -> None:
+    """Paint a stroke, or erase along it, with round ends."""
+    if not len(line):
+        return
     drawn = np.zeros_like(alpha)
     cv2.polylines(drawn, [line], False, 255, thickness_px, cv2.LINE_8, _FRACTION_BITS)
     alpha[drawn > 0] = 255 if kind == "add" else 0

@@ -21,6 +21,7 @@ _CHANNELS = 4
 _WORD_BITS = 8
 _SIZES = (3, 4, 8, 16)  # bits of a record's length
 _LONGEST = 1 << _SIZES[-1]
+MAX_RLE_BYTES = 4_000_000  # a mask of 12 megapixels with 1 % noise has 561,484
 _HEADER_BITS = 32 + 5 + 4 * 4
 _LIMITS = np.array([1 << size for size in _SIZES])
 
@@ -61,9 +62,11 @@ def decode(rle: Sequence[int], *, height: int, width: int) -> NDArray[np.uint8]:
         width: Columns of the image.
 
     Raises:
-        BrushRleError: The stream is truncated, its header is unknown, or its size is not
-            that of the image.
+        BrushRleError: The stream is truncated or too long, its header is unknown, or its size is
+            not that of the image.
     """
+    if len(rle) > MAX_RLE_BYTES:
+        raise BrushRleError(f"brush RLE of {len(rle)} bytes, at most {MAX_RLE_BYTES}")
     stream = _BitReader(rle)
     n_values = stream.read(32)
     if n_values != height * width * _CHANNELS:

@@ -9,6 +9,9 @@ from mfp_model.errors import MfpError
 from mfp_model.names import FINDERS, INPAINTERS, SEGMENTERS, listed
 
 DEFAULT_INPAINTER = INPAINTERS[0]
+_MAX_LETTERS = 2_000_000
+_MAX_TAGS = 50_000
+_MAX_DEPTH = 50
 _SHAPES = ("Brush", "Polygon", "Rectangle", "Ellipse")
 
 
@@ -104,14 +107,21 @@ def parse_label_config(xml: str) -> LabelConfig:
     """Return what a label configuration says.
 
     Raises:
-        LabelConfigError: Not XML, or with a document type, which Label Studio never writes.
+        LabelConfigError: Not XML, too large, nested too deep, or with a document type, which
+            Label Studio never writes.
     """
     if "<!DOCTYPE" in xml.upper() or "<!ENTITY" in xml.upper():
         raise LabelConfigError("label config: document types and entities are refused")
+    if len(xml) > _MAX_LETTERS or xml.count("<") > _MAX_TAGS:
+        raise LabelConfigError(
+            f"label config: {len(xml)} letters with {xml.count('<')} tags, at most {_MAX_LETTERS} "
+            f"and {_MAX_TAGS}"
+        )
     try:
         root = ET.fromstring(xml)
     except (ET.ParseError, ValueError) as error:  # ValueError: letters that no encoding has
         raise LabelConfigError(f"label config: not XML ({error})") from None
+    _check_depth(root)
     image_keys = {
         tag.get("name", ""): tag.get("value", "").removeprefix("$") for tag in root.iter("Image")
     }
@@ -130,6 +140,15 @@ def parse_label_config(xml: str) -> LabelConfig:
         },
         seeds=seeds,
     )
+
+
+def _check_depth(root: ET.Element) -> None:
+    """Refuse nesting that no page has: the work below grows with depth times tags."""
+    level = [root]
+    for _ in range(_MAX_DEPTH):
+        level = [child for tag in level for child in tag]
+    if level:
+        raise LabelConfigError(f"label config: nested more than {_MAX_DEPTH} deep")
 
 
 def _seeds(tag: ET.Element) -> dict[str, bool]:

@@ -15,6 +15,9 @@ from mfp_model.prompts import Click, Prompt
 
 _Kind = TypeVar("_Kind")
 
+_MAX_POINTS = 200  # each is a round of the network where nothing is known of the object yet
+_MAX_CLICKED_TASKS = 10  # the page sends one
+_MAX_OPENED_TASKS = 10_000
 _EDGE_TOLERANCE_PERCENT = 0.5  # the page may round a click on the border to just outside
 
 
@@ -91,6 +94,9 @@ def parse_predict(body: object) -> list[TaskRequest]:
     config = parse_label_config(_field(body, "label_config", str))
     project = project_id(body)
     points = _points(body)
+    most = _MAX_CLICKED_TASKS if points else _MAX_OPENED_TASKS
+    if len(tasks) > most:
+        raise RequestError(f"tasks: {len(tasks)} in one request, expected at most {most}")
     return [_task(task, project, config, points) for task in tasks]
 
 
@@ -124,6 +130,10 @@ def _points(body: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
         is_point = item.get("type") in ("keypointlabels", "keypoint", "labels")
         if is_point and isinstance(item.get("is_positive"), bool):
             points.setdefault(str(item.get("id")), item)
+    if len(points) > _MAX_POINTS:
+        raise RequestError(
+            f"context.result: {len(points)} points of one object, at most {_MAX_POINTS}"
+        )
     return list(points.values())
 
 

@@ -13,6 +13,10 @@ from mfp_model.errors import DataError, MfpError
 from mfp_model.masks.rle import decode_segmentation
 from mfp_model.masks.runs import MaskRuns
 
+# The memory that filling a polygon takes grows with both.
+_MAX_CORNERS = 100_000
+_MAX_OUTLINE_PX = 2_000_000
+_MAX_RADIUS_PX = 10_000_000
 _CHORD_ERROR_PX = 0.1  # of an ellipse's polygon
 
 
@@ -83,7 +87,14 @@ def _outline(region: MaskRegion) -> NDArray[np.float64]:
         points = start + corners @ turn.T
     if len(points) < 3 or not np.isfinite(points).all():
         raise ValueError(f"{len(points)} points")
-    return np.clip(points, 0, size)  # the page lets shapes reach out of the image
+    corners = np.clip(points, 0, size)  # the page lets shapes reach out of the image
+    edges = np.abs(np.diff(corners, axis=0, append=corners[:1])).max(axis=1)
+    if len(corners) > _MAX_CORNERS or edges.sum() > _MAX_OUTLINE_PX:
+        raise ValueError(
+            f"{len(corners)} corners, {edges.sum():.0f} pixels around, at most {_MAX_CORNERS} and "
+            f"{_MAX_OUTLINE_PX}"
+        )
+    return corners
 
 
 def _turn(degrees: float) -> NDArray[np.float64]:
@@ -96,4 +107,6 @@ def _n_corners(radius_px: float) -> int:
     """As many corners as keep the chords close to the ellipse."""
     if radius_px <= 1:
         return 16
+    if not radius_px <= _MAX_RADIUS_PX:
+        raise ValueError(f"a radius of {radius_px:g} pixels, at most {_MAX_RADIUS_PX}")
     return max(16, math.ceil(math.pi / math.acos(1 - _CHORD_ERROR_PX / radius_px)))
