@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that readers and crashes see the old content or the new, never a part."""
+    with _writing(path, "wb") as file:
+        file.write(content)
+
+
+@contextmanager
+def writing_atomically(path: Path) -> Iterator[IO[str]]:
+    """Give a text file to write piece by piece, which appears under its name when it is whole."""
+    with _writing(path, "w") as file:
+        yield file
+
+
+@contextmanager
+def _writing(path: Path, mode: str) -> Iterator[IO[Any]]:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
+        with os.fdopen(handle, mode) as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).chmod(0o644)

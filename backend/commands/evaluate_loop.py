@@ -62,11 +62,11 @@ def _occlusions(
     from tqdm import tqdm
 
     from mfp_model.errors import DataError
-    from mfp_model.evaluation.datasets import read_coco
+    from mfp_model.evaluation.datasets import coco_objects
     from mfp_model.evaluation.occlusions import look_behind, loop_scores, occlusions
 
     config = loop_config_of(options)
-    objects = list(read_coco(options.occlusions))
+    objects = list(coco_objects(options.occlusions))
     found = {}
     for name, rounds in (("without", 0), ("with", config.max_rounds)):
         generator = np.random.default_rng(options.seed)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.io import loadmat
 
+from mfp_model.data.coco import CocoAnnotation, CocoImage, OnProblem, read_coco, refuse
 from mfp_model.data.sbd import read_instances, read_names
 from mfp_model.errors import DataError
 from mfp_model.masks.rle import decode_segmentation
 from mfp_model.prompts import Click
+
+_Made = TypeVar("_Made")
 
 _MIN_REGION_SHARE = 0.005  # of the image; BSDS500's smaller regions are left out
 
@@ -43,10 +46,24 @@ class EvaluationObject:
     prior: NDArray[np.bool_] | None = None
 
 
-Reader = Callable[[Path], Iterator[EvaluationObject]]
+class Reader(Protocol):
+    """What yields the objects of a folder."""
+
+    def __call__(self, root: Path, *, on_problem: OnProblem = refuse) -> Iterator[EvaluationObject]:
+        """Yield the objects, one after the other.
+
+        Args:
+            root: The folder.
+            on_problem: Told of each image and object that is left out, and why.
+
+        Raises:
+            DataError: The folder is none of its kind.
+        """
 
 
-def read_pairs(root: Path, *, images: str, truths: str) -> Iterator[EvaluationObject]:
+def read_pairs(
+    root: Path, *, images: str, truths: str, on_problem: OnProblem = refuse
+) -> Iterator[EvaluationObject]:
     """Yield one object an image: `root/images/x.jpg` with `root/truths/x.png`.
 
     In the truth, above 128 is object, 128 does not count, and the rest is background.
@@ -59,52 +76,52 @@ def read_pairs(root: Path, *, images: str, truths: str) -> Iterator[EvaluationOb
     missing = [path.name for path in paths if path.stem not in by_stem]
     if missing or not paths:
         raise DataError(f"{root / truths}: no truth for {missing[:3] or 'any image'}")
-    for path in paths:
+
+    def pair(path: Path) -> EvaluationObject:
         truth = cv2.imread(str(by_stem[path.stem]), cv2.IMREAD_GRAYSCALE)
         if truth is None:
             raise DataError(f"{by_stem[path.stem]}: not a readable image")
-        yield _object(path.stem, _read_image(path), truth > 128, valid=truth != 128)
+        return _object(path.stem, _read_image(path), truth > 128, valid=truth != 128)
+
+    for path in paths:
+        yield from _told(partial(pair, path), on_problem)
 
 
-def read_coco(root: Path) -> Iterator[EvaluationObject]:
-    """Yield every object of `annotations.json`, images in `images/`; crowds are left out.
+def coco_objects(root: Path, *, on_problem: OnProblem = refuse) -> Iterator[EvaluationObject]:
+    """Yield every object of a COCO folder; crowds are left out.
 
     An annotation may have `clicks`, each `[x, y, sign]` with a sign of 1 or 0, and the `prior`
     mask that they began with, as COCO RLE.
     """
-    path = root / "annotations.json"
-    try:
-        content = json.loads(path.read_text())
-        images = {image["id"]: image for image in content["images"]}
-        annotations = [a for a in content["annotations"] if not a.get("iscrowd")]
-        located = [(images[annotation["image_id"]], annotation) for annotation in annotations]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: expected COCO instance annotations, got {error!r}") from None
-    for image, annotation in located:
-        size = {"height": image["height"], "width": image["width"]}
-        truth = decode_segmentation(annotation["segmentation"], **size)
-        if truth.any():
-            name = f"{image['file_name']}#{annotation['id']}"
-            found = _object(name, _read_image(root / "images" / image["file_name"]), truth)
-            prior = annotation.get("prior")
-            yield replace(
-                found,
-                clicks=_clicks(annotation.get("clicks", []), name),
-                prior=None if prior is None else decode_segmentation(prior, **size),
-            )
+    data = read_coco(root, on_problem=on_problem)
+
+    def target(image: CocoImage, annotation: CocoAnnotation) -> EvaluationObject:
+        try:
+            return _coco_object(image, annotation)
+        except DataError as error:
+            raise DataError(f"{data.where(image, annotation)}: {error}") from None
+
+    for image in data.images:
+        for annotation in image.objects:
+            yield from _told(partial(target, image, annotation), on_problem)
 
 
-def read_sbd(root: Path) -> Iterator[EvaluationObject]:
+def read_sbd(root: Path, *, on_problem: OnProblem = refuse) -> Iterator[EvaluationObject]:
     """Yield every instance of SBD's `val.txt`; images in `img/`, instances in `inst/*.mat`."""
-    for name in read_names(root, "val"):
+
+    def instances(name: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         numbers = read_instances(root / "inst" / f"{name}.mat")
-        image = _read_image(root / "img" / f"{name}.jpg")
-        for number in np.unique(numbers[(numbers > 0) & (numbers < 255)]):
+        return numbers, _read_image(root / "img" / f"{name}.jpg")
+
+    for name in read_names(root, "val"):
+        for numbers, image in _told(partial(instances, name), on_problem):
             valid = numbers != 255
-            yield _object(f"{name}#{number}", image, numbers == number, valid=valid)
+            for number in np.unique(numbers[(numbers > 0) & valid]):
+                make = partial(_object, f"{name}#{number}", image, numbers == number, valid=valid)
+                yield from _told(make, on_problem)
 
 
-def read_bsds500(root: Path) -> Iterator[EvaluationObject]:
+def read_bsds500(root: Path, *, on_problem: OnProblem = refuse) -> Iterator[EvaluationObject]:
     """Yield regions of `groundTruth/val/*.mat` (or `test`), images in `images/val`.
 
     Of an image's annotators the one with the fewest regions counts, of the regions those of
@@ -113,12 +130,17 @@ def read_bsds500(root: Path) -> Iterator[EvaluationObject]:
     splits = [split for split in ("val", "test") if (root / "groundTruth" / split).is_dir()]
     if not splits:
         raise DataError(f"{root / 'groundTruth' / 'val'}: no such folder")
-    for path in sorted((root / "groundTruth" / splits[0]).glob("*.mat")):
+
+    def regions_of(path: Path) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
         image = _read_image(root / "images" / splits[0] / f"{path.stem}.jpg")
-        regions = _coarsest_regions(path)
-        numbers, counts = np.unique(regions, return_counts=True)
-        for number in numbers[counts >= _MIN_REGION_SHARE * regions.size]:
-            yield _object(f"{path.stem}#{number}", image, regions == number)
+        return _coarsest_regions(path), image
+
+    for path in sorted((root / "groundTruth" / splits[0]).glob("*.mat")):
+        for regions, image in _told(partial(regions_of, path), on_problem):
+            numbers, counts = np.unique(regions, return_counts=True)
+            for number in numbers[counts >= _MIN_REGION_SHARE * regions.size]:
+                make = partial(_object, f"{path.stem}#{number}", image, regions == number)
+                yield from _told(make, on_problem)
 
 
 READERS: dict[str, Reader] = {
@@ -127,8 +149,32 @@ READERS: dict[str, Reader] = {
     "davis": partial(read_pairs, images="img", truths="gt"),
     "sbd": read_sbd,
     "bsds500": read_bsds500,
-    "coco": read_coco,
+    "coco": coco_objects,
 }
+
+
+def _told(make: Callable[[], _Made], on_problem: OnProblem) -> Iterator[_Made]:
+    """Yield what is made; where it cannot be, tell why and yield nothing."""
+    try:
+        made = make()
+    except DataError as error:
+        on_problem(str(error))
+        return
+    yield made
+
+
+def _coco_object(image: CocoImage, annotation: CocoAnnotation) -> EvaluationObject:
+    truth = image.mask(annotation)
+    if not truth.any():
+        raise DataError("a mask without a pixel")
+    name = f"{image.file_name}#{annotation.id}"
+    prior = annotation.entry.get("prior")
+    size = {"height": image.height, "width": image.width}
+    return replace(
+        _object(name, _read_image(image.path), truth),
+        clicks=_clicks(annotation.entry.get("clicks", []), name),
+        prior=None if prior is None else decode_segmentation(prior, **size),
+    )
 
 
 def _clicks(told: object, name: str) -> tuple[Click, ...]:

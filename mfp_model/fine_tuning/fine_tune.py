@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from mfp_model.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from mfp_model.data.coco import OnProblem, read_coco, refuse
 from mfp_model.engines.device import best_device
 from mfp_model.files import write_atomically
 from mfp_model.fine_tuning.corrections import Corrections, split_corrections
@@ -33,6 +34,7 @@ from mfp_model.fine_tuning.recipe import (
 from mfp_model.fine_tuning.replay import write_replay
 from mfp_model.fine_tuning.report import write_report
 from mfp_model.segmenters.mfp import MfpSegmenter
+from mfp_model.training.datasets import read_dataset
 from mfp_model.training.train import TrainingJob, train
 
 # Steps of a run and the share of the whole that is done when each ends.
@@ -44,6 +46,7 @@ def fine_tune(
     *,
     report: Report = lambda progress: None,
     should_stop: Callable[[], bool] = lambda: False,
+    on_problem: OnProblem = refuse,
 ) -> Verdict:
     """Fine-tune, and write the candidate with its report and manifest, whether it passes or not.
 
@@ -51,13 +54,18 @@ def fine_tune(
         job: What to do.
         report: Told of progress.
         should_stop: Asked often; True ends the run, to be gone on with later.
+        on_problem: Told, before anything is computed, of each image and mask that is damaged and
+            so left out.
 
     Raises:
         DataError: The data cannot be read, or has masks on too few images.
         CheckpointError: A checkpoint cannot be read.
         StoppedError: It was asked to stop.
     """
-    return _FineTuning(job, report, should_stop).run()
+    for folder, _ in job.replay:
+        read_dataset(folder, on_problem=on_problem)
+    corrections = split_corrections(job.data, job.work / "split", on_problem=on_problem)
+    return _FineTuning(job, report, should_stop).run(corrections)
 
 
 ReportShare = Callable[[float], None]
@@ -71,9 +79,8 @@ class _FineTuning:
         self._base = load_checkpoint(job.base)
         self._served = load_checkpoint(job.served) if job.served else self._base
 
-    def run(self) -> Verdict:
+    def run(self, corrections: Corrections) -> Verdict:
         job = self._job
-        corrections = split_corrections(job.data, job.work / "split")
         self._begin_anew_if_changed(corrections)
         replay = job.work / "replay"
         has_replay = write_replay(
@@ -104,7 +111,7 @@ class _FineTuning:
         """Drop what an earlier try left that had other data, weights or options."""
         job = self._job
         versions = [self._base.version, self._served.version, job.version]
-        options = [str(job.replay), job.n_samples, corrections.told["digest"]]
+        options = [str(job.replay), job.n_samples, corrections.summary["digest"]]
         key, path = json.dumps([*versions, *options]), job.work / "key.json"
         if path.exists() and path.read_text() != key:
             for left in (*job.work.glob("tuned.*"), *job.work.glob("judgement-*")):
@@ -127,7 +134,8 @@ class _FineTuning:
         path = self._job.work / f"judgement-{name}.json"
         if path.exists():
             return Judgement.from_json(json.loads(path.read_text()))
-        n_objects = corrections.told["held_out_objects"] + len(_annotations(GENERAL_SET))
+        n_general = sum(len(image.objects) for image in read_coco(GENERAL_SET).images)
+        n_objects = corrections.summary["held_out_objects"] + n_general
         counted = count(1)
         segmenter = MfpSegmenter(checkpoint, device=self._job.device)
         found = judge(
@@ -159,6 +167,7 @@ class _FineTuning:
             training,
             report=lambda step: self._tell("train", step["n_seen"] / config.n_samples),
             should_stop=self._should_stop,
+            on_problem=lambda problem: None,  # told at the start
         )
         if self._should_stop():
             raise StoppedError("stopped during training")
@@ -201,7 +210,7 @@ class _FineTuning:
             "passes": decision.passes,
             "reason": decision.reason,
             "share_of_tuned_weights": checkpoint.origin["share_of_tuned_weights"],
-            "data": dict(corrections.told),
+            "data": dict(corrections.summary),
             "scores": {"old": old.as_json(), "new": new.as_json()},
             "training": checkpoint.origin.get("training"),
         }
@@ -216,9 +225,3 @@ def _blended(base: Checkpoint, tuned: Checkpoint, share: float) -> Checkpoint:
     }
     origin = {**tuned.origin, "share_of_tuned_weights": share, "fine_tuned_from": base.version}
     return Checkpoint(version=tuned.version, config=tuned.config, weights=weights, origin=origin)
-
-
-def _annotations(folder: Path) -> list[dict[str, Any]]:
-    content = json.loads((folder / "annotations.json").read_text())
-    found: list[dict[str, Any]] = content["annotations"]
-    return found

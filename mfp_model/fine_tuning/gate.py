@@ -7,16 +7,19 @@ replayed, too: the mean IoU after them must not fall.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mfp_model.evaluation.datasets import read_coco
+from mfp_model.evaluation.datasets import coco_objects
 from mfp_model.evaluation.protocol import click_object
 from mfp_model.evaluation.recorded import RecordedScores, replay, score_curves
 from mfp_model.evaluation.scores import Scores, score
 from mfp_model.segmenter import Segmenter
+
+_log = logging.getLogger(__name__)
 
 GENERAL_SET = Path(__file__).parent / "general"
 GENERAL_MARGIN = 0.75  # clicks that the general set may need more
@@ -84,7 +87,7 @@ def judge(
 
     def scores(root: Path) -> Scores:
         results = []
-        for target in read_coco(root):
+        for target in coco_objects(root, on_problem=_log.warning):
             results.append(click_object(segmenter, target, goal=_GOAL_IOU))
             if target.clicks:
                 curves.append(replay(segmenter, target))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfp_model.data.automatic_clicks import next_click
+from mfp_model.data.coco import ANNOTATIONS, read_coco
+from mfp_model.data.coco_rows import IMAGES
+from mfp_model.data.coco_writing import write_coco
 from mfp_model.errors import DataError
 from mfp_model.evaluation.protocol import iou
-from mfp_model.files import write_atomically
 from mfp_model.masks.rle import encode_mask
 from mfp_model.prompts import Click
 from mfp_model.segmenter import Segmenter
@@ -52,7 +53,7 @@ def write_replay(
     Raises:
         DataError: An image cannot be read.
     """
-    path = out / "annotations.json"
+    path = out / ANNOTATIONS
     if not path.exists():
         paths = sorted(photos.glob("*.webp"))
         rows: list[dict[str, Any]] = []
@@ -69,11 +70,10 @@ def write_replay(
                 annotations.append({"id": len(annotations) + 1, "image_id": number, **shape})
             report(number / len(paths))
         out.mkdir(parents=True, exist_ok=True)
-        (out / "images").unlink(missing_ok=True)
-        (out / "images").symlink_to(photos.resolve())
-        content = {"images": rows, "annotations": annotations, "categories": []}
-        write_atomically(path, json.dumps(content).encode())
-    return bool(json.loads(path.read_text())["annotations"])
+        (out / IMAGES).unlink(missing_ok=True)
+        (out / IMAGES).symlink_to(photos.resolve())
+        write_coco(path, images=rows, annotations=annotations)
+    return any(image.objects for image in read_coco(out).images)
 
 
 def found_objects(base: Segmenter, image: NDArray[np.uint8]) -> list[NDArray[np.bool_]]:

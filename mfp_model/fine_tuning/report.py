@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import io
+import logging
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -18,13 +19,15 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from mfp_model.data.automatic_clicks import next_click
-from mfp_model.evaluation.datasets import EvaluationObject, read_coco
+from mfp_model.evaluation.datasets import EvaluationObject, coco_objects
 from mfp_model.evaluation.plots import Curve, plot_curves
 from mfp_model.evaluation.protocol import iou
 from mfp_model.files import write_atomically
 from mfp_model.fine_tuning.gate import Judgement, mean_noc
 from mfp_model.prompts import Click
 from mfp_model.segmenter import Segmenter
+
+_log = logging.getLogger(__name__)
 
 _SETS = (("held-out corrections", "corrections"), ("general set", "general"))
 _N_EXAMPLES = 8
@@ -104,7 +107,7 @@ def _examples(
 ) -> Iterator[tuple[str, tuple[float, float], bytes]]:
     """The masks of both after one click on the same place, beside the truth."""
     seen = set()
-    for target in read_coco(held_out):
+    for target in coco_objects(held_out, on_problem=_log.warning):
         image = target.name.partition("#")[0]
         if image in seen:
             continue

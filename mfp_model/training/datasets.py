@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import logging
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mfp_model.data.coco import CocoAnnotation, CocoImage, OnProblem, read_coco, refuse
 from mfp_model.data.sbd import read_instances, read_names
 from mfp_model.errors import DataError
 from mfp_model.masks.rle import decode_segmentation, segmentation_area
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,80 +68,101 @@ class TrainingImage:
         return ignored
 
 
-def read_dataset(root: Path, *, min_object_px: int = 0) -> list[TrainingImage]:
+def read_dataset(
+    root: Path, *, min_object_px: int = 0, on_problem: OnProblem = refuse
+) -> list[TrainingImage]:
     """Return the images of a data set that have at least one object.
 
     Args:
-        root: A COCO folder (`annotations.json` beside `images/`), an annotation file of COCO or
-            LVIS v1 whose images lie in `images/` or in folders named after the split
-            (`train2017/`) beside it, or SBD's `dataset` folder (`img/`, `inst/`, `train.txt`).
-        min_object_px: Smaller objects are left out.
+        root: What `mfp_model.data.coco.read_coco` takes, or SBD's `dataset` folder (`img/`,
+            `inst/`, `train.txt`).
+        min_object_px: Smaller objects are left out; how many is logged.
+        on_problem: Told of each image and each object that is damaged and so left out.
 
     Raises:
-        DataError: It is none of these, is damaged, or has no object.
+        DataError: It is none of these, or has no object.
     """
     if (root / "inst").is_dir():
-        images = _read_sbd(root, min_object_px)
+        images, n_small = _read_sbd(root, min_object_px, on_problem)
     else:
-        images = _read_coco(root / "annotations.json" if root.is_dir() else root, min_object_px)
+        images, n_small = _read_coco(root, min_object_px, on_problem)
     if not images:
         raise DataError(f"{root}: no image with an object of at least {min_object_px} px")
+    if n_small:
+        _log.warning(
+            "%s: %d objects below %d px are left out", root, n_small, max(1, min_object_px)
+        )
     return images
 
 
-def _read_coco(path: Path, min_object_px: int) -> list[TrainingImage]:
-    try:
-        content = json.loads(path.read_text())
-        by_image: dict[int, list[dict[str, Any]]] = {row["id"]: [] for row in content["images"]}
-        for annotation in content["annotations"]:
-            by_image[annotation["image_id"]].append(annotation)
-        images = [
-            _coco_image(path.parent, row, by_image[row["id"]], min_object_px)
-            for row in content["images"]
-        ]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: expected COCO instance annotations, got {error!r}") from None
-    return [image for image in images if image.objects]
-
-
-def _coco_image(
-    folder: Path, row: dict[str, Any], annotations: list[dict[str, Any]], min_object_px: int
-) -> TrainingImage:
-    size = {"height": int(row["height"]), "width": int(row["width"])}
-    objects, areas, weights, crowds = [], [], [], []
-    for annotation in annotations:
-        if annotation.get("iscrowd") or annotation.get("ignore"):
-            crowds.append(annotation["segmentation"])
+def _read_coco(
+    root: Path, min_object_px: int, on_problem: OnProblem
+) -> tuple[list[TrainingImage], int]:
+    """The images that have objects, and how many objects are too small."""
+    data, images, n_small = read_coco(root, on_problem=on_problem), [], 0
+    for image in data.images:
+        if not image.objects:
             continue
-        area = annotation.get("area") or segmentation_area(annotation["segmentation"], **size)
-        if area >= max(1, min_object_px):
-            objects.append(annotation["segmentation"])
-            areas.append(float(area))
-            weights.append(float(annotation.get("weight", 1)))
-    return TrainingImage(
-        path=_image_path(folder, row),
-        objects=tuple(objects),
-        areas=tuple(areas),
-        weights=tuple(weights),
-        crowds=tuple(crowds),
-    )
+        if not image.path.is_file():
+            on_problem(f"{data.where(image)}: no such file: {image.path}")
+            continue
+        areas, weights, objects = [], [], []
+        for annotation in image.objects:
+            try:
+                area, weight = _area(image, annotation), _weight(annotation)
+            except DataError as error:
+                on_problem(f"{data.where(image, annotation)}: {error}")
+                continue
+            if area < max(1, min_object_px):
+                n_small += 1
+                continue
+            objects.append(annotation.segmentation)
+            areas.append(area)
+            weights.append(weight)
+        if objects:
+            images.append(
+                TrainingImage(
+                    path=image.path,
+                    objects=tuple(objects),
+                    areas=tuple(areas),
+                    weights=tuple(weights),
+                    crowds=tuple(x.segmentation for x in image.annotations if x.is_crowd),
+                )
+            )
+    return images, n_small
 
 
-def _image_path(folder: Path, row: dict[str, Any]) -> Path:
-    """Where the image lies; LVIS names only an address that ends in `train2017/000.jpg`."""
-    if "file_name" in row:
-        return folder / "images" / str(row["file_name"])
-    *_, split, name = str(row["coco_url"]).split("/")
-    in_split = folder / split / name
-    return in_split if in_split.parent.is_dir() else folder / "images" / name
+def _area(image: CocoImage, annotation: CocoAnnotation) -> float:
+    """As the file tells, else counted."""
+    area = annotation.entry.get("area")
+    if isinstance(area, int | float) and 0 < area <= image.height * image.width:
+        return float(area)
+    size = {"height": image.height, "width": image.width}
+    return float(segmentation_area(annotation.segmentation, **size))
 
 
-def _read_sbd(root: Path, min_object_px: int) -> list[TrainingImage]:
-    images = []
+def _weight(annotation: CocoAnnotation) -> float:
+    weight = annotation.entry.get("weight", 1)
+    if not isinstance(weight, int | float) or not 0 < weight < math.inf:
+        raise DataError(f"weight={weight!r:.40}, expected a number above 0")
+    return float(weight)
+
+
+def _read_sbd(
+    root: Path, min_object_px: int, on_problem: OnProblem
+) -> tuple[list[TrainingImage], int]:
+    """The images that have instances, and how many instances are too small."""
+    images, n_small = [], 0
     for name in read_names(root, "train"):
         path = root / "inst" / f"{name}.mat"
-        numbers, counts = np.unique(read_instances(path), return_counts=True)
-        large = (numbers > 0) & (numbers < 255) & (counts >= min_object_px)
+        try:
+            numbers, counts = np.unique(read_instances(path), return_counts=True)
+        except DataError as error:
+            on_problem(str(error))
+            continue
+        is_object = (numbers > 0) & (numbers < 255)
+        large = is_object & (counts >= min_object_px)
+        n_small += int((is_object & ~large).sum())
         if large.any():
             images.append(
                 TrainingImage(
@@ -148,4 +173,4 @@ def _read_sbd(root: Path, min_object_px: int) -> list[TrainingImage]:
                     instances=path,
                 )
             )
-    return images
+    return images, n_small

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms.v2 import functional
 
+from mfp_model.data.coco import OnProblem, refuse
 from mfp_model.data.damage import damaged, jittered_box
 from mfp_model.training.config import Phase, TrainingConfig
 from mfp_model.training.datasets import TrainingImage, read_dataset
@@ -50,11 +51,12 @@ class SampleSource:
     image_probabilities: tuple[NDArray[np.float64], ...]
 
     @staticmethod
-    def read(config: TrainingConfig) -> SampleSource:
-        """Return the source over a run's data sets, each with its weight."""
+    def read(config: TrainingConfig, *, on_problem: OnProblem = refuse) -> SampleSource:
+        """Return the source over a run's data sets, each with its weight; see `read_dataset`."""
         weights = np.array([weight for _, weight in config.folders], dtype=np.float64)
         images = [
-            read_dataset(root, min_object_px=config.min_object_px) for root, _ in config.folders
+            read_dataset(root, min_object_px=config.min_object_px, on_problem=on_problem)
+            for root, _ in config.folders
         ]
         heaviest = [np.array([max(image.weights) for image in folder]) for folder in images]
         return SampleSource(

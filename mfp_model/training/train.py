@@ -12,6 +12,7 @@ import cv2
 import torch
 
 from mfp_model.checkpoints.checkpoint import Checkpoint, save_checkpoint
+from mfp_model.data.coco import OnProblem, refuse
 from mfp_model.files import write_atomically
 from mfp_model.networks.network import NetworkConfig
 from mfp_model.training import ranks
@@ -100,7 +101,11 @@ class TrainingJob:
 
 
 def train(
-    job: TrainingJob, *, report: Report, should_stop: Callable[[], bool] = lambda: False
+    job: TrainingJob,
+    *,
+    report: Report,
+    should_stop: Callable[[], bool] = lambda: False,
+    on_problem: OnProblem = refuse,
 ) -> None:
     """Train a network and write its averaged weights, see `TrainingFiles`.
 
@@ -111,12 +116,17 @@ def train(
         job: What to do.
         report: Called after every step with what `Run.steps` yields.
         should_stop: Asked after every step; True saves the state and ends, to go on later.
+        on_problem: Told, before the first step, of each image and object that is damaged and so
+            left out; on the first of several processes only.
 
     Raises:
         DataError: A data set cannot be read.
         CheckpointError: The state file is damaged or of another network.
     """
-    source = SampleSource.read(job.config)
+    if ranks.rank() != 0:
+        on_problem = _tell_nobody
+    source = SampleSource.read(job.config, on_problem=on_problem)
+    held_out = _held_out(job, on_problem)
     device = torch.device(job.device) if job.device else None
     threads = ThreadChoice() if job.chooses_threads else None
     run = Run(job.config, job.network_config, start=job.start, device=device, threads=threads)
@@ -124,7 +134,6 @@ def train(
     if _is_out_of_patience(job, run):
         return
     told = {**origin(job.config, source), "start": job.start.version if job.start else None}
-    held_out = _held_out(job)
     epoch = job.epoch_samples or sum(len(images) for images in source.folders)
     recent: list[Mapping[str, float]] = []
     unsaved_s, n_before = 0.0, run.state.n_seen
@@ -151,7 +160,11 @@ def train(
             break
 
 
-def _held_out(job: TrainingJob) -> ClickSamples | None:
+def _tell_nobody(problem: str) -> None:
+    """The first process tells it."""
+
+
+def _held_out(job: TrainingJob, on_problem: OnProblem) -> ClickSamples | None:
     """Samples as inference meets them: one object, from nothing, at the network's input size."""
     if not job.validation:
         return None
@@ -165,7 +178,8 @@ def _held_out(job: TrainingJob) -> ClickSamples | None:
         box_probability=0.0,
         seed=_VALIDATION_SEED,
     )
-    return ClickSamples(SampleSource.read(plain), plain, Phase(height=size, width=size, batch=2))
+    source = SampleSource.read(plain, on_problem=on_problem)
+    return ClickSamples(source, plain, Phase(height=size, width=size, batch=2))
 
 
 def _finish_epoch(

@@ -31,7 +31,7 @@ from backend.server.app import create_app
 from backend.storage.data_folder import DataFolder
 from mfp_model.checkpoints.checkpoint import Checkpoint, save_checkpoint
 from mfp_model.errors import ConfigError, ImageError
-from mfp_model.evaluation.datasets import read_coco
+from mfp_model.evaluation.datasets import coco_objects
 from mfp_model.finding.finders import FoundObject
 from mfp_model.finding.layers import LayeredObject, LoopConfig
 from mfp_model.weights.sources import WEIGHTS_SOURCES
@@ -180,7 +180,7 @@ class TestFolders:
         assert [c["name"] for c in content["categories"]] == ["Thing", "cat"]
         sizes = {row["file_name"]: (row["width"], row["height"]) for row in content["images"]}
         assert sizes == {"1-a.png": (30, 20), "2-c.png": (20, 30), "4-b.png": (1, 1)}
-        assert len(list(read_coco(tmp_path / "out"))) == 6
+        assert len(list(coco_objects(tmp_path / "out"))) == 6
         config = parse_label_config(_CONFIG.format(kind="BrushLabels", finder="mfp"))
         importer = CocoImport(
             read_folder(tmp_path / "out"), config, form="predictions", strict=True

@@ -28,7 +28,7 @@ from backend.settings import Settings
 from backend.storage.data_folder import DataFolder
 from backend.storage.packed_runs import pack, unpack
 from mfp_model.errors import DataError, ImageError
-from mfp_model.evaluation.datasets import read_coco
+from mfp_model.evaluation.datasets import coco_objects
 from mfp_model.evaluation.recorded import score_recorded
 from mfp_model.fine_tuning.gate import MIN_RECORDED, judge, verdict
 from mfp_model.masks.rle import encode_mask
@@ -290,7 +290,7 @@ def test_the_gate_replays_what_was_recorded_of_held_out_objects(
     person.click(point("edit", 30, 30), point("more", 60, 60), drafts=[there])
     _export(tmp_path, [*(answer["id"] for answer in answers), "there", "by hand"])
     assert add_clicks(tmp_path, person.objects()) == MIN_RECORDED + 1
-    targets = list(read_coco(tmp_path))
+    targets = list(coco_objects(tmp_path))
     assert [len(target.clicks) for target in targets] == [*[1] * MIN_RECORDED, 2, 0]
     assert targets[-2].prior is not None
     base = judge(DiskSegmenter(radius=30), tmp_path)

@@ -1,4 +1,5 @@
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -225,3 +226,39 @@ def test_an_image_without_truth_or_of_another_size_is_named(tmp_path: Path) -> N
     Image.new("L", (9, 6)).save(tmp_path / "gt" / "a.png")
     with pytest.raises(DataError, match=r"\(6, 9\)"):
         list(READERS["davis"](tmp_path))
+
+
+def test_one_damaged_object_does_not_end_the_others(tmp_path: Path) -> None:
+    root = make_coco_folder(tmp_path)
+    content = json.loads((root / "annotations.json").read_text())
+    rows = content["annotations"]
+    rows[0]["segmentation"] = []
+    rows[1]["segmentation"]["counts"] = [4800]
+    rows[3]["clicks"] = [[1, 2]]
+    rows[4]["prior"] = {"size": [3, 3], "counts": "9"}
+    (root / "annotations.json").write_text(json.dumps(content))
+    Image.new("RGB", (9, 9)).save(root / "images" / "2.png")
+    problems: list[str] = []
+    assert list(READERS["coco"](root, on_problem=problems.append)) == []
+    for message in (
+        "annotation 0: segmentation: no polygon",
+        "image 0: annotation 1: a mask without a pixel",
+        "image 1: annotation 3: 1.png#3: clicks",
+        "image 1: annotation 4: segmentation of [3, 3]",
+        "image 2: annotation 6: 2.png#6: truth (60, 80), expected the image's (9, 9)",
+        "image 2: annotation 7: ",
+    ):
+        assert sum(message in problem for problem in problems) == 1, message
+    with pytest.raises(DataError, match="no polygon"):
+        list(READERS["coco"](root))
+
+
+def test_one_unreadable_image_does_not_end_the_others(tmp_path: Path) -> None:
+    for folder, name in (("img", "a.png"), ("gt", "a.png"), ("img", "b.png"), ("gt", "b.png")):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        Image.new("L", (8, 8), 255).save(tmp_path / folder / name)
+    (tmp_path / "img" / "a.png").write_text("no image")
+    problems: list[str] = []
+    (target,) = READERS["davis"](tmp_path, on_problem=problems.append)
+    assert target.name == "b"
+    assert "a.png: not a readable image" in problems[0]

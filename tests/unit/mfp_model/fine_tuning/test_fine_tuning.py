@@ -70,11 +70,32 @@ def test_images_are_held_out_by_name_and_corrected_masks_weigh_more(tmp_path: Pa
     assert (len(train), len(held_out)) == (8, 2)
     assert not {one.path.name for one in train} & {one.path.name for one in held_out}
     assert {one.weights for one in train} == {(1.0, 3.0)}
-    assert split.told["objects"] == 16
-    assert split.told["corrected"] == 8
-    assert split.told["labels"] == {"square": 20}
+    assert split.summary["objects"] == 16
+    assert split.summary["corrected"] == 8
+    assert split.summary["labels"] == {"square": 20}
     again = split_corrections(root, tmp_path / "split")
     assert [one.path for one in read_dataset(again.train)] == [one.path for one in train]
+
+
+def test_damaged_masks_are_told_before_anything_is_computed_and_crowds_stay(tmp_path: Path) -> None:
+    root = make_coco_folder(tmp_path / "data", n_images=6)
+    content = json.loads((root / "annotations.json").read_text())
+    del content["annotations"][0]["segmentation"]
+    content["annotations"][4]["segmentation"] = []
+    (root / "annotations.json").write_text(json.dumps(content))
+    (root / "images" / "5.png").unlink()
+    problems: list[str] = []
+    split = split_corrections(root, tmp_path / "split", on_problem=problems.append)
+    assert [problem.split("annotations.json: ")[1][:22] for problem in problems] == [
+        "image 0: annotation 0:",
+        "image 1: annotation 4:",
+        "image 5: no such file:",
+    ]
+    assert split.summary["images"] == 5
+    assert split.summary["objects"] + split.summary["held_out_objects"] == 8
+    assert all(len(image.crowds) == 1 for image in read_dataset(split.train))
+    with pytest.raises(DataError, match="image 0: annotation 0: segmentation None"):
+        split_corrections(root, tmp_path / "split")
 
 
 def test_few_images_are_refused(tmp_path: Path) -> None:

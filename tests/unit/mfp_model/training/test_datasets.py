@@ -85,8 +85,43 @@ def test_what_is_no_data_set_is_refused_by_name(tmp_path: Path) -> None:
 
 def test_an_image_that_is_missing_is_named(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "annotations.json").write_text((folder / "annotations.json").read_text())
+    with pytest.raises(DataError, match=r"image 0: no such file: .*images/0\.png"):
+        _samples(tmp_path)
+    (tmp_path / "images").mkdir()
+    for number in range(3):
+        (tmp_path / "images" / f"{number}.png").write_text("no image")
     with pytest.raises(DataError, match="not a readable image"):
         _samples(tmp_path)[0]
+
+
+def test_what_is_damaged_is_told_before_anything_is_learned_and_the_rest_is_learned_from(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = make_coco_folder(tmp_path)
+    content = json.loads((root / "annotations.json").read_text())
+    first, second, *_ = content["annotations"]
+    first["segmentation"] = []
+    second["weight"] = -1
+    content["annotations"][3]["area"] = 3.0
+    (root / "annotations.json").write_text(json.dumps(content))
+    (root / "images" / "2.png").unlink()
+    problems: list[str] = []
+    (image,) = read_dataset(root, min_object_px=4, on_problem=problems.append)
+    assert (image.path.name, len(image.objects)) == ("1.png", 1)
+    assert [problem.split("annotations.json: ")[1] for problem in problems] == [
+        "image 0: annotation 0: segmentation: no polygon, expected at least one",
+        "image 0: annotation 1: weight=-1, expected a number above 0",
+        f"image 2: no such file: {root / 'images' / '2.png'}",
+    ]
+    assert "1 objects below 4 px are left out" in caplog.text
+
+
+def test_a_damaged_instance_file_of_sbd_does_not_end_the_rest(tmp_path: Path) -> None:
+    root = make_sbd_folder(tmp_path, split="train")
+    (root / "train.txt").write_text("missing\na\n")
+    problems: list[str] = []
+    assert len(read_dataset(root, on_problem=problems.append)) == 1
+    assert "missing.mat" in problems[0]
 
 
 def test_sample_i_depends_on_the_seed_and_i_alone(folder: Path) -> None:

@@ -1,0 +1,81 @@
+"""Single rows of COCO files, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from mfp_model.errors import DataError
+from mfp_model.masks.rle import MAX_PIXELS, check_segmentation
+
+IMAGES = "images"  # the folder beside a file of annotations
+
+Id = int | str
+_CROWD_KEYS = ("iscrowd", "ignore")
+
+
+def row_id(row: Any, name: str) -> Id:  # noqa: ANN401, JSON
+    """Return the id that a row has under a name.
+
+    Raises:
+        DataError: The row is no object, or the value neither a whole number nor a text.
+    """
+    if not isinstance(row, dict):
+        raise DataError(f"{row!r:.40}, expected an object")
+    value = row.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise DataError(f"{name}={value!r:.40}, expected a number")
+    return value
+
+
+def checked_image(row: dict[str, Any]) -> dict[str, Any]:
+    """Return an image's row with its size in whole numbers.
+
+    Raises:
+        DataError: The size is none, or the file lies outside of `images/`.
+    """
+    size = {}
+    for name in ("height", "width"):
+        value = row.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
+            raise DataError(f"{name}={value!r:.40}, expected a whole number of pixels")
+        size[name] = int(value)
+    if min(size.values()) < 1 or size["height"] * size["width"] > MAX_PIXELS:
+        raise DataError(f"{size['width']}x{size['height']}, expected 1..{MAX_PIXELS} pixels")
+    name = file_name(row)
+    if not name or "\0" in name or PurePosixPath(name).is_absolute() or ".." in name.split("/"):
+        raise DataError(f"file_name={name!r:.80}, expected a file in {IMAGES}/")
+    return {**row, **size}
+
+
+def check_annotation(row: Mapping[str, Any], *, height: int, width: int) -> None:
+    """Refuse an annotation whose values are none of COCO's.
+
+    Raises:
+        DataError: The segmentation is damaged, or whether it is a crowd is no truth value.
+    """
+    for name in _CROWD_KEYS:
+        if row.get(name) not in (0, 1, None):
+            raise DataError(f"{name}={row[name]!r:.40}, expected 0 or 1")
+    check_segmentation(row.get("segmentation"), height=height, width=width)
+
+
+def is_crowd(row: Mapping[str, Any]) -> bool:
+    """Return whether a checked annotation is a group of objects."""
+    return any(row.get(name) for name in _CROWD_KEYS)
+
+
+def file_name(row: Mapping[str, Any]) -> str:
+    """Return what COCO calls the file; LVIS has only an address, ending in `train2017/000.jpg`."""
+    name = row.get("file_name")
+    return str(row.get("coco_url", "")).rpartition("/")[2] if name is None else str(name)
+
+
+def image_path(folder: Path, row: Mapping[str, Any]) -> Path:
+    """Return where the file should be: in `images/`, or LVIS's in a folder named as the split."""
+    if row.get("file_name") is None:
+        *_, split, name = ["", *str(row["coco_url"]).split("/")]
+        if split not in ("", ".", "..") and (folder / split).is_dir():
+            return folder / split / name
+    return folder / IMAGES / file_name(row)
