@@ -4,85 +4,116 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import importlib.metadata
 import logging
 import os
 import sys
+from collections.abc import Sequence
 
-from backend.commands.annotate import add_annotate
-from backend.commands.bench import add_bench
-from backend.commands.coco import add_export_coco, add_import_coco
-from backend.commands.connect import add_connect
-from backend.commands.evaluate import add_ablate, add_evaluate
-from backend.commands.evaluate_edits import add_evaluate_edits
-from backend.commands.evaluate_loop import add_evaluate_loop
-from backend.commands.fine_tune import add_fine_tune, add_models, add_work
-from backend.commands.segment import add_segment
-from backend.commands.sessions import add_sessions
-from backend.commands.train import add_train
-from backend.commands.tune_graph_cut import add_tune_graph_cut
-from backend.commands.weights import add_convert, add_fetch_weights, add_parity
+from backend.commands import (
+    annotate,
+    bench,
+    coco,
+    connect,
+    evaluate,
+    fine_tune,
+    models,
+    segment,
+    sessions,
+    train,
+    tune_graph_cut,
+    weights,
+    work,
+)
+from backend.commands.options import add_device
+from backend.commands.parsing import Commands, UsageError, of, root_parser
+from backend.environment.readers import count
+from backend.settings import Settings
 from mfp_model.errors import MfpError
 
+_DISTRIBUTION = "label-studio-mfp"
 
-def main(arguments: list[str] | None = None) -> int:
+
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
     0; 1 with a message on standard error; 2 where some items of many could not be processed.
     """
-    options = _parser().parse_args(arguments)
-    options.environment = dict(os.environ)
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    name = "mfp"
     try:
+        options = make_parser().parse_args(arguments)
+        if options.run is None:
+            options.parser.print_help()
+            return 0
+        name = options.parser.prog
+        options.environment = dict(os.environ)
+        options.settings = Settings.from_env(options.environment)
         return options.run(options) or 0
+    except UsageError as error:
+        print(f"{error.command}: {error}", file=sys.stderr)
+        return 1
     except MfpError as error:
-        print(f"mfp {options.command}: {error}", file=sys.stderr)
+        print(f"{name}: {error}", file=sys.stderr)
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="mfp", description="Click on an object, get its mask.")
-    commands = parser.add_subparsers(dest="command", required=True)
-
-    serve = commands.add_parser("serve", help="answer Label Studio")
-    serve.add_argument("--host", default="127.0.0.1")
-    serve.add_argument("--port", type=int, default=9090)
-    serve.add_argument("--workers", type=int, default=1)
-    serve.add_argument("--threads", type=int, help="per worker; default: MFP_MAX_WAITING + 4")
-    serve.add_argument("--device", help="auto, cpu, cuda or cuda:N; default: MFP_DEVICE or auto")
-    serve.set_defaults(run=_serve)
-
-    for add in (
-        add_segment,
-        add_connect,
-        add_export_coco,
-        add_import_coco,
-        add_annotate,
-        add_bench,
-        add_evaluate,
-        add_ablate,
-        add_evaluate_edits,
-        add_tune_graph_cut,
-        add_evaluate_loop,
-        add_train,
-        add_fine_tune,
-        add_models,
-        add_sessions,
-        add_work,
-        add_convert,
-        add_parity,
-        add_fetch_weights,
+def make_parser() -> argparse.ArgumentParser:
+    """Return what reads the command line, with all commands."""
+    parser = root_parser("Click on an object, get its mask: the backend and its tools.")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version, and end")
+    commands = Commands.of(parser)
+    _add_serve(commands)
+    for command in (
+        connect,
+        segment,
+        annotate,
+        coco,
+        train,
+        fine_tune,
+        models,
+        sessions,
+        evaluate,
+        tune_graph_cut,
+        bench,
+        weights,
+        work,
     ):
-        add(commands)
+        command.add(commands)
     return parser
+
+
+# Here, since the other commands do not know the server.
+def _add_serve(commands: Commands) -> None:
+    parser = commands.add("serve", "answer Label Studio", _serve)
+    parser.add_argument(
+        "--host", default="127.0.0.1", metavar="NAME", help="to listen at; default: 127.0.0.1"
+    )
+    parser.add_argument(
+        "--port",
+        type=of(count(low=1, high=65535)),
+        default=9090,
+        metavar="N",
+        help="to listen at; default: 9090",
+    )
+    parser.add_argument(
+        "--workers", type=of(count(low=1)), default=1, metavar="N", help="processes; default: 1"
+    )
+    parser.add_argument(
+        "--threads",
+        type=of(count(low=1)),
+        metavar="N",
+        help="of each process; default: MFP_MAX_WAITING + 4",
+    )
+    add_device(parser, None, "MFP_DEVICE")
 
 
 def _serve(options: argparse.Namespace) -> None:
     from backend.server.serve import serve
-    from backend.settings import Settings
 
-    settings = Settings.from_env(options.environment)
+    settings = options.settings
     if options.device:
         settings = dataclasses.replace(settings, device=options.device)
     serve(
@@ -92,6 +123,14 @@ def _serve(options: argparse.Namespace) -> None:
         n_workers=options.workers,
         n_threads=options.threads,
     )
+
+
+class _Version(argparse.Action):
+    """Prints the installed version, which is looked up only then."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"{_DISTRIBUTION} {importlib.metadata.version(_DISTRIBUTION)}")
+        parser.exit()
 
 
 if __name__ == "__main__":

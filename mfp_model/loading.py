@@ -85,7 +85,7 @@ def load_finder(name: str, *, checkpoint: Path | None = None, device: str = "aut
     if name == "mfp":
         return ClickFinder(load_segmenter("mfp", checkpoint=checkpoint, device=device))
     if checkpoint is None:
-        raise ConfigError("finder deeplab: expected a file of weights (mfp fetch-weights)")
+        raise ConfigError("finder deeplab: expected a file of weights (mfp weights fetch)")
     return DeepLabFinder(checkpoint, best_device(device))
 
 

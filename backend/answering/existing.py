@@ -62,8 +62,12 @@ class ExistingMasks:
                 continue
             if (one.height, one.width) != (height, width):
                 _log.warning(
-                    "mask %.40s is of %dx%d pixels, the image of %dx%d", one.id, one.width,
-                    one.height, width, height,
+                    "mask %.40s is of %dx%d pixels, the image of %dx%d",
+                    one.id,
+                    one.width,
+                    one.height,
+                    width,
+                    height,
                 )
                 continue
             try:

@@ -24,8 +24,6 @@ from mfp_model.segmenter import Segmenter
 from mfp_model.segmenters.mfp import MfpSegmenter
 from mfp_model.segmenters.zoom import next_zoom
 
-_SPECK_SHARE = 0.005
-
 
 def median_ms(compute: Callable[[], Any], *, n_repeats: int) -> float:
     """Return how long a call takes, once warm."""
@@ -57,10 +55,10 @@ def step_ms(
     else:
         steps["round"] = lambda: segmenter.segment(image, clicks, previous)
     runs = found.runs
-    cleaned = remove_specks(runs, clicks, share=_SPECK_SHARE)
+    cleaned = remove_specks(runs, clicks)
     rle = brush_rle.encode_runs(cleaned)
     steps["mask"] = lambda: found.runs
-    steps["specks"] = lambda: remove_specks(runs, clicks, share=_SPECK_SHARE)
+    steps["specks"] = lambda: remove_specks(runs, clicks)
     steps["brush RLE"] = lambda: brush_rle.encode_runs(cleaned)
     steps["JSON"] = lambda: json.dumps(rle)
     return {name: median_ms(step, n_repeats=n_repeats) for name, step in steps.items()}

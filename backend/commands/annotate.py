@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from backend.commands.options import (
-    PROBLEMS_CODE,
     add_finder_options,
+    add_project,
+    check_finder_options,
     finder_of,
     inpainter_of,
     loop_config_of,
+)
+from backend.commands.parsing import Commands, add_json, of
+from backend.commands.printing import (
+    PROBLEMS_CODE,
+    facts,
+    note_without_effect,
+    show,
     show_problems,
 )
+from backend.environment.readers import count, folder
+from mfp_model.errors import ConfigError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,36 +34,37 @@ if TYPE_CHECKING:
     from backend.settings import Settings
     from mfp_model.finding.layers import LayeredObject
 
+_BATCH, _LABEL = 8, "Object"
 
-def add_annotate(commands: Any) -> None:  # noqa: ANN401, argparse's type is private
+
+def add(commands: Commands) -> None:
     """Add the command."""
-    parser = commands.add_parser("annotate", help="find every object on many images")
+    parser = commands.add("annotate", "find every object on many images", _annotate)
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument(
-        "--project", type=int, metavar="ID", help="of the settings' Label Studio: predictions"
-    )
-    source.add_argument("--folder", type=Path, metavar="DIR", help="of images, into --out")
+    add_project(source, "of the settings' Label Studio: predictions")
+    source.add_argument("--folder", type=of(folder()), metavar="DIR", help="of images, into --out")
     parser.add_argument("--out", type=Path, metavar="DIR", help="COCO folder")
     parser.add_argument(
-        "--batch", type=int, default=8, metavar="N", help="tasks stored together; default: 8"
+        "--batch",
+        type=of(count(low=1)),
+        metavar="N",
+        help=f"tasks of a project that are stored together; default: {_BATCH}",
     )
-    parser.add_argument("--label", default="Object", help="where the finder knows no classes")
+    parser.add_argument(
+        "--label", help=f"of a folder, where the finder knows no classes; default: {_LABEL}"
+    )
     add_finder_options(parser)
-    parser.set_defaults(run=_annotate)
+    add_json(parser)
 
 
 def _annotate(options: argparse.Namespace) -> int:
     from backend.finding.finders import finding_version
     from backend.finding.project import ObjectFinder
-    from backend.settings import Settings
-    from mfp_model.errors import ConfigError
     from mfp_model.finding.layers import find_layers
 
-    if (options.folder is None) != (options.out is None):
-        raise ConfigError("--folder and --out: expected both, or --project")
-    settings = Settings.from_env(options.environment)
+    _check(options)
     if options.project is not None and options.finder == "mfp":
-        options.checkpoint = options.checkpoint or _serving(options.project, settings)
+        options.checkpoint = options.checkpoint or _serving(options.project, options.settings)
     finder, inpainter, config = finder_of(options), inpainter_of(options), loop_config_of(options)
 
     def find(image: NDArray[np.uint8]) -> list[LayeredObject]:
@@ -63,14 +73,14 @@ def _annotate(options: argparse.Namespace) -> int:
     object_finder = ObjectFinder(
         find=find,
         version=finding_version(finder.version, inpainter.version, config),
-        max_megapixels=settings.max_megapixels,
+        max_megapixels=options.settings.max_megapixels,
     )
     run = _project if options.folder is None else _folder
-    summary = run(options, settings, object_finder)
-    told = dataclasses.asdict(summary)
-    problems = told.pop("problems")
+    report = dataclasses.asdict(run(options, object_finder))
+    problems = report.pop("problems")
     show_problems(problems, len(problems))
-    print(json.dumps({**told, "problems": len(problems)}))
+    report["problems"] = len(problems)
+    show(options, report, facts(report))
     return PROBLEMS_CODE if problems else 0
 
 
@@ -83,9 +93,17 @@ def _serving(project: int, settings: Settings) -> Path | None:
     return registry.serving_checkpoint(str(project)) or settings.checkpoint
 
 
-def _folder(
-    options: argparse.Namespace, settings: Settings, object_finder: ObjectFinder
-) -> AnnotateSummary:
+def _check(options: argparse.Namespace) -> None:
+    if (options.folder is None) != (options.out is None):
+        raise ConfigError("--folder and --out: expected both, or --project")
+    if options.folder is not None and options.batch is not None:
+        note_without_effect("--batch", "it is for --project")
+    if options.folder is None and options.label is not None:
+        note_without_effect("--label", "a project's label configuration has the labels")
+    check_finder_options(options)
+
+
+def _folder(options: argparse.Namespace, object_finder: ObjectFinder) -> AnnotateSummary:
     from tqdm import tqdm
 
     from backend.finding.folder import annotate_folder, images_of
@@ -96,13 +114,11 @@ def _folder(
             bar.update()
 
         return annotate_folder(
-            object_finder, options.folder, options.out, label=options.label, report=report
+            object_finder, options.folder, options.out, label=options.label or _LABEL, report=report
         )
 
 
-def _project(
-    options: argparse.Namespace, settings: Settings, object_finder: ObjectFinder
-) -> AnnotateSummary:
+def _project(options: argparse.Namespace, object_finder: ObjectFinder) -> AnnotateSummary:
     from tqdm import tqdm
 
     from backend.finding.project import annotate_project
@@ -110,6 +126,7 @@ def _project(
     from backend.label_studio.api import label_studio_access, label_studio_api
     from backend.label_studio.label_config import parse_label_config
 
+    settings = options.settings
     api = label_studio_api(settings)
     with tqdm(total=api.n_tasks(options.project), unit="task") as bar:
 
@@ -123,6 +140,6 @@ def _project(
             parse_label_config(api.label_config(options.project)),
             image_sources(settings, label_studio_access(settings)),
             polygon_error_px=settings.polygon_error_px,
-            batch=max(1, options.batch),
+            batch=options.batch or _BATCH,
             report=report,
         )

@@ -1,55 +1,91 @@
-"""`mfp bench`."""
+"""`mfp bench`: measures clicks, engine and the running server."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
-from typing import Any
 
-from backend.commands.options import add_segmenter_options
-from mfp_model.errors import ConfigError
+from backend.commands.options import add_segmenter_options, check_segmenter_options
+from backend.commands.parsing import Commands, add_json, of
+from backend.commands.printing import facts, note_without_effect, show, write_file
+from backend.environment.readers import count, number
+from mfp_model.names import BACKBONES, listed
+
+_POSITIVE = 1e-9
 
 
-def add_bench(commands: Any) -> None:  # noqa: ANN401, argparse's type is private
+def add(commands: Commands) -> None:
     """Add the command."""
-    parser = commands.add_parser("bench", help="measure clicks, engine and the running server")
+    parser = commands.add("bench", "measure clicks, engine and the running server", _bench)
     add_segmenter_options(parser)
     parser.add_argument(
-        "--network", metavar="NAME", help="engine and steps of vit_b, say, with random weights"
+        "--network",
+        choices=BACKBONES,
+        metavar="NAME",
+        help=f"engine and steps of a network with random weights: {listed(BACKBONES)}",
     )
     parser.add_argument(
-        "--sizes", default="1024x768,1920x1080,4000x3000", metavar="WxH,…", help="of the photos"
+        "--sizes",
+        type=_sizes,
+        default="1024x768,1920x1080,4000x3000",
+        metavar="WxH,…",
+        help="of the photos; default: 1024x768,1920x1080,4000x3000",
     )
-    parser.add_argument("--objects", type=int, default=12, help="clicked on, for each size")
     parser.add_argument(
-        "--concurrency", type=int, default=16, metavar="N", help="annotators at once; 0: none"
+        "--objects",
+        type=of(count(low=1)),
+        default=12,
+        metavar="N",
+        help="clicked on, for each size; default: 12",
     )
-    parser.add_argument("--seconds", type=float, default=20.0, help="how long they click")
     parser.add_argument(
-        "--open-objects", type=int, default=0, metavar="N", help="kept open on 100 large photos"
+        "--concurrency",
+        type=of(count(low=0)),
+        default=16,
+        metavar="N",
+        help="annotators at once; 0: none; default: 16",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument(
+        "--seconds",
+        type=of(number(low=_POSITIVE)),
+        default=20.0,
+        metavar="S",
+        help="how long they click; default: 20",
+    )
+    parser.add_argument(
+        "--open-objects",
+        type=of(count(low=0)),
+        default=0,
+        metavar="N",
+        help="kept open on 100 large photos",
+    )
+    add_json(parser)
     parser.add_argument("--plot", type=Path, metavar="FILE.png", help="of the steps, or the soak")
     parser.add_argument(
         "--soak",
-        type=float,
+        type=of(number(low=_POSITIVE)),
         metavar="MINUTES",
         help="instead, let annotators click for so long, and watch memory",
     )
-    parser.add_argument("--annotators", type=int, default=4, help="of the soak")
-    parser.add_argument("--workers", type=int, default=1, help="of the soak's server")
-    parser.set_defaults(run=_bench)
+    parser.add_argument(
+        "--annotators", type=of(count(low=1)), metavar="N", help="of the soak; default: 4"
+    )
+    parser.add_argument(
+        "--workers", type=of(count(low=1)), metavar="N", help="of the soak's server; default: 1"
+    )
 
 
 def _bench(options: argparse.Namespace) -> None:
+    check_segmenter_options(options)
     if options.soak is not None:
         _soak(options)
         return
+    for name in ("annotators", "workers"):
+        if getattr(options, name) is not None:
+            note_without_effect(f"--{name}", "there is no --soak")
     from backend.bench.bench import BenchConfig, bench
     from backend.bench.table import plot_steps, told_lines
-    from mfp_model.files import write_atomically
 
     config = BenchConfig(
         segmenter=options.segmenter,
@@ -57,18 +93,16 @@ def _bench(options: argparse.Namespace) -> None:
         network=options.network,
         engine=options.engine,
         device=options.device,
-        sizes=_sizes(options.sizes),
+        sizes=options.sizes,
         n_objects=options.objects,
         n_annotators=options.concurrency,
         seconds=options.seconds,
         n_open_objects=options.open_objects,
     )
     figures = bench(config, report=lambda step: print(f"measuring: {step}", file=sys.stderr))
-    if options.json:
-        write_atomically(options.json, json.dumps(figures, indent=1).encode())
     if options.plot:
-        write_atomically(options.plot, plot_steps(figures))
-    print("\n".join(told_lines(figures)))
+        write_file(options.plot, plot_steps(figures))
+    show(options, figures, told_lines(figures))
 
 
 def _sizes(text: str) -> tuple[tuple[int, int], ...]:
@@ -76,7 +110,7 @@ def _sizes(text: str) -> tuple[tuple[int, int], ...]:
     for part in text.split(","):
         width, _, height = part.partition("x")
         if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-            raise ConfigError(f"--sizes {text!r}: expected WIDTHxHEIGHT, got {part!r}")
+            raise argparse.ArgumentTypeError(f"{text!r}: expected WIDTHxHEIGHT, got {part!r}")
         sizes.append((int(width), int(height)))
     return tuple(sizes)
 
@@ -86,7 +120,6 @@ def _soak(options: argparse.Namespace) -> None:
 
     from backend.bench.soak import soak
     from backend.bench.soak_plot import plot_soak
-    from mfp_model.files import write_atomically
 
     with tqdm(total=100, unit="%") as bar:
 
@@ -95,10 +128,10 @@ def _soak(options: argparse.Namespace) -> None:
 
         found = soak(
             minutes=options.soak,
-            n_annotators=options.annotators,
-            n_workers=options.workers,
+            n_annotators=options.annotators or 4,
+            n_workers=options.workers or 1,
             report=report,
         )
     if options.plot:
-        write_atomically(options.plot, plot_soak(found))
-    print(json.dumps(found.told()))
+        write_file(options.plot, plot_soak(found))
+    show(options, found.told(), facts(found.told()))

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backend.commands.parsing import of
+from backend.commands.printing import note_without_effect
+from backend.environment.readers import count, device, file
 from mfp_model.errors import ConfigError
 from mfp_model.names import (
     COMBINATIONS,
     DEVICES,
     ENGINES,
     FINDERS,
-    FORMATS,
     INPAINTERS,
     INPAINTERS_WITH_WEIGHTS,
     REMOVALS,
@@ -25,76 +26,142 @@ if TYPE_CHECKING:
     from mfp_model.finding.finders import Finder
     from mfp_model.finding.inpainters import Inpainter
     from mfp_model.finding.layers import LoopConfig
+    from mfp_model.segmenter import Segmenter
 
-PROBLEMS_CODE = 2  # done, but not all of it
-_SHOWN_PROBLEMS = 20
+
+def add_device(
+    parser: argparse.ArgumentParser, default: str | None = "auto", default_in_words: str = ""
+) -> None:
+    """Add `--device`."""
+    parser.add_argument(
+        "--device",
+        type=of(device()),
+        default=default,
+        metavar="NAME",
+        help=f"{listed(DEVICES)}; default: {default_in_words or default}",
+    )
+
+
+def add_checkpoint(parser: argparse.ArgumentParser, what: str = "default: the shipped one") -> None:
+    """Add `--checkpoint`."""
+    parser.add_argument("--checkpoint", type=of(file()), metavar="FILE", help=what)
 
 
 def add_segmenter_options(parser: argparse.ArgumentParser) -> None:
     """Add what chooses a segmenter, its weights and its device."""
     parser.add_argument(
         "--segmenter",
+        choices=SEGMENTERS,
         default="mfp",
         metavar="NAME",
         help=f"{listed(SEGMENTERS)}; default: mfp",
     )
+    add_checkpoint(parser)
     parser.add_argument(
-        "--checkpoint", type=Path, metavar="FILE", help="default: the shipped weights"
+        "--constants", type=of(file()), metavar="FILE", help="of a graph cut, by mfp tune-graph-cut"
     )
+    add_device(parser)
     parser.add_argument(
-        "--constants", type=Path, metavar="FILE", help="of a graph cut, by mfp tune-graph-cut"
+        "--engine",
+        choices=ENGINES,
+        default="auto",
+        metavar="NAME",
+        help=f"{listed(ENGINES)}; openvino on CPUs only; default: auto",
     )
-    parser.add_argument("--device", default="auto", help=listed(DEVICES))
-    parser.add_argument(
-        "--engine", default="auto", help=f"{listed(ENGINES)}; openvino on CPUs only"
+
+
+def check_segmenter_options(options: argparse.Namespace) -> None:
+    """Refuse what the segmenter has no use for, before torch is loaded.
+
+    Raises:
+        ConfigError: Constants or a checkpoint that it does not take.
+    """
+    name = options.segmenter
+    if options.constants and not name.startswith("graph-cut"):
+        raise ConfigError(f"--constants {options.constants}: segmenter {name} has no use for it")
+    if options.checkpoint and name == "graph-cut":
+        raise ConfigError(f"--checkpoint {options.checkpoint}: segmenter {name} has no use for it")
+    if options.engine != "auto" and name.startswith("graph-cut"):
+        note_without_effect("--engine", f"segmenter {name} computes without one")
+
+
+def segmenter_of(options: argparse.Namespace) -> Segmenter:
+    """Return the segmenter that the options name; loads torch."""
+    from mfp_model.loading import load_segmenter
+
+    return load_segmenter(
+        options.segmenter,
+        checkpoint=options.checkpoint,
+        constants=options.constants,
+        device=options.device,
+        engine=options.engine,
     )
 
 
 def add_finder_options(parser: argparse.ArgumentParser) -> None:
     """Add what finds objects without clicks, and what is behind them."""
-    parser.add_argument("--finder", choices=FINDERS, default="mfp")
+    parser.add_argument("--finder", choices=FINDERS, default="mfp", help="default: mfp")
+    add_checkpoint(parser, "of the finder; default: the shipped or fetched one")
+    parser.add_argument("--inpainter", choices=INPAINTERS, default="telea", help="default: telea")
     parser.add_argument(
-        "--checkpoint", type=Path, metavar="FILE", help="of the finder; default: shipped or fetched"
+        "--inpainter-weights",
+        type=of(file()),
+        metavar="FILE",
+        help=f"of {listed(INPAINTERS_WITH_WEIGHTS)}, TorchScript",
     )
-    parser.add_argument("--inpainter", choices=INPAINTERS, default="telea")
     parser.add_argument(
-        "--inpainter-weights", type=Path, metavar="FILE", help="of lama and mat, TorchScript"
+        "--rounds",
+        type=of(count(low=0)),
+        default=4,
+        metavar="N",
+        help="how often something is removed; 0: only find; default: 4",
     )
     parser.add_argument(
-        "--rounds", type=int, default=4, help="how often something is removed; 0: only find"
+        "--removal", choices=REMOVALS, default="surest", help="a round's; default: surest"
     )
-    parser.add_argument("--removal", choices=REMOVALS, default="surest")
     parser.add_argument(
         "--combination",
         choices=COMBINATIONS,
         default="layers",
-        help="objects with their order, or one mask of what was object in every round",
+        help="objects with their order (default), or one mask of what was object in every round",
     )
-    parser.add_argument("--device", default="auto", help=listed(DEVICES))
+    add_device(parser)
+
+
+def check_finder_options(options: argparse.Namespace) -> None:
+    """Refuse or name what has no effect, before torch is loaded.
+
+    Raises:
+        ConfigError: Weights for an inpainter that has none.
+    """
+    if options.inpainter_weights and options.inpainter not in INPAINTERS_WITH_WEIGHTS:
+        raise ConfigError(
+            f"--inpainter-weights {options.inpainter_weights}: "
+            f"inpainter {options.inpainter} has no use for them"
+        )
+    if options.rounds == 0 and options.inpainter != "telea":
+        note_without_effect("--inpainter", "with --rounds 0 nothing is removed")
 
 
 def finder_of(options: argparse.Namespace) -> Finder:
-    """Return the finder that the options name."""
+    """Return the finder that the options name; loads torch."""
     from backend.models.downloads import fetch_weights
-    from backend.settings import Settings
     from mfp_model.loading import load_finder
 
     checkpoint = options.checkpoint
     if options.finder == "deeplab" and checkpoint is None:
-        folder = Settings.from_env(options.environment).cache_dir
-        checkpoint = fetch_weights("deeplab-resnet101", folder)
+        checkpoint = fetch_weights("deeplab-resnet101", options.settings.cache_dir)
     return load_finder(options.finder, checkpoint=checkpoint, device=options.device)
 
 
 def inpainter_of(options: argparse.Namespace) -> Inpainter:
-    """Return the inpainter that the options name."""
+    """Return the inpainter that the options name; loads torch."""
     from backend.models.downloads import fetch_weights
-    from backend.settings import Settings
     from mfp_model.loading import load_inpainter
 
     weights = options.inpainter_weights
     if options.inpainter in INPAINTERS_WITH_WEIGHTS and weights is None:
-        weights = fetch_weights(options.inpainter, Settings.from_env(options.environment).cache_dir)
+        weights = fetch_weights(options.inpainter, options.settings.cache_dir)
     return load_inpainter(options.inpainter, weights=weights, device=options.device)
 
 
@@ -107,11 +174,9 @@ def loop_config_of(options: argparse.Namespace) -> LoopConfig:
     )
 
 
-def add_labelled_data(parser: argparse.ArgumentParser, *, is_required: bool = True) -> None:
-    """Add what names a folder of labelled objects."""
-    parser.add_argument("--format", choices=FORMATS, required=is_required)
-    parser.add_argument("--root", type=Path, required=is_required)
-    parser.add_argument("--limit", type=int, metavar="N", help="the first N objects only")
+def add_project(parser: argparse._ActionsContainer, words: str) -> None:
+    """Add `--project`."""
+    parser.add_argument("--project", type=of(count(low=1)), metavar="ID", help=words)
 
 
 def parse_folders(texts: list[str]) -> tuple[tuple[Path, float], ...]:
@@ -133,11 +198,3 @@ def parse_folders(texts: list[str]) -> tuple[tuple[Path, float], ...]:
         if folders[-1][1] <= 0:
             raise ConfigError(f"{text!r}: expected a weight above 0")
     return tuple(folders)
-
-
-def show_problems(messages: list[str], n_problems: int) -> None:
-    """Print the first problems on standard error, and how many more there are."""
-    for message in messages[:_SHOWN_PROBLEMS]:
-        print(message, file=sys.stderr)
-    if n_problems > _SHOWN_PROBLEMS:
-        print(f"... and {n_problems - _SHOWN_PROBLEMS} more problems", file=sys.stderr)

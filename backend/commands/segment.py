@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from backend.commands.options import add_segmenter_options
+from backend.commands.options import (
+    add_segmenter_options,
+    check_segmenter_options,
+    segmenter_of,
+)
+from backend.commands.parsing import Commands, add_json, click, of
+from backend.commands.printing import note, note_replaced, show, value_text
+from backend.environment.readers import file
+from mfp_model.errors import ConfigError, ImageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,20 +25,29 @@ if TYPE_CHECKING:
 _OPAQUE = 128
 
 
-def add_segment(commands: Any) -> None:  # noqa: ANN401, argparse's type is private
+def add(commands: Commands) -> None:
     """Add the command."""
-    parser = commands.add_parser("segment", help="segment an object in an image file")
-    parser.add_argument("image", type=Path)
-    parser.add_argument("--click", action="append", required=True, metavar="X,Y,+|-")
+    parser = commands.add("segment", "segment an object in an image file", _segment)
+    parser.add_argument("image", type=Path, metavar="IMAGE", help="a photo")
+    parser.add_argument(
+        "--click",
+        action="append",
+        type=click,
+        required=True,
+        metavar="X,Y,+|-",
+        help="pixels from the left and the top, + for object, - for not; repeatable",
+    )
     parser.add_argument(
         "--mask",
-        type=Path,
+        type=of(file()),
         metavar="PRIOR.png",
         help="a mask to be changed near the clicks and nowhere else",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="MASK.png")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="MASK.png", help="the mask, white on black"
+    )
     add_segmenter_options(parser)
-    parser.set_defaults(run=_segment)
+    add_json(parser, takes_file=False)
 
 
 def _segment(options: argparse.Namespace) -> None:
@@ -39,47 +55,54 @@ def _segment(options: argparse.Namespace) -> None:
     from PIL import Image
 
     from backend.images.decoding import decode_image
-    from backend.settings import Settings
-    from mfp_model.loading import load_segmenter
-    from mfp_model.prompts import parse_click
+    from mfp_model.prompts import Click, check_prompts
 
-    clicks = [parse_click(text) for text in options.click]
-    settings = Settings.from_env(options.environment)
-    image = decode_image(_content(options.image), max_megapixels=settings.max_megapixels)
+    check_segmenter_options(options)
+    if options.out.exists() and options.out.samefile(options.image):
+        raise ConfigError(f"--out {options.out}: is the image itself, expected another file")
+    max_megapixels = options.settings.max_megapixels
+    image = decode_image(_content(options.image), max_megapixels=max_megapixels)
+    height, width = image.shape[:2]
+    clicks = check_prompts(options.click, height=height, width=width, kinds=(Click,))
     prior = None
     if options.mask:
-        prior = _mask(_content(options.mask), max_megapixels=settings.max_megapixels)
-    segmenter = load_segmenter(
-        options.segmenter,
-        checkpoint=options.checkpoint,
-        constants=options.constants,
-        device=options.device,
-        engine=options.engine,
-    )
+        prior = _mask(options.mask, (height, width), max_megapixels=max_megapixels)
+    segmenter = segmenter_of(options)
     started = time.perf_counter()
     mask = segmenter.segment(image, clicks, prior).mask
     elapsed_ms = (time.perf_counter() - started) * 1000
     options.out.parent.mkdir(parents=True, exist_ok=True)
+    note_replaced(options.out)
     Image.fromarray(mask.astype(np.uint8) * 255).save(options.out, format="PNG")
-    height, width = mask.shape
-    answer = {"width": width, "height": height, "area_px": int(mask.sum())}
+    area = int(mask.sum())
+    if not area:
+        note("the mask is empty; click on the middle of the object")
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-    print(json.dumps({**answer, "ms": round(elapsed_ms, 1), "peak_mb": round(peak_mb)}))
+    report = {"width": width, "height": height, "area_px": area}
+    line = (
+        f"{options.out}: {width} x {height} pixels, {value_text(area)} of them object "
+        f"({area / mask.size:.1%}), in {elapsed_ms:.0f} ms"
+    )
+    show(options, {**report, "ms": round(elapsed_ms, 1), "peak_mb": round(peak_mb)}, [line])
 
 
 def _content(path: Path) -> bytes:
-    from mfp_model.errors import ImageError
-
     try:
         return path.read_bytes()
     except OSError as error:
         raise ImageError(f"{path}: {error.strerror}") from None
 
 
-def _mask(content: bytes, *, max_megapixels: float) -> NDArray[np.bool_]:
+def _mask(path: Path, shape: tuple[int, int], *, max_megapixels: float) -> NDArray[np.bool_]:
     """White, or any light colour, is the object."""
     from backend.images.decoding import decode_image
 
-    pixels = decode_image(content, max_megapixels=max_megapixels)
+    pixels = decode_image(_content(path), max_megapixels=max_megapixels)
     is_object: NDArray[np.bool_] = pixels.mean(axis=2) >= _OPAQUE
+    if is_object.shape != shape:
+        (height, width), (expected_height, expected_width) = is_object.shape, shape
+        raise ImageError(
+            f"--mask {path}: has {width}x{height} pixels, expected the image's "
+            f"{expected_width}x{expected_height}"
+        )
     return is_object

@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 import argparse
-import json
+import dataclasses
 from pathlib import Path
-from typing import Any
+
+from backend.commands.options import add_project
+from backend.commands.parsing import Commands, add_json
+from backend.commands.printing import facts, note_replaced, show
+from mfp_model.errors import DataError
 
 
-def add_sessions(commands: Any) -> None:  # noqa: ANN401, argparse's type is private
+def add(commands: Commands) -> None:
     """Add the commands."""
-    parser = commands.add_parser("sessions", help="how people clicked")
-    actions = parser.add_subparsers(required=True)
-    report = actions.add_parser("report", help="clicks and seconds an object, what went wrong")
-    report.add_argument("--out", type=Path, required=True, metavar="FILE.html")
-    report.add_argument("--project", default="", metavar="ID", help="default: all projects")
-    report.set_defaults(run=_report)
+    group = commands.group("sessions", "how people clicked")
+    report = group.add("report", "clicks and seconds an object, what went wrong", _report)
+    report.add_argument("--out", type=Path, required=True, metavar="FILE.html", help="the page")
+    add_project(report, "default: all projects")
+    add_json(report)
 
 
 def _report(options: argparse.Namespace) -> None:
-    import dataclasses
-
     from backend.recording.objects import read_objects
     from backend.recording.report import figures, write_report
-    from backend.settings import Settings
     from backend.storage.data_folder import DataFolder
-    from mfp_model.errors import DataError
 
-    settings = Settings.from_env(options.environment)
-    objects = read_objects(DataFolder(settings.data_dir).sessions_file, project=options.project)
+    project = str(options.project or "")
+    path = DataFolder(options.settings.data_dir).sessions_file
+    objects = read_objects(path, project=project)
     if not objects:
         raise DataError("nothing was recorded yet")
-    write_report(options.out, objects, label_studio_url=settings.label_studio_url)
-    print(json.dumps(dataclasses.asdict(figures("all", objects))))
+    note_replaced(options.out)
+    write_report(options.out, objects, label_studio_url=options.settings.label_studio_url)
+    report = dataclasses.asdict(figures("all", objects))
+    show(options, report, [*facts(report), f"report: {options.out}"])

@@ -1,4 +1,4 @@
-"""`mfp train`."""
+"""`mfp train`: trains a network."""
 
 from __future__ import annotations
 
@@ -9,18 +9,33 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backend.commands.options import parse_folders
-from mfp_model.names import LOSSES, PRESETS, STRATEGIES
+from backend.commands.options import add_device, parse_folders
+from backend.commands.parsing import Commands, of
+from backend.environment.readers import Reader, count, file, number
+from mfp_model.errors import ConfigError
+from mfp_model.names import LOSSES, PRESETS, STRATEGIES, listed
 
 if TYPE_CHECKING:
     from mfp_model.checkpoints.checkpoint import Checkpoint
 
+_NUMBERS: tuple[tuple[str, Reader[float], str], ...] = (
+    ("samples", count(low=1), "samples in all; default: the preset's"),
+    ("batch", count(low=1), "samples a step, over all GPUs; default: the preset's"),
+    ("epoch-samples", count(low=1), "samples between two validations"),
+    ("learning-rate", number(low=0), "default: the preset's"),
+    ("prior-probability", number(low=0, high=1), "how often a sample starts from a damaged mask"),
+    ("min-object-px", count(low=1), "smaller objects are left out; default: 80"),
+    ("boundary-weight", number(low=0), "how much more pixels on an object's edge count"),
+    ("adversarial-weight", number(low=0), "of a discriminator's verdict"),
+    ("seed", count(low=0), "of all randomness; default: 0"),
+    ("workers", count(low=0), "processes that prepare samples; default: a core each, up to 8"),
+)
 _RUNNING_SHARE = 0.02  # of the newest step in the running means that the progress bar shows
 
 
-def add_train(commands: Any) -> None:  # noqa: ANN401, argparse's type is private
+def add(commands: Commands) -> None:
     """Add the command."""
-    parser = commands.add_parser("train", help="train a network, going on from FILE.state")
+    parser = commands.add("train", "train a network, going on from FILE.state", _train)
     parser.add_argument(
         "--train",
         action="append",
@@ -31,45 +46,40 @@ def add_train(commands: Any) -> None:  # noqa: ANN401, argparse's type is privat
     parser.add_argument(
         "--val", action="append", default=[], metavar="DATA[:WEIGHT]", help="held-out data"
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE")
-    parser.add_argument("--preset", choices=PRESETS, default="lite2")
-    parser.add_argument("--version", help="model version in the checkpoint; default: the preset")
-    parser.add_argument("--samples", type=int, help="samples in all; default: the preset's")
-    parser.add_argument("--batch", type=int, help="samples a step, over all GPUs")
-    parser.add_argument("--epoch-samples", type=int, help="samples between two validations")
-    parser.add_argument("--learning-rate", type=float)
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the checkpoint")
     parser.add_argument(
-        "--prior-probability", type=float, help="how often a sample starts from a damaged mask"
+        "--preset",
+        choices=PRESETS,
+        default="lite2",
+        metavar="NAME",
+        help=f"{listed(PRESETS)}; default: lite2",
     )
     parser.add_argument(
-        "--min-object-px", type=int, help="smaller objects are left out; default: 80"
+        "--version", metavar="NAME", help="model version in the checkpoint; default: the preset"
     )
     parser.add_argument(
         "--clicks",
         choices=("adaptive", *STRATEGIES),
-        help="where clicks lie; adaptive: where the mask is wrong",
+        metavar="NAME",
+        help=f"where clicks lie: {listed(('adaptive', *STRATEGIES))}; adaptive: where the mask "
+        "is wrong; default: the preset's",
     )
-    parser.add_argument("--loss", choices=LOSSES)
+    parser.add_argument("--loss", choices=LOSSES, help="default: the preset's")
     parser.add_argument(
-        "--boundary-weight", type=float, help="how much more pixels on an object's edge count"
+        "--start", type=of(file()), metavar="FILE", help="a checkpoint to begin with"
     )
-    parser.add_argument("--adversarial-weight", type=float, help="of a discriminator's verdict")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--start", type=Path, metavar="FILE", help="a checkpoint to begin with")
     parser.add_argument(
         "--init", metavar="FILE|NAME", help="ImageNet or MAE weights for the backbone"
     )
-    parser.add_argument(
-        "--workers", type=int, help="processes that prepare samples; default: a core each, up to 8"
-    )
+    for name, reader, words in _NUMBERS:
+        parser.add_argument(f"--{name}", type=of(reader), metavar="N", help=words)
     parser.add_argument(
         "--threads",
         type=_threads,
         metavar="N|auto",
         help="threads that compute on a CPU; auto: as many as is fastest at the time",
     )
-    parser.add_argument("--device", help="default: cuda where there is one, else cpu")
-    parser.set_defaults(run=_train)
+    add_device(parser, None, "cuda where there is one, else cpu")
 
 
 def _threads(text: str) -> int | str:
@@ -123,7 +133,7 @@ def _train(options: argparse.Namespace) -> None:
 
 def _fields(options: argparse.Namespace, preset: Mapping[str, Any]) -> dict[str, Any]:
     """The preset's fields of the run, with what the options change."""
-    fields = {**preset, "folders": parse_folders(options.train), "seed": options.seed}
+    fields = {**preset, "folders": parse_folders(options.train), "seed": options.seed or 0}
     for name, value in (
         ("n_samples", options.samples),
         ("learning_rate", options.learning_rate),
@@ -150,17 +160,15 @@ def _n_workers(n_ranks: int) -> int:
 
 def _start(options: argparse.Namespace, backbone: str) -> Checkpoint | None:
     from backend.models.downloads import fetch_weights
-    from backend.settings import Settings
     from mfp_model.checkpoints.checkpoint import load_checkpoint
     from mfp_model.checkpoints.published import load_backbone
-    from mfp_model.errors import ConfigError
     from mfp_model.weights.sources import WEIGHTS_SOURCES
 
     if options.start and options.init:
         raise ConfigError("--start and --init: expected one of them")
     if options.init in WEIGHTS_SOURCES:
-        folder = Settings.from_env(options.environment).cache_dir
-        return load_backbone(backbone, fetch_weights(options.init, folder))
+        weights = fetch_weights(options.init, options.settings.cache_dir)
+        return load_backbone(backbone, weights)
     if options.init:
         return load_backbone(backbone, Path(options.init))
     if not options.start:

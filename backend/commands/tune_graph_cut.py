@@ -1,4 +1,4 @@
-"""`mfp tune-graph-cut`."""
+"""`mfp tune-graph-cut`: chooses the graph cut's constants."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import argparse
 import dataclasses
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from backend.commands.options import add_labelled_data
+from backend.commands.labelled import add_labelled_data, check_labelled_data, labelled_objects
+from backend.commands.options import add_checkpoint, add_device
+from backend.commands.parsing import Commands, of
+from backend.commands.printing import note_without_effect, write_file
+from backend.environment.readers import count
 from mfp_model.names import FEATURES
 
 if TYPE_CHECKING:
@@ -16,42 +20,46 @@ if TYPE_CHECKING:
     from mfp_model.graph_cut.features import FeatureEncoder
 
 
-def add_tune_graph_cut(commands: Any) -> None:  # noqa: ANN401, argparse's type is private
+def add(commands: Commands) -> None:
     """Add the command."""
-    parser = commands.add_parser(
-        "tune-graph-cut", help="choose the graph cut's constants on a labelled folder"
+    parser = commands.add(
+        "tune-graph-cut", "choose the graph cut's constants on a labelled folder", _tune
     )
     add_labelled_data(parser)
     parser.add_argument(
         "--features", choices=(*FEATURES, "both"), default="both", help="default: both"
     )
-    parser.add_argument("--folds", type=int, default=4, help="parts held out in turn")
-    parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="of the deep features")
-    parser.add_argument("--device", default="auto")
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="for rgb.json and deep.json"
+        "--folds",
+        type=of(count(low=2)),
+        default=4,
+        metavar="N",
+        help="parts held out in turn; default: 4",
+    )
+    add_checkpoint(parser, "of the deep features")
+    add_device(parser)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="for rgb.json and deep.json; the server uses those in graph-cut of MFP_DATA_DIR",
     )
     parser.add_argument("--plot", type=Path, metavar="FILE.png", help="scores against smoothness")
-    parser.set_defaults(run=_tune)
 
 
 def _tune(options: argparse.Namespace) -> None:
-    from itertools import islice
-
+    check_labelled_data(options)
+    if options.checkpoint and options.features == "rgb":
+        note_without_effect("--checkpoint", "with --features rgb there are no deep features")
     from mfp_model.engines.device import best_device
-    from mfp_model.errors import ConfigError
-    from mfp_model.evaluation.datasets import READERS
     from mfp_model.evaluation.plots import plot_sweeps
     from mfp_model.evaluation.tuning import tune
-    from mfp_model.files import write_atomically
     from mfp_model.graph_cut.config import GraphCutConfig
     from mfp_model.graph_cut.features import load_encoder
     from mfp_model.segmenters.graph_cut import GraphCutSegmenter
 
-    if options.folds < 2:
-        raise ConfigError(f"--folds {options.folds}: expected at least 2")
-    objects = list(islice(READERS[options.format](options.root), options.limit))
-
+    objects = list(labelled_objects(options))
     tunings = {}
     kinds = FEATURES if options.features == "both" else (options.features,)
     for features in kinds:
@@ -68,13 +76,13 @@ def _tune(options: argparse.Namespace) -> None:
         found = tune(start, make, objects, n_folds=options.folds, report=_print)
         tunings[features] = found
         content = json.dumps({**dataclasses.asdict(found), "n_objects": len(objects)}, indent=2)
-        write_atomically(options.out / f"{features}.json", content.encode())
+        write_file(options.out / f"{features}.json", content.encode())
         print(
             f"{features}: mean IoU over five clicks {found.score:.3f}, held out "
             f"{found.held_out_score:.3f}; {found.config}"
         )
     if options.plot:
-        write_atomically(options.plot, plot_sweeps(tunings))
+        write_file(options.plot, plot_sweeps(tunings))
 
 
 def _print(config: GraphCutConfig, score: float) -> None:

@@ -90,8 +90,12 @@ def key_of(name: str) -> str:
 
 
 def rows(table: type[Any]) -> dict[str, Setting]:
-    """Return a table's rows by the names of its fields."""
-    return {entry.name: entry.metadata["setting"] for entry in dataclasses.fields(table)}
+    """Return a table's rows by their variables."""
+    return {row.name: row for _, row in _entries(table)}
+
+
+def _entries(table: type[Any]) -> list[tuple[str, Setting]]:
+    return [(entry.name, entry.metadata["setting"]) for entry in dataclasses.fields(table)]
 
 
 def read_values(
@@ -115,7 +119,7 @@ def read_values(
     for name, instead in gone.items():
         if name in texts:
             raise ConfigError(f"{name} is gone: {instead}")
-    known = {row.name: (entry, row) for entry, row in rows(table).items()}
+    known = {row.name: (entry, row) for entry, row in _entries(table)}
     for name, text in texts.items():
         if name in known:
             entry, row = known[name]
@@ -134,7 +138,7 @@ def _from_file(table: type[Any], path: Path, gone: Mapping[str, str]) -> dict[st
             f"{FILE_VARIABLE}={str(path)!r}: expected a TOML file ({reason})"
         ) from None
     instead = {key_of(name): sentence for name, sentence in gone.items()}
-    known = {row.key: (entry, row) for entry, row in rows(table).items()}
+    known = {row.key: (entry, row) for entry, row in _entries(table)}
     values = {}
     for key, value in content.items():
         if key in instead:

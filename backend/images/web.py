@@ -43,16 +43,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchLimits:
-    """What may be fetched and how long it may take.
-
-    Attributes:
-        max_bytes: Of a file.
-        total_s: For a whole file, redirects included.
-        timeout_s: To connect, and between two packets.
-        hosts: That files may come from, beside Label Studio.
-        private_networks: That those may lie in.
-        ca_bundle: The certificate authorities to trust; None for the system's.
-    """
+    """What may be fetched, as in `Settings`; `timeout_s` is to connect, and between two packets."""
 
     max_bytes: int
     total_s: float

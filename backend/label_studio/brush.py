@@ -89,9 +89,7 @@ def _stroke(touch: object, *, height: int, width: int) -> tuple[NDArray[np.int32
     return line, min(_MAX_WIDTH_PX, max(1, round(thickness * width / 100))), kind
 
 
-def _paint(
-    alpha: NDArray[np.uint8], line: NDArray[np.int32], thickness_px: int, kind: str
-) -> None:
+def _paint(alpha: NDArray[np.uint8], line: NDArray[np.int32], thickness_px: int, kind: str) -> None:
     """Paint a stroke, or erase along it, with round ends."""
     if not len(line):
         return

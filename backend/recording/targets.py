@@ -60,7 +60,7 @@ def add_clicks(folder: Path, objects: Iterable[RecordedObject]) -> int:
     """Give the annotations of an export their recorded clicks, and return how many have some.
 
     Args:
-        folder: Of `mfp export-coco`, whose annotations tell their tasks and regions.
+        folder: Of `mfp coco export`, whose annotations tell their tasks and regions.
         objects: What was recorded of the project.
     """
     path = folder / "annotations.json"

@@ -24,7 +24,7 @@ class Curve:
 
     @staticmethod
     def from_report(report: Mapping[str, Any], *, name: str) -> Curve:
-        """Return the curve of a report of `mfp evaluate`.
+        """Return the curve of a report of `mfp evaluate clicks`.
 
         Raises:
             DataError: It is no such report.
@@ -33,7 +33,9 @@ class Curve:
             miou_at = tuple(float(value) for value in report["miou_at"])
             return Curve(name=name, miou_at=miou_at, auc=float(report["auc"]))
         except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{name}: expected a report of mfp evaluate, got {error!r}") from None
+            raise DataError(
+                f"{name}: expected a report of mfp evaluate clicks, got {error!r}"
+            ) from None
 
 
 def plot_curves(curves: Sequence[Curve]) -> bytes:

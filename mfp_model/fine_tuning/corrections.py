@@ -52,7 +52,7 @@ def split_corrections(root: Path, out: Path, *, on_problem: OnProblem = refuse) 
     side as more come.
 
     Args:
-        root: The folder, `annotations.json` beside `images/`. Annotations that `mfp export-coco`
+        root: The folder, `annotations.json` beside `images/`. Annotations that `mfp coco export`
             wrote tell whether a person changed them.
         out: Where `train/` and `held-out/` go.
         on_problem: Told of each image and mask that is damaged and so left out.

@@ -20,7 +20,7 @@ class FineTuneJob:
     """A run.
 
     Attributes:
-        data: COCO folder of corrected masks, as `mfp export-coco` writes it.
+        data: COCO folder of corrected masks, as `mfp coco export` writes it.
         base: Checkpoint to begin with.
         served: Checkpoint that the candidate must beat; None for the base.
         out: The candidate's checkpoint; `.report.html` and `.json` go beside it.

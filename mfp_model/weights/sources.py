@@ -36,7 +36,7 @@ WEIGHTS_SOURCES: dict[str, WeightsSource] = {
         is_direct=False,
         sha256=None,
         licence="Apache-2.0 (code); weights: not stated",
-        use="the published MFP, ViT-B on COCO+LVIS: mfp convert FILE --out vit_b.safetensors",
+        use="the published MFP, ViT-B: mfp weights convert FILE --out vit_b.safetensors",
     ),
     "mae-vit-b": WeightsSource(
         file_name="mae_pretrain_vit_base.pth",

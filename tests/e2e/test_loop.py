@@ -93,7 +93,7 @@ def test_corrections_lead_to_weights_that_need_fewer_clicks_and_to_exact_coco(
     (folder / "labelled.json").write_text(json.dumps(content))
     project = api.create_project("The loop", _CONFIG)
     api.connect_backend(project, backend.url)
-    importing = ["import-coco", "--coco", str(folder / "labelled.json"), "--as", "annotations"]
+    importing = ["coco", "import", "--coco", str(folder / "labelled.json"), "--as", "annotations"]
     assert main([*importing, "--project", str(project)]) == 0
     api.upload(project, sorted((folder / "images").iterdir())[-2:])
     task, other = (row["id"] for row in api.tasks(project)[-2:])
@@ -137,7 +137,7 @@ def test_corrections_lead_to_weights_that_need_fewer_clicks_and_to_exact_coco(
 
     # Export, and compare bit by bit.
     out = tmp_path / "coco"
-    assert main(["export-coco", "--project", str(project), "--out", str(out)]) == 0
+    assert main(["coco", "export", "--project", str(project), "--out", str(out)]) == 0
     coco = COCO(out / "annotations.json")
     (annotation,) = coco.imgToAnns[task]
     assert (coco.annToMask(annotation).astype(bool) == (erased >= 128)).all()

@@ -77,13 +77,13 @@ def test_clicks_in_the_page_are_recorded_reported_and_replayed(
     assert objects[1].ious() == [1.0]
 
     report = Path(os.environ.get("MFP_SCREENSHOTS", tmp_path)) / "sessions.html"
-    assert main(["sessions", "report", "--out", str(report)]) == 0
+    assert main(["sessions", "report", "--out", str(report), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["n_accepted"] == 2
     page.page.goto(report.as_uri())
     page.page.wait_for_selector("figure img")
     page.page.screenshot(path=report.with_suffix(".png"), full_page=True)
 
-    assert main(["evaluate", "--sessions", "--project", str(project)]) == 0
+    assert main(["evaluate", "sessions", "--project", str(project), "--json"]) == 0
     scores = json.loads(capsys.readouterr().out)
     assert (scores["n_objects"], scores["n_clicks"]) == (2, 3)
     assert scores["final_iou"] > 0.99  # the same weights say the same again

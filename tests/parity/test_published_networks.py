@@ -33,7 +33,8 @@ def test_logits_equal_the_published_ones_in_both_kinds_of_round(
     backbone: str, published: dict[str, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     vectors = PARITY / f"forward_{backbone}.npz"
-    arguments = ["parity", "--published", str(published[backbone]), "--vectors", str(vectors)]
+    arguments = ["weights", "check", "--published", str(published[backbone])]
+    arguments += ["--vectors", str(vectors), "--json"]
     assert main(arguments) == 0
     found = json.loads(capsys.readouterr().out)
     assert set(found) == {"round", "first_round"}
@@ -49,7 +50,7 @@ def test_parameters_are_as_many_as_published(backbone: str, published: dict[str,
 
 def test_a_converted_file_segments(published: dict[str, Path], tmp_path: Path) -> None:
     out = tmp_path / "converted.safetensors"
-    assert main(["convert", str(published["hrnet18"]), "--out", str(out)]) == 0
+    assert main(["weights", "convert", str(published["hrnet18"]), "--out", str(out)]) == 0
     checkpoint = load_checkpoint(out)
     assert checkpoint.config.backbone == "hrnet18"
     image = np.zeros((50, 70, 3), np.uint8)
@@ -89,7 +90,9 @@ def test_a_pickle_that_names_a_class_or_function_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     torch.save({"state_dict": {}, "config": _Forbidden()}, tmp_path / "evil.pth")
-    assert main(["convert", str(tmp_path / "evil.pth"), "--out", str(tmp_path / "o")]) == 1
+    assert (
+        main(["weights", "convert", str(tmp_path / "evil.pth"), "--out", str(tmp_path / "o")]) == 1
+    )
     captured = capsys.readouterr()
     assert "plain containers" in captured.err
     assert "executed" not in captured.out

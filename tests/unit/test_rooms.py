@@ -29,7 +29,8 @@ _BACKEND = {  # beside `mfp_model`
     "demo": "label_studio",
     "bench": "demo label_studio",
     "commands": f"{_LOWEST} answering recording learning demo bench",
-    "cli": "commands server settings",
+    "cli": "commands server settings environment",
+    "reference": "cli settings environment",
 }
 
 

@@ -23,7 +23,7 @@ def test_segment_writes_a_mask_and_prints_one_json_line(
     Image.new("RGB", (70, 50), "green").save(tmp_path / "a.png")
     out = tmp_path / "new" / "mask.png"
     arguments = ["segment", str(tmp_path / "a.png"), "--click", "10,10,+", "--click", "60,40,-"]
-    assert main([*arguments, "--checkpoint", str(weights), "--out", str(out)]) == 0
+    assert main([*arguments, "--checkpoint", str(weights), "--out", str(out), "--json"]) == 0
     (line,) = capsys.readouterr().out.splitlines()
     report = json.loads(line)
     mask = np.asarray(Image.open(out))
@@ -54,10 +54,17 @@ def test_evaluate_prints_and_writes_the_scores(
 ) -> None:
     folder = make_coco_folder(tmp_path / "coco", n_images=1)
     out = tmp_path / "scores.json"
-    arguments = ["evaluate", "--format", "coco", "--root", str(folder), "--json", str(out)]
-    assert main([*arguments, "--checkpoint", str(weights), "--limit", "1"]) == 0
+    arguments = ["evaluate", "clicks", "--format", "coco", "--root", str(folder), "--limit", "1"]
+    arguments += ["--checkpoint", str(weights)]
+    assert main([*arguments, "--json", str(out)]) == 0
+    table = capsys.readouterr().out
+    assert main([*arguments, "--json"]) == 0
     scores = json.loads(out.read_text())
-    assert json.loads(capsys.readouterr().out) == scores
+    printed = json.loads(capsys.readouterr().out)
+    times = {"spc_s", "median_ms"}
+    assert {**printed, **dict.fromkeys(times)} == {**scores, **dict.fromkeys(times)}
+    assert f"{scores['noc']['0.90']:.3f}" in table
+    assert max(map(len, table.splitlines())) <= 80
     assert scores["n_objects"] == 1
     assert len(scores["miou_at"]) == 20
     assert scores["checkpoint"] == "tiny-1"
@@ -67,14 +74,14 @@ def test_evaluation_takes_jitter_flip_size_and_constants_and_draws_a_plot(
     weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = make_coco_folder(tmp_path / "coco", n_images=1)
-    common = ["evaluate", "--format", "coco", "--root", str(folder), "--limit", "1"]
+    common = ["evaluate", "clicks", "--format", "coco", "--root", str(folder), "--limit", "1"]
     common += ["--checkpoint", str(weights)]
     assert main([*common, "--json", str(tmp_path / "one.json")]) == 0
     changes = ["--flip", "--jitter", "3", "--input-size", "96", "--modulation", "distance=rgb"]
     plot = tmp_path / "plot.png"
     plotting = ["--plot", str(plot), "--plot-with", str(tmp_path / "one.json")]
     capsys.readouterr()
-    assert main([*common, *changes, *plotting]) == 0
+    assert main([*common, *changes, *plotting, "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["checkpoint"] == "tiny-1"
     with Image.open(plot) as picture:
@@ -88,7 +95,7 @@ def test_evaluation_takes_jitter_flip_size_and_constants_and_draws_a_plot(
 def test_a_wrong_constant_of_the_modulation_is_refused(
     option: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["evaluate", "--format", "coco", "--root", str(tmp_path)]
+    arguments = ["evaluate", "clicks", "--format", "coco", "--root", str(tmp_path)]
     assert main([*arguments, "--modulation", option]) == 1
     assert message in capsys.readouterr().err
 
@@ -97,7 +104,7 @@ def test_the_ablation_prints_the_supplements_table(
     weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = make_coco_folder(tmp_path / "coco", n_images=1)
-    arguments = ["ablate", "--format", "coco", "--root", str(folder), "--limit", "1"]
+    arguments = ["evaluate", "ablation", "--format", "coco", "--root", str(folder), "--limit", "1"]
     out = tmp_path / "table.json"
     assert main([*arguments, "--checkpoint", str(weights), "--json", str(out)]) == 0
     lines = capsys.readouterr().out.splitlines()

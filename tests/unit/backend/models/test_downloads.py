@@ -98,9 +98,9 @@ def test_an_unknown_name_is_refused(tmp_path: Path) -> None:
 def test_the_command_says_where_the_file_is(
     publisher: type[_Publisher], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["fetch-weights", _NAME, "--to", str(tmp_path)]) == 0
+    assert main(["weights", "fetch", _NAME, "--to", str(tmp_path), "--json"]) == 0
     assert WEIGHTS_SOURCES[_NAME].file_name in capsys.readouterr().out
-    assert main(["fetch-weights", "mfp-vit-b", "--to", str(tmp_path), "--offline"]) == 1
+    assert main(["weights", "fetch", "mfp-vit-b", "--to", str(tmp_path), "--offline"]) == 1
     assert "drive.google.com" in capsys.readouterr().err
 
 

@@ -176,7 +176,7 @@ class TestFinders:
     def test_wrong_names_are_named(self) -> None:
         with pytest.raises(ConfigError, match="mfp, deeplab"):
             load_finder("sam")
-        with pytest.raises(ConfigError, match="fetch-weights"):
+        with pytest.raises(ConfigError, match="weights fetch"):
             load_finder("deeplab")
 
 

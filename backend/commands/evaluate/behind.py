@@ -1,16 +1,25 @@
-"""`mfp evaluate-loop`: what segment-and-inpaint brings."""
+"""`mfp evaluate behind`: what segment-and-inpaint brings."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backend.commands.options import add_finder_options, finder_of, inpainter_of, loop_config_of
+from backend.commands.options import (
+    add_finder_options,
+    check_finder_options,
+    finder_of,
+    inpainter_of,
+    loop_config_of,
+)
+from backend.commands.parsing import Commands, add_json, of
+from backend.commands.printing import note_without_effect, show, table, write_file
+from backend.environment.readers import count, folder
+from mfp_model.errors import DataError
 
 if TYPE_CHECKING:
     from mfp_model.evaluation.occlusions import Found
@@ -18,30 +27,38 @@ if TYPE_CHECKING:
     from mfp_model.finding.inpainters import Inpainter
 
 
-def add_evaluate_loop(commands: Any) -> None:  # noqa: ANN401, argparse's type is private
+def add(commands: Commands) -> None:
     """Add the command."""
-    parser = commands.add_parser(
-        "evaluate-loop", help="objects found behind others, with and without inpainting"
+    parser = commands.add(
+        "behind", "find objects behind others, with and without inpainting", _evaluate
     )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
         "--occlusions",
-        type=Path,
+        type=of(folder()),
         metavar="DIR",
         help="COCO folder whose objects are pasted before each other",
     )
-    source.add_argument("--voc", type=Path, metavar="VOC2012", help="mean IoU of its classes")
-    parser.add_argument("--limit", type=int, default=40, metavar="N", help="pictures; default: 40")
-    parser.add_argument("--seed", type=int, default=0, help="of the pasting")
+    source.add_argument(
+        "--voc", type=of(folder()), metavar="VOC2012", help="mean IoU of its classes"
+    )
+    parser.add_argument(
+        "--limit", type=of(count(low=1)), default=40, metavar="N", help="pictures; default: 40"
+    )
+    parser.add_argument(
+        "--seed", type=of(count(low=0)), metavar="N", help="of the pasting; default: 0"
+    )
     add_finder_options(parser)
-    parser.add_argument("--json", type=Path, metavar="FILE")
+    add_json(parser)
     parser.add_argument("--sheet", type=Path, metavar="FILE.png", help="with --occlusions")
-    parser.set_defaults(run=_evaluate)
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from mfp_model.files import write_atomically
-
+    if options.voc and options.sheet:
+        note_without_effect("--sheet", "it is for --occlusions")
+    if options.voc and options.seed is not None:
+        note_without_effect("--seed", "it is for --occlusions")
+    check_finder_options(options)
     finder, inpainter = finder_of(options), inpainter_of(options)
     measure = _voc if options.voc else _occlusions
     report = {
@@ -49,10 +66,24 @@ def _evaluate(options: argparse.Namespace) -> None:
         "finder": finder.version,
         "inpainter": inpainter.version,
     }
-    text = json.dumps(report)
-    if options.json:
-        write_atomically(options.json, text.encode())
-    print(text)
+    show(options, report, _lines(report))
+
+
+def _lines(report: dict[str, Any]) -> list[str]:
+    without, with_rounds = (_flat(report[name]) for name in ("without", "with"))
+    rows = [
+        (name.replace("_", " "), value, with_rounds.get(name)) for name, value in without.items()
+    ]
+    return [
+        f"finder {report['finder']}, inpainter {report['inpainter']}",
+        *table(("", "without", "with inpainting"), rows),
+    ]
+
+
+def _flat(scores: dict[str, Any]) -> dict[str, Any]:
+    """Scores with those of each class in their midst."""
+    classes: dict[str, Any] = scores.get("by_class", {})
+    return {name: value for name, value in scores.items() if name != "by_class"} | classes
 
 
 def _occlusions(
@@ -61,7 +92,6 @@ def _occlusions(
     import numpy as np
     from tqdm import tqdm
 
-    from mfp_model.errors import DataError
     from mfp_model.evaluation.datasets import coco_objects
     from mfp_model.evaluation.occlusions import look_behind, loop_scores, occlusions
 
@@ -69,7 +99,7 @@ def _occlusions(
     objects = list(coco_objects(options.occlusions))
     found = {}
     for name, rounds in (("without", 0), ("with", config.max_rounds)):
-        generator = np.random.default_rng(options.seed)
+        generator = np.random.default_rng(options.seed or 0)
         pictures = tqdm(occlusions(objects, options.limit, generator), total=options.limit)
         steps = dataclasses.replace(config, max_rounds=rounds)
         found[name] = list(look_behind(pictures, finder, inpainter, steps))
@@ -87,10 +117,9 @@ def _write_sheet(path: Path, pairs: Sequence[tuple[Found, Found]]) -> None:
     import cv2
 
     from mfp_model.evaluation.occlusions import sheet
-    from mfp_model.files import write_atomically
 
     encoded = cv2.imencode(".png", cv2.cvtColor(sheet(pairs[:12]), cv2.COLOR_RGB2BGR))[1]
-    write_atomically(path, encoded.tobytes())
+    write_file(path, encoded.tobytes())
 
 
 def _voc(options: argparse.Namespace, finder: Finder, inpainter: Inpainter) -> dict[str, Any]:

@@ -1,0 +1,128 @@
+"""`mfp coco export`: a project's masks as exact COCO."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backend.commands.coco.label_configs import (
+    add_label_config,
+    label_config_in,
+    label_config_of,
+)
+from backend.commands.options import add_project
+from backend.commands.parsing import Commands, add_json, of
+from backend.commands.printing import (
+    PROBLEMS_CODE,
+    facts,
+    note_replaced,
+    note_without_effect,
+    show,
+    show_problems,
+)
+from backend.environment.readers import file, number
+
+if TYPE_CHECKING:
+    from backend.exchange.entries import ExportOptions
+    from backend.exchange.tasks import TaskSource
+    from backend.label_studio.label_config import LabelConfig
+
+_POLYGON_ERROR_PX = 0.25
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add("export", "write a project's masks as exact COCO", _export)
+    source = parser.add_mutually_exclusive_group(required=True)
+    add_project(source, "of the settings' Label Studio")
+    source.add_argument(
+        "--export", type=of(file()), metavar="FILE.json", help="a JSON or JSON_MIN export"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the COCO folder")
+    add_label_config(parser)
+    parser.add_argument("--polygons", action="store_true", help="polygons instead of RLE")
+    parser.add_argument(
+        "--polygon-error",
+        type=of(number(low=0)),
+        metavar="PX",
+        help=f"off the edge, with --polygons; default: {_POLYGON_ERROR_PX}",
+    )
+    parser.add_argument(
+        "--images", choices=("copy", "link", "none"), default="copy", help="default: copy"
+    )
+    parser.add_argument("--only-submitted", action="store_true", help="no drafts")
+    parser.add_argument(
+        "--annotators",
+        choices=("newest", "all"),
+        default="newest",
+        help="of a task's annotations the ground truth or else the newest (default), or all",
+    )
+    parser.add_argument("--cancelled", action="store_true", help="annotations of skipped tasks too")
+    parser.add_argument(
+        "--predictions", action="store_true", help="for tasks without annotation, the newest one"
+    )
+    parser.add_argument("--strict", action="store_true", help="stop at the first problem")
+    add_json(parser)
+
+
+def _export(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from backend.exchange.export import export_coco
+    from backend.images.sources import image_sources
+    from backend.label_studio.api import label_studio_access
+
+    if options.polygon_error is not None and not options.polygons:
+        note_without_effect("--polygon-error", "there is no --polygons")
+    settings = options.settings
+    source, config = _source(options)
+    if options.out.is_dir() and any(options.out.iterdir()):
+        note_replaced(options.out)
+    with tqdm(total=source.total, unit=source.unit, unit_scale=source.unit == "B") as bar:
+
+        def report(n_read: int) -> None:
+            bar.update(n_read - bar.n)
+
+        summary = export_coco(
+            source,
+            options.out,
+            config=config,
+            sources=image_sources(settings, label_studio_access(settings)),
+            options=_export_options(options),
+            report=report,
+        )
+    figures = dataclasses.asdict(summary)
+    show_problems(figures.pop("messages"), summary.problems)
+    show(options, figures, facts(figures))
+    return PROBLEMS_CODE if summary.problems else 0
+
+
+def _source(options: argparse.Namespace) -> tuple[TaskSource, LabelConfig | None]:
+    from backend.exchange.tasks import file_tasks, project_tasks
+    from backend.label_studio.api import label_studio_api
+
+    if options.export:
+        return file_tasks(options.export), label_config_in(options.label_config)
+    api = label_studio_api(options.settings)
+    return project_tasks(api, options.project), label_config_of(options, api)
+
+
+def _export_options(options: argparse.Namespace) -> ExportOptions:
+    from backend.exchange.choice import ChoiceRules
+    from backend.exchange.entries import ExportOptions
+
+    error_px = _POLYGON_ERROR_PX if options.polygon_error is None else options.polygon_error
+    return ExportOptions(
+        rules=ChoiceRules(
+            annotators=options.annotators,
+            only_submitted=options.only_submitted,
+            with_cancelled=options.cancelled,
+            with_predictions=options.predictions,
+        ),
+        images=options.images,
+        polygon_error_px=error_px if options.polygons else None,
+        strict=options.strict,
+        max_megapixels=options.settings.max_megapixels,
+    )

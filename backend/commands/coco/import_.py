@@ -1,0 +1,119 @@
+"""`mfp coco import`: masks from COCO as tasks to correct."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backend.commands.coco.label_configs import (
+    add_label_config,
+    label_config_in,
+    label_config_of,
+)
+from backend.commands.options import add_project
+from backend.commands.parsing import Commands, add_json
+from backend.commands.printing import (
+    PROBLEMS_CODE,
+    facts,
+    note_replaced,
+    show,
+    show_problems,
+)
+from mfp_model.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from backend.exchange.brushes import CocoFolder
+    from backend.exchange.importing import ImageAddress, ImportSummary
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add("import", "make tasks to correct of masks from COCO", _import)
+    parser.add_argument(
+        "--coco",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="COCO folder, or its annotations.json",
+    )
+    target = parser.add_mutually_exclusive_group(required=True)
+    add_project(target, "of the settings' Label Studio")
+    target.add_argument("--out", type=Path, metavar="FILE.json", help="tasks to import by hand")
+    add_label_config(parser)
+    address = parser.add_mutually_exclusive_group()
+    address.add_argument(
+        "--image-prefix", metavar="ADDRESS", help="where the images lie; default: upload them"
+    )
+    address.add_argument(
+        "--original", action="store_true", help="the addresses that the export found them at"
+    )
+    parser.add_argument(
+        "--as",
+        dest="form",
+        choices=("predictions", "annotations"),
+        default="predictions",
+        help="default: predictions",
+    )
+    parser.add_argument("--strict", action="store_true", help="stop at the first problem")
+    add_json(parser)
+
+
+def _import(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from backend.exchange.brushes import read_folder
+    from backend.exchange.importing import original, prefixed
+
+    address: ImageAddress | None = original if options.original else None
+    if options.image_prefix is not None:
+        address = prefixed(options.image_prefix)
+    if options.out and (options.label_config is None or address is None):
+        raise ConfigError("--out: expected --label-config, and --image-prefix or --original")
+    folder = read_folder(options.coco)
+    with tqdm(total=len(folder.images), unit="image") as bar:
+
+        def report() -> None:
+            bar.update()
+
+        run = _into_file if options.out else _into_project
+        figures = dataclasses.asdict(run(options, folder, address, report))
+    problems = figures.pop("problems")
+    show_problems(problems, len(problems))
+    figures["problems"] = len(problems)
+    show(options, figures, facts(figures))
+    return PROBLEMS_CODE if problems else 0
+
+
+def _into_file(
+    options: argparse.Namespace,
+    folder: CocoFolder,
+    address: ImageAddress | None,
+    report: Callable[[], None],
+) -> ImportSummary:
+    from backend.exchange.importing import CocoImport
+
+    config = label_config_in(options.label_config)
+    assert config is not None
+    assert address is not None
+    note_replaced(options.out)
+    importer = CocoImport(folder, config, form=options.form, strict=options.strict)
+    return importer.into_file(options.out, address, report=report)
+
+
+def _into_project(
+    options: argparse.Namespace,
+    folder: CocoFolder,
+    address: ImageAddress | None,
+    report: Callable[[], None],
+) -> ImportSummary:
+    from backend.exchange.importing import CocoImport
+    from backend.label_studio.api import label_studio_api
+
+    api = label_studio_api(options.settings)
+    config = label_config_of(options, api)
+    importer = CocoImport(folder, config, form=options.form, strict=options.strict)
+    return importer.into_project(api, options.project, address, report=report)

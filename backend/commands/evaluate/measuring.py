@@ -1,0 +1,126 @@
+"""What the commands that measure clicks share: the segmenter, the objects, the scores."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from backend.commands.labelled import labelled_objects
+from backend.commands.options import check_segmenter_options, segmenter_of
+from backend.commands.parsing import of
+from backend.environment.readers import count
+from mfp_model.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mfp_model.evaluation.aims import Aim
+    from mfp_model.evaluation.protocol import Show
+    from mfp_model.evaluation.scores import Scores
+    from mfp_model.networks.modulation import ModulationConfig
+    from mfp_model.segmenter import Segmenter
+
+_CONSTANTS: dict[str, Callable[[str], Any]] = {
+    "n_early_clicks": int,
+    "max_radius": float,
+    "distance": str,
+    "curve": str,
+}
+
+
+def add_network_changes(parser: argparse.ArgumentParser) -> None:
+    """Add what changes how a checkpoint's network is run."""
+    parser.add_argument("--input-size", type=of(count(low=32)), metavar="PX", help="of the network")
+    parser.add_argument("--flip", action="store_true", help="average with the mirrored image")
+    parser.add_argument(
+        "--modulation",
+        action="append",
+        default=[],
+        type=_constant,
+        metavar="NAME=VALUE",
+        help="another constant: n_early_clicks, max_radius, distance or curve; repeatable",
+    )
+
+
+def _constant(text: str) -> tuple[str, Any]:
+    name, _, value = text.partition("=")
+    try:
+        return name, _CONSTANTS[name](value)
+    except (KeyError, ValueError):
+        known = ", ".join(_CONSTANTS)
+        raise argparse.ArgumentTypeError(f"{text!r}: expected NAME=VALUE of {known}") from None
+
+
+def check_measured(options: argparse.Namespace) -> None:
+    """Refuse what does not fit together, before weights are loaded.
+
+    Raises:
+        ConfigError: Changes of a network to what is none, other options without a use, or
+            constants of the modulation outside their range.
+    """
+    check_segmenter_options(options)
+    is_changed = options.modulation or options.input_size is not None or options.flip
+    if is_changed and options.segmenter != "mfp":
+        raise ConfigError(f"--segmenter {options.segmenter}: cannot be changed as mfp can")
+    _modulation(options)
+
+
+def measured_segmenter(options: argparse.Namespace) -> Segmenter:
+    """Return the segmenter, with what the options change of its checkpoint; loads torch."""
+    modulation = _modulation(options)
+    if modulation is None and options.input_size is None and not options.flip:
+        return segmenter_of(options)
+    return changed_segmenter(options, modulation)
+
+
+def _modulation(options: argparse.Namespace) -> ModulationConfig | None:
+    """The modulation with the options' constants, None for the checkpoint's own."""
+    if not options.modulation:
+        return None
+    from mfp_model.networks.modulation import ModulationConfig
+
+    return ModulationConfig(**dict(options.modulation))
+
+
+def changed_segmenter(
+    options: argparse.Namespace, modulation: ModulationConfig | None
+) -> Segmenter:
+    """Return MFP with another modulation, and what else the options change."""
+    from mfp_model.checkpoints.checkpoint import load_checkpoint
+    from mfp_model.segmenters.mfp import MfpSegmenter
+    from mfp_model.weights import DEFAULT_WEIGHTS
+
+    checkpoint = load_checkpoint(options.checkpoint or DEFAULT_WEIGHTS)
+    config = dataclasses.replace(
+        checkpoint.config,
+        modulation=modulation or checkpoint.config.modulation,
+        input_size=options.input_size or checkpoint.config.input_size,
+    )
+    checkpoint = dataclasses.replace(checkpoint, config=config)
+    return MfpSegmenter(
+        checkpoint, device=options.device, engine=options.engine, averages_flip=options.flip
+    )
+
+
+def scores_of(
+    options: argparse.Namespace,
+    segmenter: Segmenter,
+    aim: Aim,
+    *,
+    show: Show | None = None,
+    label: str = "",
+) -> Scores:
+    """Return a segmenter's scores on the labelled folder."""
+    from tqdm import tqdm
+
+    from mfp_model.evaluation.protocol import click_object
+    from mfp_model.evaluation.scores import score
+
+    return score(
+        click_object(segmenter, target, aim=aim, show=show or _show_nothing)
+        for target in tqdm(labelled_objects(options), unit="object", desc=label or None)
+    )
+
+
+def _show_nothing(*measured: object) -> None:
+    """Show nothing."""

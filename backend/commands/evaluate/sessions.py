@@ -1,0 +1,75 @@
+"""`mfp evaluate sessions`: recorded clicks, replayed against a segmenter."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from itertools import islice
+
+from backend.commands.evaluate.measuring import (
+    add_network_changes,
+    check_measured,
+    measured_segmenter,
+)
+from backend.commands.labelled import add_limit
+from backend.commands.options import add_project, add_segmenter_options
+from backend.commands.parsing import Commands, add_json
+from backend.commands.printing import PROBLEMS_CODE, show, show_problems, table
+from mfp_model.errors import DataError
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add(
+        "sessions", "replay recorded clicks, of the settings' data folder", _evaluate
+    )
+    add_project(parser, "default: all projects")
+    add_limit(parser)
+    add_segmenter_options(parser)
+    add_network_changes(parser)
+    add_json(parser)
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from backend.images.sources import image_sources
+    from backend.label_studio.api import label_studio_access
+    from backend.recording.objects import read_objects
+    from backend.recording.targets import targets_of
+    from backend.storage.data_folder import DataFolder
+    from mfp_model.evaluation.recorded import score_recorded
+
+    check_measured(options)
+    settings = options.settings
+    objects = read_objects(
+        DataFolder(settings.data_dir).sessions_file, project=str(options.project or "")
+    )
+    if not objects:
+        raise DataError("nothing was recorded yet")
+    segmenter = measured_segmenter(options)
+    problems: list[str] = []
+    targets = targets_of(
+        objects,
+        image_sources(settings, label_studio_access(settings)),
+        max_megapixels=settings.max_megapixels,
+        problems=problems,
+    )
+    scores = score_recorded(segmenter, tqdm(islice(targets, options.limit), unit="object"))
+    report = {
+        **dataclasses.asdict(scores),
+        "segmenter": options.segmenter,
+        "checkpoint": segmenter.version,
+    }
+    show_problems(problems, len(problems))
+    lines = [
+        f"{options.segmenter} ({segmenter.version}), {scores.n_objects} objects, "
+        f"{scores.n_clicks} clicks",
+        f"mean IoU after the last click {scores.final_iou:.3f}",
+        *table(
+            ("after clicks", "mean IoU"),
+            [(n, value) for n, value in enumerate(scores.miou_at, start=1)],
+        ),
+    ]
+    show(options, report, lines)
+    return PROBLEMS_CODE if problems else 0

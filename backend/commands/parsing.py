@@ -1,0 +1,143 @@
+"""How commands are declared, and how what was typed is checked before anything is loaded."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+from backend.environment.readers import Reader, Refused
+from mfp_model.errors import ConfigError, PromptError
+from mfp_model.prompts import Click, parse_click
+
+T = TypeVar("T")
+STDOUT = Path("-")
+
+Run = Callable[[argparse.Namespace], int | None]
+_WIDTH = 80
+
+
+class UsageError(ConfigError):
+    """Something was typed that the command does not know, or cannot use.
+
+    Attributes:
+        command: The command, such as `mfp segment`.
+    """
+
+    def __init__(self, command: str, message: str) -> None:
+        super().__init__(message)
+        self.command = command
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser whose mistakes are errors like all others: one line, exit code 1."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse what was typed."""
+        raise UsageError(self.prog, f"{message}; see {self.prog} --help")
+
+
+class _HelpText(argparse.HelpFormatter):
+    def __init__(self, prog: str) -> None:
+        columns = int(os.get_terminal_size().columns) if os.isatty(1) else _WIDTH
+        super().__init__(prog, width=min(_WIDTH, columns) - 1, max_help_position=28)
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """Where commands are added."""
+
+    _action: Any  # argparse's own type is private
+
+    @staticmethod
+    def of(parser: argparse.ArgumentParser) -> Commands:
+        """Let a parser have commands; without one of them it prints its help."""
+        parser.set_defaults(run=None, parser=parser)
+        return Commands(parser.add_subparsers(metavar="COMMAND", title="commands"))
+
+    def add(
+        self, name: str, sentence: str, run: Run, *, is_hidden: bool = False
+    ) -> argparse.ArgumentParser:
+        """Return the parser of a new command.
+
+        Args:
+            name: What is typed.
+            sentence: What it does.
+            run: Does it, and returns the exit code; None for 0.
+            is_hidden: Whether help texts leave it out.
+        """
+        parser = self._parser(name, sentence, is_hidden=is_hidden)
+        parser.set_defaults(run=run, parser=parser)
+        return parser
+
+    def group(self, name: str, sentence: str) -> Commands:
+        """Return where the commands of a new group are added."""
+        return Commands.of(self._parser(name, sentence))
+
+    def _parser(
+        self, name: str, sentence: str, *, is_hidden: bool = False
+    ) -> argparse.ArgumentParser:
+        words = {"description": f"{sentence[0].upper()}{sentence[1:]}."}
+        if not is_hidden:
+            words["help"] = sentence
+        made: argparse.ArgumentParser = self._action.add_parser(
+            name, formatter_class=_HelpText, **words
+        )
+        return made
+
+
+def root_parser(sentence: str) -> argparse.ArgumentParser:
+    """Return the parser of `mfp` itself."""
+    return CommandParser(prog="mfp", description=sentence, formatter_class=_HelpText)
+
+
+def of(reader: Reader[T]) -> Callable[[str], T]:
+    """Return what reads an argument as a setting of that kind is read."""
+
+    def read(text: str) -> T:
+        try:
+            return reader.from_text(text)
+        except ValueError as error:
+            reason = error if isinstance(error, Refused) else f"expected {reader.expected}"
+            raise argparse.ArgumentTypeError(f"{text!r}: {reason}") from None
+
+    return read
+
+
+def click(text: str) -> Click:
+    """Return the click that `X,Y,+` or `X,Y,-` describes."""
+    try:
+        return parse_click(text)
+    except PromptError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def web_address(text: str) -> str:
+    """Return an address; `127.0.0.1:9090` stands for `http://127.0.0.1:9090`."""
+    from backend.environment.readers import address
+
+    return of(address())(text if "://" in text else f"http://{text}")
+
+
+def add_json(parser: argparse.ArgumentParser, *, takes_file: bool = True) -> None:
+    """Add `--json`.
+
+    Args:
+        parser: The command's.
+        takes_file: Whether a file may be named. Not where the command has arguments without a
+            name: one of them would be taken for it, and overwritten.
+    """
+    if takes_file:
+        parser.add_argument(
+            "--json",
+            nargs="?",
+            type=Path,
+            const=STDOUT,
+            metavar="FILE",
+            help="print JSON, or write it into FILE",
+        )
+    else:
+        parser.add_argument("--json", action="store_const", const=STDOUT, help="print JSON")

@@ -1,0 +1,108 @@
+"""What commands print: tables for people, JSON for programs, notes and problems beside them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from backend.commands.parsing import STDOUT
+from mfp_model.files import write_atomically
+
+PROBLEMS_CODE = 2  # done, but not all of it
+_SHOWN_PROBLEMS = 20
+
+
+def show(options: argparse.Namespace, report: Mapping[str, Any], lines: Iterable[str]) -> None:
+    """Print lines for people, or JSON where `--json` asks for it.
+
+    Args:
+        options: Those of a command with `--json`.
+        report: What JSON has.
+        lines: What people read.
+    """
+    if options.json == STDOUT:
+        print(json.dumps(report))
+        return
+    if options.json is not None:
+        write_file(options.json, json.dumps(report).encode())
+    print("\n".join(lines))
+
+
+def facts(report: Mapping[str, object]) -> list[str]:
+    """Return a line for each entry, names in one column and values in the other."""
+    width = max((len(name) for name in report), default=0)
+    return [f"{_words(name):<{width}}  {value_text(value)}" for name, value in report.items()]
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    """Return a table with a line for each row, numbers to the right.
+
+    >>> table(["name", "n"], [["a", 1], ["bcd", 20]])
+    ['name   n', 'a      1', 'bcd   20']
+    """
+    cells = [list(columns), *([value_text(value) for value in row] for row in rows)]
+    is_number = [
+        all(_is_number(cell) for cell in column) for column in zip(*cells[1:], strict=True)
+    ]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = []
+    for row in cells:
+        parts = (
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(row, widths, is_number or [False] * len(row), strict=True)
+        )
+        lines.append("  ".join(parts).rstrip())
+    return lines
+
+
+def value_text(value: object) -> str:
+    """Return a value as people read it: three decimals, thousands apart, yes and no."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def note(message: str) -> None:
+    """Say something on standard error that should not go unseen, and is no failure."""
+    print(f"note: {message}", file=sys.stderr)
+
+
+def note_without_effect(option: str, reason: str) -> None:
+    """Say that an option was given for nothing."""
+    note(f"{option} has no effect: {reason}")
+
+
+def note_replaced(path: Path) -> None:
+    """Say that a file or folder that is there will be replaced."""
+    if path.exists():
+        note(f"{path} was there already, and is replaced")
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file that was asked for, and say so where it replaces another."""
+    note_replaced(path)
+    write_atomically(path, content)
+
+
+def show_problems(messages: list[str], n_problems: int) -> None:
+    """Print the first problems on standard error, and how many more there are."""
+    for message in messages[:_SHOWN_PROBLEMS]:
+        print(message, file=sys.stderr)
+    if n_problems > _SHOWN_PROBLEMS:
+        print(f"... and {n_problems - _SHOWN_PROBLEMS} more problems", file=sys.stderr)
+
+
+def _words(name: str) -> str:
+    return name.removeprefix("n_").replace("_", " ")
+
+
+def _is_number(text: str) -> bool:
+    return text == "-" or text.replace(",", "").replace(".", "").lstrip("-").isdecimal()

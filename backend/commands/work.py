@@ -1,0 +1,34 @@
+"""`mfp work`: runs fine-tuning jobs; `mfp serve` starts it itself."""
+
+from __future__ import annotations
+
+import argparse
+import logging.config
+import sys
+
+from backend.commands.parsing import Commands, of
+from backend.environment.readers import count
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add("work", "run fine-tuning jobs", _work, is_hidden=True)
+    parser.add_argument("--job", type=of(count(low=1)), metavar="ID", help="this one only")
+
+
+def _work(options: argparse.Namespace) -> int:
+    from backend.learning.work import STOPPED_CODE, end_with_parent, work
+    from backend.monitoring.logs import log_config
+    from backend.storage.data_folder import DataFolder
+
+    settings = options.settings
+    data = DataFolder(settings.data_dir)
+    if options.job is None:
+        logging.config.dictConfig(log_config(settings.log_format))
+        work(data)
+        return 0
+    from backend.learning.job import run_job
+
+    end_with_parent()
+    print(f"job {options.job} begins", file=sys.stderr)
+    return 0 if run_job(options.job, settings, data) else STOPPED_CODE
