@@ -6,6 +6,7 @@ import argparse
 import re
 import string
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -81,7 +82,7 @@ def check_mention(parser: argparse.ArgumentParser, words: list[str]) -> None:
     while subcommands(parser) and words and not words[0].startswith("-"):
         assert words[0] in subcommands(parser), f"{parser.prog} has no command {words[0]!r}"
         parser, words = subcommands(parser)[words[0]], words[1:]
-    for word, value in zip(words, [*words[1:], ""], strict=True):
+    for word, value in pairwise([*words, ""]):
         if word.startswith("--"):
             action = parser._option_string_actions.get(word)
             assert action is not None, f"{parser.prog} has no option {word}"
