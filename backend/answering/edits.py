@@ -61,9 +61,8 @@ class Edits:
 
     def edit(self, task: TaskRequest, region: RegionRequest) -> Edit:
         """Return what an object's clicks edit, and what is around it."""
-        size = (region.height, region.width)
-        there = self._existing.read(task.there, region.control)
-        masks = [mask for mask in there if (mask.runs.height, mask.runs.width) == size]
+        size = {"height": region.height, "width": region.width}
+        masks = self._existing.read(task.there, region.control, **size)
         if not masks:
             return Edit()
         known = self._known(task, region)
@@ -76,10 +75,10 @@ class Edits:
             others=None if region.control.overlaps else _others(masks, found, region.clicks),
         )
 
-    def prepare(self, task: TaskRequest) -> None:
+    def prepare(self, task: TaskRequest, *, height: int, width: int) -> None:
         """Read the masks of a task that is being opened, so that its first click need not."""
         if task.control is not None:
-            self._existing.read(task.there, task.control)
+            self._existing.read(task.there, task.control, height=height, width=width)
 
     def note(self, task: TaskRequest, region: RegionRequest, edit: Edit, answer: MaskRuns) -> None:
         """Remember the answer about a mask that is being edited.

@@ -18,6 +18,7 @@ from mfp_model.masks.runs import MaskRuns
 
 _log = logging.getLogger(__name__)
 _KEPT_S = 3600.0
+_MAX_READ_PX = 10_000_000_000  # 800 masks on 12 megapixels
 _RUN_BYTES = 24
 _OVERHEAD_BYTES = 1000
 _KINDS = ("brush", "polygon")
@@ -51,32 +52,34 @@ class ExistingMasks:
     ) -> list[ExistingMask]:
         """Return the masks of a control on an image of this size.
 
-        Left out are those that cannot be read, those of another size, and, where very many are
-        new, those after the first so many pixels: the rest is read at the next click.
+        Left out, and told in the log, are those that cannot be read, those of another size, and
+        those after the first so many pixels.
         """
-        found, n_new_px = [], 0
+        found, left_out = [], Counter[str]()
+        n_pixels = 0
         for one in regions_of(list(annotation.rows), Counter()):
             if isinstance(one, DataError) or one.kind not in _KINDS:
                 continue
             if (one.from_name, one.to_name) != (control.name, control.to_name):
                 continue
+            n_pixels += height * width
             if (one.height, one.width) != (height, width):
-                _log.warning(
-                    "mask %.40s is of %dx%d pixels, the image of %dx%d",
-                    one.id,
-                    one.width,
-                    one.height,
-                    width,
-                    height,
-                )
-                continue
-            try:
-                runs = self._runs(one)
-            except MfpError as error:
-                _log.warning("mask %.40s cannot be read: %s", one.id, error)
-                continue
-            found.append(ExistingMask(id=one.id, label=next(iter(one.labels), None), runs=runs))
+                left_out["of another size than the image"] += 1
+            elif n_pixels > _MAX_READ_PX:
+                left_out[f"beyond {_MAX_READ_PX} pixels"] += 1
+            elif (mask := self._mask(one)) is not None:
+                found.append(mask)
+        for reason, n in left_out.items():
+            _log.warning("%d masks are left out: %s", n, reason)
         return found
+
+    def _mask(self, region: MaskRegion) -> ExistingMask | None:
+        try:
+            runs = self._runs(region)
+        except MfpError as error:
+            _log.warning("mask %.40s cannot be read: %s", region.id, error)
+            return None
+        return ExistingMask(id=region.id, label=next(iter(region.labels), None), runs=runs)
 
     def _runs(self, region: MaskRegion) -> MaskRuns:
         key = _digest(region)

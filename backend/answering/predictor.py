@@ -77,10 +77,16 @@ class Predictor:
         self._prefetcher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prefetch")
         self._prefetch_places = threading.BoundedSemaphore(_MAX_PREFETCHES)
 
-    def results(self, tasks: list[TaskRequest]) -> list[dict[str, Any]]:
+    def results(
+        self, tasks: list[TaskRequest], *, has_left: Callable[[], bool] = lambda: False
+    ) -> list[dict[str, Any]]:
         """Return the entries of `results` for a request's tasks.
 
         There is none for a task being opened, unless its label configuration has a finder.
+
+        Args:
+            tasks: The tasks.
+            has_left: Whether nobody waits for the answer any more; asked before each round.
 
         Raises:
             ImageError: An image cannot be used, or is not of the size that the page sees.
@@ -96,15 +102,17 @@ class Predictor:
             elif task.region is None:
                 results.append(empty_result())
             else:
-                results.append(self._answer(task, task.region))
+                results.append(self._answer(task, task.region, has_left))
         return results
 
-    def _answer(self, task: TaskRequest, region: RegionRequest) -> dict[str, Any]:
+    def _answer(
+        self, task: TaskRequest, region: RegionRequest, has_left: Callable[[], bool]
+    ) -> dict[str, Any]:
         who = ClickedObject(task=f"{task.project}/{task.task_id}", point_ids=region.point_ids)
         try:
             with (
                 self._telemetry.click(task.task_id, len(region.prompts)),
-                self._turns.place(who) as place,
+                self._turns.place(who, has_left) as place,
             ):
                 with self._telemetry.step("image"):
                     image = self._images.load(task.image, task_id=task.task_id)
@@ -131,8 +139,8 @@ class Predictor:
                     Answered(task=task, region=region, edit=edit, runs=runs, result=answer)
                 )
                 return answer
-        except SupersededError:
-            self._telemetry.superseded(task.task_id)
+        except SupersededError as error:
+            self._telemetry.superseded(task.task_id, str(error))
             return empty_result()
 
     def _predict(
@@ -189,8 +197,8 @@ class Predictor:
 
     def _load_quietly(self, task: TaskRequest) -> None:
         try:
-            self._images.load(task.image, task_id=task.task_id)
-            self._edits.prepare(task)
+            pixels = self._images.load(task.image, task_id=task.task_id).pixels
+            self._edits.prepare(task, height=pixels.shape[0], width=pixels.shape[1])
         except Exception as error:  # nobody else would see it in this thread
             self._telemetry.failed(error, during=f"fetching the image of task {task.task_id}")
         finally:

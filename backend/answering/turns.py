@@ -28,7 +28,7 @@ class BusyError(MfpError):
 
 
 class SupersededError(MfpError):
-    """A newer click of the same region has arrived."""
+    """The answer would not be seen: a newer click has arrived, or the client has left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,16 +48,19 @@ class Place:
     """A request's place; `Turns.turn` takes it."""
 
     region: ClickedObject
+    has_left: Callable[[], bool]
     is_superseded: bool = False
 
     def check(self) -> None:
         """Go on only if the answer will be seen.
 
         Raises:
-            SupersededError: A newer click of the region has arrived.
+            SupersededError: A newer click of the region has arrived, or the client has left.
         """
         if self.is_superseded:
             raise SupersededError("a newer click of the same region has arrived")
+        if self.has_left():
+            raise SupersededError("its client has left")
 
 
 class Turns:
@@ -86,13 +89,19 @@ class Turns:
         self._has_turn: Place | None = None
 
     @contextmanager
-    def place(self, region: ClickedObject) -> Iterator[Place]:
+    def place(
+        self, region: ClickedObject, has_left: Callable[[], bool] = lambda: False
+    ) -> Iterator[Place]:
         """Take a place, which supersedes those of the same region.
+
+        Args:
+            region: The object that is clicked.
+            has_left: Whether the request's client waits no more.
 
         Raises:
             BusyError: All places are taken.
         """
-        mine = Place(region)
+        mine = Place(region, has_left)
         with self._changed:
             if len(self._places) >= self._max_places:
                 raise BusyError(

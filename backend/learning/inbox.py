@@ -71,7 +71,7 @@ class Inbox:
             while True:
                 try:
                     return self._take(notice)
-                except sqlite3.OperationalError as error:
+                except sqlite3.DatabaseError as error:  # locked, full, or just begun anew
                     if time.monotonic() > until:
                         raise
                     _log.warning("a webhook cannot be written yet: %s", error)

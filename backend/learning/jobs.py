@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from backend.label_studio.request import RequestError
-from backend.storage.database import open_database
+from backend.storage.database import SharedFile
 
 _log = logging.getLogger(__name__)
 _MAX_KNOWN = 10_000
@@ -77,9 +76,8 @@ class JobQueue:
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         self._clock = clock
-        self._lock = threading.Lock()
         self._known: set[str] = set()
-        self._database = open_database(self, path, _SCHEMA, synchronous="FULL")
+        self._file = SharedFile(path, _SCHEMA, synchronous="FULL")
 
     def know(self, *projects: str) -> None:
         """Note projects that asked for a model: only theirs are fine-tuned.
@@ -90,8 +88,8 @@ class JobQueue:
         if not new:
             return
         try:
-            with self._lock:
-                self._database.executemany(
+            with self._file.using() as database:
+                database.executemany(
                     "INSERT OR IGNORE INTO projects VALUES (?)", [(one[:40],) for one in new]
                 )
             self._known |= new if len(self._known) < _MAX_KNOWN else set()
@@ -100,8 +98,8 @@ class JobQueue:
 
     def knows(self, project: str) -> bool:
         """Return whether a project asked for a model once."""
-        with self._lock:
-            rows = self._database.execute("SELECT 1 FROM projects WHERE project = ?", (project,))
+        with self._file.using() as database:
+            rows = database.execute("SELECT 1 FROM projects WHERE project = ?", (project,))
             return rows.fetchone() is not None
 
     def enqueue(self, project: str) -> Job:
@@ -110,49 +108,47 @@ class JobQueue:
         Raises:
             RequestError: Too many wait.
         """
-        with self._lock, self._database:
-            self._database.execute("BEGIN IMMEDIATE")
-            known = self._select("WHERE project = ? AND state = 'queued'", project)
+        with self._file.using() as database, database:
+            database.execute("BEGIN IMMEDIATE")
+            known = _select(database, "WHERE project = ? AND state = 'queued'", project)
             if not known:
-                waiting = self._database.execute("SELECT COUNT(*) FROM jobs WHERE state = 'queued'")
+                waiting = database.execute("SELECT COUNT(*) FROM jobs WHERE state = 'queued'")
                 if waiting.fetchone()[0] >= _MAX_QUEUED:
                     raise RequestError(f"{_MAX_QUEUED} fine-tunings wait already")
-                self._database.execute(
+                database.execute(
                     "INSERT INTO jobs"
                     " (project, state, step, share, message, version, created, tries)"
                     " VALUES (?, 'queued', '', 0, '', '', ?, 0)",
                     (project, self._clock()),
                 )
-                known = self._select("WHERE id = last_insert_rowid()")
-            self._database.execute("DELETE FROM changed WHERE project = ?", (project,))
+                known = _select(database, "WHERE id = last_insert_rowid()")
+            database.execute("DELETE FROM changed WHERE project = ?", (project,))
             return known[0]
 
     def note_change(self, project: str, annotation: str) -> int:
         """Return how many annotations of a project changed since its last job, this one too."""
-        with self._lock, self._database:
-            self._database.execute(
-                "INSERT OR IGNORE INTO changed VALUES (?, ?)", (project, annotation)
-            )
-            rows = self._database.execute(
-                "SELECT COUNT(*) FROM changed WHERE project = ?", (project,)
-            )
+        with self._file.using() as database, database:
+            database.execute("INSERT OR IGNORE INTO changed VALUES (?, ?)", (project, annotation))
+            rows = database.execute("SELECT COUNT(*) FROM changed WHERE project = ?", (project,))
             return int(rows.fetchone()[0])
 
     def begin(self) -> Job | None:
         """Return the next job, marked as running: one that was cut before those that wait."""
-        with self._lock, self._database:
-            self._database.execute("BEGIN IMMEDIATE")
-            found = self._select("WHERE state = 'running' ORDER BY id LIMIT 1") or self._select(
-                "WHERE state = 'queued' ORDER BY id LIMIT 1"
-            )
+        with self._file.using() as database, database:
+            database.execute("BEGIN IMMEDIATE")
+            found = [
+                job
+                for state in ("running", "queued")
+                for job in _select(database, "WHERE state = ? ORDER BY id LIMIT 1", state)
+            ]
             if not found:
                 return None
-            self._database.execute(
+            database.execute(
                 "UPDATE jobs SET state = 'running', tries = tries + 1,"
                 " started = COALESCE(started, ?) WHERE id = ?",
                 (self._clock(), found[0].id),
             )
-            return self._select("WHERE id = ?", found[0].id)[0]
+            return _select(database, "WHERE id = ?", found[0].id)[0]
 
     def tell(self, job: int, *, step: str, share: float) -> None:
         """Note a running job's progress."""
@@ -187,36 +183,37 @@ class JobQueue:
 
     def is_cancelled(self, job: int) -> bool:
         """Return whether somebody cancelled the job."""
-        with self._lock:
-            rows = self._database.execute("SELECT is_cancelled FROM jobs WHERE id = ?", (job,))
+        with self._file.using() as database:
+            rows = database.execute("SELECT is_cancelled FROM jobs WHERE id = ?", (job,))
             row = rows.fetchone()
         return bool(row and row[0])
 
     def job(self, job: int) -> Job | None:
         """Return a job by its number."""
-        with self._lock:
-            return next(iter(self._select("WHERE id = ?", job)), None)
+        with self._file.using() as database:
+            return next(iter(_select(database, "WHERE id = ?", job)), None)
 
     def newest(self, n: int) -> list[Job]:
         """Return the newest jobs, newest first."""
-        with self._lock:
-            return self._select("ORDER BY id DESC LIMIT ?", n)
+        with self._file.using() as database:
+            return _select(database, "ORDER BY id DESC LIMIT ?", n)
 
     def n_by_state(self) -> dict[str, int]:
         """Return how many jobs are in each state."""
-        with self._lock:
-            rows = self._database.execute("SELECT state, COUNT(*) FROM jobs GROUP BY state")
+        with self._file.using() as database:
+            rows = database.execute("SELECT state, COUNT(*) FROM jobs GROUP BY state")
             found = dict(rows.fetchall())
         return {state: int(found.get(state, 0)) for state in (*OPEN_STATES, *ENDED_STATES)}
 
-    def _select(self, rest: str, *values: object) -> list[Job]:
-        rows = self._database.execute(f"SELECT {_COLUMNS} FROM jobs {rest}", values)
-        names = _COLUMNS.split(", ")
-        return [Job(**dict(zip(names, row, strict=True))) for row in rows]
-
     def _write(self, statement: str, *values: Any) -> None:  # noqa: ANN401, what SQLite takes
-        with self._lock:
-            self._database.execute(statement, values)
+        with self._file.using() as database:
+            database.execute(statement, values)
+
+
+def _select(database: sqlite3.Connection, rest: str, *values: object) -> list[Job]:
+    rows = database.execute(f"SELECT {_COLUMNS} FROM jobs {rest}", values)
+    names = _COLUMNS.split(", ")
+    return [Job(**dict(zip(names, row, strict=True))) for row in rows]
 
 
 class JobFigures(Collector):

@@ -62,10 +62,10 @@ class Telemetry:
             extra={"task": task_id, "n_clicks": n_clicks, "ms": round(1000 * seconds, 1)},
         )
 
-    def superseded(self, task_id: str) -> None:
-        """Note a click that a newer one replaced."""
+    def superseded(self, task_id: str, reason: str) -> None:
+        """Note a click that a newer one replaced, or whose client has left."""
         self.metrics.clicks.labels("superseded").inc()
-        _log.info("task %s: superseded by a newer click", task_id)
+        _log.info("task %s: not answered: %s", task_id, reason)
 
     def refused(self, error: MfpError, *, during: str) -> None:
         """Count what anybody can bring about; the log has a line of it once a second at most."""

@@ -21,6 +21,7 @@ from backend.label_studio.page import storable
 from backend.label_studio.regions import regions_of
 from backend.label_studio.shapes import region_runs
 from backend.recording.store import AnswerRow, SessionStore
+from backend.storage.database import is_damage
 from backend.storage.packed_runs import pack
 from mfp_model.errors import DataError, MfpError
 
@@ -80,6 +81,8 @@ class Recorder:
                 self._store = self._open()
             write(self._store)
         except (sqlite3.Error, MfpError, OSError) as error:
+            if isinstance(error, sqlite3.Error) and is_damage(error):
+                self._store = None  # the next one is written to a new file
             self._on_failure(error)
         except Exception as error:
             _log.exception("recording")

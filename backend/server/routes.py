@@ -53,7 +53,8 @@ def _add_label_studio_routes(app: Flask, service: Service) -> None:
     def predict() -> dict[str, Any]:
         tasks = parse_predict(read_json(request))
         service.trainer.queue.know(*{task.project for task in tasks})
-        return {"results": service.predictor.results(tasks)}
+        has_left = request.environ.get("waitress.client_disconnected", lambda: False)
+        return {"results": service.predictor.results(tasks, has_left=has_left)}
 
     @app.route("/webhook", methods=["POST"])
     def webhook() -> dict[str, Any]:

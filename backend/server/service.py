@@ -60,6 +60,7 @@ class Service:
     setup: ProjectSetup
     inbox: Inbox
     recorder: Recorder
+    data: DataFolder
     shared_dir: Path | None
 
 
@@ -120,6 +121,7 @@ def create_service(
         setup=ProjectSetup(models, finders, telemetry),
         inbox=Inbox(trainer.take, on_failure),
         recorder=recorder,
+        data=data,
         shared_dir=shared_dir,
     )
 

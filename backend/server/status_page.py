@@ -19,6 +19,7 @@ from backend.monitoring.journal import Journal, Minute
 from backend.monitoring.metrics import Figures
 from backend.server.fine_tuning import read_state
 from backend.server.service import Service
+from backend.storage.database import damaged_files
 
 _MINUTES = 60
 _N_ERRORS = 25
@@ -117,6 +118,7 @@ def render_status(service: Service) -> str:
         slowest_ms=slowest,
         height=_CHART_HEIGHT,
         errors=_errors(journal),
+        set_aside=[path.name for path in damaged_files(service.data.root)],
         refusals=_refusals(figures),
     )
 

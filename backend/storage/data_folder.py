@@ -10,14 +10,17 @@ from mfp_model.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class DataFolder:
-    """Where things lie in it; making one makes the folder."""
+    """Where things lie in it; making one makes the folder, for this user only."""
 
     root: Path
 
     def __post_init__(self) -> None:
         try:
+            if not self.root.exists():
+                self.root.mkdir(parents=True, mode=0o700)
             for folder in (self.models, self.jobs):
-                folder.mkdir(parents=True, exist_ok=True)
+                folder.mkdir(mode=0o700, exist_ok=True)
+                folder.chmod(0o700)
             (self.root / ".probe").write_bytes(b"")
             (self.root / ".probe").unlink(missing_ok=True)
         except OSError as error:

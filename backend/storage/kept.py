@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from backend.storage.database import open_database
+from backend.storage.database import SharedFile
 
 KEPT_S = 2 * 24 * 3600.0  # from one working day to the next
 
@@ -39,15 +38,15 @@ class Kept:
             schema: Statements that make its tables where they are missing.
             failure: What the log says when it cannot be read or written.
             trim_every: Writes after which old rows go.
-
-        Raises:
-            sqlite3.Error: The file cannot be opened.
         """
         self._failure = failure
         self._trim_every = trim_every
-        self._lock = threading.Lock()
         self._n_written = 0
-        self._database = open_database(self, path, schema, wait_s=_WAIT_S)
+        try:
+            self._file = SharedFile(path, schema, wait_s=_WAIT_S)
+        except (sqlite3.OperationalError, OSError) as error:  # as on a full disk
+            _log.error("%s: %s cannot be opened (%s): kept in memory only", failure, path, error)
+            self._file = SharedFile(None, schema)
 
     def write(
         self,
@@ -64,20 +63,20 @@ class Kept:
             trim: What drops old rows, now and then: statements, each with its value.
         """
         try:
-            with self._lock:
-                self._database.executemany(statement, rows)
+            with self._file.using() as database:
+                database.executemany(statement, rows)
                 self._n_written += 1
                 if self._n_written % self._trim_every == 0:
                     for drop, limit in trim:
-                        self._database.execute(drop, (limit,))
+                        database.execute(drop, (limit,))
         except sqlite3.Error as error:
             _log.warning("%s: %s", self._failure, error)
 
     def read(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """Return the rows of a query; none where they cannot be read."""
         try:
-            with self._lock:
-                return self._database.execute(statement, values).fetchall()
+            with self._file.using() as database:
+                return database.execute(statement, values).fetchall()
         except sqlite3.Error as error:
             _log.warning("%s: %s", self._failure, error)
             return []

@@ -7,6 +7,7 @@ from backend.server.status_page import _ADVICE
 from mfp_model.errors import MfpError
 
 _NEVER_SHOWN = {
+    "RefusedError",
     "SupersededError",  # a newer click, counted apart
     "ServerError",  # of the demo
     "StoppedError",  # of a fine-tuning's process

@@ -35,7 +35,7 @@ def test_what_cannot_be_written_or_read_is_logged_and_nothing_more(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     kept = Kept(tmp_path / "k.sqlite3", _SCHEMA, failure="no things")
-    kept._database.execute("PRAGMA query_only = ON")  # as when the disk is full
+    kept._file._database.execute("PRAGMA query_only = ON")  # as when the disk is full
     with caplog.at_level(logging.WARNING):
         kept.write(_INSERT, [("a", 1)])
         assert kept.read("SELECT nothing FROM nowhere") == []

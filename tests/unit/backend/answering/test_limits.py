@@ -1,0 +1,146 @@
+"""Requests that would take more than they should: each is answered soon and within memory."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from backend.label_studio.label_config import LabelConfigError, parse_label_config
+from backend.models.served import ServedModels
+from backend.server.app import create_app
+from tests.fakes import DiskSegmenter, temporary_settings
+from tests.unit.backend.page import BRUSH, HEIGHT, POLYGON, WIDTH, box, point, request, row, saved
+
+_SOON_S = 10.0
+
+
+def _client(segmenter: DiskSegmenter | None = None) -> FlaskClient:
+    one = segmenter or DiskSegmenter()
+    models = ServedModels(lambda checkpoint: one, version="disks-1")
+    return create_app(temporary_settings(), models=models).test_client()
+
+
+def _polygon(points: list[list[float]], **more: object) -> dict[str, Any]:
+    value = {"points": points, "closed": True, "polygonlabels": ["Cat"]}
+    return {**row("r1", box(0, 0, 1, 1)), "type": "polygonlabels", "value": value, **more}
+
+
+def _zigzag(n: int) -> list[list[float]]:
+    return [[100.0 * (index % 2), 100.0 * index / n] for index in range(n)]
+
+
+def _answered(body: dict[str, Any]) -> dict[str, Any]:
+    client = _client()
+    started = time.perf_counter()
+    answer = client.post("/predict", json=body)
+    assert time.perf_counter() - started < _SOON_S
+    assert answer.status_code == 200
+    return dict(answer.json["results"][0])
+
+
+def test_a_polygon_of_an_image_of_another_size_is_left_out_undecoded() -> None:
+    huge = _polygon(_zigzag(20_000), original_width=14_000, original_height=14_000)
+    config = POLYGON.format("")
+    body = request(point("p", 50, 50), config=config, annotations=[saved(huge)])
+    assert len(_answered(body)["result"]) == 1
+
+
+def test_a_polygon_with_an_endless_outline_is_left_out_undecoded() -> None:
+    there = saved(_polygon(_zigzag(50_000)))
+    body = request(point("p", 50, 50), config=POLYGON.format(""), annotations=[there])
+    (answered,) = _answered(body)["result"]
+    assert answered["id"] != "r1"
+
+
+def test_a_brush_of_ever_so_many_wide_strokes_is_left_out_undecoded() -> None:
+    touch = {
+        "type": "add",
+        "relativePoints": [0, 0, 100, 100] * 2000,
+        "relativeStrokeWidth": 1000,
+        "compositeOperation": "source-over",
+    }
+    brush = row("r1", box(0, 0, 1, 1))
+    brush["value"] = {"format": "rle", "touches": [touch] * 50, "brushlabels": ["Cat"]}
+    (answered,) = _answered(request(point("p", 50, 50), drafts=[saved(brush)]))["result"]
+    assert answered["id"] != "r1"
+
+
+def test_an_endless_brush_rle_is_left_out_undecoded() -> None:
+    brush = row("r1", box(20, 20, 80, 100))
+    brush["value"]["rle"] = [*brush["value"]["rle"], *[0] * 4_000_000]
+    (answered,) = _answered(request(point("p", 50, 50), annotations=[saved(brush)]))["result"]
+    assert answered["id"] != "r1"
+
+
+def test_more_masks_than_can_be_read_are_left_out_and_the_click_is_answered() -> None:
+    from backend.answering import existing
+
+    rows = [row(f"r{index}", box(index, index, index + 9, index + 9)) for index in range(90)]
+    before, existing._MAX_READ_PX = existing._MAX_READ_PX, 50 * HEIGHT * WIDTH
+    try:
+        answered = _answered(request(point("p", 150, 20), annotations=[saved(*rows)]))
+    finally:
+        existing._MAX_READ_PX = before
+    assert answered["result"]
+
+
+@pytest.mark.parametrize("n", [201, 100_000])
+def test_more_points_than_anybody_clicks_are_refused(n: int) -> None:
+    points = [point(f"p{index}", 1 + index % 190, 50) for index in range(n)]
+    answer = _client().post("/predict", json=request(*points))
+    assert answer.status_code == 400
+    assert f"{n} points of one object, at most 200" in answer.json["error"]
+
+
+def test_two_hundred_points_are_answered() -> None:
+    points = [point(f"p{index}", 1 + index % 190, 50) for index in range(200)]
+    assert _answered(request(*points))["result"]
+
+
+def test_many_clicked_tasks_in_one_request_are_refused() -> None:
+    body = request(point("p", 50, 50))
+    body["tasks"] *= 11
+    assert _client().post("/predict", json=body).status_code == 400
+
+
+def test_a_client_that_has_left_is_computed_for_no_further() -> None:
+    segmenter = DiskSegmenter()
+    client = _client(segmenter)
+    body = request(*[point(f"p{index}", 10 + index, 50) for index in range(40)])
+    answer = client.post(
+        "/predict",
+        json=body,
+        environ_overrides={"waitress.client_disconnected": lambda: segmenter.n_rounds >= 3},
+    )
+    assert answer.json["results"][0]["result"] == []
+    assert segmenter.n_rounds == 3
+    assert 'mfp_clicks_total{outcome="superseded"} 1.0' in client.get("/metrics").text
+
+
+@pytest.mark.parametrize(
+    "xml",
+    [
+        "<View>" * 6000 + "</View>" * 6000,
+        "<BrushLabels>" * 6000 + "</BrushLabels>" * 6000,
+        "<View>" + "<Label/>" * 60_000 + "</View>",
+        "<View>" + " " * 3_000_000 + "</View>",
+        "<View>" * 2_000_000,
+    ],
+    ids=["nested views", "nested controls", "labels", "long", "endless"],
+)
+def test_label_configurations_that_no_page_has_are_refused_soon(xml: str) -> None:
+    started = time.perf_counter()
+    with pytest.raises(LabelConfigError, match="at most|nested|not XML"):
+        parse_label_config(xml)
+    assert time.perf_counter() - started < 2
+
+
+def test_a_large_label_configuration_is_read_soon() -> None:
+    labels = "".join(f'<Label value="L{index}"/>' for index in range(5000))
+    xml = BRUSH.format("").replace('<Label value="Cat"/>', labels, 1)
+    started = time.perf_counter()
+    assert len(parse_label_config(xml).controls[0].labels) == 5001
+    assert time.perf_counter() - started < 2

@@ -1,0 +1,138 @@
+"""Files that are damaged before they are opened, or while they are used."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from backend.learning.jobs import JobQueue
+from backend.storage.data_folder import DataFolder
+from backend.storage.database import SharedFile, damaged_files
+from backend.storage.kept import Kept
+
+_SCHEMA = "CREATE TABLE IF NOT EXISTS things (name TEXT)"
+_INSERT = "INSERT INTO things VALUES (?)"
+
+
+def _filled(path: Path, n: int = 2000) -> None:
+    file = SharedFile(path, _SCHEMA)
+    with file.using() as database:
+        database.executemany(_INSERT, [(f"thing {index}" * 20,) for index in range(n)])
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _damage(path: Path, at: int, n: int = 20_000) -> None:
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(os.urandom(n))
+
+
+@pytest.mark.parametrize("at", [0, 30, 5000])
+def test_a_damaged_file_is_set_aside_whole_and_begun_anew(
+    tmp_path: Path, at: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "things.sqlite3"
+    _filled(path)
+    _damage(path, at)
+    content = path.read_bytes()
+    kept = Kept(path, _SCHEMA, failure="things")
+    kept.write(_INSERT, [("new",)])
+    assert kept.read("SELECT name FROM things") == [("new",)]
+    (aside,) = damaged_files(tmp_path)
+    assert aside.read_bytes() == content
+    assert f"{path} is damaged" in caplog.text
+    assert aside.name in caplog.text
+
+
+@pytest.mark.parametrize("content", [b"", b"SQLite format 3\0", b"\0" * 100])
+def test_a_cut_file_is_begun_anew(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "things.sqlite3"
+    path.write_bytes(content)
+    kept = Kept(path, _SCHEMA, failure="things")
+    kept.write(_INSERT, [("new",)])
+    assert kept.read("SELECT name FROM things") == [("new",)]
+
+
+def test_a_sound_file_stays(tmp_path: Path) -> None:
+    path = tmp_path / "things.sqlite3"
+    _filled(path, 7)
+    assert len(Kept(path, _SCHEMA, failure="things").read("SELECT name FROM things")) == 7
+    assert damaged_files(tmp_path) == []
+
+
+def test_a_file_damaged_in_use_fails_once_and_is_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "things.sqlite3"
+    _filled(path, 40_000)  # more than SQLite keeps in memory
+    kept = Kept(path, _SCHEMA, failure="things")
+    _damage(path, 0, 2_000_000)
+    assert kept.read("SELECT name FROM things") == []
+    kept.write(_INSERT, [("new",)])
+    assert kept.read("SELECT name FROM things") == [("new",)]
+    assert len(damaged_files(tmp_path)) == 1
+
+
+def test_several_processes_that_meet_the_same_damage_agree_on_one_new_file(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "things.sqlite3"
+    _filled(path)
+    _damage(path, 0)
+    code = f"""
+import sys
+from pathlib import Path
+from backend.storage.kept import Kept
+kept = Kept(Path(sys.argv[1]), {_SCHEMA!r}, failure="things")
+kept.write({_INSERT!r}, [(sys.argv[2],)])
+"""
+    running = [subprocess.Popen([sys.executable, "-c", code, str(path), name]) for name in "abcd"]
+    assert [process.wait(60) for process in running] == [0] * 4
+    names = Kept(path, _SCHEMA, failure="things").read("SELECT name FROM things ORDER BY name")
+    assert names == [("a",), ("b",), ("c",), ("d",)]
+    assert len(damaged_files(tmp_path)) == 1
+
+
+def test_a_locked_file_is_not_taken_for_a_damaged_one(tmp_path: Path) -> None:
+    path = tmp_path / "things.sqlite3"
+    file = SharedFile(path, _SCHEMA, wait_s=0.05)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(sqlite3.OperationalError, match="locked"), file.using() as database:
+        database.execute(_INSERT, ("new",))
+    other.close()
+    assert damaged_files(tmp_path) == []
+
+
+def test_what_is_only_kept_for_convenience_goes_on_in_memory_on_a_full_disk(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    nowhere = tmp_path / "missing" / "things.sqlite3"
+    kept = Kept(nowhere, _SCHEMA, failure="things are not kept")
+    kept.write(_INSERT, [("new",)])
+    assert kept.read("SELECT name FROM things") == [("new",)]
+    assert "kept in memory only" in caplog.text
+
+
+def test_a_queue_that_is_damaged_takes_jobs_again(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.sqlite3"
+    queue = JobQueue(path)
+    queue.enqueue("1")
+    for file in tmp_path.glob("jobs.sqlite3*"):
+        file.write_bytes(os.urandom(50_000))
+    again = JobQueue(path)
+    assert again.enqueue("2").id == 1
+    assert damaged_files(tmp_path)
+
+
+def test_the_data_folder_is_for_its_user_only(tmp_path: Path) -> None:
+    data = DataFolder(tmp_path / "data")
+    JobQueue(data.jobs_file).enqueue("1")
+    for path in (data.root, data.models, data.jobs):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o700
+    for path in data.root.glob("*.sqlite3*"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
