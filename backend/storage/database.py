@@ -102,7 +102,7 @@ class SharedFile:
 
 def damaged_files(folder: Path) -> list[Path]:
     """Return what was set aside in a folder, oldest first."""
-    return sorted(path for path in folder.glob(f"*{_DAMAGED}*") if path.suffix != ".lock")
+    return sorted(folder.glob(f"*{_DAMAGED}[0-9]*[0-9]"))
 
 
 def _opened(path: Path | None, schema: str, synchronous: str, wait_s: float) -> sqlite3.Connection:
