@@ -5,19 +5,23 @@ from __future__ import annotations
 import argparse
 import logging.config
 import sys
+import time
 
 from backend.commands.parsing import Commands, of
 from backend.environment.readers import count
+
+_WAIT_S = 2.0
 
 
 def add(commands: Commands) -> None:
     """Add the command."""
     parser = commands.add("work", "run fine-tuning jobs", _work, is_hidden=True)
     parser.add_argument("--job", type=of(count(low=1)), metavar="ID", help="this one only")
+    parser.add_argument("--parent", type=of(count(low=1)), metavar="PID", help="ends with it")
 
 
 def _work(options: argparse.Namespace) -> int:
-    from backend.learning.work import STOPPED_CODE, end_with_parent, work
+    from backend.learning.work import STOPPED_CODE, alone, end_with_parent, work
     from backend.monitoring.logs import log_config
     from backend.storage.data_folder import DataFolder
 
@@ -29,6 +33,11 @@ def _work(options: argparse.Namespace) -> int:
         return 0
     from backend.learning.job import run_job
 
-    end_with_parent()
-    print(f"job {options.job} begins", file=sys.stderr)
-    return 0 if run_job(options.job, settings, data) else STOPPED_CODE
+    end_with_parent(options.parent)
+    with alone(data.root / "trainer.lock") as is_mine:
+        if not is_mine:  # the one before has lost its parent, and ends at its next step
+            print(f"job {options.job} waits for another process to end", file=sys.stderr)
+            time.sleep(_WAIT_S)
+            return STOPPED_CODE
+        print(f"job {options.job} begins", file=sys.stderr)
+        return 0 if run_job(options.job, settings, data) else STOPPED_CODE

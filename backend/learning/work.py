@@ -32,11 +32,17 @@ _NICENESS = 19
 _PR_SET_PDEATHSIG = 1  # in Linux' sys/prctl.h
 
 
-def end_with_parent() -> None:
-    """Let Linux send SIGTERM to this process when its parent ends, however that happens."""
+def end_with_parent(parent: int | None = None) -> None:
+    """Let Linux send SIGTERM to this process when its parent ends, however that happens.
+
+    Args:
+        parent: Where it is known; if that one has ended already, this process ends at once.
+    """
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
     if prctl is not None:
         prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if parent is not None and os.getppid() != parent:
+        raise SystemExit(STOPPED_CODE)
 
 
 def work(data: DataFolder) -> None:
@@ -49,7 +55,7 @@ def work(data: DataFolder) -> None:
     stop = StopSignal()
     queue = JobQueue(data.jobs_file)
     while not stop.is_asked:
-        with _turn(data.root / "work.lock") as is_mine:
+        with alone(data.root / "work.lock") as is_mine:
             job = queue.begin() if is_mine else None
             if job is not None:
                 _run(job, queue, data, stop)
@@ -58,8 +64,8 @@ def work(data: DataFolder) -> None:
 
 
 @contextmanager
-def _turn(lock: Path) -> Iterator[bool]:
-    """Whether no other process works on the queue."""
+def alone(lock: Path) -> Iterator[bool]:
+    """Hold a lock, and tell whether no other process holds it."""
     handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -77,7 +83,7 @@ def _run(job: Job, queue: JobQueue, data: DataFolder, stop: StopSignal) -> None:
     command = ["nice", "-n", str(_NICENESS), sys.executable, "-m", "backend.cli", "work"]
     with data.log(job.id).open("ab") as output:
         process = subprocess.Popen(
-            [*command, "--job", str(job.id)],
+            [*command, "--job", str(job.id), "--parent", str(os.getpid())],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from backend.learning.jobs import Job, JobQueue
+from backend.learning.work import STOPPED_CODE, alone
 from backend.models.registry import ModelRegistry
 from backend.storage.data_folder import DataFolder
 from mfp_model.checkpoints.checkpoint import Checkpoint, save_checkpoint
@@ -174,3 +175,24 @@ def test_what_cannot_be_done_is_told(workplace: _Workplace, tmp_path: Path) -> N
         ended = workplace.wait_until(job, lambda found: False)
     assert ended.state == "failed"
     assert "LABEL_STUDIO_API_KEY" in ended.message
+
+
+def test_a_trainer_whose_parent_was_killed_in_its_first_moment_does_nothing(
+    workplace: _Workplace,
+) -> None:
+    job = workplace.queue.enqueue(_PROJECT).id
+    command = [sys.executable, "-m", "backend.cli", "work", "--job", str(job), "--parent", "1"]
+    ended = subprocess.run(command, env=workplace._environment, stderr=subprocess.DEVNULL)
+    assert ended.returncode == STOPPED_CODE
+    assert not workplace.data.job(job).exists()
+
+
+def test_two_trainers_never_work_on_one_job(workplace: _Workplace) -> None:
+    job = workplace.queue.enqueue(_PROJECT).id
+    command = [sys.executable, "-m", "backend.cli", "work", "--job", str(job)]
+    with alone(workplace.data.root / "trainer.lock") as is_mine:
+        assert is_mine
+        ended = subprocess.run(command, env=workplace._environment, capture_output=True, text=True)
+    assert ended.returncode == STOPPED_CODE
+    assert "waits for another process" in ended.stderr
+    assert not workplace.data.job(job).exists()
