@@ -8,6 +8,11 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from mfp_model.errors import ImageError
 
+# Uploads and local files, files of cloud storages, and those of its examples.
+_FILES = re.compile(
+    r"/data/(upload|local-files)/|/storage-data/uploaded/|/static/"
+    r"|/(tasks|projects)/[0-9]+/(resolve|presign)/"
+)
 _STRANGE = re.compile(r"[^A-Za-z0-9._-]+")
 _MAX_NAME_LETTERS = 100
 _SHOWN_LETTERS = 80
@@ -67,3 +72,23 @@ def public_address(address: str) -> str:
 def shown_address(address: str) -> str:
     """Return the beginning of `public_address`, for messages and logs."""
     return public_address(address)[:_SHOWN_LETTERS]
+
+
+def check_serves_files(path: str, base: str) -> None:
+    """Refuse a path of Label Studio at which there is no image.
+
+    It is fetched with the operator's token, and who writes tasks must not use that for more.
+
+    Args:
+        path: Of an address in Label Studio.
+        base: The path at which Label Studio itself lies, empty for the root.
+
+    Raises:
+        ImageError: Label Studio serves no file there.
+    """
+    inner = unquote(path).removeprefix(base.rstrip("/"))
+    if ".." in inner.split("/") or not _FILES.match(inner):
+        raise ImageError(
+            f"image {shown_address(path)!r}: not a path at which Label Studio serves images; "
+            "expected /data/upload/…, /data/local-files/… or the address of a cloud storage"
+        )

@@ -28,6 +28,7 @@ from urllib3.exceptions import (
 from urllib3.util import Timeout, Url, parse_url
 
 from backend.environment.readers import Network
+from backend.images.address import check_serves_files
 from backend.label_studio.access import LabelStudioAccess
 from mfp_model.errors import ImageError
 
@@ -72,7 +73,9 @@ class WebFetcher:
         for _ in range(_MAX_REDIRECTS + 2):
             target = _parsed(url)
             is_ours = self._is_ours(target)
-            if not is_ours:
+            if is_ours:
+                check_serves_files(target.path or "", _parsed(self._access.url).path or "")
+            else:
                 self._check_host(target)
             with self._answer(target, is_ours=is_ours, deadline=deadline) as response:
                 if response.status == 401 and is_ours and not has_renewed_token:

@@ -40,7 +40,7 @@ class _Handler(QuietHandler):
     def do_GET(self) -> None:
         token = self.headers.get("Authorization")
         self.server.requests.append((self.path, token))
-        if self.path.startswith("/public"):
+        if self.path.startswith(("/public", "/static")):
             self._answer(200, self.server.content)
         elif token not in self.server.accepts:
             self._answer(401, b"no")
@@ -144,7 +144,7 @@ def test_the_token_goes_to_label_studio_only(label_studio: FakeLabelStudio) -> N
 def test_the_digest_is_that_of_the_content(label_studio: FakeLabelStudio) -> None:
     loader = _loader(label_studio.url, cache_bytes=0)
     first = loader.load("/data/upload/1/a.png", task_id="1").digest
-    assert loader.load(f"{label_studio.url}/public/other.png", task_id="1").digest == first
+    assert loader.load(f"{label_studio.url}/static/other.png", task_id="1").digest == first
     label_studio.content = _png(7, 7)
     assert loader.load("/data/upload/1/a.png", task_id="1").digest != first
 

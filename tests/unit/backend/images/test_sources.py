@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from backend.images.address import check_serves_files
 from backend.images.sources import ImageSources
 from backend.images.web import FetchLimits, WebFetcher
 from backend.label_studio.access import LabelStudioAccess
@@ -101,3 +102,34 @@ def test_large_files_and_odd_names_are_refused(mounted: ImageSources, tmp_path: 
         mounted.read("/data/local-files/?d=a%00b", "1")
     with pytest.raises(ImageError):
         mounted.read("/data/local-files/?d=" + "a" * 5000, "1")
+
+
+@pytest.mark.parametrize("base", ["", "/label-studio"])
+@pytest.mark.parametrize(
+    ("path", "is_file"),
+    [
+        ("/data/upload/1/a.png", True),
+        ("/data/local-files/", True),
+        ("/tasks/7/resolve/", True),
+        ("/projects/7/presign/", True),
+        ("/static/samples/sample.jpg", True),
+        ("/api/users", False),
+        ("/api/projects/1/export", False),
+        ("/", False),
+        ("", False),
+        ("/user/logout", False),
+        ("/tasks/7/", False),
+        ("/tasks/x/resolve/", False),
+        ("/data/upload/../../api/users", False),
+        ("/data/upload/%2e%2e/%2e%2e/api/users", False),
+        ("/data/uploads", False),
+    ],
+)
+def test_only_paths_at_which_label_studio_serves_files_are_fetched_with_its_token(
+    base: str, path: str, is_file: bool
+) -> None:
+    if is_file:
+        check_serves_files(base + path, base)
+    else:
+        with pytest.raises(ImageError, match="not a path at which Label Studio serves images"):
+            check_serves_files(base + path, base)

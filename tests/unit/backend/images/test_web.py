@@ -103,30 +103,34 @@ def test_a_name_that_changes_its_address_is_connected_to_the_checked_one(
 
 def test_the_token_stays_with_label_studio_across_redirects(sites: list[_Site]) -> None:
     ours, other = sites
-    ours.leads_to = {"/resolve": f"{other.url}/presigned?signature=x"}
+    ours.leads_to = {"/tasks/1/resolve/": f"{other.url}/presigned?signature=x"}
     fetcher = _fetcher(ours.url, hosts=("127.0.0.1",), private_networks=_LOOPBACK)
-    assert fetcher.fetch(f"{ours.url}/resolve") == b"picture"
+    assert fetcher.fetch(f"{ours.url}/tasks/1/resolve/") == b"picture"
     assert (ours.tokens, other.tokens) == (["Token secret"], [None])
 
 
 def test_every_redirect_is_checked_again(sites: list[_Site]) -> None:
     ours, other = sites
-    ours.leads_to = {"/a": f"{other.url}/b", "/c": "file:///etc/passwd", "/d": "/d"}
+    ours.leads_to = {
+        "/data/upload/a": f"{other.url}/b",
+        "/data/upload/c": "file:///etc/passwd",
+        "/data/upload/d": "/data/upload/d",
+    }
     with pytest.raises(ImageError, match="MFP_IMAGE_HOSTS"):
-        _fetcher(ours.url).fetch(f"{ours.url}/a")
+        _fetcher(ours.url).fetch(f"{ours.url}/data/upload/a")
     with pytest.raises(ImageError, match="private address"):
-        _fetcher(ours.url, hosts=("127.0.0.1",)).fetch(f"{ours.url}/a")
+        _fetcher(ours.url, hosts=("127.0.0.1",)).fetch(f"{ours.url}/data/upload/a")
     with pytest.raises(ImageError, match="expected http or https"):
-        _fetcher(ours.url).fetch(f"{ours.url}/c")
+        _fetcher(ours.url).fetch(f"{ours.url}/data/upload/c")
     with pytest.raises(ImageError, match="more than 5 redirects"):
-        _fetcher(ours.url).fetch(f"{ours.url}/d")
+        _fetcher(ours.url).fetch(f"{ours.url}/data/upload/d")
     assert other.tokens == []
 
 
 def test_a_redirect_to_the_login_says_which_setting_is_missing(sites: list[_Site]) -> None:
-    sites[0].leads_to = {"/a": "/user/login/?next=/a"}
+    sites[0].leads_to = {"/data/upload/a": "/user/login/?next=/a"}
     with pytest.raises(ImageError, match="LABEL_STUDIO_API_KEY"):
-        _fetcher(sites[0].url).fetch(f"{sites[0].url}/a")
+        _fetcher(sites[0].url).fetch(f"{sites[0].url}/data/upload/a")
 
 
 def test_a_file_that_trickles_in_is_given_up(sites: list[_Site]) -> None:
@@ -134,20 +138,20 @@ def test_a_file_that_trickles_in_is_given_up(sites: list[_Site]) -> None:
     sites[0].content = b"x" * 100
     started = time.monotonic()
     with pytest.raises(ImageError, match="MFP_FETCH_TOTAL_S"):
-        _fetcher(sites[0].url, total_s=0.5).fetch(f"{sites[0].url}/a")
+        _fetcher(sites[0].url, total_s=0.5).fetch(f"{sites[0].url}/data/upload/a")
     assert time.monotonic() - started < 5
 
 
 def test_a_file_that_is_too_large_is_given_up(sites: list[_Site]) -> None:
     with pytest.raises(ImageError, match="MFP_MAX_IMAGE_MB"):
-        _fetcher(sites[0].url, max_bytes=3).fetch(f"{sites[0].url}/a")
+        _fetcher(sites[0].url, max_bytes=3).fetch(f"{sites[0].url}/data/upload/a")
 
 
 def test_a_server_that_says_nothing_is_given_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(ImageError, match="ReadTimeoutError"):
-            _fetcher(url, timeout_s=0.2).fetch(f"{url}/a")
+            _fetcher(url, timeout_s=0.2).fetch(f"{url}/data/upload/a")
 
 
 @pytest.mark.parametrize(
