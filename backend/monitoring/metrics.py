@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
@@ -12,11 +13,13 @@ from prometheus_client import (
     Gauge,
     Histogram,
     generate_latest,
+    values,
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
+_log = logging.getLogger(__name__)
 _SECONDS = (0.005, 0.01, 0.02, 0.04, 0.06, 0.1, 0.15, 0.25, 0.5, 1, 2, 5, 10, 30)
 _FILE_KINDS = ("counter", "gauge_livesum", "histogram")
 _FILE_BYTES = 1 << 20  # as prometheus-client makes them
@@ -55,10 +58,8 @@ class Metrics:
                 write to and which must be set before this module is imported; None for a
                 process that is alone.
         """
-        self._shared_dir = shared_dir
         self._shared: list[Collector] = []
-        if shared_dir is not None:
-            _take_space(shared_dir)
+        self._shared_dir = shared_dir if shared_dir and _take_space(shared_dir) else None
         registry = self._registry = CollectorRegistry()
 
         def counter(name: str, told: str, *labels: str) -> Counter:
@@ -125,13 +126,21 @@ class Metrics:
         return registry
 
 
-def _take_space(shared_dir: Path) -> None:
+def _take_space(shared_dir: Path) -> bool:
     """Write this worker's files in full before they are mapped into memory.
 
     Otherwise they have holes, and to write into a hole when the disk has become full ends the
-    process.
+    process. Where there is no space, this worker counts for itself alone, and is told of.
     """
-    for kind in _FILE_KINDS:
-        path = shared_dir / f"{kind}_{os.getpid()}.db"
-        if not path.exists():
-            path.write_bytes(bytes(_FILE_BYTES))
+    paths = [shared_dir / f"{kind}_{os.getpid()}.db" for kind in _FILE_KINDS]
+    try:
+        for path in paths:
+            if not path.exists():
+                path.write_bytes(bytes(_FILE_BYTES))
+    except OSError as error:
+        _log.error("no space for this worker's metrics in %s: %s", shared_dir, error.strerror)
+        for path in paths:
+            path.unlink(missing_ok=True)
+        values.ValueClass = values.MutexValue
+        return False
+    return True

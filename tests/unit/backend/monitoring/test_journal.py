@@ -44,7 +44,7 @@ def test_what_cannot_be_written_does_not_stop_an_answer(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     journal = Journal(tmp_path / "journal.sqlite3")
-    journal._kept._database.execute("PRAGMA query_only = ON")  # as when the disk is full
+    journal._kept._file._database.execute("PRAGMA query_only = ON")  # as when the disk is full
     with caplog.at_level(logging.WARNING):
         journal.note_click(ms=1)
     assert "misses an entry" in caplog.text

@@ -96,6 +96,25 @@ assert metrics.figures().value("mfp_waiting") == 3
     )
 
 
+def test_a_worker_that_finds_no_space_for_metrics_counts_for_itself(tmp_path: Path) -> None:
+    code = """
+import os, resource, signal, sys
+from pathlib import Path
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))  # as when the disk is full
+from backend.monitoring.metrics import Metrics
+metrics = Metrics(Path(sys.argv[1]))
+metrics.errors.labels("ImageError").inc()
+assert metrics.figures().value("mfp_errors_total", kind="ImageError") == 1
+assert not list(Path(sys.argv[1]).glob("*.db"))
+"""
+    subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)},
+        check=True,
+    )
+
+
 def test_folders_of_servers_that_are_gone_are_removed_and_no_others(tmp_path: Path) -> None:
     code = """
 import os, sys
