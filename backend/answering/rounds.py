@@ -42,9 +42,9 @@ class ClickStore:
         """Return the prediction for the longest prefix of the prompts that is kept."""
         prefixes = (prompts[:n_prompts] for n_prompts in range(len(prompts), 0, -1))
         kept = (self._rounds.get((start, version, prefix)) for prefix in prefixes)
-        found = next((prediction for prediction in kept if prediction is not None), None)
-        self._on_use(found is not None, self._rounds.n_bytes)
-        return found
+        longest = next((prediction for prediction in kept if prediction is not None), None)
+        self._on_use(longest is not None, self._rounds.n_bytes)
+        return longest
 
     def remember(self, start: str, version: str, prediction: Prediction) -> None:
         """Keep a prediction for its prompts."""

@@ -43,7 +43,7 @@ class ChosenAnnotation:
     Attributes:
         name: For messages, such as `annotation 3`.
         result: Label Studio's rows.
-        told: What goes into COCO about it: annotation, draft or prediction, and annotator.
+        source: What goes into COCO about it: annotation, draft or prediction, and annotator.
         score: Of a prediction.
         changed: When it was last changed, as Label Studio writes times.
         is_ground_truth: Marked so by a person.
@@ -51,7 +51,7 @@ class ChosenAnnotation:
 
     name: str
     result: object
-    told: dict[str, Any]
+    source: dict[str, Any]
     score: float | None = None
     changed: str = ""
     is_ground_truth: bool = False
@@ -62,22 +62,24 @@ def chosen(task: LabeledTask, rules: ChoiceRules, left_out: Counter[str]) -> lis
     drafts = [] if rules.only_submitted else task.drafts
     left_out["drafts"] += len(task.drafts) - len(drafts)
     by_annotation = {draft.get("annotation"): draft for draft in drafts if draft.get("annotation")}
-    found = []
+    candidates = []
     for annotation in task.annotations:
         if annotation.get("was_cancelled") and not rules.with_cancelled:
             left_out["cancelled annotations"] += 1
             continue
         draft = by_annotation.get(annotation.get("id"))
         is_newer = draft is not None and _changed(draft) > _changed(annotation)
-        found.append(_annotation(annotation, draft if is_newer else None))
-    found += [_draft(draft) for draft in drafts if not draft.get("annotation")]
-    if found and rules.annotators == "newest":
-        newest = max(found, key=lambda one: (one.is_ground_truth, one.changed))
-        left_out["annotations older than another of their task"] += len(found) - 1
+        candidates.append(_annotation(annotation, draft if is_newer else None))
+    candidates += [_draft(draft) for draft in drafts if not draft.get("annotation")]
+    if candidates and rules.annotators == "newest":
+        newest = max(
+            candidates, key=lambda candidate: (candidate.is_ground_truth, candidate.changed)
+        )
+        left_out["annotations older than another of their task"] += len(candidates) - 1
         return [newest]
-    if not found and rules.with_predictions and task.predictions:
+    if not candidates and rules.with_predictions and task.predictions:
         return [_prediction(max(task.predictions, key=_changed))]
-    return found
+    return candidates
 
 
 def _changed(entry: Mapping[str, Any]) -> str:
@@ -86,11 +88,11 @@ def _changed(entry: Mapping[str, Any]) -> str:
 
 def _annotation(annotation: Mapping[str, Any], draft: Mapping[str, Any] | None) -> ChosenAnnotation:
     number, annotator = annotation.get("id"), annotation.get("completed_by")
-    told = {"annotation": number, "annotator": _person(annotator), "draft": draft is not None}
+    source = {"annotation": number, "annotator": _person(annotator), "draft": draft is not None}
     return ChosenAnnotation(
         name=f"annotation {number}",
         result=(draft or annotation).get("result"),
-        told=told,
+        source=source,
         changed=_changed(draft or annotation),
         is_ground_truth=bool(annotation.get("ground_truth")),
     )
@@ -100,7 +102,7 @@ def _draft(draft: Mapping[str, Any]) -> ChosenAnnotation:
     return ChosenAnnotation(
         name=f"draft {draft.get('id')}",
         result=draft.get("result"),
-        told={"annotation": None, "annotator": _person(draft.get("user")), "draft": True},
+        source={"annotation": None, "annotator": _person(draft.get("user")), "draft": True},
         changed=_changed(draft),
     )
 
@@ -110,7 +112,10 @@ def _prediction(prediction: Mapping[str, Any]) -> ChosenAnnotation:
     return ChosenAnnotation(
         name=f"prediction {prediction.get('id')}",
         result=prediction.get("result"),
-        told={"prediction": prediction.get("id"), "model_version": prediction.get("model_version")},
+        source={
+            "prediction": prediction.get("id"),
+            "model_version": prediction.get("model_version"),
+        },
         score=float(score) if isinstance(score, (int, float)) else None,
     )
 

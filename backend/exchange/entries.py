@@ -83,7 +83,7 @@ class TaskReader:
         self, task: LabeledTask, regions: list[MaskRegion], entries: TaskEntries
     ) -> dict[str, dict[str, Any]]:
         """The task's images by their key in its data; a missing one is a problem, told once."""
-        found = {}
+        placed_images = {}
         for index, key in enumerate(keys := self._image_keys(task)):
             address = task.data[key]
             try:
@@ -97,13 +97,13 @@ class TaskReader:
                 entries.left_out["images of unknown size without objects"] += 1
                 continue
             public = None if is_embedded(address) else public_address(address)
-            found[key] = {
+            placed_images[key] = {
                 "id": task.id if len(keys) == 1 else task.id * len(keys) + index,
                 **asdict(placed),
                 "label_studio": {"task": task.id, "key": key, "image": public},
             }
-        entries.images += found.values()
-        return found
+        entries.images += placed_images.values()
+        return placed_images
 
     def _place(
         self, task: LabeledTask, key: str, address: str, regions: list[MaskRegion], *, is_only: bool
@@ -111,7 +111,7 @@ class TaskReader:
         prefix = f"{task.id}-" if is_only else f"{task.id}-{key}-"
         if self._options.images != "none":
             return self._placer.place(address, task_id=task.id, prefix=prefix)
-        region = next((one for one in regions if self._key_of(one, task) == key), None)
+        region = next((other for other in regions if self._key_of(other, task) == key), None)
         if region is None:
             return None
         name = prefix + file_name(address)
@@ -153,14 +153,14 @@ class TaskReader:
         if len(region.labels) > 1:
             entries.left_out["further labels of an object"] += len(region.labels) - 1
         shape = asdict(segmentation_of(region, polygon_error_px=self._options.polygon_error_px))
-        told = {**annotation.told, "region": region.id, "origin": region.origin}
+        source = {**annotation.source, "region": region.id, "origin": region.origin}
         score = annotation.score if region.score is None else region.score
         coco = {
             "image_id": image["id"],
             "iscrowd": 0,
             **{name: value for name, value in shape.items() if value is not None},
-            **({} if score is None or "prediction" not in annotation.told else {"score": score}),
-            "label_studio": told,
+            **({} if score is None or "prediction" not in annotation.source else {"score": score}),
+            "label_studio": source,
         }
         entries.annotations.append((label, coco))
 

@@ -85,8 +85,8 @@ class CocoImport:
             LabelStudioError: It cannot be reached, or refuses a task.
             ConfigError: With `strict`, the first problem.
         """
-        known = api.data_values(project, FILE_KEY)
-        missing = [image for image in self._folder.images if image.file_name not in known]
+        imported = api.data_values(project, FILE_KEY)
+        missing = [image for image in self._folder.images if image.file_name not in imported]
         n_tasks = 0
         for image in missing:
             try:
@@ -145,9 +145,9 @@ class CocoImport:
             else:
                 result += rows
                 self._n_masks += 1
-        told = {"model_version": _VERSION} if self._form == "predictions" else {}
+        version = {"model_version": _VERSION} if self._form == "predictions" else {}
         data = {self._image_key: address, FILE_KEY: image.file_name}
-        return {"data": data, self._form: [{"result": result, **told}]}
+        return {"data": data, self._form: [{"result": result, **version}]}
 
     def _note(self, problem: DataError) -> None:
         if self._strict:

@@ -50,8 +50,8 @@ class Spool:
         """Open the collection, or begin a new one where there is none with this key."""
         self._path = path
         self._open()
-        found = self._one("SELECT key FROM origin")
-        if found is not None and found != key:
+        key_there = self._one("SELECT key FROM origin")
+        if key_there is not None and key_there != key:
             self.close()
             for old in path.parent.glob(f"{path.name}*"):
                 old.unlink()
@@ -85,8 +85,8 @@ class Spool:
             for image in entries.images:
                 run("INSERT INTO images VALUES (?, ?)", (image["id"], json.dumps(image)))
             for label, annotation in entries.annotations:
-                told = (label, json.dumps(annotation))
-                run("INSERT INTO annotations (label, json) VALUES (?, ?)", told)
+                values = (label, json.dumps(annotation))
+                run("INSERT INTO annotations (label, json) VALUES (?, ?)", values)
                 if "polygon_iou" in annotation:
                     run("INSERT INTO polygons VALUES (?)", (annotation["polygon_iou"],))
             for message in entries.problems:
@@ -146,8 +146,8 @@ class Spool:
 
     def _numbered(self, numbers: dict[str, int]) -> Iterator[dict[str, Any]]:
         rows = self._database.execute("SELECT id, label, json FROM annotations ORDER BY id")
-        for number, label, told in rows:
-            yield {"id": number, "category_id": numbers[label], **json.loads(told)}
+        for number, label, annotation in rows:
+            yield {"id": number, "category_id": numbers[label], **json.loads(annotation)}
 
     def _one(self, statement: str, *values: object) -> Any:  # noqa: ANN401, as the column has it
         row = self._database.execute(statement, values).fetchone()

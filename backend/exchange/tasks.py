@@ -138,8 +138,8 @@ def _element(rows: list[Any], n_read: int) -> LabeledTask | DataError:
 
 def _task(row: Mapping[str, Any]) -> LabeledTask:
     def entries(name: str) -> list[Mapping[str, Any]]:
-        found = row.get(name)  # some exports have only ids of drafts and predictions
-        return [x for x in found if isinstance(x, dict)] if isinstance(found, list) else []
+        listed = row.get(name)  # some exports have only ids of drafts and predictions
+        return [x for x in listed if isinstance(x, dict)] if isinstance(listed, list) else []
 
     data = row.get("data")
     return LabeledTask(

@@ -69,8 +69,8 @@ class Finders:
         from mfp_model.finding.layers import LoopConfig, find_layers
 
         if name not in FINDERS:
-            known = ", ".join(FINDERS)
-            raise ConfigError(f"label config: finder={name!r:.40}, expected one of {known}")
+            names = ", ".join(FINDERS)
+            raise ConfigError(f"label config: finder={name!r:.40}, expected one of {names}")
         with self._lock:
             if inpainter not in self._inpainters:
                 self._inpainters[inpainter] = self._load_inpainter(inpainter)
@@ -104,8 +104,8 @@ class Finders:
         from mfp_model.loading import load_inpainter
 
         if name not in INPAINTERS:
-            known = ", ".join(INPAINTERS)
-            raise ConfigError(f"label config: inpainter={name!r:.40}, expected one of {known}")
+            names = ", ".join(INPAINTERS)
+            raise ConfigError(f"label config: inpainter={name!r:.40}, expected one of {names}")
         weights = None
         if name in INPAINTERS_WITH_WEIGHTS:
             weights = fetch_weights(name, self._settings.cache_dir, is_offline=True)

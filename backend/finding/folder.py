@@ -76,14 +76,14 @@ def images_of(root: Path) -> list[Path]:
     Raises:
         ImageError: There is none.
     """
-    found = sorted(
+    paths = sorted(
         path.relative_to(root)
         for path in root.rglob("*")
         if path.suffix.lower() in _SUFFIXES and path.is_file() and not path.name.startswith(".")
     )
-    if not found:
+    if not paths:
         raise ImageError(f"{root}: no image in it")
-    return found
+    return paths
 
 
 def _entries(

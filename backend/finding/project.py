@@ -120,19 +120,21 @@ def annotate_project(
         waiting = [reading(task) for task in islice(left, batch)]
         while waiting:
             coming = [reading(task) for task in islice(left, batch)]
-            found = _found(object_finder, control, waiting, polygon_error_px, summary, report)
+            predictions = _found(object_finder, control, waiting, polygon_error_px, summary, report)
             stored: list[dict[str, Any]] = []
             try:
-                stored += found
+                stored += predictions
             finally:  # who stops it keeps what was found
                 _store(api, project, stored, object_finder.version)
             waiting = coming
     return summary
 
 
-def _store(api: LabelStudioApi, project: int, found: list[dict[str, Any]], version: str) -> None:
-    if found:
-        api.import_predictions(project, found)
+def _store(
+    api: LabelStudioApi, project: int, predictions: list[dict[str, Any]], version: str
+) -> None:
+    if predictions:
+        api.import_predictions(project, predictions)
         api.show_predictions(project, version)  # which must exist by then
 
 
@@ -152,9 +154,9 @@ def _found(
             summary.problems.append(f"task {task}: {error}")
         else:
             version = object_finder.version
-            told = prediction(layers, control, version=version, polygon_error_px=error_px)
+            entry = prediction(layers, control, version=version, polygon_error_px=error_px)
             summary.add(layers)
-            yield {"task": task, **told}
+            yield {"task": task, **entry}
         report()
 
 
@@ -166,7 +168,7 @@ def _without(
     while page := api.tasks_after(project, last, limit=_PAGE):
         last = int(page[-1]["id"])
         for task in page:
-            if any(one.get("model_version") == version for one in task["predictions"]):
+            if any(entry.get("model_version") == version for entry in task["predictions"]):
                 summary.skipped += 1
                 report()
             else:

@@ -153,10 +153,10 @@ class WebFetcher:
         port = target.port or _PORTS[target.scheme or "http"]
         host = (target.host or "").strip("[]")
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):  # UnicodeError: a part of the name is too long
             raise ImageError(f"image {_shown(target)}: no such host") from None
-        addresses = list(dict.fromkeys(str(info[4][0]) for info in found))
+        addresses = list(dict.fromkeys(str(info[4][0]) for info in infos))
         allowed = [a for a in addresses if is_ours or self._is_allowed(a)]
         if not allowed:
             raise ImageError(

@@ -65,10 +65,10 @@ class LabelStudioApi:
         """Upload an image without making a task of it, and return its address."""
         with path.open("rb") as file:
             query = "commit_to_project=false"
-            told = self._call(
+            uploaded = self._call(
                 "POST", f"/api/projects/{project}/import?{query}", files={path.name: file}
             )
-        number = told["file_upload_ids"][0]
+        number = uploaded["file_upload_ids"][0]
         return "/data/" + str(self._call("GET", f"/api/import/file-upload/{number}")["file"])
 
     def import_tasks(self, project: int, tasks: list[dict[str, Any]]) -> None:
@@ -102,11 +102,11 @@ class LabelStudioApi:
 
     def data_values(self, project: int, key: str) -> set[str]:
         """Return the values that a key of the tasks' data has in a project."""
-        found, after = set(), -1
+        values, after = set(), -1
         while rows := self._after(project, after, limit=500, fields="task_only")["tasks"]:
             after = int(rows[-1]["id"])
-            found |= {str(row["data"][key]) for row in rows if key in row["data"]}
-        return found
+            values |= {str(row["data"][key]) for row in rows if key in row["data"]}
+        return values
 
     def connect_backend(
         self, project: int, url: str, *, username: str = "", password: str = ""
@@ -177,8 +177,8 @@ class LabelStudioApi:
             "filters": {"conjunction": "and", "items": [{**higher, "type": "Number"}]},
             "ordering": ["tasks:id"],
         }
-        told = urlencode({"project": project, "page_size": limit, "query": json.dumps(query)})
-        answer: dict[str, Any] = self._call("GET", f"/api/tasks/?{told}&fields={fields}")
+        parameters = urlencode({"project": project, "page_size": limit, "query": json.dumps(query)})
+        answer: dict[str, Any] = self._call("GET", f"/api/tasks/?{parameters}&fields={fields}")
         return answer
 
     def _call(self, method: str, path: str, *, body: object = None, files: object = None) -> Any:  # noqa: ANN401, JSON of any form

@@ -126,7 +126,7 @@ def parse_label_config(xml: str) -> LabelConfig:
         tag.get("name", ""): tag.get("value", "").removeprefix("$") for tag in root.iter("Image")
     }
     generic = {tag.get("toName", ""): tag for tag in root.iter("Labels")}
-    seeds = {tag.get("name", ""): found for tag in root.iter() if (found := _seeds(tag))}
+    seeds = {tag.get("name", ""): signs for tag in root.iter() if (signs := _seeds(tag))}
     tags = [tag for tag in root.iter() if tag.get("name", "") not in seeds]
     controls = [control for tag in tags if (control := _control(tag, generic))]
     return LabelConfig(
@@ -157,14 +157,14 @@ def _seeds(tag: ET.Element) -> dict[str, bool]:
     Raises:
         LabelConfigError: The attribute is neither `object` nor `background`.
     """
-    found = {}
+    signs = {}
     for label in tag.findall("Label") if tag.tag == "BrushLabels" else []:
         kind = label.get("seed")
         if kind not in (None, "object", "background"):
             raise LabelConfigError(f"label seed={kind!r:.40}: expected object or background")
         if kind is not None:
-            found[label.get("value", "")] = kind == "object"
-    return found
+            signs[label.get("value", "")] = kind == "object"
+    return signs
 
 
 def _shown(tag: ET.Element, generic: dict[str, ET.Element]) -> tuple[str, ...]:

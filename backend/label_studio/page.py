@@ -47,20 +47,24 @@ def annotation_on_page(task: Mapping[str, Any], point_ids: frozenset[str]) -> An
     drafts = _entries(task, "drafts")
     replaced = {storable(draft.get("annotation")) for draft in drafts}
     annotations = [
-        one for one in _entries(task, "annotations") if storable(one.get("id")) not in replaced
+        entry
+        for entry in _entries(task, "annotations")
+        if storable(entry.get("id")) not in replaced
     ]
-    saved = [_annotation(one) for one in (*drafts, *annotations)]
-    clicked = [one for one in saved if one.has_any(point_ids)]
+    saved = [_annotation(entry) for entry in (*drafts, *annotations)]
+    clicked = [entry for entry in saved if entry.has_any(point_ids)]
     overlap = task.get("overlap")
     if not clicked and isinstance(overlap, int) and overlap > 1:
         return Annotation()
-    known = clicked or saved or [_annotation(one) for one in _entries(task, "predictions")]
-    return max(known, key=lambda one: one.stamp, default=Annotation())
+    candidates = clicked or saved or [_annotation(entry) for entry in _entries(task, "predictions")]
+    return max(candidates, key=lambda entry: entry.stamp, default=Annotation())
 
 
 def _entries(task: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    told = task.get(name)
-    return [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
+    listed = task.get(name)
+    return (
+        [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
+    )
 
 
 def _annotation(entry: Mapping[str, Any]) -> Annotation:

@@ -97,7 +97,7 @@ def _region(region_id: str, rows: list[Mapping[str, Any]]) -> MaskRegion:
         id=region_id,
         kind=str(kind),
         value=row["value"],
-        labels=tuple(dict.fromkeys(label for one in rows for label in _labels(one))),
+        labels=tuple(dict.fromkeys(label for other in rows for label in _labels(other))),
         from_name=str(row.get("from_name", "")),
         to_name=str(row.get("to_name", "")),
         width=_size(row, "original_width"),
@@ -109,8 +109,8 @@ def _region(region_id: str, rows: list[Mapping[str, Any]]) -> MaskRegion:
 
 def _labels(row: Mapping[str, Any]) -> list[str]:
     kind = str(row.get("type"))
-    found = row["value"].get(kind if kind.endswith("labels") else "labels")
-    return [str(label) for label in found] if isinstance(found, list) else []
+    named = row["value"].get(kind if kind.endswith("labels") else "labels")
+    return [str(label) for label in named] if isinstance(named, list) else []
 
 
 def _size(row: Mapping[str, Any], name: str) -> int:

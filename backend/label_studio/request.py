@@ -158,7 +158,9 @@ def _task(
         project=project,
         image=image,
         is_opening=points is None,
-        control=next((one for one in config.controls if one.to_name == image_name), None),
+        control=next(
+            (control for control in config.controls if control.to_name == image_name), None
+        ),
         there=there,
         region=_region(points, point_ids, config, image_name, there) if points else None,
     )
@@ -216,5 +218,5 @@ def _named(point: Mapping[str, Any], control: MaskControl) -> str | None:
     """The point's label where the mask's control has it."""
     value = point["value"]
     named = value.get("keypointlabels") or value.get("labels") or []
-    known = named if isinstance(named, list) else []
-    return next((str(label) for label in known if label in control.labels), None)
+    labels = named if isinstance(named, list) else []
+    return next((str(label) for label in labels if label in control.labels), None)

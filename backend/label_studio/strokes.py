@@ -62,8 +62,8 @@ def _stroke(
         raise DataError(f"{name}: on {width}x{height} pixels, expected at most {MAX_PIXELS}")
     mask = brush_mask(value, height=height, width=width)
     labels = value.get("brushlabels")
-    known = labels if isinstance(labels, list) else []
-    signed = [signs[label] for label in known if isinstance(label, str) and label in signs]
+    listed = labels if isinstance(labels, list) else []
+    signed = [signs[label] for label in listed if isinstance(label, str) and label in signs]
     if not signed or not mask.any():
         return None
     row_px, column_px = _deepest(mask)

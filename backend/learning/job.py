@@ -63,7 +63,7 @@ class _JobRun:
         self._registry = ModelRegistry(data.models)
         self._queue = queue
         self._stop = stop
-        self._told = ("", -1)
+        self._progress = ("", -1)
 
     def run(self) -> None:
         job = self._job
@@ -106,11 +106,11 @@ class _JobRun:
 
     def _tell(self, step: str, share: float) -> None:
         """Note the progress, each percent once."""
-        told = (step, int(100 * share))
-        if told != self._told:
-            self._told = told
+        progress = (step, int(100 * share))
+        if progress != self._progress:
+            self._progress = progress
             self._queue.tell(self._job.id, step=step, share=share)
-            _log.info("job %d: %s, %d %%", self._job.id, *told)
+            _log.info("job %d: %s, %d %%", self._job.id, *progress)
 
     def _should_stop(self) -> bool:
         return self._stop.is_asked or self._queue.is_cancelled(self._job.id)

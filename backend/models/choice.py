@@ -90,8 +90,8 @@ class SegmenterChoice:
         if asked is None:
             return self._by_project.get(project, self._by_project.get("", "mfp"))
         if asked not in SEGMENTERS:
-            known = ", ".join(SEGMENTERS)
-            raise ConfigError(f"label config: segmenter={asked!r:.40}, expected one of {known}")
+            names = ", ".join(SEGMENTERS)
+            raise ConfigError(f"label config: segmenter={asked!r:.40}, expected one of {names}")
         return asked
 
     def _kept(self, group: str, name: str, make: Callable[[], Segmenter]) -> Segmenter:

@@ -109,8 +109,8 @@ def _download(url: str, part: Path) -> None:
 
 def _check(path: Path, source: WeightsSource) -> None:
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if source.sha256 and not found.startswith(source.sha256):
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if source.sha256 and not digest.startswith(source.sha256):
         raise CheckpointError(
-            f"{path}: sha256 begins {found[:8]}, expected {source.sha256}; not the published file"
+            f"{path}: sha256 begins {digest[:8]}, expected {source.sha256}; not the published file"
         )

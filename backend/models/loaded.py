@@ -56,12 +56,12 @@ class LoadedSegmenters:
         Raises:
             MfpError: What `load` raises.
         """
-        found = self._find(group, name)
-        if found is not None:
-            return found
+        loaded = self._find(group, name)
+        if loaded is not None:
+            return loaded
         with self._loading:
-            found = self._find(group, name)
-            return self.keep(group, name, load()) if found is None else found
+            loaded = self._find(group, name)
+            return self.keep(group, name, load()) if loaded is None else loaded
 
     def keep(self, group: str, name: str, segmenter: Segmenter) -> Segmenter:
         """Keep a segmenter, dropping others as needed, and return it."""
@@ -72,8 +72,8 @@ class LoadedSegmenters:
             while self._total() > self._max_bytes and len(self._groups) > 1:
                 dropped += self._groups.popitem(last=False)[1].values()
         self._on_loaded(segmenter)
-        for one in dropped:
-            self._on_dropped(one)
+        for left in dropped:
+            self._on_dropped(left)
         return segmenter
 
     def has_room(self, n_bytes: int) -> bool:
@@ -82,10 +82,13 @@ class LoadedSegmenters:
 
     def _find(self, group: str, name: str) -> Segmenter | None:
         with self._guard:
-            found = self._groups.get(group, {}).get(name)
-            if found is not None:
+            loaded = self._groups.get(group, {}).get(name)
+            if loaded is not None:
                 self._groups.move_to_end(group)
-            return found
+            return loaded
 
     def _total(self) -> int:
-        return sum(max(one.n_bytes for one in group.values()) for group in self._groups.values())
+        return sum(
+            max(segmenter.n_bytes for segmenter in group.values())
+            for group in self._groups.values()
+        )

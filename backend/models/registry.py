@@ -76,8 +76,10 @@ class ModelRegistry:
 
     def versions(self) -> list[ModelVersion]:
         """Return all versions, oldest first."""
-        found = [self._read(path.parent) for path in self._root.glob("*/manifest.json")]
-        return sorted(found, key=lambda one: (one.manifest.get("added", 0), one.version))
+        versions = [self._read(path.parent) for path in self._root.glob("*/manifest.json")]
+        return sorted(
+            versions, key=lambda version: (version.manifest.get("added", 0), version.version)
+        )
 
     def names(self) -> set[str]:
         """Return the names of all versions."""
@@ -105,15 +107,15 @@ class ModelRegistry:
             RegistryError: The folder has another checkpoint of this version.
         """
         version = weights_version(checkpoint)
-        known = self._root / version / "checkpoint.safetensors"
-        if known.exists() and known.read_bytes() != checkpoint.read_bytes():
+        there = self._root / version / "checkpoint.safetensors"
+        if there.exists() and there.read_bytes() != checkpoint.read_bytes():
             raise RegistryError(f"model version {version!r}: exists already with other weights")
         manifest = checkpoint.with_suffix(".json")
-        told = json.loads(manifest.read_text()) if manifest.exists() else {}
-        self.add(version, checkpoint, checkpoint.with_suffix(".report.html"), told)
+        about = json.loads(manifest.read_text()) if manifest.exists() else {}
+        self.add(version, checkpoint, checkpoint.with_suffix(".report.html"), about)
         return version
 
-    def add(self, version: str, checkpoint: Path, report: Path, told: Mapping[str, Any]) -> None:
+    def add(self, version: str, checkpoint: Path, report: Path, about: Mapping[str, Any]) -> None:
         """Put a version into the folder, whole or not at all; one that is there is kept.
 
         A report that does not exist is left out.
@@ -131,7 +133,7 @@ class ModelRegistry:
         shutil.copyfile(checkpoint, partial / "checkpoint.safetensors")
         if report.exists():
             shutil.copyfile(report, partial / "report.html")
-        manifest = {**told, "version": version, "added": round(time.time(), 3)}
+        manifest = {**about, "version": version, "added": round(time.time(), 3)}
         write_atomically(partial / "manifest.json", json.dumps(manifest, indent=1).encode())
         for path in partial.iterdir():
             _flush(path)
@@ -144,8 +146,8 @@ class ModelRegistry:
             RegistryError: The file is damaged.
         """
         try:
-            told = json.loads(self._serving_path.read_text())
-            return Serving({name: tuple(history) for name, history in told.items()})
+            histories = json.loads(self._serving_path.read_text())
+            return Serving({name: tuple(history) for name, history in histories.items()})
         except FileNotFoundError:
             return Serving({})
         except (OSError, ValueError, AttributeError, TypeError) as error:
@@ -220,7 +222,7 @@ class ModelRegistry:
         lock = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            histories = {name: list(one) for name, one in self.serving().histories.items()}
+            histories = {name: list(history) for name, history in self.serving().histories.items()}
             yield histories
             write_atomically(self._serving_path, json.dumps(histories, indent=1).encode())
         finally:

@@ -62,16 +62,16 @@ class Metrics:
         self._shared_dir = shared_dir if shared_dir and _take_space(shared_dir) else None
         registry = self._registry = CollectorRegistry()
 
-        def counter(name: str, told: str, *labels: str) -> Counter:
-            return Counter(name, told, labels, registry=registry)
+        def counter(name: str, help_text: str, *labels: str) -> Counter:
+            return Counter(name, help_text, labels, registry=registry)
 
-        def gauge(name: str, told: str, *labels: str) -> Gauge:
-            return Gauge(name, told, labels, registry=registry, multiprocess_mode="livesum")
+        def gauge(name: str, help_text: str, *labels: str) -> Gauge:
+            return Gauge(name, help_text, labels, registry=registry, multiprocess_mode="livesum")
 
         def histogram(
-            name: str, told: str, *labels: str, buckets: tuple[float, ...] = _SECONDS
+            name: str, help_text: str, *labels: str, buckets: tuple[float, ...] = _SECONDS
         ) -> Histogram:
-            return Histogram(name, told, labels, buckets=buckets, registry=registry)
+            return Histogram(name, help_text, labels, buckets=buckets, registry=registry)
 
         self.requests = counter("mfp_requests", "HTTP requests.", "route", "status")
         self.clicks = counter(

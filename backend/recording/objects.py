@@ -89,7 +89,9 @@ class RecordedObject:
 
     def ious(self) -> list[float]:
         """Return the IoU of each answer with what was saved, nothing where nothing was."""
-        return [] if self.final is None else [one.mask.iou(self.final) for one in self.answers]
+        return (
+            [] if self.final is None else [answer.mask.iou(self.final) for answer in self.answers]
+        )
 
 
 def read_objects(path: Path, *, project: str = "") -> list[RecordedObject]:

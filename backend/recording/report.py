@@ -55,8 +55,8 @@ class GroupFigures:
 
 def figures(name: str, objects: Sequence[RecordedObject]) -> GroupFigures:
     """Return the figures of a group of at least one object."""
-    accepted = [one for one in objects if one.final is not None]
-    clicks = [len(one.clicks) for one in accepted]
+    accepted = [clicked for clicked in objects if clicked.final is not None]
+    clicks = [len(clicked.clicks) for clicked in accepted]
     first, second, third = (
         sum(n_clicks <= limit for n_clicks in clicks) / len(objects) for limit in (1, 2, 3)
     )
@@ -64,11 +64,13 @@ def figures(name: str, objects: Sequence[RecordedObject]) -> GroupFigures:
         name=name,
         n_objects=len(objects),
         n_accepted=len(accepted),
-        n_edits=sum(one.prior is not None for one in objects),
+        n_edits=sum(clicked.prior is not None for clicked in objects),
         clicks=float(np.median(clicks)) if clicks else 0.0,
-        seconds=float(np.median([one.seconds for one in accepted])) if accepted else 0.0,
+        seconds=float(np.median([clicked.seconds for clicked in accepted])) if accepted else 0.0,
         accepted_after=(first, second, third),
-        first_iou=float(np.mean([_first_iou(one) for one in accepted])) if accepted else 0.0,
+        first_iou=float(np.mean([_first_iou(clicked) for clicked in accepted]))
+        if accepted
+        else 0.0,
     )
 
 
@@ -86,16 +88,19 @@ def write_report(path: Path, objects: Sequence[RecordedObject], *, label_studio_
     page = environment.get_template("sessions.html").render(
         all=figures("all", objects),
         groups={
-            "label": _grouped(objects, lambda one: one.label or "no label"),
-            "model version": _grouped(objects, lambda one: one.version),
+            "label": _grouped(objects, lambda clicked: clicked.label or "no label"),
+            "model version": _grouped(objects, lambda clicked: clicked.version),
         },
         since=begun.date(),
         plots={
             "Clicks that accepted objects took": _embedded(_plot(objects, _draw_clicks)),
             "How good the answers were": _embedded(_plot(objects, _draw_ious)),
         },
-        worst=[(one, _first_iou(one), _embedded(_picture(one))) for one in _worst(objects)],
-        dropped=sum(one.final is None for one in objects),
+        worst=[
+            (clicked, _first_iou(clicked), _embedded(_picture(clicked)))
+            for clicked in _worst(objects)
+        ],
+        dropped=sum(clicked.final is None for clicked in objects),
         url=label_studio_url,
     )
     write_atomically(path, page.encode())
@@ -105,21 +110,21 @@ def _grouped(
     objects: Sequence[RecordedObject], key: Callable[[RecordedObject], str]
 ) -> list[GroupFigures]:
     groups: dict[str, list[RecordedObject]] = {}
-    for one in objects:
-        groups.setdefault(key(one), []).append(one)
-    found = [figures(name, group) for name, group in groups.items()]
-    return sorted(found, key=lambda group: -group.n_objects)
+    for clicked in objects:
+        groups.setdefault(key(clicked), []).append(clicked)
+    grouped = [figures(name, group) for name, group in groups.items()]
+    return sorted(grouped, key=lambda group: -group.n_objects)
 
 
 def _worst(objects: Sequence[RecordedObject]) -> list[RecordedObject]:
     """Those whose first answer was furthest from what was saved."""
-    accepted = [one for one in objects if one.final is not None]
+    accepted = [clicked for clicked in objects if clicked.final is not None]
     return sorted(accepted, key=_first_iou)[:_N_WORST]
 
 
-def _first_iou(one: RecordedObject) -> float:
-    assert one.final is not None
-    return one.answers[0].mask.iou(one.final)
+def _first_iou(clicked: RecordedObject) -> float:
+    assert clicked.final is not None
+    return clicked.answers[0].mask.iou(clicked.final)
 
 
 def _plot(
@@ -137,12 +142,16 @@ def _plot(
 
 def _draw_clicks(axes: Axes, objects: Sequence[RecordedObject]) -> None:
     kinds = {
-        "new objects": [len(one.clicks) for one in objects if one.final and not one.prior],
-        "edited masks": [len(one.clicks) for one in objects if one.final and one.prior],
+        "new objects": [
+            len(clicked.clicks) for clicked in objects if clicked.final and not clicked.prior
+        ],
+        "edited masks": [
+            len(clicked.clicks) for clicked in objects if clicked.final and clicked.prior
+        ],
     }
     width = 0.4
-    for shift, (name, found) in zip((-width / 2, width / 2), kinds.items(), strict=True):
-        counts = np.bincount([min(n, _N_CLICKS) for n in found], minlength=_N_CLICKS + 1)[1:]
+    for shift, (name, n_clicks) in zip((-width / 2, width / 2), kinds.items(), strict=True):
+        counts = np.bincount([min(n, _N_CLICKS) for n in n_clicks], minlength=_N_CLICKS + 1)[1:]
         axes.bar(np.arange(1, _N_CLICKS + 1) + shift, counts, width, label=name)
     names = [str(n) for n in range(1, _N_CLICKS)] + [f"{_N_CLICKS} or more"]
     axes.set_xticks(range(1, _N_CLICKS + 1), names)
@@ -154,9 +163,9 @@ def _draw_clicks(axes: Axes, objects: Sequence[RecordedObject]) -> None:
 def _draw_ious(axes: Axes, objects: Sequence[RecordedObject]) -> None:
     """An object that is done keeps its last value."""
     by_version: dict[str, list[list[float]]] = {}
-    for one in objects:
-        if one.final is not None:
-            by_version.setdefault(one.version, []).append(one.ious())
+    for clicked in objects:
+        if clicked.final is not None:
+            by_version.setdefault(clicked.version, []).append(clicked.ious())
     for version, curves in by_version.items():
         filled = [(curve + curve[-1:] * _N_CLICKS)[:_N_CLICKS] for curve in curves]
         mean = np.mean(filled, axis=0)
@@ -166,10 +175,10 @@ def _draw_ious(axes: Axes, objects: Sequence[RecordedObject]) -> None:
         axes.legend(title="version (objects)", loc="lower right")
 
 
-def _picture(one: RecordedObject) -> bytes:
+def _picture(clicked: RecordedObject) -> bytes:
     """Shapes only: what was saved and the first answer, and the clicks."""
-    assert one.final is not None
-    final, first = one.final.runs.mask(), one.answers[0].mask.runs.mask()
+    assert clicked.final is not None
+    final, first = clicked.final.runs.mask(), clicked.answers[0].mask.runs.mask()
     picture = np.full((*final.shape, 3), 255, dtype=np.uint8)
     for mask, colour in (
         (final & first, _KEPT),
@@ -180,7 +189,7 @@ def _picture(one: RecordedObject) -> bytes:
     scale = _TILE_PX / max(final.shape)
     size = (max(1, round(final.shape[1] * scale)), max(1, round(final.shape[0] * scale)))
     tile = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    for number, click in enumerate(one.clicks, start=1):
+    for number, click in enumerate(clicked.clicks, start=1):
         centre = (int(click.x * scale), int(click.y * scale))
         colour = _POSITIVE if click.is_positive else _NEGATIVE
         cv2.circle(tile, centre, 4, colour, -1, cv2.LINE_AA)

@@ -218,8 +218,8 @@ class SessionStore:
 
     def _n_bytes(self) -> int:
         """Bytes in use."""
-        one = {
+        pragmas = {
             name: int(self._database.execute(f"PRAGMA {name}").fetchone()[0])
             for name in ("page_count", "freelist_count", "page_size")
         }
-        return (one["page_count"] - one["freelist_count"]) * one["page_size"]
+        return (pragmas["page_count"] - pragmas["freelist_count"]) * pragmas["page_size"]

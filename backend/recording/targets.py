@@ -33,14 +33,14 @@ def targets_of(
         max_megapixels: Larger images are problems.
         problems: Told of images that cannot be read.
     """
-    for one in objects:
-        if one.final is None:
+    for recorded in objects:
+        if recorded.final is None:
             continue
-        name = f"project {one.project} task {one.task}"
+        name = f"project {recorded.project} task {recorded.task}"
         try:
-            content = sources.read(one.image, one.task)
+            content = sources.read(recorded.image, recorded.task)
             image = decode_image(content, max_megapixels=max_megapixels)
-            truth = one.final.runs.mask()
+            truth = recorded.final.runs.mask()
             if image.shape[:2] != truth.shape:
                 raise ImageError(f"image {image.shape[:2]}, clicked on as {truth.shape}")
         except ImageError as error:
@@ -51,8 +51,8 @@ def targets_of(
             image=image,
             truth=truth,
             valid=np.ones_like(truth),
-            clicks=one.clicks,
-            prior=None if one.prior is None else one.prior.runs.mask(),
+            clicks=recorded.clicks,
+            prior=None if recorded.prior is None else recorded.prior.runs.mask(),
         )
 
 
@@ -66,20 +66,26 @@ def add_clicks(folder: Path, objects: Iterable[RecordedObject]) -> int:
     path = folder / "annotations.json"
     content = json.loads(path.read_text())
     tasks = {image["id"]: str(image["label_studio"]["task"]) for image in content["images"]}
-    recorded = {(one.task, region): one for one in objects for region in one.regions}
+    recorded = {
+        (clicked.task, region): clicked for clicked in objects for region in clicked.regions
+    }
     n_found = 0
     for annotation in content["annotations"]:
         region = str(annotation.get("label_studio", {}).get("region"))
-        one = recorded.get((tasks[annotation["image_id"]], region))
-        if one is not None:
-            annotation |= _clicks(one)
+        clicked = recorded.get((tasks[annotation["image_id"]], region))
+        if clicked is not None:
+            annotation |= _clicks(clicked)
             n_found += 1
     write_atomically(path, json.dumps(content).encode())
     return n_found
 
 
-def _clicks(one: RecordedObject) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "clicks": [[click.x, click.y, int(click.is_positive)] for click in one.clicks]
+def _clicks(clicked: RecordedObject) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "clicks": [[click.x, click.y, int(click.is_positive)] for click in clicked.clicks]
     }
-    return told if one.prior is None else {**told, "prior": encode_mask(one.prior.runs.mask())}
+    return (
+        entry
+        if clicked.prior is None
+        else {**entry, "prior": encode_mask(clicked.prior.runs.mask())}
+    )
