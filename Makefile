@@ -1,10 +1,10 @@
-# Two commands matter: `make demo` and `make test`. Both install what they need.
+# Two commands matter: `make demo` and `make test`. All of them install what they need.
 PYTHON ?= python3
 BIN := .venv/bin
 LABEL_STUDIO := label-studio==1.23.2
 LABEL_STUDIO_ML := label-studio-ml==1.0.9 redis rq
 
-.PHONY: demo test check format environments clean
+.PHONY: demo test test-unit check format docs reference release-check environments clean
 
 demo: environments
 	$(BIN)/python -m backend.demo
@@ -15,11 +15,34 @@ test: environments .venv/dev .venv-label-studio-ml/installed
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
+# Without Label Studio and a browser.
+test-unit: .venv/dev
+	$(BIN)/python -m pytest tests/unit
+
+# What `.pre-commit-config.yaml` runs as well.
 check: .venv/dev
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
 
 format: .venv/dev
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+# The pages that are made of the code; a test compares them.
+reference: .venv/dev
+	$(BIN)/python -m backend.reference settings --out docs/reference/settings.md
+	$(BIN)/python -m backend.reference cli --out docs/reference/cli.md
+
+# Into build/docs; a warning is an error.
+docs: .venv/docs
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
+
+# Wheel and sdist into build/release, and the wheel in a fresh environment.
+release-check: .venv/dev
+	rm -rf build/release
+	$(BIN)/python -m build --outdir build/release
+	$(PYTHON) -m venv build/release/environment
+	build/release/environment/bin/python -m pip install --disable-pip-version-check --progress-bar off build/release/*.whl
+	cd build/release && environment/bin/mfp --version
+	cd build/release && environment/bin/mfp segment ../../backend/demo/photos/coffee.jpg --click 300,200,+ --out mask.png
 
 # The project's own environment and Label Studio's, which pins hundreds of packages, side by side.
 environments:
@@ -32,6 +55,10 @@ environments:
 
 .venv/dev: .venv/installed
 	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -e '.[dev]'
+	@touch $@
+
+.venv/docs: .venv/installed
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -e '.[docs]'
 	@touch $@
 
 .venv-label-studio/installed:

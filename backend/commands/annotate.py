@@ -58,11 +58,11 @@ def add(commands: Commands) -> None:
 
 
 def _annotate(options: argparse.Namespace) -> int:
+    _check(options)
     from backend.finding.finders import finding_version
     from backend.finding.project import ObjectFinder
     from mfp_model.finding.layers import find_layers
 
-    _check(options)
     if options.project is not None and options.finder == "mfp":
         options.checkpoint = options.checkpoint or _serving(options.project, options.settings)
     finder, inpainter, config = finder_of(options), inpainter_of(options), loop_config_of(options)

@@ -34,16 +34,12 @@ def show(options: argparse.Namespace, report: Mapping[str, Any], lines: Iterable
 
 def facts(report: Mapping[str, object]) -> list[str]:
     """Return a line for each entry, names in one column and values in the other."""
-    width = max((len(name) for name in report), default=0)
+    width = max((len(_words(name)) for name in report), default=0)
     return [f"{_words(name):<{width}}  {value_text(value)}" for name, value in report.items()]
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    """Return a table with a line for each row, numbers to the right.
-
-    >>> table(["name", "n"], [["a", 1], ["bcd", 20]])
-    ['name   n', 'a      1', 'bcd   20']
-    """
+    """Return a table with a line for each row, numbers to the right."""
     cells = [list(columns), *([value_text(value) for value in row] for row in rows)]
     is_number = [
         all(_is_number(cell) for cell in column) for column in zip(*cells[1:], strict=True)

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 import requests
 
 from backend.label_studio.access import LabelStudioAccess, LabelStudioError
+from backend.label_studio.refusals import checked_json
 from backend.settings import Settings
 from mfp_model.errors import ConfigError
 
@@ -197,9 +198,4 @@ class LabelStudioApi:
             raise LabelStudioError(
                 f"Label Studio at {access.url} cannot be reached ({type(error).__name__})"
             ) from None
-        if not response.ok:
-            raise LabelStudioError(
-                f"Label Studio answered {response.status_code} to {method} {path}: "
-                f"{response.text[:300]}"
-            )
-        return response.json()
+        return checked_json(response, access.url, f"{method} {path}")

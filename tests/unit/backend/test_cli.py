@@ -1,4 +1,8 @@
 import json
+import os
+import subprocess
+import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -128,3 +132,121 @@ def test_training_starts_from_one_file_of_the_right_backbone(
     assert "has backbone compact" in capsys.readouterr().err
     assert main([*arguments, "--init", "imagenet-resnet34"]) == 1
     assert "expected one of them" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [[], ["evaluate"], ["coco"]])
+def test_a_command_that_is_not_complete_prints_its_help(
+    arguments: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MFP_MAX_WAITING", "a bad value, which help does not mind")
+    assert main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"usage: {' '.join(['mfp', *arguments])} ")
+    assert "work" not in printed.split()
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"label-studio-mfp {version('label-studio-mfp')}\n"
+
+
+_REFUSED = {
+    "serve --port 80999": "--port: '80999': expected a whole number, 1 <= value <= 65535",
+    "serve --workers 0": "--workers: '0': expected a whole number, 1 <= value",
+    "serve --device tpu": "--device: 'tpu': expected auto, cpu, cuda or cuda:N",
+    "evaluate clicks --format coco --root nodir": "--root: 'nodir': no such folder",
+    "evaluate clicks --format coco --root .": "annotations.json: expected COCO",
+    "segment photo.png --click 9999,1,+ --out m.png": "click x=9999 outside image of width 70",
+    "segment photo.png --click 9,1,+ --out photo.png": "is the image itself",
+    "segment photo.png --click 9,1,+ --mask small.png --out m.png": "small.png: has 5x4 pixels",
+    "segment photo.png --click 9,1,+ --out m.png --segmenter sam": "invalid choice: 'sam'",
+    "segment photo.png --click 9,1,+ --out m.png --constants photo.png": "no use for it",
+    "bench --sizes 90": "expected WIDTHxHEIGHT",
+    "connect --backend ftp://x --project 1": "expected http://",
+    "annotate --folder .": "--folder and --out: expected both",
+    "annotate --folder . --out o --inpainter-weights photo.png": "has no use for them",
+    "fine-tune --data nodir --out w": "--data: 'nodir': no such folder",
+    "coco import --coco . --out t.json": "expected --label-config",
+    "models promote v1 --project 0": "--project: '0': expected a whole number",
+    "no-such-command": "invalid choice: 'no-such-command'",
+}
+
+
+@pytest.mark.parametrize("command", list(_REFUSED))
+def test_arguments_are_checked_before_torch_is_loaded(command: str, tmp_path: Path) -> None:
+    Image.new("RGB", (70, 50), "green").save(tmp_path / "photo.png")
+    Image.new("L", (5, 4)).save(tmp_path / "small.png")
+    code = (
+        "import sys; from backend.cli import main; code = main(sys.argv[1:]); "
+        "print('torch' in sys.modules); sys.exit(code)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code, *command.split()],
+        cwd=tmp_path,
+        env={"HOME": str(tmp_path), "PATH": os.environ["PATH"], "PYTHONPATH": str(Path.cwd())},
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 1
+    assert ended.stdout == "False\n"
+    assert _REFUSED[command] in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photo.png", "small.png"]
+
+
+def test_a_bad_setting_is_one_line_that_names_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MFP_MAX_WAITING", "many")
+    assert main(["models", "list"]) == 1
+    assert capsys.readouterr().err.startswith("mfp models list: MFP_MAX_WAITING='many': expected")
+
+
+def test_no_versions_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MFP_DATA_DIR", str(tmp_path))
+    assert main(["models", "list"]) == 0
+    assert capsys.readouterr().out.startswith("no fine-tuned versions in ")
+    assert main(["models", "list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"versions": []}
+
+
+def test_an_empty_mask_and_a_replaced_file_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("RGB", (70, 50), "green").save(tmp_path / "a.png")
+    out = tmp_path / "mask.png"
+    arguments = ["segment", str(tmp_path / "a.png"), "--out", str(out)]
+    arguments += ["--segmenter", "graph-cut", "--click"]
+    assert main([*arguments, "10,10,-"]) == 0
+    printed = capsys.readouterr()
+    assert "note: the mask is empty" in printed.err
+    assert "replaced" not in printed.err
+    assert f"{out}: 70 x 50 pixels, 0 of them object (0.0%)" in printed.out
+    assert main([*arguments, "10,10,+"]) == 0
+    assert f"note: {out} was there already, and is replaced" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "note"),
+    [
+        ("--seed 1", "--seed has no effect: without --jitter"),
+        ("--plot-with {report}", "--plot-with has no effect: there is no --plot"),
+    ],
+)
+def test_an_option_without_effect_is_said(
+    options: str,
+    note: str,
+    weights: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = make_coco_folder(tmp_path / "coco", n_images=1)
+    (tmp_path / "r.json").write_text("{}")
+    arguments = ["evaluate", "clicks", "--format", "coco", "--root", str(folder), "--limit", "1"]
+    arguments += ["--checkpoint", str(weights), *options.format(report=tmp_path / "r.json").split()]
+    assert main(arguments) == 0
+    assert f"note: {note}" in capsys.readouterr().err

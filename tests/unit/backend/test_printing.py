@@ -1,0 +1,60 @@
+"""What commands print."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+
+from backend.commands.parsing import add_json, web_address
+from backend.commands.printing import facts, show, table, value_text
+
+
+def test_numbers_stand_to_the_right_and_words_to_the_left() -> None:
+    lines = table(("name", "n", "share"), [("a", 1, 0.5), ("longer", 12345, None)])
+    assert lines == [
+        "name         n  share",
+        "a            1  0.500",
+        "longer  12,345      -",
+    ]
+
+
+def test_a_table_without_rows_has_its_head() -> None:
+    assert table(("name", "n"), []) == ["name  n"]
+
+
+def test_facts_have_their_values_in_one_column() -> None:
+    assert facts({"n_objects": 3, "noc": 2.5, "done": True}) == [
+        "objects  3",
+        "noc      2.500",
+        "done     yes",
+    ]
+
+
+@pytest.mark.parametrize(("value", "shown"), [(None, "-"), (False, "no"), (1e6, "1000000.000")])
+def test_values_are_shown_for_people(value: object, shown: str) -> None:
+    assert value_text(value) == shown
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"], ["--json", "FILE"]])
+def test_json_is_printed_or_written_or_neither(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser = argparse.ArgumentParser()
+    add_json(parser)
+    file = tmp_path / "report.json"
+    options = parser.parse_args([str(file) if a == "FILE" else a for a in arguments])
+    show(options, {"n": 1}, ["one"])
+    printed = capsys.readouterr().out
+    assert printed == ('{"n": 1}\n' if arguments == ["--json"] else "one\n")
+    assert file.exists() == (len(arguments) == 2)
+    assert not file.exists() or json.loads(file.read_text()) == {"n": 1}
+
+
+def test_an_address_without_a_scheme_is_understood() -> None:
+    assert web_address("127.0.0.1:9090") == "http://127.0.0.1:9090"
+    assert web_address("https://mfp.example/below/") == "https://mfp.example/below"
+    with pytest.raises(argparse.ArgumentTypeError, match="expected http"):
+        web_address("ftp://mfp.example")
