@@ -27,6 +27,7 @@ from backend.commands import (
 )
 from backend.commands.options import add_device
 from backend.commands.parsing import Commands, UsageError, of, root_parser
+from backend.commands.printing import Problems
 from backend.environment.readers import count
 from backend.settings import Settings
 from mfp_model.errors import MfpError
@@ -51,7 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         name = options.parser.prog
         options.environment = dict(os.environ)
         options.settings = Settings.from_env(options.environment)
-        return options.run(options) or 0
+        options.problems = Problems()
+        code = options.run(options) or 0
+        return options.problems.exit_code() or code
     except UsageError as error:
         print(f"{error.command}: {error}", file=sys.stderr)
         return 1

@@ -70,7 +70,12 @@ def _fine_tune(options: argparse.Namespace) -> int:
             n_samples=options.samples,
             device=options.device,
         )
-        decision = fine_tune(job, report=report, should_stop=lambda: stop.is_asked)
+        decision = fine_tune(
+            job,
+            report=report,
+            should_stop=lambda: stop.is_asked,
+            on_problem=options.problems.tell,
+        )
     verdict = {"passes": decision.passes, "reason": decision.reason, "report": str(job.report)}
     show(options, verdict, facts(verdict))
     return 0 if decision.passes else _NOT_BETTER_CODE

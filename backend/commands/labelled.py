@@ -51,7 +51,7 @@ def labelled_objects(options: argparse.Namespace) -> Iterator[EvaluationObject]:
     """
     from mfp_model.evaluation.datasets import READERS
 
-    objects = iter(READERS[options.format](options.root))
+    objects = READERS[options.format](options.root, on_problem=options.problems.tell)
     first = next(objects, None)
     if first is None:
         raise DataError(f"--root {options.root}: has no object in format {options.format}")

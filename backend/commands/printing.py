@@ -96,6 +96,31 @@ def show_problems(messages: list[str], n_problems: int) -> None:
         print(f"... and {n_problems - _SHOWN_PROBLEMS} more problems", file=sys.stderr)
 
 
+class Problems:
+    """Told of what a command leaves out: shows the first ones at once, each once."""
+
+    def __init__(self) -> None:
+        self._messages: set[str] = set()
+
+    def tell(self, message: str) -> None:
+        """Show a problem, unless it was told before or there are too many."""
+        if message not in self._messages and len(self._messages) < _SHOWN_PROBLEMS:
+            print(message, file=sys.stderr)
+        self._messages.add(message)
+
+    @property
+    def n(self) -> int:
+        """How many there are so far."""
+        return len(self._messages)
+
+    def exit_code(self) -> int:
+        """Say how many more there were, and return the exit code that follows from them."""
+        n_more = len(self._messages) - _SHOWN_PROBLEMS
+        if n_more > 0:
+            print(f"... and {n_more} more problems", file=sys.stderr)
+        return PROBLEMS_CODE if self._messages else 0
+
+
 def _words(name: str) -> str:
     return name.removeprefix("n_").replace("_", " ")
 

@@ -127,7 +127,12 @@ def _train(options: argparse.Namespace) -> None:
         torch.set_num_threads(options.threads)
     stop = StopSignal()
     with tqdm(total=config.n_samples, unit="sample", disable=ranks.rank() != 0) as bar:
-        train(job, report=_Progress(bar).show, should_stop=lambda: stop.is_asked)
+        train(
+            job,
+            report=_Progress(bar).show,
+            should_stop=lambda: stop.is_asked,
+            on_problem=options.problems.tell,
+        )
     ranks.leave()
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from backend.exchange.coco import write_annotations
 from backend.exchange.entries import ExportOptions, TaskReader
 from backend.exchange.placing import ImagePlacer
 from backend.exchange.spool import Spool, TaskEntries
@@ -89,7 +90,7 @@ def export_coco(
             tasks = source.read(spool.last_task, report)
             _fill(spool, tasks, TaskReader(config, options, placer), is_strict=options.strict)
             categories = config.labels if config else spool.labels()
-            spool.write_coco(folder / "annotations.json", categories, about=source.name)
+            write_annotations(folder, spool, categories, about=source.name)
             summary = _summary(spool, categories)
         finally:
             spool.close()

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backend.exchange.brushes import CocoFolder, CocoImage, brush_control, brush_prediction
+from backend.exchange.brushes import brush_control, brush_prediction
 from backend.label_studio.api import LabelStudioApi
 from backend.label_studio.label_config import LabelConfig
+from mfp_model.data.coco import CocoData, CocoImage
 from mfp_model.errors import ConfigError, DataError
 
 FORMS = ("predictions", "annotations")
@@ -29,12 +30,14 @@ class ImportSummary:
         tasks: Tasks made.
         masks: Masks in them.
         known: Images left out because the project has them from an earlier import.
+        crowds: Crowds left out, for which Label Studio has no form.
         problems: Masks and images that could not be imported, and why.
     """
 
     tasks: int
     masks: int
     known: int
+    crowds: int
     problems: list[str]
 
 
@@ -42,7 +45,7 @@ class CocoImport:
     """Makes tasks of a folder's images."""
 
     def __init__(
-        self, folder: CocoFolder, config: LabelConfig, *, form: str, strict: bool = False
+        self, folder: CocoData, config: LabelConfig, *, form: str, strict: bool = False
     ) -> None:
         """Prepare an import.
 
@@ -63,6 +66,7 @@ class CocoImport:
         self._control = brush_control(config)
         self._image_key = config.image_keys.get(self._control.to_name, "image")
         self._n_masks = 0
+        self._n_crowds = 0
         self._problems: list[str] = []
 
     def into_project(
@@ -139,7 +143,8 @@ class CocoImport:
 
     def _task(self, image: CocoImage, address: str) -> dict[str, Any]:
         result = []
-        for rows in brush_prediction(image, self._folder.categories, self._control):
+        self._n_crowds += len(image.annotations) - len(image.objects)
+        for rows in brush_prediction(image, self._control):
             if isinstance(rows, DataError):
                 self._note(rows)
             else:
@@ -156,7 +161,11 @@ class CocoImport:
 
     def _summary(self, n_tasks: int, *, n_known: int) -> ImportSummary:
         return ImportSummary(
-            tasks=n_tasks, masks=self._n_masks, known=n_known, problems=self._problems
+            tasks=n_tasks,
+            masks=self._n_masks,
+            known=n_known,
+            crowds=self._n_crowds,
+            problems=self._problems,
         )
 
 
@@ -171,6 +180,8 @@ def original(image: CocoImage) -> str:
     Raises:
         DataError: The folder does not tell.
     """
-    if image.address is None:
+    source = image.entry.get("label_studio")
+    address = source.get("image") if isinstance(source, dict) else None
+    if not isinstance(address, str):
         raise DataError(f"{image.file_name}: the folder does not tell its address")
-    return image.address
+    return address

@@ -6,12 +6,11 @@ A task is in it with everything or not at all.
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from backend.storage.database import open_database
 
@@ -120,41 +119,17 @@ class Spool:
         rows = self._database.execute("SELECT DISTINCT label FROM annotations ORDER BY label")
         return tuple(row[0] for row in rows)
 
-    def write_coco(self, path: Path, labels: tuple[str, ...], *, about: str) -> None:
-        """Write COCO's `annotations.json`, piece by piece.
+    def images(self) -> Iterator[dict[str, Any]]:
+        """Yield COCO's images, in the order of their ids."""
+        for (text,) in self._database.execute("SELECT json FROM images ORDER BY id"):
+            yield json.loads(text)
 
-        Args:
-            path: The file.
-            labels: The categories, ids from 1 on in this order.
-            about: What `info` says.
-        """
-        numbers = {label: number for number, label in enumerate(labels, start=1)}
-        categories = [{"id": number, "name": label} for label, number in numbers.items()]
-        with path.open("w") as file:
-            info = {"description": about, "version": "1.0"}
-            file.write(f'{{"info": {json.dumps(info)}, "licenses": [], "categories": ')
-            file.write(f'{json.dumps(categories)},\n"images": [')
-            _write_items(file, (json.loads(row[0]) for row in self._images()))
-            file.write('],\n"annotations": [')
-            _write_items(file, self._numbered(numbers))
-            file.write("]}\n")
-            file.flush()
-            os.fsync(file.fileno())
-
-    def _images(self) -> Iterator[Any]:
-        return self._database.execute("SELECT json FROM images ORDER BY id")
-
-    def _numbered(self, numbers: dict[str, int]) -> Iterator[dict[str, Any]]:
+    def annotations(self) -> Iterator[tuple[int, str, dict[str, Any]]]:
+        """Yield each annotation's number, label and what else COCO has of it, in their order."""
         rows = self._database.execute("SELECT id, label, json FROM annotations ORDER BY id")
-        for number, label, annotation in rows:
-            yield {"id": number, "category_id": numbers[label], **json.loads(annotation)}
+        for number, label, text in rows:
+            yield number, label, json.loads(text)
 
     def _one(self, statement: str, *values: object) -> Any:  # noqa: ANN401, as the column has it
         row = self._database.execute(statement, values).fetchone()
         return None if row is None else row[0]
-
-
-def _write_items(file: TextIO, items: Iterator[dict[str, Any]]) -> None:
-    for index, item in enumerate(items):
-        file.write(",\n" if index else "\n")
-        json.dump(item, file)

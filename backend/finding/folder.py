@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from backend.exchange.coco import write_annotations
 from backend.exchange.placing import ImagePlacer
 from backend.exchange.spool import Spool, TaskEntries
 from backend.finding.project import AnnotateSummary, ObjectFinder, Report
@@ -58,9 +59,7 @@ def annotate_folder(
                     entries = _entries(object_finder, root, path, folder, number, label, summary)
                     spool.add(number, entries)
                 report()
-            spool.write_coco(
-                folder / "annotations.json", spool.labels(), about=object_finder.version
-            )
+            write_annotations(folder, spool, spool.labels(), about=object_finder.version)
             summary.problems = spool.problems(-1)
         finally:
             spool.close()

@@ -88,7 +88,14 @@ class _JobRun:
             n_samples=self._settings.train_samples or None,
             device=self._settings.device,
         )
-        decision = fine_tune(tuning, report=self._report, should_stop=self._should_stop)
+        decision = fine_tune(
+            tuning,
+            report=self._report,
+            should_stop=self._should_stop,
+            on_problem=lambda problem: _log.warning(
+                "job %d: not learned from: %s", job.id, problem
+            ),
+        )
         self._registry.add(version, tuning.out, tuning.report, tuning.told())
         if decision.passes:
             self._registry.promote(version, project=job.project)

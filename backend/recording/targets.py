@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
+import logging
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,13 @@ import numpy as np
 from backend.images.decoding import decode_image
 from backend.images.sources import ImageFiles
 from backend.recording.objects import RecordedObject
+from mfp_model.data.coco import read_coco
+from mfp_model.data.coco_writing import write_coco
 from mfp_model.errors import ImageError
 from mfp_model.evaluation.datasets import EvaluationObject
-from mfp_model.files import write_atomically
 from mfp_model.masks.rle import encode_mask
+
+_log = logging.getLogger(__name__)
 
 
 def targets_of(
@@ -63,21 +66,30 @@ def add_clicks(folder: Path, objects: Iterable[RecordedObject]) -> int:
         folder: Of `mfp coco export`, whose annotations tell their tasks and regions.
         objects: What was recorded of the project.
     """
-    path = folder / "annotations.json"
-    content = json.loads(path.read_text())
-    tasks = {image["id"]: str(image["label_studio"]["task"]) for image in content["images"]}
+    data = read_coco(folder, on_problem=_log.warning)
     recorded = {
         (clicked.task, region): clicked for clicked in objects for region in clicked.regions
     }
-    n_found = 0
-    for annotation in content["annotations"]:
-        region = str(annotation.get("label_studio", {}).get("region"))
-        clicked = recorded.get((tasks[annotation["image_id"]], region))
-        if clicked is not None:
-            annotation |= _clicks(clicked)
-            n_found += 1
-    write_atomically(path, json.dumps(content).encode())
-    return n_found
+    annotations, n_clicked = [], 0
+    for image in data.images:
+        for annotation in image.annotations:
+            place = (_source(image.entry).get("task"), _source(annotation.entry).get("region"))
+            clicked = recorded.get((str(place[0]), str(place[1])))
+            annotations.append({**annotation.entry, **(_clicks(clicked) if clicked else {})})
+            n_clicked += clicked is not None
+    write_coco(
+        data.path,
+        images=(image.entry for image in data.images),
+        annotations=annotations,
+        categories=[{"id": number, "name": name} for number, name in data.categories.items()],
+    )
+    return n_clicked
+
+
+def _source(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What an export tells of where an image or an annotation comes from."""
+    source = entry.get("label_studio")
+    return source if isinstance(source, dict) else {}
 
 
 def _clicks(clicked: RecordedObject) -> dict[str, Any]:

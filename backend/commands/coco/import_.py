@@ -14,20 +14,14 @@ from backend.commands.coco.label_configs import (
 )
 from backend.commands.options import add_project
 from backend.commands.parsing import Commands, add_json
-from backend.commands.printing import (
-    PROBLEMS_CODE,
-    facts,
-    note_replaced,
-    show,
-    show_problems,
-)
+from backend.commands.printing import facts, note_replaced, show
 from mfp_model.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from backend.exchange.brushes import CocoFolder
     from backend.exchange.importing import ImageAddress, ImportSummary
+    from mfp_model.data.coco import CocoData
 
 
 def add(commands: Commands) -> None:
@@ -62,18 +56,19 @@ def add(commands: Commands) -> None:
     add_json(parser)
 
 
-def _import(options: argparse.Namespace) -> int:
+def _import(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from backend.exchange.brushes import read_folder
     from backend.exchange.importing import original, prefixed
+    from mfp_model.data.coco import read_coco, refuse
 
     address: ImageAddress | None = original if options.original else None
     if options.image_prefix is not None:
         address = prefixed(options.image_prefix)
     if options.out and (options.label_config is None or address is None):
         raise ConfigError("--out: expected --label-config, and --image-prefix or --original")
-    folder = read_folder(options.coco)
+    tell = refuse if options.strict else options.problems.tell
+    folder = read_coco(options.coco, on_problem=tell)
     with tqdm(total=len(folder.images), unit="image") as bar:
 
         def report() -> None:
@@ -81,16 +76,15 @@ def _import(options: argparse.Namespace) -> int:
 
         run = _into_file if options.out else _into_project
         figures = dataclasses.asdict(run(options, folder, address, report))
-    problems = figures.pop("problems")
-    show_problems(problems, len(problems))
-    figures["problems"] = len(problems)
+    for problem in figures.pop("problems"):
+        options.problems.tell(problem)
+    figures["problems"] = options.problems.n
     show(options, figures, facts(figures))
-    return PROBLEMS_CODE if problems else 0
 
 
 def _into_file(
     options: argparse.Namespace,
-    folder: CocoFolder,
+    folder: CocoData,
     address: ImageAddress | None,
     report: Callable[[], None],
 ) -> ImportSummary:
@@ -106,7 +100,7 @@ def _into_file(
 
 def _into_project(
     options: argparse.Namespace,
-    folder: CocoFolder,
+    folder: CocoData,
     address: ImageAddress | None,
     report: Callable[[], None],
 ) -> ImportSummary:

@@ -96,7 +96,7 @@ def _occlusions(
     from mfp_model.evaluation.occlusions import look_behind, loop_scores, occlusions
 
     config = loop_config_of(options)
-    objects = list(coco_objects(options.occlusions))
+    objects = list(coco_objects(options.occlusions, on_problem=options.problems.tell))
     found = {}
     for name, rounds in (("without", 0), ("with", config.max_rounds)):
         generator = np.random.default_rng(options.seed or 0)

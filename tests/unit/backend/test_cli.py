@@ -250,3 +250,53 @@ def test_an_option_without_effect_is_said(
     arguments += ["--checkpoint", str(weights), *options.format(report=tmp_path / "r.json").split()]
     assert main(arguments) == 0
     assert f"note: {note}" in capsys.readouterr().err
+
+
+def _damaged_folder(root: Path, *, n_images: int) -> Path:
+    """A COCO folder whose first object has no segmentation."""
+    make_coco_folder(root, n_images=n_images)
+    content = json.loads((root / "annotations.json").read_text())
+    content["annotations"][0]["segmentation"] = []
+    (root / "annotations.json").write_text(json.dumps(content))
+    return root
+
+
+def test_evaluation_measures_the_others_and_ends_with_code_2_where_an_object_is_damaged(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = _damaged_folder(tmp_path / "coco", n_images=1)
+    arguments = ["evaluate", "clicks", "--format", "coco", "--root", str(folder), "--json"]
+    assert main([*arguments, "--checkpoint", str(weights)]) == 2
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["n_objects"] == 1
+    assert printed.err.count("annotations.json: image 0: annotation 0: segmentation: no poly") == 1
+
+
+def test_an_import_makes_tasks_of_the_others_and_ends_with_code_2_where_a_mask_is_damaged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, config = _damaged_folder(tmp_path / "coco", n_images=2), tmp_path / "config.xml"
+    config.write_text(
+        """<View><Image name="i" value="$image"/><BrushLabels name="b" toName="i">
+        <Label value="square"/></BrushLabels></View>"""
+    )
+    out = tmp_path / "tasks.json"
+    arguments = ["coco", "import", "--coco", str(folder), "--image-prefix", "x/", "--json"]
+    arguments += ["--label-config", str(config), "--out", str(out)]
+    assert main(arguments) == 2
+    printed = capsys.readouterr()
+    figures = json.loads(printed.out)
+    assert figures == {"tasks": 2, "masks": 3, "known": 0, "crowds": 2, "problems": 1}
+    assert "image 0: annotation 0: segmentation: no polygon" in printed.err
+    assert main([*arguments, "--strict"]) == 1
+
+
+def test_training_names_what_is_damaged_before_it_learns_from_the_rest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = _damaged_folder(tmp_path / "coco", n_images=2)
+    arguments = ["train", "--train", str(folder), "--out", str(tmp_path / "x.safetensors")]
+    arguments += ["--preset", "unet", "--samples", "2", "--batch", "2", "--workers", "0"]
+    assert main([*arguments, "--device", "cpu"]) == 2
+    printed = capsys.readouterr().err
+    assert printed.index("image 0: annotation 0: segmentation") < printed.index("100%")

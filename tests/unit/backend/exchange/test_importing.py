@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from backend.exchange.brushes import read_folder
 from backend.exchange.importing import FILE_KEY, CocoImport, original, prefixed
 from backend.label_studio.label_config import parse_label_config
+from mfp_model.data.coco import read_coco
 from mfp_model.errors import ConfigError, DataError
 from mfp_model.masks.rle import encode_mask
 from tests.unit.backend.exchange.labeled import CONFIG, Files, export, png, row, task
@@ -24,7 +24,7 @@ def _exported(folder: Path) -> Path:
 
 
 def test_from_label_studio_to_coco_and_back_no_bit_changes(tmp_path: Path) -> None:
-    folder = read_folder(_exported(tmp_path))
+    folder = read_coco(_exported(tmp_path))
     imported = tmp_path / "tasks.json"
     summary = CocoImport(folder, CONFIG, form="predictions").into_file(imported, original)
     assert (summary.tasks, summary.masks, summary.problems) == (3, 6, [])
@@ -63,7 +63,7 @@ class _LabelStudio:
 
 
 def test_an_import_that_was_cut_goes_on_without_making_a_task_twice(tmp_path: Path) -> None:
-    folder = read_folder(_exported(tmp_path))
+    folder = read_coco(_exported(tmp_path))
     importer = CocoImport(folder, CONFIG, form="annotations", strict=True)
     api = _LabelStudio(fails_at=1)
     with pytest.raises(ConfigError, match="cut"):
@@ -84,26 +84,28 @@ def test_what_cannot_be_imported_is_named(tmp_path: Path) -> None:
     (root / "annotations.json").write_text(json.dumps(content))
     (root / "images" / "2-2.png").unlink()
     api = _LabelStudio()
-    importer = CocoImport(read_folder(root), CONFIG, form="predictions")
+    problems: list[str] = []
+    data = read_coco(root, on_problem=problems.append)
+    importer = CocoImport(data, CONFIG, form="predictions")
     summary = importer.into_project(api, 7)  # type: ignore[arg-type]
     assert (summary.tasks, summary.masks) == (2, 1)
-    told = "\n".join(summary.problems)
+    told = "\n".join([*problems, *summary.problems])
     for part in (
         "0-0.png: annotation 1: category_id=9: unknown",
-        "0-0.png: annotation 2: segmentation of (3, 3)",
+        "image 0: annotation 2: segmentation of [3, 3]: expected [30, 40]",
         "1-1.png: annotation 3: a mask without a pixel",
         "2-2.png: no such file in images/",
     ):
         assert part in told
     with pytest.raises(ConfigError, match="unknown"):
-        CocoImport(read_folder(root), CONFIG, form="predictions", strict=True).into_file(
+        CocoImport(data, CONFIG, form="predictions", strict=True).into_file(
             tmp_path / "out.json", prefixed("x/")
         )
     assert not (tmp_path / "out.json").exists()
 
 
 def test_any_coco_folder_can_be_imported_polygons_too(tmp_path: Path) -> None:
-    folder = read_folder(make_coco_folder(tmp_path / "squares"))
+    folder = read_coco(make_coco_folder(tmp_path / "squares"))
     config = parse_label_config(
         """<View><Image name="i" value="$photo"/><Labels name="l" toName="i">
         <Label value="square"/></Labels><Brush name="b" toName="i"/></View>"""
@@ -126,4 +128,19 @@ def test_any_coco_folder_can_be_imported_polygons_too(tmp_path: Path) -> None:
 def test_a_configuration_without_a_brush_has_no_place_for_masks(tmp_path: Path) -> None:
     config = parse_label_config('<View><Image name="image" value="$image"/></View>')
     with pytest.raises(DataError, match="no <BrushLabels>"):
-        CocoImport(read_folder(_exported(tmp_path)), config, form="predictions")
+        CocoImport(read_coco(_exported(tmp_path)), config, form="predictions")
+
+
+def test_crowds_are_no_objects_and_a_score_that_is_no_number_is_named(tmp_path: Path) -> None:
+    root = make_coco_folder(tmp_path / "squares", n_images=1)
+    content = json.loads((root / "annotations.json").read_text())
+    content["annotations"][0]["score"] = float("nan")
+    (root / "annotations.json").write_text(json.dumps(content))
+    config = parse_label_config(
+        """<View><Image name="i" value="$photo"/><BrushLabels name="b" toName="i">
+        <Label value="square"/></BrushLabels></View>"""
+    )
+    importer = CocoImport(read_coco(root), config, form="predictions")
+    summary = importer.into_file(tmp_path / "t.json", prefixed("x/"))
+    assert (summary.masks, summary.crowds) == (1, 1)
+    assert summary.problems == ["0.png: annotation 0: score=nan, expected a finite number"]

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from backend.cli import main
-from backend.exchange.brushes import read_folder
 from backend.exchange.importing import CocoImport, prefixed
 from backend.finding.answer import prediction
 from backend.finding.finders import Finders, finding_version
@@ -30,6 +29,7 @@ from backend.models.served import ServedModels
 from backend.server.app import create_app
 from backend.storage.data_folder import DataFolder
 from mfp_model.checkpoints.checkpoint import Checkpoint, save_checkpoint
+from mfp_model.data.coco import read_coco
 from mfp_model.errors import ConfigError, ImageError
 from mfp_model.evaluation.datasets import coco_objects
 from mfp_model.finding.finders import FoundObject
@@ -182,9 +182,7 @@ class TestFolders:
         assert sizes == {"1-a.png": (30, 20), "2-c.png": (20, 30), "4-b.png": (1, 1)}
         assert len(list(coco_objects(tmp_path / "out"))) == 6
         config = parse_label_config(_CONFIG.format(kind="BrushLabels", finder="mfp"))
-        importer = CocoImport(
-            read_folder(tmp_path / "out"), config, form="predictions", strict=True
-        )
+        importer = CocoImport(read_coco(tmp_path / "out"), config, form="predictions", strict=True)
         importer.into_file(tmp_path / "tasks.json", prefixed("/data/x/"), report=lambda: None)
         tasks = json.loads((tmp_path / "tasks.json").read_text())
         rows = tasks[0]["predictions"][0]["result"]
