@@ -100,7 +100,7 @@ def test_commands_run(command: str, folder: Path) -> None:
         arguments += ["--samples", "4"]
     if arguments[0] == "bench":
         arguments = ["lite2" if argument == "vit_b" else argument for argument in arguments]
-        arguments += "--sizes 90x70 --objects 1 --concurrency 2 --seconds 1".split()
+        arguments += "--sizes 90x70 --objects 1 --concurrency 2 --seconds 3".split()
     if arguments[:2] == ["evaluate", "behind"]:
         arguments += ["--limit", "2", "--rounds", "1"]
     if "MFP_vit_base.pth" in arguments:  # another published layout does, and is small
@@ -113,7 +113,8 @@ def _make_what_is_exchanged(folder: Path) -> None:
     for name in ("masks", "found"):
         file = make_coco_folder(folder / name, n_images=1) / "annotations.json"
         coco = json.loads(file.read_text())
-        coco["annotations"] = [one for one in coco["annotations"] if not one["iscrowd"]]
+        coco["annotations"] = [row for row in coco["annotations"] if not row["iscrowd"]]
+        coco["categories"] = [{"id": 1, "name": "Object"}]
         file.write_text(json.dumps(coco))
     task = {"id": 1, "data": {"image": "data:image/png;base64,"}, "annotations": []}
     (folder / "tasks.json").write_text(json.dumps([task]))
