@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mfp_model.errors import ConfigError
 from mfp_model.names import FINDERS, INPAINTERS, INPAINTERS_WITH_WEIGHTS, SEGMENTERS, UNET
 from mfp_model.segmenter import Segmenter
-from mfp_model.weights import DEFAULT_WEIGHTS, UNET_WEIGHTS
+from mfp_model.weights import DEFAULT_WEIGHTS
 
 if TYPE_CHECKING:
     from mfp_model.finding.finders import Finder
@@ -121,7 +121,9 @@ def _network(name: str, checkpoint: Path | None, device: str, engine: str) -> Se
     from mfp_model.segmenters.mfp import MfpSegmenter
 
     wants_unet = name == "unet"
-    loaded = load_checkpoint(checkpoint or (UNET_WEIGHTS if wants_unet else DEFAULT_WEIGHTS))
+    if wants_unet and checkpoint is None:
+        raise ConfigError("segmenter unet: expected a checkpoint, as mfp train --preset unet makes")
+    loaded = load_checkpoint(checkpoint or DEFAULT_WEIGHTS)
     if (loaded.config.backbone == UNET) != wants_unet:
         raise ConfigError(
             f"segmenter {name}: {checkpoint} has a network of {loaded.config.backbone}"

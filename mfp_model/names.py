@@ -26,7 +26,7 @@ COMBINATIONS = ("layers", "common")
 FEATURES = ("rgb", "deep")  # of graph cuts
 APPEARANCES = ("mixtures", "centroids")  # of graph cuts
 
-BACKBONES = ("compact", "hrnet18", "lite2", "resnet34", "vit_b")
+BACKBONES = ("hrnet18", "lite2", "resnet34", "vit_b")
 UNET = "resnet34_unet"
 
 PRESETS = ("lite2", "hrnet18", "resnet34", "unet", "unet_adversarial", "unet_plain", "vit_b")

@@ -26,7 +26,7 @@ from mfp_model.networks.network import NetworkConfig, default_input_size
 from mfp_model.prompts import Click
 from mfp_model.segmenter import Segmenter
 from mfp_model.segmenters.mfp import MfpSegmenter
-from mfp_model.weights import DEFAULT_WEIGHTS, UNET_WEIGHTS
+from mfp_model.weights import DEFAULT_WEIGHTS
 
 _N_ENGINE_REPEATS = 10
 _N_STEP_REPEATS = 15
@@ -116,8 +116,7 @@ def _checkpoint(config: BenchConfig) -> Checkpoint | None:
         return Checkpoint(version=f"random-{config.network}", config=network, weights=weights)
     if config.segmenter not in _NETWORKS:
         return None
-    shipped = UNET_WEIGHTS if config.segmenter == "unet" else DEFAULT_WEIGHTS
-    return load_checkpoint(config.checkpoint or shipped)
+    return load_checkpoint(config.checkpoint or DEFAULT_WEIGHTS)
 
 
 def _steps(

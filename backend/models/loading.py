@@ -20,7 +20,7 @@ def choice_of(settings: Settings, models: ServedModels, versions: BegunVersions)
     def load(name: str) -> Segmenter:
         return load_segmenter(
             name,
-            checkpoint=_fetched("imagenet-resnet50", settings) if "deep" in name else None,
+            checkpoint=_weights(name, settings),
             constants=_constants(name, settings),
             device=settings.device,
             engine=settings.engine,
@@ -38,6 +38,13 @@ def _constants(name: str, settings: Settings) -> Path | None:
     """The constants that were placed for a graph cut."""
     features = {"graph-cut": "rgb", "graph-cut-deep": "deep"}.get(name)
     return settings.graph_cut_constants(features) if features else None
+
+
+def _weights(name: str, settings: Settings) -> Path | None:
+    """The weights that were placed for a segmenter, None for the shipped ones or without any."""
+    if name == "unet":
+        return settings.cache_dir / "unet.safetensors"
+    return _fetched("imagenet-resnet50", settings) if name == "graph-cut-deep" else None
 
 
 def _fetched(name: str, settings: Settings) -> Path | None:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mfp_model.networks.network import Answer, ClickNetwork, NetworkConfig
 
-_MEMORY_FACTOR = 3.5  # of the weights: 2.5 to 3.5 were measured of U-Net, compact and ViT-B
+_MEMORY_FACTOR = 3.5  # of the weights: 2.5 to 3.5 were measured of U-Net, small networks and ViT-B
 
 
 class Engine(ABC):

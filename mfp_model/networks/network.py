@@ -35,7 +35,7 @@ class NetworkConfig:
         ConfigError: A value outside its range.
     """
 
-    backbone: str = "compact"
+    backbone: str = "lite2"
     input_size: int = 288
     modulation: ModulationConfig = field(default_factory=ModulationConfig)
 

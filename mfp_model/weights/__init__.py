@@ -8,8 +8,7 @@ from safetensors import SafetensorError, safe_open
 
 from mfp_model.errors import CheckpointError
 
-DEFAULT_WEIGHTS = Path(__file__).parent / "compact.safetensors"
-UNET_WEIGHTS = Path(__file__).parent / "unet.safetensors"
+DEFAULT_WEIGHTS = Path(__file__).parent / "lite2.safetensors"
 
 
 def weights_version(path: Path) -> str:

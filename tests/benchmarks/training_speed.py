@@ -50,7 +50,7 @@ class StraightforwardLoop:
 
     def step(self) -> None:
         batch = list(islice(self._drawn, self._config.phases[0].batch))
-        pixels, truth, _ = (part.to(self._device) for part in default_collate(batch))
+        pixels, truth, *_ = (part.to(self._device) for part in default_collate(batch))
         image = pixels.float() / 255
         clicks: Clicks = [[] for _ in batch]
         previous = torch.zeros(truth.shape, device=self._device)
@@ -77,14 +77,15 @@ class StraightforwardLoop:
         click_maps = torch.stack(drawn).to(self._device)
         passes = []
         if not previous.any():
-            passes.append(self._network(image, torch.zeros_like(click_maps), click_maps))
+            nothing = torch.zeros_like(click_maps)
+            passes.append(self._network(image, nothing, click_maps).logits)
             previous = passes[0].sigmoid()
         modulated = [
             modulate(previous[i : i + 1].detach(), click_tensor([own]).to(self._device))[0]
             for i, own in enumerate(clicks)
         ]
         maps = torch.stack([previous, torch.stack(modulated)], dim=1)
-        return [*passes, self._network(image, maps, click_maps)]
+        return [*passes, self._network(image, maps, click_maps).logits]
 
     def _click(self, clicks: Clicks, truth: Tensor, previous: Tensor) -> None:
         masks = (previous > 0.5).cpu().numpy()
@@ -109,7 +110,7 @@ def _seconds(run: Callable[[], object]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--train", type=Path, required=True, help="a COCO folder")
-    parser.add_argument("--backbone", default="compact")
+    parser.add_argument("--backbone", default="lite2")
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--steps", type=int, default=15)

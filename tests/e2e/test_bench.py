@@ -38,7 +38,7 @@ def test_a_segmenter_without_a_network_and_a_network_without_weights() -> None:
     figures = bench(small)
     assert "engine" not in figures
     assert "round" in figures["steps_ms"]["90x70"]
-    figures = bench(BenchConfig(sizes=((90, 70),), network="compact"))
+    figures = bench(BenchConfig(sizes=((90, 70),), network="lite2"))
     assert "clicks" not in figures
     assert figures["engine"]["engine"]
     assert list(told_lines(figures))

@@ -102,7 +102,7 @@ def test_corrections_lead_to_weights_that_need_fewer_clicks_and_to_exact_coco(
     page.open_task(project, task)
     page.switch_on_clicking()
     before = page.click(25, 50)
-    assert before["data"]["model_version"] == "compact-3"
+    assert before["data"]["model_version"] == "lite2-1"
     page.accept()
     page.select_first_region()
     page.erase(25, 45, 25, 55)
@@ -132,7 +132,7 @@ def test_corrections_lead_to_weights_that_need_fewer_clicks_and_to_exact_coco(
     page.open_task(project, other)
     page.switch_on_clicking()
     after = page.click(75, 50)
-    assert after["data"]["model_version"] == f"compact-3-p{project}-1"
+    assert after["data"]["model_version"] == f"lite2-1-p{project}-1"
     _shot(page, "after")
 
     # Export, and compare bit by bit.

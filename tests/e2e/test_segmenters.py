@@ -63,7 +63,7 @@ def test_retrieving_predictions_answers_with_every_object(
         assert time.monotonic() < until, "no prediction came"
         time.sleep(1)
     (prediction,) = predictions
-    assert prediction["model_version"].startswith("compact-")
+    assert prediction["model_version"].startswith("lite2-")
     assert prediction["result"], "nothing was found"
     for row in prediction["result"]:
         assert row["type"] == "brushlabels"

@@ -16,7 +16,7 @@ def test_the_wheel_holds_weights_configurations_and_photos(tmp_path: Path) -> No
     (wheel,) = tmp_path.glob("label_studio_mfp-*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     for name in (
-        "mfp_model/weights/compact.safetensors",
+        "mfp_model/weights/lite2.safetensors",
         "mfp_model/weights/MODEL_CARD.md",
         "mfp_model/py.typed",
         "mfp_model/fine_tuning/general/annotations.json",

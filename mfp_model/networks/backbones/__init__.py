@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from mfp_model.networks.backbones.compact import CompactBackbone
 from mfp_model.networks.backbones.efficientnet_lite import EfficientNetLiteBackbone
 from mfp_model.networks.backbones.hrnet import HrNetBackbone
 from mfp_model.networks.backbones.resnet import ResNetBackbone
@@ -35,7 +34,6 @@ class Architecture:
 
 
 ARCHITECTURES: dict[str, Architecture] = {
-    "compact": Architecture(backbone=CompactBackbone, head=PointHead, input_size=288),
     "hrnet18": Architecture(backbone=HrNetBackbone, head=ObjectContextHead, input_size=384),
     "lite2": Architecture(
         backbone=EfficientNetLiteBackbone,

@@ -129,7 +129,7 @@ def test_training_starts_from_one_file_of_the_right_backbone(
 ) -> None:
     arguments = ["train", "--train", "coco", "--out", str(tmp_path / "o"), "--start", str(weights)]
     assert main([*arguments, "--preset", "hrnet18"]) == 1
-    assert "has backbone compact" in capsys.readouterr().err
+    assert "has backbone lite2" in capsys.readouterr().err
     assert main([*arguments, "--init", "imagenet-resnet34"]) == 1
     assert "expected one of them" in capsys.readouterr().err
 

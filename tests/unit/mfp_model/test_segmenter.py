@@ -12,6 +12,7 @@ from mfp_model.masks.rle import encode_mask
 from mfp_model.prompts import Box, Stroke
 from mfp_model.segmenters.mfp import MfpSegmenter
 
+_BOX = Box(left=1, top=1, right=9, bottom=9)
 _CLICKS = st.lists(
     st.builds(
         lambda x, y, p: Click(x=x, y=y, is_positive=p),
@@ -67,7 +68,13 @@ def test_bad_input_is_refused(tiny_segmenter: MfpSegmenter, photo: NDArray[np.ui
     with pytest.raises(PromptError, match="outside"):
         tiny_segmenter.segment(photo, [Click(x=141, y=1)])
     with pytest.raises(PromptError, match="a box: .* only click or stroke"):
-        tiny_segmenter.segment(photo, [Box(left=1, top=1, right=9, bottom=9)])
+        load_segmenter("graph-cut").segment(photo, [_BOX])
+    with pytest.raises(PromptError, match="box right=9 outside image of width 8"):
+        tiny_segmenter.segment(photo[:, :8], [_BOX])
+    with pytest.raises(PromptError, match="first prompt"):
+        tiny_segmenter.segment(photo, [Click(x=1, y=1), _BOX])
+    with pytest.raises(PromptError, match="no mask to be edited"):
+        tiny_segmenter.segment(photo, [_BOX], np.ones(photo.shape[:2], dtype=np.bool_))
     previous = tiny_segmenter.segment(photo, [Click(x=1, y=1)])
     with pytest.raises(PromptError, match="not the first"):
         tiny_segmenter.segment(photo, [Click(x=2, y=1)], previous)

@@ -14,14 +14,14 @@ def registry(tmp_path: Path) -> ModelRegistry:
     for version in ("v1", "v2", "v3"):
         for name in ("checkpoint", "report"):
             (tmp_path / name).write_text(f"{name} of {version}")
-        told = {"base": "compact", "passes": True}
+        told = {"base": "lite2", "passes": True}
         found.add(version, tmp_path / "checkpoint", tmp_path / "report", told)
     return found
 
 
 def test_versions_are_listed_with_what_is_known_of_them(registry: ModelRegistry) -> None:
     first, *_ = registry.versions()
-    assert (first.version, first.manifest["base"]) == ("v1", "compact")
+    assert (first.version, first.manifest["base"]) == ("v1", "lite2")
     assert first.checkpoint.read_text() == "checkpoint of v1"
     assert registry.names() == {"v1", "v2", "v3"}
 

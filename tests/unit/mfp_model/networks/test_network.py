@@ -51,11 +51,12 @@ def test_gradients_reach_every_parameter() -> None:
     clicks = click_tensor([[(30.0, 30.0, True)], [(20.0, 40.0, True)]])
     click_maps = draw_click_maps(clicks, height=64, width=64)
     previous = first_pass(network, image, click_maps).logits.sigmoid()
-    modulated_pass(network, image, previous, clicks, click_maps).logits.square().mean().backward()
+    logits, iou_logits = modulated_pass(network, image, previous, clicks, click_maps)
+    (logits.square().mean() + iou_logits.square().mean()).backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None, name
         assert bool(torch.isfinite(parameter.grad).all()), name
-    assert network.backbone.guidance_embedding[0][0].weight.grad.abs().sum() > 0
+    assert network.backbone.guidance[0].weight.grad.abs().sum() > 0
 
 
 def test_a_wrong_config_is_refused() -> None:

@@ -14,7 +14,6 @@ from mfp_model.names import UNET
 from mfp_model.networks.network import NetworkConfig, run_round
 from mfp_model.networks.unet import MFPResNetUNet
 from mfp_model.prompts import Click
-from mfp_model.segmenters.mfp import MfpSegmenter
 
 _CONFIG = NetworkConfig(backbone=UNET, input_size=64)
 
@@ -68,10 +67,9 @@ def test_is_a_segmenter_like_the_others(
         load_segmenter("mfp", checkpoint=tmp_path / "u.safetensors", device="cpu")
 
 
-def test_the_shipped_weights_are_used(photo: NDArray[np.uint8]) -> None:
-    segmenter = load_segmenter("unet", device="cpu")
-    assert isinstance(segmenter, MfpSegmenter)
-    assert segmenter.segment(photo, [Click(x=50, y=40)]).mask.any()
+def test_without_weights_the_command_that_makes_them_is_named() -> None:
+    with pytest.raises(ConfigError, match="mfp train --preset unet"):
+        load_segmenter("unet", device="cpu")
 
 
 def test_networks_are_built_by_name() -> None:
