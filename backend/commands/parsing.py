@@ -11,7 +11,7 @@ from typing import Any, NoReturn, TypeVar
 
 from backend.environment.readers import Reader, Refused
 from mfp_model.errors import ConfigError, PromptError
-from mfp_model.prompts import Click, parse_click
+from mfp_model.prompts import Box, Click, parse_box, parse_click
 
 T = TypeVar("T")
 STDOUT = Path("-")
@@ -109,8 +109,17 @@ def of(reader: Reader[T]) -> Callable[[str], T]:
 
 def click(text: str) -> Click:
     """Return the click that `X,Y,+` or `X,Y,-` describes."""
+    return _prompt(parse_click, text)
+
+
+def box(text: str) -> Box:
+    """Return the box between the corners of `X,Y,X,Y`."""
+    return _prompt(parse_box, text)
+
+
+def _prompt(parse: Callable[[str], T], text: str) -> T:
     try:
-        return parse_click(text)
+        return parse(text)
     except PromptError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

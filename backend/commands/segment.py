@@ -1,4 +1,4 @@
-"""`mfp segment`: clicks on an image file -> a mask file."""
+"""`mfp segment`: clicks or a box on an image file -> a mask file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from backend.commands.options import (
     check_segmenter_options,
     segmenter_of,
 )
-from backend.commands.parsing import Commands, add_json, click, of
+from backend.commands.parsing import Commands, add_json, box, click, of
 from backend.commands.printing import note, note_replaced, show, value_text
 from backend.environment.readers import file
 from mfp_model.errors import ConfigError, ImageError
@@ -33,9 +33,12 @@ def add(commands: Commands) -> None:
         "--click",
         action="append",
         type=click,
-        required=True,
+        default=[],
         metavar="X,Y,+|-",
         help="pixels from the left and the top, + for object, - for not; repeatable",
+    )
+    parser.add_argument(
+        "--box", type=box, metavar="X,Y,X,Y", help="two opposite corners; clicks correct its answer"
     )
     parser.add_argument(
         "--mask",
@@ -55,7 +58,7 @@ def _segment(options: argparse.Namespace) -> None:
     from PIL import Image
 
     from backend.images.decoding import decode_image
-    from mfp_model.prompts import Click, check_prompts
+    from mfp_model.prompts import Box, Click, check_prompts
 
     check_segmenter_options(options)
     if options.out.exists() and options.out.samefile(options.image):
@@ -63,13 +66,16 @@ def _segment(options: argparse.Namespace) -> None:
     max_megapixels = options.settings.max_megapixels
     image = decode_image(_content(options.image), max_megapixels=max_megapixels)
     height, width = image.shape[:2]
-    clicks = check_prompts(options.click, height=height, width=width, kinds=(Click,))
+    given = ([options.box] if options.box else []) + options.click
+    if not given:
+        raise ConfigError("expected --click or --box")
+    prompts = check_prompts(given, height=height, width=width, kinds=(Click, Box))
     prior = None
     if options.mask:
         prior = _mask(options.mask, (height, width), max_megapixels=max_megapixels)
     segmenter = segmenter_of(options)
     started = time.perf_counter()
-    mask = segmenter.segment(image, clicks, prior).mask
+    mask = segmenter.segment(image, prompts, prior).mask
     elapsed_ms = (time.perf_counter() - started) * 1000
     options.out.parent.mkdir(parents=True, exist_ok=True)
     note_replaced(options.out)
