@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from backend.commands.options import add_segmenter_options, check_segmenter_options
 from backend.commands.parsing import Commands, add_json, of
-from backend.commands.printing import facts, note_without_effect, show, write_file
+from backend.commands.printing import facts, note_without_effect, show, table, write_file
 from backend.environment.readers import count, number
 from mfp_model.names import BACKBONES, listed
 
@@ -69,6 +70,9 @@ def add(commands: Commands) -> None:
         help="instead, let annotators click for so long, and watch memory",
     )
     parser.add_argument(
+        "--faults", action="store_true", help="instead, try what a running server survives"
+    )
+    parser.add_argument(
         "--annotators", type=of(count(low=1)), metavar="N", help="of the soak; default: 4"
     )
     parser.add_argument(
@@ -80,6 +84,9 @@ def _bench(options: argparse.Namespace) -> None:
     check_segmenter_options(options)
     if options.soak is not None:
         _soak(options)
+        return
+    if options.faults:
+        _faults(options)
         return
     for name in ("annotators", "workers"):
         if getattr(options, name) is not None:
@@ -135,3 +142,15 @@ def _soak(options: argparse.Namespace) -> None:
     if options.plot:
         write_file(options.plot, plot_soak(found))
     show(options, found.told(), facts(found.told()))
+
+
+def _faults(options: argparse.Namespace) -> None:
+    from backend.bench.faults import bench_faults
+
+    reports = bench_faults(report=lambda name: print(f"trying: {name}", file=sys.stderr))
+    columns = ("fault", "survived", "longest pause, ms", "clicks", "lost")
+    rows = [
+        (one.fault, "yes" if one.survived else "NO", one.longest_pause_ms, one.n_clicks, one.n_lost)
+        for one in reports
+    ]
+    show(options, {one.fault: asdict(one) for one in reports}, table(columns, rows))
