@@ -16,7 +16,7 @@ import numpy as np
 
 from backend.models.loaded import LoadedSegmenters
 from backend.models.registry import ModelRegistry, RegistryError, Serving
-from mfp_model.errors import MfpError
+from mfp_model.errors import CheckpointError, MfpError
 from mfp_model.prompts import Click
 from mfp_model.segmenter import Segmenter
 
@@ -139,7 +139,7 @@ class ServedModels:
 
     def _run(self) -> None:
         try:
-            segmenter = self._load(None)
+            segmenter = _warm(self._load(None))
             self._version = segmenter.version  # the file may have been replaced meanwhile
             self._n_bytes = segmenter.n_bytes
             self.loaded.keep(self._version, "mfp", segmenter)
@@ -163,12 +163,22 @@ class ServedModels:
     def _loaded_now(self, version: str) -> Segmenter:
         try:
             if version == self._version:
-                return self._load(None)
+                return _warm(self._load(None))
             if self._registry is None:
                 raise RegistryError(f"model version {version!r:.80}: unknown")
-            segmenter = self._load(self._registry.version(version).checkpoint)
-            image = np.zeros((_WARM_UP_PX, _WARM_UP_PX, 3), dtype=np.uint8)
-            segmenter.segment(image, [Click(x=_WARM_UP_PX / 2, y=_WARM_UP_PX / 2)])
-            return segmenter
+            return _warm(self._load(self._registry.version(version).checkpoint))
         except MfpError as error:
             raise NotReadyError(f"weights {version} cannot be loaded: {error}") from None
+
+
+def _warm(segmenter: Segmenter) -> Segmenter:
+    """Return the segmenter after one click: the first takes longer than the next.
+
+    Raises:
+        CheckpointError: Its answer is not finite.
+    """
+    image = np.zeros((_WARM_UP_PX, _WARM_UP_PX, 3), dtype=np.uint8)
+    answer = segmenter.segment(image, [Click(x=_WARM_UP_PX / 2, y=_WARM_UP_PX / 2)])
+    if not np.isfinite(answer.probability_map).all():
+        raise CheckpointError(f"weights {segmenter.version}: probabilities are not finite")
+    return segmenter
