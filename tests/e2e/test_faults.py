@@ -118,6 +118,7 @@ def test_a_data_folder_that_is_moved_is_made_anew(server: Server, tmp_path: Path
     _until(lambda: (data / "jobs.sqlite3").exists())
     _until(lambda: not before & _children(server, "cli serve"))
     assert "was moved or removed" in requests.get(server.url, timeout=10).text
+    requests.post(f"{server.url}/setup", json={"project": "7.1"}, timeout=10)
     body = {"action": "START_TRAINING", "project": {"id": 7}}
     assert requests.post(f"{server.url}/webhook", json=body, timeout=10).json()["job"] == 1
 
