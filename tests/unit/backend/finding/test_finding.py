@@ -359,7 +359,7 @@ def test_the_command_leaves_alone_what_opening_a_task_found(
             ("LABEL_STUDIO_API_KEY", "key"),
         ):
             monkeypatch.setenv(name, value)
-        assert main(["annotate", "--project", "3", "--device", "cpu"]) == 0
+        assert main(["annotate", "--project", "3", "--device", "cpu", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["skipped"] == 1
     assert [one["task"] for one in stored] == [2]
     assert stored[0]["model_version"] == opened

@@ -10,14 +10,15 @@ _NEVER_SHOWN = {
     "RefusedError",
     "SupersededError",  # a newer click, counted apart
     "ServerError",  # of the demo
+    "UsageError",  # of a command
     "StoppedError",  # of a fine-tuning's process
 }
 
 
 def _kinds(kind: type[Exception]) -> Iterator[str]:
-    for known in kind.__subclasses__():
-        yield known.__name__
-        yield from _kinds(known)
+    for subclass in kind.__subclasses__():
+        yield subclass.__name__
+        yield from _kinds(subclass)
 
 
 def test_no_error_of_our_own_is_called_a_bug() -> None:
