@@ -101,7 +101,7 @@ def test_segmenting_and_evaluating_say_nothing(machine: _Machine, tmp_path: Path
     photo = sorted((folder / "images").iterdir())[0]
     out = str(tmp_path / "mask.png")
     machine.run("segment", str(photo), "--click", "20,20,+", "--out", out)
-    machine.run("evaluate", "--format", "coco", "--root", str(folder), "--limit", "1")
+    machine.run("evaluate", "clicks", "--format", "coco", "--root", str(folder), "--limit", "1")
     assert machine.looked_up() == []
     assert machine.left_at_home() == []
 

@@ -7,7 +7,8 @@ from backend.server.status_page import _ADVICE
 from mfp_model.errors import MfpError
 
 _NEVER_SHOWN = {
-    "RefusedError",
+    "RefusedError",  # only its kinds are raised
+    "UsageError",  # of commands
     "SupersededError",  # a newer click, counted apart
     "ServerError",  # of the demo
     "UsageError",  # of a command
