@@ -62,6 +62,10 @@ def add(commands: Commands) -> None:
         help="kept open on 100 large photos",
     )
     add_json(parser)
+    _add_long_runs(parser)
+
+
+def _add_long_runs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plot", type=Path, metavar="FILE.png", help="of the steps, or the soak")
     parser.add_argument(
         "--soak",
