@@ -11,7 +11,6 @@ _NEVER_SHOWN = {
     "UsageError",  # of commands
     "SupersededError",  # a newer click, counted apart
     "ServerError",  # of the demo
-    "UsageError",  # of a command
     "StoppedError",  # of a fine-tuning's process
 }
 
