@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from backend.label_studio.regions import MaskRegion
 from backend.label_studio.shapes import region_mask, region_outline
 from mfp_model.errors import DataError
+from mfp_model.masks.bounds import bounds_of
 from mfp_model.masks.polygons import polygon_iou, polygons_of
 from mfp_model.masks.rle import encode_mask
 
@@ -45,15 +46,14 @@ def segmentation_of(region: MaskRegion, *, polygon_error_px: float | None = None
         DataError: The shape is damaged, or covers no pixel.
     """
     mask, outline = region_mask(region), region_outline(region)
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if rows.size == 0:
+    bounds = bounds_of(mask)
+    if bounds is None:
         raise DataError(f"{region.kind} without a pixel")
-    box = [columns[0], rows[0], columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1]
     segmentation, iou = _as_coco(mask, outline, polygon_error_px)
     return Segmentation(
         segmentation=segmentation,
         area=int(mask.sum()),
-        bbox=[float(value) for value in box],
+        bbox=[float(x) for x in (bounds.left, bounds.top, bounds.width, bounds.height)],
         polygon_iou=iou,
     )
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from backend.exchange.coco import write_annotations
 from backend.exchange.placing import ImagePlacer
 from backend.exchange.spool import Spool, TaskEntries
@@ -17,6 +15,7 @@ from backend.finding.project import AnnotateSummary, ObjectFinder, Report
 from backend.storage.whole_folder import WholeFolder
 from mfp_model.errors import ImageError
 from mfp_model.files import write_atomically
+from mfp_model.masks.bounds import bounds_of
 from mfp_model.masks.rle import encode_mask
 
 if TYPE_CHECKING:
@@ -114,13 +113,13 @@ def _entries(
 
 def _annotation(layer: LayeredObject, image: int, label: str) -> tuple[str, dict[str, Any]]:
     mask = layer.found.mask
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    left, top = int(columns[0]), int(rows[0])
+    bounds = bounds_of(mask)
+    assert bounds is not None, "found objects have pixels"
     return layer.found.label or label, {
         "image_id": image,
         "segmentation": encode_mask(mask),
         "area": int(mask.sum()),
-        "bbox": [left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top],
+        "bbox": [bounds.left, bounds.top, bounds.width, bounds.height],
         "iscrowd": 0,
         "score": round(layer.found.score, 4),
         "order": layer.order,

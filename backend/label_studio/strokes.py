@@ -19,6 +19,7 @@ from backend.label_studio.label_config import LabelConfig
 from backend.label_studio.page import Annotation
 from backend.label_studio.regions import MAX_PIXELS
 from mfp_model.errors import DataError
+from mfp_model.masks.bounds import bounds_of
 from mfp_model.masks.rle import encode_mask
 from mfp_model.prompts import Stroke
 
@@ -79,8 +80,9 @@ def _stroke(
 
 
 def _deepest(mask: NDArray[np.bool_]) -> tuple[int, int]:
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    inner = np.pad(mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], 1)
+    bounds = bounds_of(mask)
+    assert bounds is not None, "the mask has pixels"
+    inner = np.pad(mask[bounds.place], 1)
     depth = cv2.distanceTransform(inner.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     row, column = divmod(int(depth.argmax()), depth.shape[1])
-    return int(rows[0]) + row - 1, int(columns[0]) + column - 1
+    return bounds.top + row - 1, bounds.left + column - 1

@@ -31,9 +31,7 @@ class RecordedMask:
 
     def iou(self, other: RecordedMask) -> float:
         """Return the intersection over union with a mask of the same size; 1 for two empty ones."""
-        first, second = self.runs, other.runs
-        union = int(first.union(second).lengths.sum())
-        return int(first.intersection(second).lengths.sum()) / union if union else 1.0
+        return self.runs.iou(other.runs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mfp_model.masks.bounds import bounds_of
+
 Mask = NDArray[np.uint8]
 
 
@@ -36,12 +38,12 @@ def jittered_box(truth: Mask, generator: np.random.Generator) -> Mask:
         truth: uint8 `[H, W]`, 0 or 1.
         generator: Where the randomness comes from.
     """
-    left, top, width, height = cv2.boundingRect(truth)
-    off = generator.uniform(-0.03, 0.08, size=4) * (width, height, width, height)
-    x_start, y_start = round(left - off[0]), round(top - off[1])
-    x_stop, y_stop = round(left + width + off[2]), round(top + height + off[3])
-    box = np.zeros_like(truth)
-    if width:
+    off, box = generator.uniform(-0.03, 0.08, size=4), np.zeros_like(truth)
+    bounds = bounds_of(truth)
+    if bounds is not None:
+        off *= (bounds.width, bounds.height, bounds.width, bounds.height)
+        x_start, y_start = round(bounds.left - off[0]), round(bounds.top - off[1])
+        x_stop, y_stop = round(bounds.right + off[2]), round(bounds.bottom + off[3])
         box[max(0, y_start) : max(1, y_stop), max(0, x_start) : max(1, x_stop)] = 1
     return box
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from mfp_model.data.damage import DAMAGES
 from mfp_model.evaluation.datasets import EvaluationObject
-from mfp_model.evaluation.protocol import MAX_CLICKS, click_object, iou
+from mfp_model.evaluation.protocol import MAX_CLICKS, click_object
+from mfp_model.masks.bounds import mask_iou
 from mfp_model.segmenter import Segmenter
 
 _SCRATCH = "from scratch"
@@ -59,7 +60,7 @@ def evaluate_edits(
     for target in targets:
         for kind in (*DAMAGES, _SCRATCH):
             prior = None if kind == _SCRATCH else _damaged(kind, target)
-            before = 0.0 if prior is None else iou(prior, target.truth, target.valid)
+            before = 0.0 if prior is None else mask_iou(prior, target.truth, target.valid)
             ious: tuple[float, ...] = ()
             if before < _GOAL:  # else nobody would click
                 ious = click_object(segmenter, target, prior=prior, goal=_GOAL).ious
@@ -73,7 +74,7 @@ def _damaged(kind: str, target: EvaluationObject) -> NDArray[np.bool_]:
     truth = np.ascontiguousarray(target.truth, dtype=np.uint8)
     for _ in range(_TRIES):
         prior = DAMAGES[kind](truth, generator) > 0
-        if prior.any() and iou(prior, target.truth, target.valid) < _DAMAGED_IOU:
+        if prior.any() and mask_iou(prior, target.truth, target.valid) < _DAMAGED_IOU:
             break
     return np.asarray(prior, dtype=np.bool_)
 

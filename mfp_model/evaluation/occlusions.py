@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfp_model.evaluation.datasets import EvaluationObject
-from mfp_model.finding.finders import Finder, mask_iou
+from mfp_model.finding.finders import Finder
 from mfp_model.finding.inpainters import Inpainter
 from mfp_model.finding.layers import LayeredObject, LoopConfig, find_layers
+from mfp_model.masks.bounds import bounds_of, mask_iou
 
 FOUND_IOU = 0.5
 _SHARES = (0.25, 0.6)  # how much of the object behind is covered
@@ -87,9 +88,9 @@ def _pasted(
     scene: EvaluationObject, front: EvaluationObject, generator: np.random.Generator
 ) -> Occlusion | None:
     """The front's object at the size and place that covers enough of the scene's, or None."""
-    rows, columns = np.nonzero(front.truth)
-    box = (slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1))
-    cutout, shape = front.image[box], front.truth[box].astype(np.float32)
+    bounds = bounds_of(front.truth)
+    assert bounds is not None, "the object has pixels"
+    cutout, shape = front.image[bounds.place], front.truth[bounds.place].astype(np.float32)
     scale = np.sqrt(scene.truth.sum() / shape.sum()) * generator.uniform(0.6, 1.0)
     height, width = scene.truth.shape
     inside = np.argwhere(scene.truth)

@@ -17,6 +17,7 @@ from mfp_model.data.automatic_clicks import next_click
 from mfp_model.evaluation.aims import Aim, exact
 from mfp_model.evaluation.datasets import EvaluationObject
 from mfp_model.evaluation.metrics import Confusion, boundary_f
+from mfp_model.masks.bounds import mask_iou
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.prediction import Prediction, mask_prediction
 from mfp_model.prompts import Click
@@ -61,12 +62,6 @@ class ObjectResult:
         return max([0.0, *(before - after for before, after in pairwise(self.ious))])
 
 
-def iou(mask: NDArray[np.bool_], truth: NDArray[np.bool_], valid: NDArray[np.bool_]) -> float:
-    """Return the intersection over union where `valid`; 1 where both are empty."""
-    union = int(((mask | truth) & valid).sum())
-    return int((mask & truth & valid).sum()) / union if union else 1.0
-
-
 def click_object(
     segmenter: Segmenter,
     target: EvaluationObject,
@@ -107,7 +102,7 @@ def click_object(
         prediction = segmenter.segment(target.image, clicks, prediction)
         mask = prediction.mask
         seconds += time.perf_counter() - started
-        ious.append(iou(mask, target.truth, target.valid))
+        ious.append(mask_iou(mask, target.truth, target.valid))
         obeyed.append([_is_obeyed(click, mask) for click in clicks])
         if len(clicks) <= MEASURED_AFTER:
             measured = mask

@@ -15,7 +15,7 @@ import numpy as np
 
 from mfp_model.errors import DataError
 from mfp_model.evaluation.datasets import EvaluationObject
-from mfp_model.evaluation.protocol import iou
+from mfp_model.masks.bounds import mask_iou
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.prediction import Prediction, mask_prediction
 from mfp_model.segmenter import Segmenter
@@ -53,7 +53,7 @@ class RecordedScores:
         return RecordedScores(**{**told, "miou_at": tuple(told["miou_at"])})
 
 
-def replay(segmenter: Segmenter, target: EvaluationObject) -> list[float]:
+def ious_after_clicks(segmenter: Segmenter, target: EvaluationObject) -> list[float]:
     """Return the IoU after each real click; nothing for an object without any.
 
     Raises:
@@ -66,7 +66,7 @@ def replay(segmenter: Segmenter, target: EvaluationObject) -> list[float]:
     ious = []
     for n_clicks in range(1, len(target.clicks) + 1):
         previous = segmenter.segment(target.image, target.clicks[:n_clicks], previous)
-        ious.append(iou(previous.mask, target.truth, target.valid))
+        ious.append(mask_iou(previous.mask, target.truth, target.valid))
     return ious
 
 
@@ -75,13 +75,13 @@ def score_recorded(segmenter: Segmenter, targets: Iterable[EvaluationObject]) ->
 
     Raises:
         DataError: None has recorded clicks.
-        PromptError: As in `replay`.
+        PromptError: As in `ious_after_clicks`.
     """
-    return score_curves([replay(segmenter, target) for target in targets])
+    return score_curves([ious_after_clicks(segmenter, target) for target in targets])
 
 
 def score_curves(found: Iterable[list[float]]) -> RecordedScores:
-    """Return the scores over what `replay` returned; empty ones do not count.
+    """Return the scores over what `ious_after_clicks` returned; empty ones do not count.
 
     Raises:
         DataError: All are empty.

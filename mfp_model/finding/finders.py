@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from torchvision.models.segmentation import deeplabv3_resnet101
 
 from mfp_model.errors import CheckpointError
+from mfp_model.masks.bounds import mask_iou
 from mfp_model.masks.specks import remove_specks
 from mfp_model.networks.network import IMAGE_MEAN, IMAGE_STD
 from mfp_model.prediction import MASK_THRESHOLD
@@ -183,12 +184,6 @@ def _parts(
                 score=float(chances[number][inside].mean()),
                 label=VOC_CLASSES[number],
             )
-
-
-def mask_iou(one: Mask, other: Mask) -> float:
-    """Return the intersection over union of two masks bool `[H, W]`, 0 where both are empty."""
-    union = int((one | other).sum())
-    return int((one & other).sum()) / union if union else 0.0
 
 
 def _from_the_middle(n: int) -> Sequence[tuple[float, float]]:

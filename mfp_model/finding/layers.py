@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfp_model.errors import ConfigError
-from mfp_model.finding.finders import Finder, FoundObject, mask_iou
+from mfp_model.finding.finders import Finder, FoundObject
 from mfp_model.finding.inpainters import Inpainter
+from mfp_model.masks.bounds import mask_iou
 from mfp_model.names import COMBINATIONS, REMOVALS
 
 _SAME_IOU = 0.5

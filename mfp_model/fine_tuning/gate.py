@@ -15,7 +15,7 @@ from typing import Any
 
 from mfp_model.evaluation.datasets import coco_objects
 from mfp_model.evaluation.protocol import click_object
-from mfp_model.evaluation.recorded import RecordedScores, replay, score_curves
+from mfp_model.evaluation.recorded import RecordedScores, ious_after_clicks, score_curves
 from mfp_model.evaluation.scores import Scores, score
 from mfp_model.segmenter import Segmenter
 
@@ -90,7 +90,7 @@ def judge(
         for target in coco_objects(root, on_problem=_log.warning):
             results.append(click_object(segmenter, target, goal=_GOAL_IOU))
             if target.clicks:
-                curves.append(replay(segmenter, target))
+                curves.append(ious_after_clicks(segmenter, target))
             report()
         return score(results)
 

@@ -16,7 +16,7 @@ from mfp_model.data.coco import ANNOTATIONS, read_coco
 from mfp_model.data.coco_rows import IMAGES
 from mfp_model.data.coco_writing import write_coco
 from mfp_model.errors import DataError
-from mfp_model.evaluation.protocol import iou
+from mfp_model.masks.bounds import mask_iou
 from mfp_model.masks.rle import encode_mask
 from mfp_model.prompts import Click
 from mfp_model.segmenter import Segmenter
@@ -91,8 +91,8 @@ def found_objects(base: Segmenter, image: NDArray[np.uint8]) -> list[NDArray[np.
         assert deepest is not None, "the mask has pixels"
         click = Click(x=deepest.column + 0.5, y=deepest.row + 0.5)
         second = base.segment(image, [click]).mask
-        if iou(first, second, everywhere) < _AGREEMENT_IOU:
+        if mask_iou(first, second) < _AGREEMENT_IOU:
             continue
-        if all(iou(second, other, everywhere) < _SAME_IOU for other in found):
+        if all(mask_iou(second, other) < _SAME_IOU for other in found):
             found.append(second)
     return found

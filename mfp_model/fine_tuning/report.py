@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from mfp_model.data.automatic_clicks import next_click
 from mfp_model.evaluation.datasets import EvaluationObject, coco_objects
 from mfp_model.evaluation.plots import Curve, plot_curves
-from mfp_model.evaluation.protocol import iou
 from mfp_model.files import write_atomically
 from mfp_model.fine_tuning.gate import Judgement, mean_noc
+from mfp_model.masks.bounds import mask_iou
 from mfp_model.prompts import Click
 from mfp_model.segmenter import Segmenter
 
@@ -118,7 +118,7 @@ def _examples(
             continue
         click = Click(x=found.column + 0.5, y=found.row + 0.5)
         masks = [one.segment(target.image, [click]).mask for one in (old, new)]
-        before, after = (iou(mask, target.truth, target.valid) for mask in masks)
+        before, after = (mask_iou(mask, target.truth, target.valid) for mask in masks)
         tiles = [_tile(target, mask, click) for mask in (*masks, target.truth)]
         encoded = cv2.imencode(".png", cv2.cvtColor(np.hstack(tiles), cv2.COLOR_RGB2BGR))[1]
         yield target.name, (before, after), encoded.tobytes()

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 from scipy.spatial import cKDTree
 
+from mfp_model.masks.bounds import bounds_of, mask_iou
+
 Polygon = NDArray[np.float64]
 
 _SHRINK = 0.85
@@ -34,13 +36,12 @@ def polygons_of(mask: NDArray[np.bool_], *, max_error_px: float) -> list[Polygon
         Polygons float64 `[n, 2]` of x and y in pixels, 0..W and 0..H, the first point not
         repeated at the end; the largest part first.
     """
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if rows.size == 0:
+    bounds = bounds_of(mask)
+    if bounds is None:
         return []
-    top, left = rows[0], columns[0]
-    inside = np.pad(mask[top : rows[-1] + 1, left : columns[-1] + 1], 1)
+    inside = np.pad(mask[bounds.place], 1)
     generator = contour_generator(z=inside.astype(np.float32), fill_type=FillType.OuterOffset)
-    offset = np.array([left, top], dtype=np.float64) - 0.5
+    offset = np.array([bounds.left, bounds.top], dtype=np.float64) - 0.5
     polygons = []
     for points, offsets in zip(*generator.filled(0.5, 2.0), strict=True):
         rings = [
@@ -70,13 +71,12 @@ def mask_of(polygons: list[Polygon], *, height: int, width: int) -> NDArray[np.b
 
 def polygon_iou(polygons: list[Polygon], mask: NDArray[np.bool_]) -> float:
     """Return the IoU of a mask with what COCO's tools make of its polygons; 1 for nothing."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if rows.size == 0:
+    bounds = bounds_of(mask)
+    if bounds is None:
         return 1.0 if not polygons else 0.0
-    cut = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    moved = [polygon - (columns[0], rows[0]) for polygon in polygons]
-    drawn = mask_of(moved, height=cut.shape[0], width=cut.shape[1])
-    return float((drawn & cut).sum() / (drawn | cut).sum())
+    moved = [polygon - (bounds.left, bounds.top) for polygon in polygons]
+    drawn = mask_of(moved, height=bounds.height, width=bounds.width)
+    return mask_iou(drawn, mask[bounds.place])
 
 
 def _simplified(ring: Polygon, max_error_px: float) -> Polygon:

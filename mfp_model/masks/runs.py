@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mfp_model.masks.bounds import Bounds
+
 Integers = NDArray[np.int64]
 
 
@@ -158,12 +160,17 @@ class MaskRuns:
         starts, stops = (x[inside].clip(left, right) - left for x in (self.starts, self.stops))
         return frame.replaced(self.rows[inside] - top, starts, stops)
 
-    def bounds(self) -> tuple[int, int, int, int] | None:
-        """Return left, top, right and bottom, the last two exclusive, or None without a pixel."""
+    def bounds(self) -> Bounds | None:
+        """Return the rectangle around the pixels, or None without one."""
         if not self.rows.size:
             return None
         left, right = int(self.starts.min()), int(self.stops.max())
-        return left, int(self.rows[0]), right, int(self.rows[-1]) + 1
+        return Bounds(left, int(self.rows[0]), right, int(self.rows[-1]) + 1)
+
+    def iou(self, other: MaskRuns) -> float:
+        """Return the intersection over union with a mask of this size; 1 for two empty ones."""
+        n_either = int(self.union(other).lengths.sum())
+        return int(self.intersection(other).lengths.sum()) / n_either if n_either else 1.0
 
     def inverse(self) -> MaskRuns:
         """Return the mask of all other pixels."""

@@ -115,8 +115,7 @@ def editing_zoom(mask: MaskRuns, clicks: tuple[Click, ...]) -> Window:
     bounds = mask.bounds()
     if bounds is None:
         return frame
-    left, top, right, bottom = bounds
-    mask_window = Window(left=left, top=top, right=right, bottom=bottom)
+    mask_window = Window(**bounds._asdict())
     return _around(mask_window, clicks, frame, min_side=_MIN_EDITED_SIDE_PX)
 
 

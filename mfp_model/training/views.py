@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from mfp_model.masks.bounds import Bounds, bounds_of
 
 _MIN_SIDE_PX = 80.0  # of a view, as inference looks at the smallest things
 _MAX_SHRINK = 8.0  # how much smaller than the image a window around a click is at most
@@ -26,11 +27,9 @@ def random_view(
     """
     height, width = target.shape
     image = np.array([width, height], dtype=np.float64)
-    left, top, n_columns, n_rows = cv2.boundingRect(target.view(np.uint8))
-    if n_columns == 0:
-        left, top, n_columns, n_rows = 0, 0, width, height
-    size = np.array([n_columns, n_rows], dtype=np.float64)
-    centre = np.array([left, top]) + size / 2
+    bounds = bounds_of(target) or Bounds(0, 0, width, height)
+    size = np.array([bounds.width, bounds.height], dtype=np.float64)
+    centre = np.array([bounds.left, bounds.top]) + size / 2
     kind = generator.random()
     if kind < _SHARE_ZOOM:  # over the image's border, too
         extent = np.maximum(size * generator.uniform(1.0, 2.0, size=2), _MIN_SIDE_PX)
@@ -70,10 +69,11 @@ def random_place(
 
     Arguments as in `random_view`; the object has a pixel.
     """
-    left, top, n_columns, n_rows = cv2.boundingRect(target.view(np.uint8))
+    bounds = bounds_of(target)
+    assert bounds is not None, "the object has a pixel"
     crop = np.array([columns, rows])
-    scale = float((generator.uniform(0.2, 0.7) * crop / (n_columns, n_rows)).min())
+    scale = float((generator.uniform(0.2, 0.7) * crop / (bounds.width, bounds.height)).min())
     linear = np.diag(scale * np.array([1 if generator.random() < 0.5 else -1, 1]))
-    middle = np.array([left + (n_columns - 1) / 2, top + (n_rows - 1) / 2])
+    middle = np.array([bounds.left + bounds.right - 1, bounds.top + bounds.bottom - 1]) / 2
     offset = generator.uniform(0.1, 0.9, size=2) * crop - linear @ middle
     return np.hstack([linear, offset[:, None]])

@@ -16,7 +16,7 @@ from backend.demo.processes import Server
 from backend.label_studio.api import LabelStudioApi
 from backend.label_studio.brush_rle import decode, encode
 from mfp_model.data.automatic_clicks import next_click
-from mfp_model.evaluation.protocol import iou
+from mfp_model.masks.bounds import mask_iou
 from mfp_model.masks.polygons import mask_of, polygons_of
 from tests.e2e.conftest import PHOTOS, ROOT
 from tests.e2e.label_studio_calls import add_annotation, add_prediction
@@ -115,7 +115,7 @@ def test_a_mask_of_an_earlier_session_gets_its_missing_part(
     assert row["id"] == "earlier"
     edited = _mask(row)
     everywhere = np.ones_like(bowl)
-    assert iou(edited, bowl, everywhere) > max(0.95, iou(prior, bowl, everywhere) + 0.05)
+    assert mask_iou(edited, bowl, everywhere) > max(0.95, mask_iou(prior, bowl, everywhere) + 0.05)
     far = np.zeros_like(bowl)
     far[:, : bowl.shape[1] // 2] = True
     np.testing.assert_array_equal(edited[far], prior[far])
@@ -150,7 +150,7 @@ def test_too_much_of_a_prediction_goes_with_one_click_and_again_at_once(
     answer = page.click(33, 17, alt=True, on_mask=True)
     first = _mask(answer["data"]["result"][0])
     everywhere = np.ones_like(bowl)
-    assert iou(first, bowl, everywhere) > iou(prior, bowl, everywhere) + 0.03
+    assert mask_iou(first, bowl, everywhere) > mask_iou(prior, bowl, everywhere) + 0.03
     _shot(page, tmp_path, "edit-prediction-2")
     page.accept()
     # At once, before the page has saved anything.
@@ -159,7 +159,7 @@ def test_too_much_of_a_prediction_goes_with_one_click_and_again_at_once(
     (row,) = answer["data"]["result"]
     assert row["id"] == "model"
     second = _mask(row)
-    assert iou(second, bowl, everywhere) > iou(first, bowl, everywhere) + 0.03
+    assert mask_iou(second, bowl, everywhere) > mask_iou(first, bowl, everywhere) + 0.03
     np.testing.assert_array_equal(second[:100, :500], first[:100, :500])
     page.accept()
     _shot(page, tmp_path, "edit-prediction-3")

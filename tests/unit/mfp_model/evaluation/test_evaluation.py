@@ -15,8 +15,9 @@ from mfp_model.evaluation.aims import PEOPLE, Jitter, Person
 from mfp_model.evaluation.datasets import READERS, EvaluationObject
 from mfp_model.evaluation.metrics import Confusion
 from mfp_model.evaluation.plots import Curve, plot_curves
-from mfp_model.evaluation.protocol import ObjectResult, click_object, iou
+from mfp_model.evaluation.protocol import ObjectResult, click_object
 from mfp_model.evaluation.scores import score
+from mfp_model.masks.bounds import mask_iou
 from tests.fakes import DiskSegmenter
 from tests.unit.mfp_model.coco_folder import make_coco_folder, make_sbd_folder
 
@@ -64,9 +65,9 @@ def test_ignored_pixels_do_not_count() -> None:
     truth, valid = np.ones((2, 2), bool), np.ones((2, 2), bool)
     mask = truth.copy()
     mask[0, 0] = False
-    assert iou(mask, truth, valid) == 0.75
+    assert mask_iou(mask, truth, valid) == 0.75
     valid[0, 0] = False
-    assert iou(mask, truth, valid) == 1
+    assert mask_iou(mask, truth, valid) == 1
 
 
 def _disk() -> EvaluationObject:

@@ -1,0 +1,61 @@
+"""Where a mask lies, and how much of two masks is the same."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Bounds(NamedTuple):
+    """The rectangle around a mask, in whole pixels; right and bottom are exclusive."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def width(self) -> int:
+        """Columns in it."""
+        return self.right - self.left
+
+    @property
+    def height(self) -> int:
+        """Rows in it."""
+        return self.bottom - self.top
+
+    @property
+    def place(self) -> tuple[slice, slice]:
+        """What cuts it out of an array `[H, W, ...]`."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+
+def bounds_of(mask: NDArray[np.bool_] | NDArray[np.uint8]) -> Bounds | None:
+    """Return the rectangle around the pixels of a mask `[H, W]`, or None without a pixel.
+
+    . # .
+    . # #       left 1, top 0, right 3, bottom 2
+    """
+    left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
+    return Bounds(left, top, left + width, top + height) if width else None
+
+
+def mask_iou(
+    mask: NDArray[np.bool_], other: NDArray[np.bool_], valid: NDArray[np.bool_] | None = None
+) -> float:
+    """Return the intersection over union of two masks of one size; 1 where both are empty.
+
+    Args:
+        mask: bool `[H, W]`.
+        other: bool `[H, W]`.
+        valid: Where pixels count, bool `[H, W]`; None for everywhere.
+    """
+    shared: Any = mask & other
+    either: Any = mask | other
+    if valid is not None:
+        shared, either = shared & valid, either & valid
+    n_either = int(np.count_nonzero(either))
+    return int(np.count_nonzero(shared)) / n_either if n_either else 1.0
