@@ -13,11 +13,12 @@ test: environments .venv/dev .venv-label-studio-ml/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto tests/unit tests/parity
+	$(BIN)/python -m pytest tests/e2e
 
-# Without Label Studio and a browser.
+# Without Label Studio, a browser, and what takes long.
 test-unit: .venv/dev
-	$(BIN)/python -m pytest tests/unit
+	$(BIN)/python -m pytest -n auto -m "not slow" tests/unit
 
 # What `.pre-commit-config.yaml` runs as well.
 check: .venv/dev

@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from numpy.typing import NDArray
 
 from mfp_model.checkpoints.checkpoint import Checkpoint
 from mfp_model.networks.network import MfpNetwork, NetworkConfig
 from mfp_model.segmenters.mfp import MfpSegmenter
 
+settings.register_profile("project", deadline=None)  # machines may be busy
+settings.load_profile("project")
 torch.set_num_threads(1)  # for networks this tiny, several only wait for each other
 
 _CAPTURES = Path(__file__).parent / "data" / "captures"

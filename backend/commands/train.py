@@ -22,6 +22,7 @@ _NUMBERS: tuple[tuple[str, Reader[float], str], ...] = (
     ("samples", count(low=1), "samples in all; default: the preset's"),
     ("batch", count(low=1), "samples a step, over all GPUs; default: the preset's"),
     ("epoch-samples", count(low=1), "samples between two validations"),
+    ("val-samples", count(low=1), "held-out samples of a validation; default: 128"),
     ("learning-rate", number(low=0), "default: the preset's"),
     ("prior-probability", number(low=0, high=1), "how often a sample starts from a damaged mask"),
     ("min-object-px", count(low=1), "smaller objects are left out; default: 80"),
@@ -99,7 +100,7 @@ def _train(options: argparse.Namespace) -> None:
     from mfp_model.training import ranks
     from mfp_model.training.config import TrainingConfig
     from mfp_model.training.presets import RUNS
-    from mfp_model.training.train import TrainingJob, train
+    from mfp_model.training.train import N_VALIDATION, TrainingJob, train
 
     preset = RUNS[options.preset]
     config = TrainingConfig(**_fields(options, preset.fields))
@@ -119,6 +120,7 @@ def _train(options: argparse.Namespace) -> None:
         start=start,
         validation=parse_folders(options.val),
         epoch_samples=options.epoch_samples,
+        n_validation=options.val_samples or N_VALIDATION,
         n_workers=_n_workers(n_ranks) if options.workers is None else options.workers,
         device=options.device,
         chooses_threads=options.threads == "auto",

@@ -26,6 +26,7 @@ from mfp_model.training.validation import Validation, validate
 
 Report = Callable[[Mapping[str, float]], None]
 
+N_VALIDATION = 128
 _VALIDATION_SEED = 1
 _LOG_EVERY = 20  # steps averaged in a line of the log
 
@@ -86,7 +87,7 @@ class TrainingJob:
     version: str
     start: Checkpoint | None = None
     validation: tuple[tuple[Path, float], ...] = ()
-    n_validation: int = 128
+    n_validation: int = N_VALIDATION
     epoch_samples: int | None = None
     patience: int | None = None
     save_every_s: float = 120.0

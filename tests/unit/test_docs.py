@@ -24,6 +24,8 @@ from tests.published_weights import published_weights
 from tests.unit.mfp_model.coco_folder import make_coco_folder
 from tests.unit.pages import ROOT, blocks, commands
 
+pytestmark = pytest.mark.slow
+
 # Commands that ask Label Studio or the web, or take minutes, and the tests that run them.
 _RUN_ELSEWHERE = {
     "serve": "tests/e2e/test_server.py",
@@ -97,7 +99,7 @@ def test_commands_run(command: str, folder: Path) -> None:
         make_parser().parse_args(arguments)
         return
     if arguments[0] == "train":
-        arguments += ["--samples", "4"]
+        arguments += ["--samples", "4", "--val-samples", "4"]
     if arguments[0] == "bench":
         arguments = ["lite2" if argument == "vit_b" else argument for argument in arguments]
         arguments += "--sizes 90x70 --objects 1 --concurrency 2 --seconds 3".split()

@@ -14,6 +14,8 @@ import requests
 from backend.demo.processes import free_port, start_server
 from tests.unit.mfp_model.coco_folder import make_coco_folder
 
+pytestmark = pytest.mark.slow
+
 # Python reads this file at the start of every process, forked and started ones alike.
 _WATCH = """
 import os, sys

@@ -104,6 +104,7 @@ def test_a_wrong_constant_of_the_modulation_is_refused(
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_ablation_prints_the_supplements_table(
     weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -295,6 +296,7 @@ def test_an_import_makes_tasks_of_the_others_and_ends_with_code_2_where_a_mask_i
     assert main([*arguments, "--strict"]) == 1
 
 
+@pytest.mark.slow
 def test_training_names_what_is_damaged_before_it_learns_from_the_rest(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -26,6 +26,8 @@ from tests.fakes import LoopbackSite, QuietHandler
 from tests.unit.backend.exchange.labeled import row
 from tests.unit.mfp_model.coco_folder import make_coco_folder
 
+pytestmark = pytest.mark.slow
+
 _CONFIG = """<View><Image name="image" value="$image"/>
 <BrushLabels name="mask" toName="image"><Label value="Cat"/></BrushLabels></View>"""
 _PROJECT = "7"

@@ -196,6 +196,7 @@ def test_packed_masks_come_back(mask: NDArray[np.bool_]) -> None:
         unpack(packed[:-3], height=height, width=width)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.text(), st.text())
 def test_odd_names_can_be_recorded(label: str, name: str) -> None:
@@ -282,6 +283,7 @@ def _export(folder: Path, regions: list[str]) -> None:
     (folder / "annotations.json").write_text(json.dumps(content))
 
 
+@pytest.mark.slow
 def test_the_gate_replays_what_was_recorded_of_held_out_objects(
     person: _Person, tmp_path: Path
 ) -> None:

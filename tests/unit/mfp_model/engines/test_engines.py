@@ -38,6 +38,7 @@ def _network(backbone: str, size: int) -> ClickNetwork:
         return build_network(NetworkConfig(backbone=backbone, input_size=size)).eval()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backbone", [*BACKBONES, UNET])
 def test_every_network_answers_alike_in_openvino(backbone: str) -> None:
     network = _network(backbone, 96)
@@ -121,6 +122,7 @@ def _shifted(call: Callable[..., Answer]) -> Callable[..., Answer]:
     return shifted
 
 
+@pytest.mark.slow
 def test_signals_are_handled_after_engines_went_in_the_order_they_came() -> None:
     code = """
 import faulthandler, gc, os, signal

@@ -157,6 +157,7 @@ class TestFinders:
         assert not ClickFinder(segmenter).find(np.zeros((100, 100, 3), np.uint8), nowhere)
         assert segmenter.n_rounds == 0
 
+    @pytest.mark.slow
     def test_deeplabs_file_is_read_by_its_layout(self, tmp_path: Path) -> None:
         from torchvision.models.segmentation import deeplabv3_resnet101
 

@@ -126,6 +126,7 @@ def job(
     )
 
 
+@pytest.mark.slow
 def test_a_run_leaves_weights_a_report_and_a_manifest(job: FineTuneJob) -> None:
     seen: list[Progress] = []
     decision = fine_tune(job, report=seen.append)
@@ -143,6 +144,7 @@ def test_a_run_leaves_weights_a_report_and_a_manifest(job: FineTuneJob) -> None:
     assert 0.85 < shares[-1] <= 1
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_anywhere_goes_on_to_the_same_weights(job: FineTuneJob) -> None:
     fine_tune(job)
     whole = load_checkpoint(job.out).weights

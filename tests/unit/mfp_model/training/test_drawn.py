@@ -127,6 +127,7 @@ def test_a_step_grades_every_sample_of_a_batch() -> None:
     assert graded.loss.requires_grad
 
 
+@pytest.mark.slow
 def test_an_adversarial_run_that_was_cut_ends_in_the_same_weights(tmp_path: Path) -> None:
     config = replace(
         _CONFIG,

@@ -223,6 +223,7 @@ def test_validation_keeps_the_best_weights_and_draws_a_sheet(folder: Path, tmp_p
     assert sheet.shape == (3 * 64, 4 * 64, 3)
 
 
+@pytest.mark.slow
 def test_steps_are_logged(folder: Path, tmp_path: Path) -> None:
     _train(_config(folder, n_samples=80), tmp_path / "net.safetensors")
     rows = _rows(tmp_path / "net.log.csv")
@@ -346,6 +347,7 @@ def test_presets_are_whole(name: str, folder: Path) -> None:
         assert config.max_rounds == 24
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backbone", ["hrnet18", "resnet34", "vit_b"])
 def test_every_published_network_learns(backbone: str, folder: Path) -> None:
     config = _config(
@@ -358,6 +360,7 @@ def test_every_published_network_learns(backbone: str, folder: Path) -> None:
     assert missing == []
 
 
+@pytest.mark.slow
 def test_two_ranks_train_the_same_weights(folder: Path, tmp_path: Path) -> None:
     """`torchrun` as a user would call it, on two CPU processes; cut, then resumed."""
     out = tmp_path / "net.safetensors"
