@@ -18,13 +18,13 @@ class Edit:
 
     Attributes:
         region_id: Of the mask that is being edited, None for a new object.
-        label: That mask's.
+        labels: That mask's.
         prior: Its pixels as they were before the object's first click.
         others: Pixels that the answer must not cover, beside the prior's.
     """
 
     region_id: str | None = None
-    label: str | None = None
+    labels: tuple[str, ...] = ()
     prior: MaskRuns | None = None
     others: MaskRuns | None = None
 
@@ -33,9 +33,9 @@ class Edit:
         """What tells this prior from others; empty for none."""
         return "" if self.prior is None else hashlib.sha256(pack(self.prior)).hexdigest()
 
-    def label_of(self, region: RegionRequest) -> str | None:
-        """Return the answer's label: the edited mask's, or the one that was asked for."""
-        return region.label if self.region_id is None else self.label
+    def labels_of(self, region: RegionRequest) -> tuple[str, ...]:
+        """Return the answer's labels: the edited mask's, or those that were asked for."""
+        return region.labels if self.region_id is None else self.labels
 
     def bounded(self, answer: MaskRuns) -> MaskRuns:
         """Return the answer without what it must not cover."""

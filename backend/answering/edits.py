@@ -67,10 +67,10 @@ class Edits:
             return Edit()
         known = self._known(task, region)
         masks = [_as_on_page(mask, known.get(storable(mask.id)), task, region) for mask in masks]
-        found = _under_first_click(masks, region)
+        found = _under_first_click(masks, task, region)
         return Edit(
             region_id=found.id if found else None,
-            label=found.label if found else None,
+            labels=found.labels if found else (),
             prior=_prior(found, known, region) if found else None,
             others=None if region.control.overlaps else _others(masks, found, region.clicks),
         )
@@ -128,20 +128,36 @@ def _as_on_page(
     An answer to other points is done with. If nothing was saved since, or what was saved still
     has its points, then accepting it is not saved. Somebody may have dismissed it instead: then
     this prior shows what they dismissed, until the page saves; nothing that they made is lost.
+    Where several people begin with one prediction, each sees it as it is.
     """
-    if known is None or known.points & region.point_ids:
+    if known is None or known.points & region.point_ids or task.there.is_shared:
         return mask
     is_saved = known.stamp != storable(task.there.stamp) and not task.there.has_any(known.points)
     return mask if is_saved else replace(mask, runs=known.answer)
 
 
-def _under_first_click(masks: list[ExistingMask], region: RegionRequest) -> ExistingMask | None:
-    """The smallest mask of the points' label that the first click lies on."""
-    first = region.clicks[0]
-    hit = [
-        mask for mask in masks if region.named in (None, mask.label) and _lies_on(mask.runs, first)
-    ]
-    return min(hit, key=lambda mask: int(mask.runs.lengths.sum()), default=None)
+def _under_first_click(
+    masks: list[ExistingMask], task: TaskRequest, region: RegionRequest
+) -> ExistingMask | None:
+    """The smallest mask of the points' labels that the first click lies on."""
+    first, named = region.clicks[0], {*region.named}
+    hit = [mask for mask in masks if named <= {*mask.labels} and _lies_on(mask.runs, first)]
+    smallest = min(hit, key=lambda mask: int(mask.runs.lengths.sum()), default=None)
+    if smallest is None or _is_seen(smallest, task, region):
+        return smallest
+    return None
+
+
+def _is_seen(mask: ExistingMask, task: TaskRequest, region: RegionRequest) -> bool:
+    """Whether the clicks are made by somebody who has the mask on the page.
+
+    Beside an annotation that was submitted, a new one may have been begun («+»), which shows
+    nothing of it. The page tells which of them has the clicks when it saves a draft. Until then
+    the clicks tell: those that leave the mask as it is mean a new object.
+    """
+    if task.there.is_certain or task.there.is_prediction:
+        return True
+    return any(_lies_on(mask.runs, click) != click.is_positive for click in region.clicks)
 
 
 def _prior(found: ExistingMask, known: Mapping[str, _Known], region: RegionRequest) -> MaskRuns:

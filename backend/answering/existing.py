@@ -8,7 +8,7 @@ import logging
 from collections import Counter
 from dataclasses import dataclass
 
-from backend.label_studio.label_config import MaskControl
+from backend.label_studio.controls import MaskControl
 from backend.label_studio.page import Annotation
 from backend.label_studio.regions import MaskRegion, regions_of
 from backend.label_studio.shapes import region_runs
@@ -30,12 +30,12 @@ class ExistingMask:
 
     Attributes:
         id: Label Studio's id of the region.
-        label: Its label, None for none.
+        labels: Its labels, in order.
         runs: Its pixels.
     """
 
     id: str
-    label: str | None
+    labels: tuple[str, ...]
     runs: MaskRuns
 
 
@@ -79,7 +79,7 @@ class ExistingMasks:
         except MfpError as error:
             _log.warning("mask %.40s cannot be read: %s", region.id, error)
             return None
-        return ExistingMask(id=region.id, label=next(iter(region.labels), None), runs=runs)
+        return ExistingMask(id=region.id, labels=region.labels, runs=runs)
 
     def _runs(self, region: MaskRegion) -> MaskRuns:
         key = _digest(region)

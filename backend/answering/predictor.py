@@ -9,12 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any
 
+from backend.answering.doubts import Doubts
 from backend.answering.edit import Answered, Edit
 from backend.answering.edits import Edits
 from backend.answering.rounds import ClickStore
 from backend.answering.turns import ClickedObject, Place, SupersededError, Turns
 from backend.finding.answer import TaskFinder
 from backend.images.loader import ImageLoader, LoadedImage
+from backend.label_studio.points import RequestError
 from backend.label_studio.request import RegionRequest, TaskRequest
 from backend.label_studio.rows import (
     RowFields,
@@ -25,7 +27,7 @@ from backend.label_studio.rows import (
 )
 from backend.models.choice import SegmenterChoice
 from backend.monitoring.telemetry import Telemetry
-from mfp_model.errors import ImageError
+from mfp_model.errors import ImageError, MfpError
 from mfp_model.masks.polygons import polygon_iou, polygons_of
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.masks.specks import remove_new_specks, remove_specks
@@ -72,6 +74,7 @@ class Predictor:
         self._finding = finding
         self._turns = turns
         self._telemetry = telemetry
+        self._doubts = Doubts(telemetry)
         self._on_answer = on_answer
         self._polygon_error_px = polygon_error_px
         self._prefetcher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prefetch")
@@ -93,17 +96,30 @@ class Predictor:
             NotReadyError: The weights are not loaded.
             BusyError: Too many requests are in work.
         """
-        results = []
-        for task in tasks:
+        is_alone = len(tasks) == 1
+        return [entry for task in tasks for entry in self._results(task, has_left, is_alone)]
+
+    def _results(
+        self, task: TaskRequest, has_left: Callable[[], bool], is_alone: bool
+    ) -> list[dict[str, Any]]:
+        """A task's entries; what is wrong with it leaves the others of the request alone."""
+        try:
+            if task.problem:
+                raise RequestError(task.problem)
             if task.is_opening and task.control and task.control.finder:
-                results.append(self._finding.answer(task, task.control))
-            elif task.is_opening:
+                return [self._finding.answer(task, task.control)]
+            if task.is_opening:
                 self._prefetch(task)
-            elif task.region is None:
-                results.append(empty_result())
-            else:
-                results.append(self._answer(task, task.region, has_left))
-        return results
+                return []
+            if task.region is None:
+                return [empty_result()]
+            return [self._answer(task, task.region, has_left)]
+        except MfpError as error:
+            if is_alone and not task.is_opening:
+                raise
+            self._telemetry.failed(error, during=f"task {task.task_id:.20}")
+        has_entry = not task.is_opening or (task.control and task.control.finder)
+        return [empty_result()] if has_entry else []
 
     def _answer(
         self, task: TaskRequest, region: RegionRequest, has_left: Callable[[], bool]
@@ -117,6 +133,7 @@ class Predictor:
                 with self._telemetry.step("image"):
                     image = self._images.load(task.image, task_id=task.task_id)
                 _check_size(image, region)
+                self._doubts.note(task)
                 with self._telemetry.step("edit"):
                     edit = self._edits.edit(task, region)
                 if edit.prior is None and not region.is_positive:
@@ -133,7 +150,7 @@ class Predictor:
                     runs = edit.bounded(self._without_specks(prediction, edit.prior))
                 with self._telemetry.step("encode"):
                     score = round(prediction.score, 4)
-                    answer = self._encoded(region, edit, runs, score, segmenter.version)
+                    answer = self._encoded(task, region, edit, runs, score, segmenter.version)
                 self._edits.note(task, region, edit, runs)
                 self._on_answer(
                     Answered(task=task, region=region, edit=edit, runs=runs, result=answer)
@@ -169,12 +186,19 @@ class Predictor:
         return remove_new_specks(prediction.runs, prior, prediction.prompts)
 
     def _encoded(
-        self, region: RegionRequest, edit: Edit, runs: MaskRuns, score: float, version: str
+        self,
+        task: TaskRequest,
+        region: RegionRequest,
+        edit: Edit,
+        runs: MaskRuns,
+        score: float,
+        version: str,
     ) -> dict[str, Any]:
         assert (runs.height, runs.width) == (region.height, region.width), "else the page breaks"
         fields = RowFields(
             control=region.control,
-            label=edit.label_of(region),
+            labels=edit.labels_of(region),
+            page=task.image_index,
             region_id=edit.region_id,
             origin="prediction",
             score=score,

@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from backend.label_studio.label_config import LabelConfig, MaskControl
+from backend.label_studio.controls import MaskControl
+from backend.label_studio.label_config import LabelConfig
 from backend.label_studio.rows import RowFields, brush_rows
 from mfp_model.data.coco import CocoAnnotation, CocoImage
 from mfp_model.errors import DataError
@@ -42,14 +43,15 @@ def _rows(
     name, entry = annotation.category, annotation.entry
     if name is None:
         raise DataError(f"category_id={entry.get('category_id')!r:.20}: unknown")
-    if control.labels and name not in control.labels:
+    label = control.written(name)
+    if control.labels and label is None:
         raise DataError(f"category {name!r:.60}: expected one of {', '.join(control.labels)}"[:300])
     score, order = entry.get("score"), entry.get("order")
     if score is not None and not (isinstance(score, int | float) and math.isfinite(score)):
         raise DataError(f"score={score!r:.40}, expected a finite number")
     fields = RowFields(
         control=control,
-        label=name if control.labels else None,
+        labels=(label,) if control.labels and label is not None else (),
         score=score,
         order=order if isinstance(order, int) else 0,
     )

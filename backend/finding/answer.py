@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from backend.images.loader import ImageLoader
-from backend.label_studio.label_config import MaskControl
+from backend.label_studio.controls import MaskControl
 from backend.label_studio.request import TaskRequest
 from backend.label_studio.rows import RowFields, brush_rows, empty_result, polygon_rows, result
 from backend.monitoring.telemetry import Telemetry
@@ -63,11 +63,22 @@ class TaskFinder:
         except MfpError as error:  # the other tasks of the request have theirs
             self._telemetry.failed(error, during=f"finding objects of task {task.task_id}")
             return empty_result()
-        return prediction(layers, control, version=version, polygon_error_px=self._polygon_error_px)
+        return prediction(
+            layers,
+            control,
+            version=version,
+            polygon_error_px=self._polygon_error_px,
+            page=task.image_index,
+        )
 
 
 def prediction(
-    layers: list[LayeredObject], control: MaskControl, *, version: str, polygon_error_px: float
+    layers: list[LayeredObject],
+    control: MaskControl,
+    *,
+    version: str,
+    polygon_error_px: float,
+    page: int | None = None,
 ) -> dict[str, Any]:
     """Return objects as one prediction of Label Studio, front first.
 
@@ -76,8 +87,9 @@ def prediction(
         control: What they belong to.
         version: The finder's.
         polygon_error_px: How far a polygon may be from the mask's edge.
+        page: Index of the image in a task of several pages, None for one image.
     """
-    rows = [row for layer in layers for row in _rows(layer, control, polygon_error_px)]
+    rows = [row for layer in layers for row in _rows(layer, control, polygon_error_px, page)]
     return result(rows, score=round(_certainty(layers), 4), version=version)
 
 
@@ -90,13 +102,16 @@ def _certainty(layers: list[LayeredObject]) -> float:
     return float(np.max(sure, axis=0).mean()) if sure else 0.0
 
 
-def _rows(layer: LayeredObject, control: MaskControl, error_px: float) -> list[dict[str, Any]]:
+def _rows(
+    layer: LayeredObject, control: MaskControl, error_px: float, page: int | None
+) -> list[dict[str, Any]]:
     mask = layer.found.mask
     height, width = mask.shape
-    label = layer.found.label if layer.found.label in control.labels else None
+    label = control.written(layer.found.label) or next(iter(control.labels), None)
     fields = RowFields(
         control=control,
-        label=label or next(iter(control.labels), None),
+        labels=() if label is None else (label,),
+        page=page,
         score=round(layer.found.score, 4),
         order=layer.order,
     )

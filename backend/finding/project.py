@@ -12,7 +12,9 @@ from backend.finding.answer import prediction
 from backend.images.decoding import decode_image
 from backend.images.sources import ImageFiles
 from backend.label_studio.api import LabelStudioApi
-from backend.label_studio.label_config import LabelConfig, MaskControl
+from backend.label_studio.controls import MaskControl
+from backend.label_studio.label_config import LabelConfig
+from backend.label_studio.task_values import page_at
 from mfp_model.errors import ImageError
 
 if TYPE_CHECKING:
@@ -107,15 +109,16 @@ def annotate_project(
         LabelStudioError: Label Studio cannot be reached, or refuses.
     """
     summary = AnnotateSummary()
-    image_name, key = next(iter(config.image_keys.items()), ("", ""))
+    image_name, value = next(iter(config.image_values.items()), ("", ""))
     control = config.control_for(image_name)
     api.add_tab(project, _TAB, ordering=_LEAST_SURE_FIRST)
     left = _without(api, project, object_finder.version, summary, report)
     with ThreadPoolExecutor(max_workers=_READERS, thread_name_prefix="read") as readers:
 
         def reading(task: dict[str, Any]) -> _Read:
-            address, name = str(task["data"].get(key, "")), str(task["id"])
-            return int(task["id"]), readers.submit(sources.read, address, name)
+            address = page_at(value, task["data"], 0)[0]
+            named = address if isinstance(address, str) else ""
+            return int(task["id"]), readers.submit(sources.read, named, str(task["id"]))
 
         waiting = [reading(task) for task in islice(left, batch)]
         while waiting:

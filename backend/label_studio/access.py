@@ -39,6 +39,11 @@ class LabelStudioAccess:
         """Label Studio's address, without a slash at the end; empty if not configured."""
         return self._url
 
+    @property
+    def has_key(self) -> bool:
+        """Whether a token is configured."""
+        return bool(self._api_key)
+
     def headers(self) -> dict[str, str]:
         """Return the headers that authorize a request; none without a key.
 

@@ -1,52 +1,19 @@
-"""A project's label configuration (XML), as far as answering clicks needs it."""
+"""A project's label configuration, as far as answering clicks needs it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from xml.etree import ElementTree as ET
 
-from mfp_model.errors import MfpError
+from backend.label_studio.config_xml import LabelConfigError, has_repeaters, read_xml, repeated
+from backend.label_studio.controls import DEFAULT_INPAINTER, MaskControl
+from backend.label_studio.labels import Label, labels_of, takes_labels_of_tasks
+from backend.label_studio.task_values import key_of
 from mfp_model.names import FINDERS, INPAINTERS, SEGMENTERS, listed
 
-DEFAULT_INPAINTER = INPAINTERS[0]
-_MAX_LETTERS = 2_000_000
-_MAX_TAGS = 50_000
-_MAX_DEPTH = 50
-_SHAPES = ("Brush", "Polygon", "Rectangle", "Ellipse")
-
-
-class LabelConfigError(MfpError):
-    """A label configuration that cannot be read or lacks a needed control."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MaskControl:
-    """The control that a mask is an answer of.
-
-    Attributes:
-        kind: `brush` or `polygon`, the form of the answer.
-        name: The control's `name`.
-        to_name: The image's name.
-        labels: The control's label values, in order.
-        labels_name: Name of the generic `<Labels>` control that holds the labels for a plain
-            `<Brush>` or `<Polygon>`; None for `<BrushLabels>` and `<PolygonLabels>`.
-        segmenter: Its attribute `segmenter`, what answers clicks; None for the server's.
-        finder: Its attribute `finder`, what answers when predictions are retrieved without
-            clicks; None for nothing.
-        inpainter: Its attribute `inpainter`, what fills the place of the objects that the finder
-            takes out.
-        overlaps: Its attribute `overlaps`, whether a new mask may cover those that are there.
-    """
-
-    kind: str
-    name: str
-    to_name: str
-    labels: tuple[str, ...]
-    labels_name: str | None = None
-    segmenter: str | None = None
-    finder: str | None = None
-    inpainter: str = DEFAULT_INPAINTER
-    overlaps: bool = False
+_SHAPES = ("brush", "polygon", "rectangle", "ellipse")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,38 +21,82 @@ class LabelConfig:
     """Images and mask controls of a label configuration.
 
     Attributes:
-        image_keys: Task data key of each image by the image's name.
+        image_values: What each image's `value` or `valueList` says, by the image's name.
         controls: Controls that take masks, in the document's order.
         labels: Values of all labels that shapes can have, in the document's order, each once;
             a control that draws without labels stands there with its own name.
         aliases: Label values by the alias that results have in their place.
-        seeds: Controls whose strokes are seeds of graph cuts, by name: label values and whether
-            they mean the object.
+        seeds: Controls whose strokes are seeds of graph cuts, by name: label values and aliases,
+            and whether they mean the object.
+        points: Labels of the controls that points are set with, by the control's name.
     """
 
-    image_keys: dict[str, str]
+    image_values: dict[str, str]
     controls: tuple[MaskControl, ...]
     labels: tuple[str, ...]
     aliases: dict[str, str]
     seeds: dict[str, dict[str, bool]] = field(default_factory=dict)
+    points: dict[str, tuple[Label, ...]] = field(default_factory=dict)
 
-    def control_for(self, image_name: str) -> MaskControl:
-        """Return the first mask control of an image: the configuration chooses the form.
+    @property
+    def image_keys(self) -> dict[str, str]:
+        """Path in the task's data of each image by the image's name."""
+        return {name: key_of(value) for name, value in self.image_values.items()}
+
+    def control_for(
+        self, image_name: str, *, labels: tuple[str, ...] = (), point_control: str = ""
+    ) -> MaskControl:
+        """Return the control that an answer belongs to.
+
+        The first mask control of the image that has the labels. Where several have them, the one
+        that has as many labels as the points' control, and the same.
+
+        Args:
+            image_name: The image.
+            labels: The points' labels, as the page sends them.
+            point_control: Name of the points' control.
 
         Raises:
-            LabelConfigError: There is none.
+            LabelConfigError: There is none, or none with these labels.
         """
-        for control in self.controls:
-            if control.to_name == image_name:
-                return control
-        raise LabelConfigError(
-            f"label config has no <BrushLabels toName={image_name!r}> or <PolygonLabels "
-            f"toName={image_name!r}>, so a mask has no place"
-        )
+        controls = [control for control in self.controls if control.to_name == image_name]
+        if not controls:
+            raise LabelConfigError(
+                f"label config has no <BrushLabels toName={image_name!r}> or <PolygonLabels "
+                f"toName={image_name!r}>, so a mask has no place"
+            )
+        fitting = [
+            control
+            for control in controls
+            if not control.labels or self.named(labels, control, point_control) is not None
+        ]
+        if not fitting:
+            known = ", ".join(dict.fromkeys(name for one in controls for name in one.labels))
+            raise LabelConfigError(
+                f"a point's label {', '.join(labels)!r:.80} belongs to no mask control of image "
+                f"{image_name!r:.40}: expected one of {known:.200}"
+            )
+        values = {label.value for label in self.points.get(point_control, ())}
+        alike = [control for control in fitting if {*control.names_by_value} == values]
+        return fitting[0] if not fitting[0].labels or not alike else alike[0]
+
+    def named(
+        self, labels: tuple[str, ...], control: MaskControl, point_control: str
+    ) -> tuple[str, ...] | None:
+        """Return a point's labels as a mask control writes them, None where it lacks one.
+
+        Args:
+            labels: As the page sends them, the alias where the point's label has one.
+            control: The mask control.
+            point_control: Name of the points' control.
+        """
+        values = {label.name: label.value for label in self.points.get(point_control, ())}
+        names = [control.written(label) or control.written(values.get(label)) for label in labels]
+        return None if None in names else tuple(name for name in names if name is not None)
 
     def problems(self) -> list[str]:
         """Return what clicks, or the opening of a task, will fail on."""
-        if not self.image_keys:
+        if not self.image_values:
             return ["label config has no <Image>, so there is nothing to click on"]
         if not self.controls:
             return [
@@ -103,98 +114,122 @@ class LabelConfig:
         ]
 
 
+class TaskConfigs:
+    """The configuration of each task of a project; most have one for all."""
+
+    def __init__(self, xml: str) -> None:
+        """Read a configuration.
+
+        Raises:
+            LabelConfigError: See `read_xml`, or an attribute has an unknown value.
+        """
+        self._root = read_xml(xml)
+        self.common = _config(self._root, {})
+        self._is_one_for_all = not (
+            has_repeaters(self._root) or any(map(takes_labels_of_tasks, self._root.iter()))
+        )
+
+    def of(self, data: Mapping[str, Any]) -> LabelConfig:
+        """Return the configuration for a task with this data.
+
+        Raises:
+            LabelConfigError: The task makes too many tags of it.
+        """
+        if self._is_one_for_all:
+            return self.common
+        return _config(repeated(self._root, data), data)
+
+
 def parse_label_config(xml: str) -> LabelConfig:
-    """Return what a label configuration says.
+    """Return what a label configuration says, whatever the task.
 
     Raises:
-        LabelConfigError: Not XML, too large, nested too deep, or with a document type, which
-            Label Studio never writes.
+        LabelConfigError: See `TaskConfigs`.
     """
-    if "<!DOCTYPE" in xml.upper() or "<!ENTITY" in xml.upper():
-        raise LabelConfigError("label config: document types and entities are refused")
-    if len(xml) > _MAX_LETTERS or xml.count("<") > _MAX_TAGS:
-        raise LabelConfigError(
-            f"label config: {len(xml)} letters with {xml.count('<')} tags, at most {_MAX_LETTERS} "
-            f"and {_MAX_TAGS}"
-        )
-    try:
-        root = ET.fromstring(xml)
-    except (ET.ParseError, ValueError) as error:  # ValueError: letters that no encoding has
-        raise LabelConfigError(f"label config: not XML ({error})") from None
-    _check_depth(root)
-    image_keys = {
-        tag.get("name", ""): tag.get("value", "").removeprefix("$") for tag in root.iter("Image")
+    return TaskConfigs(xml).common
+
+
+def _config(root: ET.Element, data: Mapping[str, Any]) -> LabelConfig:
+    generic = {
+        name: tag for tag in root.iter("labels") for name in tag.get("toname", "").split(",")
     }
-    generic = {tag.get("toName", ""): tag for tag in root.iter("Labels")}
-    seeds = {tag.get("name", ""): signs for tag in root.iter() if (signs := _seeds(tag))}
+    seeds = {tag.get("name", ""): signs for tag in root.iter() if (signs := _seeds(tag, data))}
     tags = [tag for tag in root.iter() if tag.get("name", "") not in seeds]
-    controls = [control for tag in tags if (control := _control(tag, generic))]
     return LabelConfig(
-        image_keys=image_keys,
-        controls=tuple(controls),
-        labels=tuple(dict.fromkeys(label for tag in tags for label in _shown(tag, generic))),
+        image_values={
+            tag.get("name", ""): tag.get("valuelist", "") or tag.get("value", "")
+            for tag in root.iter("image")
+        },
+        controls=tuple(control for tag in tags for control in _controls(tag, generic, data)),
+        labels=tuple(dict.fromkeys(label for tag in tags for label in _shown(tag, generic, data))),
         aliases={
-            label.get("alias", ""): label.get("value", "")
-            for label in root.iter("Label")
-            if label.get("alias")
+            label.alias: label.value
+            for tag in root.iter()
+            for label in labels_of(tag, data)
+            if label.alias
         },
         seeds=seeds,
+        points={
+            tag.get("name", ""): labels_of(
+                tag if tag.tag == "keypointlabels" else generic.get(tag.get("toname", ""), tag),
+                data,
+            )
+            for tag in root.iter()
+            if tag.tag in ("keypointlabels", "keypoint")
+        },
     )
 
 
-def _check_depth(root: ET.Element) -> None:
-    """Refuse nesting that no page has: the work below grows with depth times tags."""
-    level = [root]
-    for _ in range(_MAX_DEPTH):
-        level = [child for tag in level for child in tag]
-    if level:
-        raise LabelConfigError(f"label config: nested more than {_MAX_DEPTH} deep")
-
-
-def _seeds(tag: ET.Element) -> dict[str, bool]:
+def _seeds(tag: ET.Element, data: Mapping[str, Any]) -> dict[str, bool]:
     """A control's labels that have the attribute `seed`, and whether they mean the object.
 
     Raises:
         LabelConfigError: The attribute is neither `object` nor `background`.
     """
-    signs = {}
-    for label in tag.findall("Label") if tag.tag == "BrushLabels" else []:
-        kind = label.get("seed")
-        if kind not in (None, "object", "background"):
-            raise LabelConfigError(f"label seed={kind!r:.40}: expected object or background")
-        if kind is not None:
-            signs[label.get("value", "")] = kind == "object"
+    signs: dict[str, bool] = {}
+    for label in labels_of(tag, data) if tag.tag == "brushlabels" else ():
+        if label.seed not in (None, "object", "background"):
+            raise LabelConfigError(f"label seed={label.seed!r:.40}: expected object or background")
+        if label.seed is not None:
+            signs |= dict.fromkeys((label.value, label.name), label.seed == "object")
     return signs
 
 
-def _shown(tag: ET.Element, generic: dict[str, ET.Element]) -> tuple[str, ...]:
+def _shown(
+    tag: ET.Element, generic: Mapping[str, ET.Element], data: Mapping[str, Any]
+) -> Iterator[str]:
     """The labels that a control gives to shapes."""
-    if tag.tag == "Labels" or tag.tag in [f"{shape}Labels" for shape in _SHAPES]:
-        return _label_values(tag)
-    is_unlabeled = tag.tag in _SHAPES and tag.get("toName", "") not in generic
-    return (tag.get("name", ""),) if is_unlabeled else ()
+    if tag.tag == "labels" or tag.tag in [f"{shape}labels" for shape in _SHAPES]:
+        yield from (label.value for label in labels_of(tag, data))
+    elif tag.tag in _SHAPES and tag.get("toname", "") not in generic:
+        yield tag.get("name", "")
 
 
-def _control(tag: ET.Element, generic: dict[str, ET.Element]) -> MaskControl | None:
-    to_name = tag.get("toName", "")
-    for kind, plain in (("brush", "Brush"), ("polygon", "Polygon")):
-        labels = tag if tag.tag == f"{plain}Labels" else None
-        if labels is None and tag.tag == plain:
-            labels = generic.get(to_name)
-        if labels is None:
+def _controls(
+    tag: ET.Element, generic: Mapping[str, ET.Element], data: Mapping[str, Any]
+) -> Iterator[MaskControl]:
+    """The mask controls that a tag is, one for each image that it belongs to."""
+    kind = tag.tag.removesuffix("labels")
+    if kind not in ("brush", "polygon"):
+        return
+    for to_name in tag.get("toname", "").split(","):
+        holder = tag if tag.tag.endswith("labels") else generic.get(to_name)
+        if holder is None:
             continue
-        return MaskControl(
+        labels = labels_of(holder, data)
+        yield MaskControl(
             kind=kind,
             name=tag.get("name", ""),
             to_name=to_name,
-            labels=_label_values(labels),
-            labels_name=None if labels is tag else labels.get("name", ""),
+            labels=tuple(label.name for label in labels),
+            names_by_value={label.value: label.name for label in labels},
+            labels_name=None if holder is tag else holder.get("name", ""),
+            is_multiple=holder.get("choice") == "multiple",
             segmenter=tag.get("segmenter"),
             finder=tag.get("finder"),
             inpainter=tag.get("inpainter", DEFAULT_INPAINTER),
             overlaps=_switch(tag, "overlaps"),
         )
-    return None
 
 
 def _switch(tag: ET.Element, name: str) -> bool:
@@ -207,7 +242,3 @@ def _switch(tag: ET.Element, name: str) -> bool:
     if value not in ("true", "false"):
         raise LabelConfigError(f"label config: {name}={value!r:.40}, expected true or false")
     return value == "true"
-
-
-def _label_values(control: ET.Element) -> tuple[str, ...]:
-    return tuple(label.get("value", "") for label in control.iter("Label"))

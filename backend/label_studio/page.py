@@ -1,14 +1,17 @@
 """Which of a task's annotations is on the annotator's page.
 
-Label Studio's requests do not say, nor who asks. They carry all annotations of the task, all
-drafts, which the page saves five seconds after a change, and all predictions.
+Label Studio's requests do not say, nor whether two people work on a task. They carry all
+annotations of the task, all predictions, and the drafts of whoever clicks, which the page saves
+five seconds after a change.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+from backend.label_studio.projects import UNKNOWN_RULES, ProjectRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -18,14 +21,34 @@ class Annotation:
     Attributes:
         rows: Label Studio's result.
         stamp: Changes whenever it is saved.
+        is_certain: Whoever clicks has it on the page: it is a draft of theirs, or holds the points
+            of the request.
+        is_prediction: The page starts a new annotation from it.
+        is_shared: Several people may do so, each for themselves.
     """
 
     rows: tuple[Any, ...] = ()
     stamp: str = ""
+    is_certain: bool = False
+    is_prediction: bool = False
+    is_shared: bool = False
 
     def has_any(self, ids: frozenset[str]) -> bool:
         """Return whether one of the rows has one of these ids."""
         return any(isinstance(row, dict) and storable(row.get("id")) in ids for row in self.rows)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Page:
+    """What is on the page.
+
+    Attributes:
+        annotation: The annotation that is being clicked in, empty for a new one.
+        doubt: Why it is taken for a new one although it need not be; empty where that is certain.
+    """
+
+    annotation: Annotation
+    doubt: str = ""
 
 
 def storable(name: object) -> str:
@@ -33,41 +56,74 @@ def storable(name: object) -> str:
     return str(name).encode(errors="backslashreplace").decode()[:100]
 
 
-def annotation_on_page(task: Mapping[str, Any], point_ids: frozenset[str]) -> Annotation:
-    """Return the annotation that is being clicked in, empty where that cannot be known.
+def page_of(
+    task: Mapping[str, Any], point_ids: frozenset[str], rules: ProjectRules = UNKNOWN_RULES
+) -> Page:
+    """Return what is on the page of whoever clicks.
 
-    The one that holds the points of the request. Where none does yet, the one that was saved
-    last, or a prediction, from which the page starts an annotation. Not so where several people
-    are to annotate the task, each on their own: it may be somebody else's.
+    The annotation that holds the points of the request. Where none does yet, their draft; of
+    several the newest, if the project asks for one annotator. Where there is no draft, the one
+    annotation that was submitted, if the project asks for one annotator. Where nothing was
+    annotated at all, the prediction that the project shows, from which the page starts an
+    annotation. In all other cases a new annotation.
 
     Args:
         task: As Label Studio sends it.
         point_ids: Of the clicks.
+        rules: Of the task's project.
     """
-    drafts = _entries(task, "drafts")
-    replaced = {storable(draft.get("annotation")) for draft in drafts}
-    annotations = [
-        entry
-        for entry in _entries(task, "annotations")
-        if storable(entry.get("id")) not in replaced
+    drafts = [_annotation(one, is_certain=True) for one in _entries(task, "drafts")]
+    annotations = _entries(task, "annotations")
+    replaced = {storable(draft.get("annotation")) for draft in _entries(task, "drafts")}
+    submitted = [
+        _annotation(one, is_certain=False)
+        for one in annotations
+        if storable(one.get("id")) not in replaced
     ]
-    saved = [_annotation(entry) for entry in (*drafts, *annotations)]
-    clicked = [entry for entry in saved if entry.has_any(point_ids)]
-    overlap = task.get("overlap")
-    if not clicked and isinstance(overlap, int) and overlap > 1:
-        return Annotation()
-    candidates = clicked or saved or [_annotation(entry) for entry in _entries(task, "predictions")]
-    return max(candidates, key=lambda entry: entry.stamp, default=Annotation())
+    clicked = [one for one in (*drafts, *submitted) if one.has_any(point_ids)]
+    if clicked or len(drafts) == 1 or (drafts and rules.n_annotators == 1):
+        newest = max(clicked or drafts, key=lambda one: one.stamp)
+        return Page(annotation=replace(newest, is_certain=True))
+    if drafts:  # any of them may be on the page
+        return Page(annotation=Annotation())
+    if annotations:
+        return _submitted(annotations, rules)
+    return _predicted(task, rules)
+
+
+def _submitted(annotations: list[Mapping[str, Any]], rules: ProjectRules) -> Page:
+    """The only annotation of a task for one annotator."""
+    if rules.n_annotators is None:
+        return Page(
+            annotation=Annotation(), doubt=f"whether others annotate it, too ({rules.doubt})"
+        )
+    if rules.n_annotators > 1 or len(annotations) > 1 or annotations[0].get("was_cancelled"):
+        return Page(annotation=Annotation())
+    return Page(annotation=_annotation(annotations[0], is_certain=False))
+
+
+def _predicted(task: Mapping[str, Any], rules: ProjectRules) -> Page:
+    """The prediction that the page starts an annotation from."""
+    predictions = [one for one in _entries(task, "predictions") if one.get("result")]
+    if not predictions:
+        return Page(annotation=Annotation())
+    if rules.shows_predictions is None:
+        return Page(annotation=Annotation(), doubt=f"whether it shows predictions ({rules.doubt})")
+    if not rules.shows_predictions:
+        return Page(annotation=Annotation())
+    of_version = [one for one in predictions if one.get("model_version") == rules.model_version]
+    newest = max(of_version or predictions, key=lambda one: str(one.get("updated_at", "")))
+    begun = _annotation(newest, is_certain=False)
+    return Page(annotation=replace(begun, is_prediction=True, is_shared=rules.n_annotators != 1))
 
 
 def _entries(task: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    listed = task.get(name)
-    return (
-        [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
-    )
+    entries = task.get(name)
+    return [one for one in entries if isinstance(one, dict)] if isinstance(entries, list) else []
 
 
-def _annotation(entry: Mapping[str, Any]) -> Annotation:
+def _annotation(entry: Mapping[str, Any], *, is_certain: bool) -> Annotation:
     result = entry.get("result")
     rows = tuple(result) if isinstance(result, list) else ()
-    return Annotation(rows=rows, stamp=str(entry.get("updated_at", "")))
+    stamp = str(entry.get("updated_at", ""))
+    return Annotation(rows=rows, stamp=stamp, is_certain=is_certain)

@@ -1,28 +1,30 @@
-"""Label Studio's `/predict` JSON -> what is to be segmented. Percent becomes pixels here only."""
+"""Label Studio's `/predict` JSON -> what is to be segmented."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
-from backend.label_studio.label_config import LabelConfig, MaskControl, parse_label_config
-from backend.label_studio.page import Annotation, annotation_on_page, storable
-from backend.label_studio.regions import MAX_SIDE_PX
+from backend.label_studio.controls import MaskControl
+from backend.label_studio.label_config import LabelConfig, TaskConfigs
+from backend.label_studio.page import Annotation, Page, page_of, storable
+from backend.label_studio.points import (
+    Point,
+    RequestError,
+    click_of,
+    field_of,
+    labels_of_point,
+    points_of,
+    size_of,
+)
+from backend.label_studio.projects import UNKNOWN_RULES, ProjectRules
 from backend.label_studio.strokes import seed_strokes
-from mfp_model.errors import MfpError
+from backend.label_studio.task_values import key_of, page_at
 from mfp_model.prompts import Click, Prompt
 
-_Kind = TypeVar("_Kind")
-
-_MAX_POINTS = 200  # each is a round of the network where nothing is known of the object yet
 _MAX_CLICKED_TASKS = 10  # the page sends one
 _MAX_OPENED_TASKS = 10_000
-_EDGE_TOLERANCE_PERCENT = 0.5  # the page may round a click on the border to just outside
-
-
-class RequestError(MfpError):
-    """A request body that does not have the form that Label Studio sends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +35,8 @@ class RegionRequest:
         prompts: Clicks in pixels of the displayed image, seed strokes before them, oldest first.
         point_ids: Label Studio's ids of the clicks, kept while the object is being clicked.
         control: Control that the answer belongs to.
-        label: Label of the answer, None where the control has none.
-        named: The label that the points themselves carry, None for none of the control's.
+        labels: Labels of a new object; none where the control has none.
+        named: Labels that the points themselves carry, as the control writes them.
         width: Image width in pixels as the page sees it.
         height: Image height in pixels as the page sees it.
     """
@@ -42,8 +44,8 @@ class RegionRequest:
     prompts: tuple[Prompt, ...]
     point_ids: frozenset[str]
     control: MaskControl
-    label: str | None
-    named: str | None
+    labels: tuple[str, ...]
+    named: tuple[str, ...]
     width: int
     height: int
 
@@ -65,11 +67,14 @@ class TaskRequest:
     Attributes:
         task_id: Label Studio's task id.
         project: Label Studio's project id.
-        image: Address of the image as the task names it.
+        image: Address of the image as the task names it, empty where it has none.
+        image_index: Index of the image among those of a task with several pages; None for one.
         is_opening: True where the page opens the task, False where it asks about clicks.
         control: Control that masks of the image belong to, None where there is none yet.
         there: What the annotation holds already.
         region: The object being clicked, None where there is no click.
+        problem: Why the task has no image; empty where it has one.
+        doubt: What is not known of its annotations, and why; empty where all is.
     """
 
     task_id: str
@@ -79,25 +84,40 @@ class TaskRequest:
     control: MaskControl | None
     there: Annotation
     region: RegionRequest | None
+    image_index: int | None = None
+    problem: str = ""
+    doubt: str = ""
 
 
-def parse_predict(body: object) -> list[TaskRequest]:
+def parse_predict(
+    body: object, rules_of: Callable[[str], ProjectRules] = lambda project: UNKNOWN_RULES
+) -> list[TaskRequest]:
     """Return what a `/predict` body asks for, one entry a task.
 
+    A task that is opened and has no image is returned with its problem, so that the others of the
+    request go on.
+
+    Args:
+        body: The JSON.
+        rules_of: Returns the rules of a project by its id.
+
     Raises:
-        RequestError: The body has another form.
+        RequestError: The body has another form, or a task that is clicked has no image.
         LabelConfigError: The label configuration cannot be read or has no place for a mask.
     """
     if not isinstance(body, dict):
         raise RequestError(f"body: expected a JSON object, got {type(body).__name__}")
-    tasks = _field(body, "tasks", list)
-    config = parse_label_config(_field(body, "label_config", str))
+    tasks = field_of(body, "tasks", list)
+    configs = TaskConfigs(field_of(body, "label_config", str))
     project = project_id(body)
-    points = _points(body)
+    points = points_of(body)
     most = _MAX_CLICKED_TASKS if points else _MAX_OPENED_TASKS
     if len(tasks) > most:
         raise RequestError(f"tasks: {len(tasks)} in one request, expected at most {most}")
-    return [_task(task, project, config, points) for task in tasks]
+    rules = rules_of(project)
+    if points is None:
+        return [_opened(task, project, configs, rules) for task in tasks]
+    return [_clicked(task, project, configs, points, rules) for task in tasks]
 
 
 def project_id(body: Mapping[str, Any]) -> str:
@@ -105,118 +125,115 @@ def project_id(body: Mapping[str, Any]) -> str:
     return str(body.get("project") or "").partition(".")[0]
 
 
-def _field(body: Mapping[str, Any], name: str, kind: type[_Kind]) -> _Kind:
-    value = body.get(name)
-    if not isinstance(value, kind):
-        raise RequestError(f"{name}: expected {kind.__name__}, got {type(value).__name__}")
-    return value
-
-
-def _points(body: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
-    """The context's points that are ours, each id once, in click order; None without context.
-
-    Points that survived a reload or a submit come along without `is_positive`.
-    """
-    params = body.get("params")
-    context = params.get("context") if isinstance(params, dict) else None
-    if context is None:
-        return None
-    if not isinstance(context, dict):
-        raise RequestError(f"context: expected an object or null, got {type(context).__name__}")
-    points: dict[str, Mapping[str, Any]] = {}
-    for item in _field(context, "result", list):
-        if not isinstance(item, dict) or not isinstance(item.get("value"), dict):
-            raise RequestError("context.result: expected objects with a value")
-        is_point = item.get("type") in ("keypointlabels", "keypoint", "labels")
-        if is_point and isinstance(item.get("is_positive"), bool):
-            points.setdefault(str(item.get("id")), item)
-    if len(points) > _MAX_POINTS:
-        raise RequestError(
-            f"context.result: {len(points)} points of one object, at most {_MAX_POINTS}"
-        )
-    return list(points.values())
-
-
-def _task(
-    task: object, project: str, config: LabelConfig, points: list[Mapping[str, Any]] | None
-) -> TaskRequest:
+def _opened(task: object, project: str, configs: TaskConfigs, rules: ProjectRules) -> TaskRequest:
+    """A task that is opened; its first image is the one that the page shows first."""
     if not isinstance(task, dict):
         raise RequestError(f"task: expected an object, got {type(task).__name__}")
-    data = _field(task, "data", dict)
-    image_name = str(points[0].get("to_name")) if points else next(iter(config.image_keys), "")
-    if image_name not in config.image_keys:
-        raise RequestError(f"label config has no <Image name={image_name!r:.80}>")
-    image = _field(data, config.image_keys[image_name], str)
+    config, image, image_index, problem = configs.common, "", None, ""
+    name = next(iter(config.image_values), "")
     try:
-        image.encode()
-    except UnicodeEncodeError:
-        raise RequestError(f"image address {image[:80]!r}: not Unicode") from None
-    point_ids = frozenset(storable(point.get("id")) for point in points or ())
-    there = annotation_on_page(task, point_ids)
+        data = field_of(task, "data", dict)
+        config = configs.of(data)
+        name = next(iter(config.image_values), "")
+        image, image_index = _image(config, name, data, None)
+    except RequestError as error:
+        problem = f"task {task.get('id')!r:.40}: {error}"
     return TaskRequest(
         task_id=str(task.get("id", "")),
         project=project,
         image=image,
-        is_opening=points is None,
-        control=next(
-            (control for control in config.controls if control.to_name == image_name), None
-        ),
-        there=there,
-        region=_region(points, point_ids, config, image_name, there) if points else None,
+        image_index=image_index,
+        is_opening=True,
+        control=next((one for one in config.controls if one.to_name == name), None),
+        there=page_of(task, frozenset(), rules).annotation,
+        region=None,
+        problem=problem,
     )
 
 
+def _clicked(
+    task: object,
+    project: str,
+    configs: TaskConfigs,
+    points: list[Point],
+    rules: ProjectRules,
+) -> TaskRequest:
+    if not isinstance(task, dict):
+        raise RequestError(f"task: expected an object, got {type(task).__name__}")
+    data = field_of(task, "data", dict)
+    config = configs.of(data)
+    newest = points[-1] if points else {}
+    # One request has the points of all pages.
+    points = [point for point in points if point.get("item_index") == newest.get("item_index")]
+    point_ids = frozenset(storable(point.get("id")) for point in points)
+    default_name = next(iter(config.image_values), "")
+    name = str(newest.get("to_name")) if points else default_name
+    image, image_index = _image(config, name, data, newest.get("item_index"))
+    page = _only(page_of(task, point_ids, rules), image_index)
+    region = _region(points, point_ids, config, name, page.annotation) if points else None
+    return TaskRequest(
+        task_id=str(task.get("id", "")),
+        project=project,
+        image=image,
+        image_index=image_index,
+        is_opening=False,
+        control=region.control if region else None,
+        there=page.annotation,
+        region=region,
+        doubt=page.doubt,
+    )
+
+
+def _image(
+    config: LabelConfig, name: str, data: Mapping[str, Any], index: object
+) -> tuple[str, int | None]:
+    """An image's address, and its index where the task has a list of pages."""
+    if name not in config.image_values:
+        raise RequestError(f"label config has no <Image name={name!r:.80}>")
+    value = config.image_values[name]
+    address, page = page_at(value, data, index)
+    if not isinstance(address, str) or not address:
+        got = "an empty text" if address == "" else type(address).__name__
+        raise RequestError(f"{key_of(value):.80}: expected str, got {got}")
+    try:
+        address.encode()
+    except UnicodeEncodeError:
+        raise RequestError(f"image address {address[:80]!r}: not Unicode") from None
+    return address, page
+
+
+def _only(page: Page, index: int | None) -> Page:
+    """What is on one of a task's pages."""
+    if index is None:
+        return page
+    rows = tuple(
+        row
+        for row in page.annotation.rows
+        if isinstance(row, dict) and (row.get("item_index") or 0) == index
+    )
+    return replace(page, annotation=replace(page.annotation, rows=rows))
+
+
 def _region(
-    points: list[Mapping[str, Any]],
+    points: list[Point],
     point_ids: frozenset[str],
     config: LabelConfig,
     image_name: str,
     there: Annotation,
 ) -> RegionRequest:
-    control = config.control_for(image_name)
-    width, height = (_size(points[-1], name) for name in ("original_width", "original_height"))
-    clicks = tuple(
-        Click(
-            x=_pixels(point, "x", width),
-            y=_pixels(point, "y", height),
-            is_positive=point["is_positive"],
-        )
-        for point in points
-    )
+    labels, point_control = labels_of_point(points[-1]), str(points[-1].get("from_name", ""))
+    control = config.control_for(image_name, labels=labels, point_control=point_control)
+    width, height = size_of(points[-1])
+    clicks = tuple(click_of(point, width=width, height=height) for point in points)
     strokes = seed_strokes(there, config, image_name, height=height, width=width)
-    named = _named(points[-1], control)
+    named = (config.named(labels, control, point_control) or ()) if control.labels else ()
+    chosen = named or control.labels[:1]
     return RegionRequest(
         prompts=(*strokes, *clicks),
         point_ids=point_ids,
         control=control,
-        label=named or next(iter(control.labels), None),
-        named=named,
+        labels=chosen if control.is_multiple else chosen[:1],
+        named=named if control.is_multiple else named[:1],
         width=width,
         height=height,
     )
-
-
-def _size(point: Mapping[str, Any], name: str) -> int:
-    value = point.get(name)
-    if not isinstance(value, int) or not 1 <= value <= MAX_SIDE_PX or value is True:
-        raise RequestError(
-            f"point {name}={value!r:.40}: expected a whole number of pixels, 1..{MAX_SIDE_PX}"
-        )
-    return value
-
-
-def _pixels(point: Mapping[str, Any], axis: str, size: int) -> float:
-    percent = point["value"].get(axis)
-    if not isinstance(percent, (int, float)):
-        raise RequestError(f"point {axis}={percent!r:.40}: expected a number in percent")
-    if not -_EDGE_TOLERANCE_PERCENT <= percent <= 100 + _EDGE_TOLERANCE_PERCENT:  # nor NaN
-        raise RequestError(f"point {axis}={percent!r:.40}: expected 0..100 percent")
-    return min(max(percent, 0.0), 100.0) / 100 * size
-
-
-def _named(point: Mapping[str, Any], control: MaskControl) -> str | None:
-    """The point's label where the mask's control has it."""
-    value = point["value"]
-    named = value.get("keypointlabels") or value.get("labels") or []
-    labels = named if isinstance(named, list) else []
-    return next((str(label) for label in labels if label in control.labels), None)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from backend.label_studio import brush_rle
-from backend.label_studio.label_config import MaskControl
+from backend.label_studio.controls import MaskControl
 from mfp_model.masks.polygons import Polygon
 from mfp_model.masks.runs import MaskRuns
 
@@ -29,7 +29,8 @@ class RowFields:
 
     Attributes:
         control: The control that the mask belongs to.
-        label: Its label, None where the control has none.
+        labels: Its labels; none where the control has none.
+        page: Index of the image among those of a task with several pages; None for one image.
         region_id: Id of the region whose place it takes when it is accepted; None for a new one.
         origin: `prediction` for what the page is to count as a model's; None leaves it open.
         score: 0..1, None for none.
@@ -37,7 +38,8 @@ class RowFields:
     """
 
     control: MaskControl
-    label: str | None
+    labels: tuple[str, ...]
+    page: int | None = None
     region_id: str | None = None
     origin: str | None = None
     score: float | None = None
@@ -116,14 +118,20 @@ def _rows(
         common["score"] = fields.score
     if fields.order:
         common["meta"] = {"text": [f"hidden: seen after {fields.order} removals"]}
-    labels = [fields.label] if fields.label is not None else []
+    if fields.page is not None:
+        common["item_index"] = fields.page
     if control.labels_name is None:
         names = [(control.name, f"{control.kind}labels")]
     else:
         names = [(control.name, control.kind), (control.labels_name, "labels")]
     labels_key = names[-1][1]
     return [
-        {**common, "from_name": name, "type": kind, "value": {**shape, labels_key: labels}}
+        {
+            **common,
+            "from_name": name,
+            "type": kind,
+            "value": {**shape, labels_key: [*fields.labels]},
+        }
         for name, kind in names
     ]
 

@@ -13,7 +13,7 @@ from typing import Any
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from backend.label_studio.request import RequestError
+from backend.label_studio.points import RequestError
 from backend.storage.database import SharedFile
 
 _log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from backend.label_studio.request import RequestError
+from backend.label_studio.points import RequestError
 from backend.learning.jobs import Job, JobQueue
 from backend.storage.data_folder import DataFolder
 from mfp_model.errors import MfpError

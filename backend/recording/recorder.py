@@ -93,7 +93,8 @@ class Recorder:
 
 def _write_answer(store: SessionStore, answered: Answered, at: float) -> None:
     task, region = answered.task, answered.region
-    label, prior = answered.edit.label_of(region), answered.edit.prior
+    label = next(iter(answered.edit.labels_of(region)), None)
+    prior = answered.edit.prior
     row = AnswerRow(
         at=at,
         project=storable(task.project),

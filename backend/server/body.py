@@ -8,7 +8,7 @@ import re
 import numpy as np
 from werkzeug.wrappers import Request
 
-from backend.label_studio.request import RequestError
+from backend.label_studio.points import RequestError
 
 _MAX_DEPTH = 60
 _MAX_PARTS = 2_000_000  # lists, objects and texts

@@ -13,7 +13,7 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from backend.answering.turns import BusyError
-from backend.label_studio.request import RequestError
+from backend.label_studio.points import RequestError
 from backend.monitoring.logs import request_id
 from backend.monitoring.telemetry import Telemetry
 from backend.server.browsers import (

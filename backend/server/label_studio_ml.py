@@ -64,7 +64,7 @@ class MfpBackend(LabelStudioMLBase):  # type: ignore[misc]
             "params": {"context": context},
         }
         try:
-            return service.predictor.results(parse_predict(body))
+            return service.predictor.results(parse_predict(body, service.projects.of))
         except MfpError as error:
             service.telemetry.failed(error, during="predict")
             return []

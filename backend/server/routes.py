@@ -46,12 +46,13 @@ def _add_label_studio_routes(app: Flask, service: Service) -> None:
         body = sent if isinstance(sent, dict) else {}
         project = project_id(body)
         service.trainer.queue.know(project)
+        service.projects.prepare(project)
         version = service.setup.version(project, str(body.get("schema") or ""))
         return {"model_version": version, "ready": models.is_ready}
 
     @app.route("/predict", methods=["POST"])
     def predict() -> dict[str, Any]:
-        tasks = parse_predict(read_json(request))
+        tasks = parse_predict(read_json(request), service.projects.of)
         service.trainer.queue.know(*{task.project for task in tasks})
         has_left = request.environ.get("waitress.client_disconnected", lambda: False)
         return {"results": service.predictor.results(tasks, has_left=has_left)}

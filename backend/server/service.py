@@ -19,6 +19,7 @@ from backend.images.loader import ImageLoader
 from backend.images.sources import image_sources
 from backend.label_studio.access import LabelStudioAccess
 from backend.label_studio.api import label_studio_access
+from backend.label_studio.projects import ProjectSettings
 from backend.learning.inbox import Inbox
 from backend.learning.jobs import JobFigures, JobQueue
 from backend.learning.trainer import Trainer
@@ -58,6 +59,7 @@ class Service:
     registry: ModelRegistry
     trainer: Trainer
     setup: ProjectSetup
+    projects: ProjectSettings
     inbox: Inbox
     recorder: Recorder
     data: DataFolder
@@ -119,6 +121,7 @@ def create_service(
         registry=registry,
         trainer=trainer,
         setup=ProjectSetup(models, finders, telemetry),
+        projects=ProjectSettings(access),
         inbox=Inbox(trainer.take, on_failure),
         recorder=recorder,
         data=data,

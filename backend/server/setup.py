@@ -7,7 +7,8 @@ status page before the first click.
 from __future__ import annotations
 
 from backend.finding.finders import Finders
-from backend.label_studio.label_config import LabelConfig, LabelConfigError, parse_label_config
+from backend.label_studio.config_xml import LabelConfigError
+from backend.label_studio.label_config import LabelConfig, parse_label_config
 from backend.models.served import ServedModels
 from backend.monitoring.telemetry import Telemetry
 from backend.storage.bounded_cache import BoundedCache

@@ -3,6 +3,9 @@
 import base64
 import io
 import itertools
+import json
+import threading
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,6 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from backend.label_studio import brush_rle
+from backend.settings import Settings
+from tests.fakes import LoopbackSite, QuietHandler, temporary_settings
 
 HEIGHT, WIDTH = 120, 200
 _TIMES = itertools.count()
@@ -65,8 +70,57 @@ def request(
     Image.new("RGB", (WIDTH, HEIGHT), "blue").save(buffer, "PNG")
     uri = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
     return {
-        "tasks": [{"id": 7, "data": {"image": uri}, "overlap": 1, **task}],
+        "tasks": [{"id": 7, "data": {"image": uri}, **task}],
         "label_config": config,
         "project": "3.1",
         "params": {"context": {"result": list(points)}},
     }
+
+
+class _Projects(QuietHandler):
+    server: "ProjectSite"
+
+    def do_GET(self) -> None:
+        self.server.n_asked += 1
+        with self.server.lock:
+            pass
+        content = json.dumps(self.server.project).encode()
+        is_project = self.path == "/api/projects/3/" and self.server.is_up
+        self.send_response(200 if is_project else 500)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+
+class ProjectSite(LoopbackSite):
+    """A Label Studio that knows project 3, and no more."""
+
+    def __init__(self, **project: object) -> None:
+        super().__init__(_Projects)
+        self.project = {
+            "maximum_annotations": 1,
+            "show_collab_predictions": True,
+            "model_version": "",
+            **project,
+        }
+        self.is_up = True
+        self.lock = threading.Lock()  # hold it to keep an answer back
+        self.n_asked = 0
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
+
+    def settings(self) -> Settings:
+        """Settings of a backend that may ask it."""
+        return temporary_settings(label_studio_url=self.url, label_studio_api_key="key")
+
+
+@cache
+def _site(project: tuple[tuple[str, object], ...]) -> ProjectSite:
+    return ProjectSite(**dict(project))
+
+
+def settings_of(**project: object) -> Settings:
+    """Settings of a backend whose Label Studio says this of project 3.
+
+    By default it asks for one annotator, and shows predictions.
+    """
+    return _site(tuple(sorted(project.items()))).settings()

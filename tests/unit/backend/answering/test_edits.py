@@ -15,13 +15,24 @@ from backend.models.served import ServedModels
 from backend.server.app import create_app
 from backend.settings import Settings
 from mfp_model.masks.polygons import mask_of, polygons_of
-from tests.fakes import DiskSegmenter, temporary_settings
-from tests.unit.backend.page import BRUSH, HEIGHT, POLYGON, WIDTH, box, point, request, row, saved
+from tests.fakes import DiskSegmenter
+from tests.unit.backend.page import (
+    BRUSH,
+    HEIGHT,
+    POLYGON,
+    WIDTH,
+    box,
+    point,
+    request,
+    row,
+    saved,
+    settings_of,
+)
 
 
 def _client(settings: Settings | None = None) -> FlaskClient:
     models = ServedModels(lambda checkpoint: DiskSegmenter(), version="disks-1")
-    return create_app(settings or temporary_settings(), models=models).test_client()
+    return create_app(settings or settings_of(), models=models).test_client()
 
 
 def _answer(
@@ -89,14 +100,14 @@ def test_a_click_of_another_label_makes_an_object_that_may_cover_what_it_claims(
 def test_the_smaller_of_two_masks_is_meant() -> None:
     small = box(40, 40, 60, 60)
     there = saved(row("large", CAT), row("small", small))
-    (found,) = _answer(_client(), point("p", 50, 50), annotations=[there])
+    (found,) = _answer(_client(), point("p", 50, 50), drafts=[there])
     assert found["id"] == "small"
 
 
 def test_an_edit_never_takes_from_its_prior_what_another_mask_has_too() -> None:
     other = box(60, 20, 120, 100)
     there = saved(row("r1", CAT), row("r2", other))
-    (found,) = _answer(_client(), point("p", 30, 60), point("q", 55, 60), annotations=[there])
+    (found,) = _answer(_client(), point("p", 30, 60), point("q", 55, 60), drafts=[there])
     mask = _mask(found)
     assert mask[:, :80][CAT[:, :80]].all()
     assert not mask[60, 81:].any()
@@ -108,7 +119,7 @@ def test_polygons_are_edited_and_keep_the_first_parts_id() -> None:
     drawn = row("r1", CAT, type="polygonlabels")
     drawn["value"] = {"points": points, "closed": True, "polygonlabels": ["Cat"]}
     config = POLYGON.format("")
-    (found,) = _answer(_client(), point("p", 75, 60), annotations=[saved(drawn)], config=config)
+    (found,) = _answer(_client(), point("p", 75, 60), drafts=[saved(drawn)], config=config)
     assert found["id"] == "r1"
     corners = np.array(found["value"]["points"]) / 100 * [WIDTH, HEIGHT]
     mask = mask_of([corners], height=HEIGHT, width=WIDTH)
@@ -126,7 +137,7 @@ def test_the_prior_stays_while_the_object_is_clicked_whatever_the_page_saves() -
 
 
 def test_a_second_edit_starts_from_the_first_before_the_page_has_saved_it() -> None:
-    settings = temporary_settings()
+    settings = settings_of()
     draft = saved(row("r1", CAT))
     _answer(_client(settings), point("p1", 75, 60), drafts=[draft])
     # Another worker, the same draft, which may have the points that accepting removed.
@@ -142,13 +153,12 @@ def test_a_second_edit_starts_from_the_first_before_the_page_has_saved_it() -> N
 
 def test_in_a_task_for_several_people_only_the_annotation_with_the_points_counts() -> None:
     theirs = saved(row("theirs", CAT))
-    (found,) = _answer(_client(), point("p", 50, 60), annotations=[theirs], overlap=2)
+    client = _client(settings_of(maximum_annotations=2))
+    (found,) = _answer(client, point("p", 50, 60), annotations=[theirs])
     assert found["id"] != "theirs"
     mine = saved(row("mine", CAT), {"id": "p", "type": "keypointlabels"})
     later = saved(row("later", CAT))
-    (found,) = _answer(
-        _client(), point("p", 50, 60), drafts=[mine, later], annotations=[theirs], overlap=2
-    )
+    (found,) = _answer(client, point("p", 50, 60), drafts=[mine, later], annotations=[theirs])
     assert found["id"] == "mine"
 
 
@@ -176,7 +186,7 @@ def test_damaged_masks_are_no_masks(caplog: pytest.LogCaptureFixture) -> None:
 def test_edits_are_answered_by_mfp_where_another_segmenter_is_chosen() -> None:
     config = BRUSH.format(' segmenter="graph-cut"')
     there = saved(row("r1", CAT))
-    (found,) = _answer(_client(), point("p", 75, 60), annotations=[there], config=config)
+    (found,) = _answer(_client(), point("p", 75, 60), drafts=[there], config=config)
     assert found["id"] == "r1"
     assert _mask(found)[60, 90]
 

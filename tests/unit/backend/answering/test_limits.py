@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from backend.label_studio.label_config import LabelConfigError, parse_label_config
+from backend.label_studio.config_xml import LabelConfigError
+from backend.label_studio.label_config import parse_label_config
 from backend.models.served import ServedModels
 from backend.server.app import create_app
 from tests.fakes import DiskSegmenter, temporary_settings

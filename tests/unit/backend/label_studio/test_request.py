@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from backend.label_studio.label_config import LabelConfigError
-from backend.label_studio.request import RequestError, parse_predict
+from backend.label_studio.config_xml import LabelConfigError
+from backend.label_studio.points import RequestError
+from backend.label_studio.request import parse_predict
 from mfp_model.prompts import Click
 
 Capture = Callable[[str], Any]
@@ -22,7 +23,7 @@ def test_percent_becomes_pixels_of_the_original_image(capture: Capture) -> None:
         Click(x=44.99424626006904 / 100 * 1024, y=25.009589566551593 / 100 * 768),
     )
     assert (task.region.control.name, task.region.control.to_name) == ("brush", "image")
-    assert task.region.label == "Object"
+    assert task.region.labels == ("Object",)
 
 
 def test_clicks_keep_their_order_and_sign(capture: Capture) -> None:
@@ -41,7 +42,7 @@ def test_a_point_that_comes_twice_counts_once(capture: Capture) -> None:
     (task,) = parse_predict(capture("predict_generic_labels_point_twice"))
     assert task.region is not None
     assert len(task.region.clicks) == 1
-    assert task.region.label == "Dog"
+    assert task.region.labels == ("Dog",)
     assert task.region.control.labels_name == "labels"
 
 
@@ -54,7 +55,7 @@ def test_points_that_survived_a_reload_are_not_ours(capture: Capture) -> None:
 def test_points_without_labels_take_the_first_label(capture: Capture) -> None:
     (task,) = parse_predict(capture("predict_keypoint_without_labels"))
     assert task.region is not None
-    assert task.region.label == "Cat"
+    assert task.region.labels == ("Cat",)
 
 
 @pytest.mark.parametrize("name", ["predict_rectangle", "predict_after_submit_empty_result"])

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from backend.label_studio.brush_rle import decode
-from backend.label_studio.label_config import MaskControl, parse_label_config
+from backend.label_studio.controls import MaskControl
+from backend.label_studio.label_config import parse_label_config
 from backend.label_studio.rows import RowFields, brush_rows, polygon_rows
 from mfp_model.masks.polygons import polygons_of
 from mfp_model.masks.runs import MaskRuns
@@ -29,7 +30,9 @@ def _mask() -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
 
 
 def test_a_region_says_its_size_and_that_nothing_is_turned() -> None:
-    fields = RowFields(control=_control(_OWN, "Brush"), label="Cat", score=0.5, origin="prediction")
+    fields = RowFields(
+        control=_control(_OWN, "Brush"), labels=("Cat",), score=0.5, origin="prediction"
+    )
     (row,) = brush_rows(MaskRuns.of(_mask()), fields)
     assert (row["original_width"], row["original_height"], row["image_rotation"]) == (40, 30, 0)
     assert (row["from_name"], row["to_name"], row["type"]) == ("mask", "image", "brushlabels")
@@ -41,13 +44,15 @@ def test_a_region_says_its_size_and_that_nothing_is_turned() -> None:
 
 def test_what_is_not_known_is_not_written() -> None:
     control = _control(_OWN, "Brush")
-    (row,) = brush_rows(MaskRuns.of(_mask()), RowFields(control=control, label=None))
+    (row,) = brush_rows(MaskRuns.of(_mask()), RowFields(control=control, labels=()))
     assert not {"origin", "score", "meta"} & set(row)
     assert row["value"]["brushlabels"] == []
 
 
 def test_a_generic_control_has_a_second_row_of_the_same_id_and_shape() -> None:
-    fields = RowFields(control=_control(_GENERIC, "Brush"), label="Cat", region_id="r1", order=2)
+    fields = RowFields(
+        control=_control(_GENERIC, "Brush"), labels=("Cat",), region_id="r1", order=2
+    )
     mask, labels = brush_rows(MaskRuns.of(_mask()), fields)
     assert (mask["id"], labels["id"]) == ("r1", "r1")
     assert (mask["type"], labels["type"]) == ("brush", "labels")
@@ -57,7 +62,7 @@ def test_a_generic_control_has_a_second_row_of_the_same_id_and_shape() -> None:
 
 
 def test_the_first_polygon_takes_the_edited_regions_place_and_the_others_are_new() -> None:
-    fields = RowFields(control=_control(_OWN, "Polygon"), label="Cat", region_id="r1")
+    fields = RowFields(control=_control(_OWN, "Polygon"), labels=("Cat",), region_id="r1")
     polygons = polygons_of(_mask(), max_error_px=0.5)
     first, second = polygon_rows(polygons, fields, height=30, width=40)
     assert first["id"] == "r1"
@@ -69,7 +74,7 @@ def test_the_first_polygon_takes_the_edited_regions_place_and_the_others_are_new
 @pytest.mark.parametrize("config", [_OWN, _GENERIC])
 def test_a_mask_without_a_pixel_has_no_row(config: str) -> None:
     nothing = np.zeros((30, 40), dtype=np.bool_)
-    fields = RowFields(control=_control(config, "Brush"), label=None, region_id="r1")
+    fields = RowFields(control=_control(config, "Brush"), labels=(), region_id="r1")
     assert brush_rows(MaskRuns.of(nothing), fields) == []
-    fields = RowFields(control=_control(config, "Polygon"), label=None)
+    fields = RowFields(control=_control(config, "Polygon"), labels=())
     assert polygon_rows(polygons_of(nothing, max_error_px=1), fields, height=30, width=40) == []

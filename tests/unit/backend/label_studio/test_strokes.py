@@ -5,8 +5,10 @@ import pytest
 
 from backend.label_studio import brush_rle
 from backend.label_studio.brush import brush_alpha
-from backend.label_studio.label_config import LabelConfigError, parse_label_config
-from backend.label_studio.page import annotation_on_page
+from backend.label_studio.config_xml import LabelConfigError
+from backend.label_studio.label_config import parse_label_config
+from backend.label_studio.page import page_of
+from backend.label_studio.projects import ProjectRules
 from backend.label_studio.strokes import seed_strokes
 from mfp_model.errors import DataError
 from mfp_model.masks.rle import stroke_mask
@@ -45,9 +47,14 @@ def _task(*rows: object) -> dict[str, object]:
 
 
 def _strokes(
-    task: dict[str, object], *points: str, height: int = 50, width: int = 100
+    task: dict[str, object],
+    *points: str,
+    height: int = 50,
+    width: int = 100,
+    n_annotators: int = 1,
 ) -> tuple[Stroke, ...]:
-    there = annotation_on_page(task, frozenset(points))
+    rules = ProjectRules(n_annotators=n_annotators, shows_predictions=True)
+    there = page_of(task, frozenset(points), rules).annotation
     return seed_strokes(there, _CONFIG, "image", height=height, width=width)
 
 
@@ -116,11 +123,10 @@ def test_only_the_newest_drafts_seed_strokes_count() -> None:
 def test_strokes_are_those_of_the_page_that_asks_not_of_who_saved_last() -> None:
     mine = {"updated_at": "2026-11-01", "result": [_row("Yes"), {"id": "p1", "type": "keypoint"}]}
     theirs = {"updated_at": "2026-11-02", "result": [_row("No"), _row("Yes"), {"id": "p2"}]}
-    task: dict[str, object] = {"drafts": [mine, theirs], "overlap": 2}
+    task: dict[str, object] = {"drafts": [mine, theirs]}
     assert [stroke.is_positive for stroke in _strokes(task, "p1")] == [True]
     assert [stroke.is_positive for stroke in _strokes(task, "p2")] == [True, False]
-    assert _strokes(task, "p3") == ()  # of several people it may be anybody's
-    task["overlap"] = 1
+    assert _strokes(task, "p3", n_annotators=2) == ()  # of several people it may be anybody's
     assert [stroke.is_positive for stroke in _strokes(task, "p3")] == [True, False]
 
 

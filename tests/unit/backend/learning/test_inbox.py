@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.label_studio.request import RequestError
+from backend.label_studio.points import RequestError
 from backend.learning.inbox import Inbox, InboxFullError
 from backend.learning.jobs import Job, JobQueue
 from backend.learning.trainer import Notice, Trainer

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from backend.label_studio.request import RequestError
+from backend.label_studio.points import RequestError
 from backend.learning.jobs import Job, JobQueue
 from backend.learning.trainer import Trainer, UnknownProjectError
 from backend.storage.data_folder import DataFolder

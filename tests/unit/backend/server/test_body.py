@@ -9,7 +9,7 @@ import pytest
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
-from backend.label_studio.request import RequestError
+from backend.label_studio.points import RequestError
 from backend.server.body import read_json
 
 

@@ -1,0 +1,50 @@
+"""The controls of a label configuration that masks are answers of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mfp_model.names import INPAINTERS
+
+DEFAULT_INPAINTER = INPAINTERS[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskControl:
+    """The control that a mask is an answer of.
+
+    Attributes:
+        kind: `brush` or `polygon`, the form of the answer.
+        name: The control's `name`.
+        to_name: The image's name.
+        labels: What results have for each label, in order: its alias, or else its value.
+        names_by_value: The same by the labels' values.
+        labels_name: Name of the generic `<Labels>` control that holds the labels for a plain
+            `<Brush>` or `<Polygon>`; None for `<BrushLabels>` and `<PolygonLabels>`.
+        is_multiple: Whether a mask can have several labels.
+        segmenter: Its attribute `segmenter`, what answers clicks; None for the server's.
+        finder: Its attribute `finder`, what answers when predictions are retrieved without
+            clicks; None for nothing.
+        inpainter: Its attribute `inpainter`, what fills the place of the objects that the finder
+            takes out.
+        overlaps: Its attribute `overlaps`, whether a new mask may cover those that are there.
+    """
+
+    kind: str
+    name: str
+    to_name: str
+    labels: tuple[str, ...]
+    names_by_value: Mapping[str, str] = field(default_factory=dict)
+    labels_name: str | None = None
+    is_multiple: bool = False
+    segmenter: str | None = None
+    finder: str | None = None
+    inpainter: str = DEFAULT_INPAINTER
+    overlaps: bool = False
+
+    def written(self, label: str | None) -> str | None:
+        """Return what results have for a label's alias or value, None where it has none such."""
+        if label is None or label in self.labels:
+            return label
+        return self.names_by_value.get(label)

@@ -1,0 +1,147 @@
+"""A project's settings that decide what its annotators see, asked of Label Studio now and then."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from typing import Any
+
+import requests
+
+from backend.label_studio.access import LabelStudioAccess, LabelStudioError
+
+_FRESH_S = 60.0
+_MAX_AGE_S = 600.0  # where Label Studio cannot be asked again
+_MAX_WAIT_S = 1.0  # of a click, at a project's first
+_TIMEOUT_S = 10.0
+_MAX_PROJECTS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectRules:
+    """What a project shows its annotators.
+
+    Attributes:
+        n_annotators: How many people annotate a task, None where that is not known.
+        shows_predictions: Whether annotations start from predictions, None where not known.
+        model_version: The model version whose predictions it shows, empty for any.
+        doubt: Why something is not known; empty where all is.
+    """
+
+    n_annotators: int | None = None
+    shows_predictions: bool | None = None
+    model_version: str = ""
+    doubt: str = ""
+
+
+UNKNOWN_RULES = ProjectRules(doubt="LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY are not both set")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    rules: ProjectRules
+    at: float
+
+
+class ProjectSettings:
+    """Asks Label Studio for the rules of projects, and keeps them for a minute.
+
+    A click waits for at most a second, and only at a project's first. Later ones get what was
+    answered last, for at most ten minutes, while Label Studio is asked again beside them.
+    """
+
+    def __init__(
+        self,
+        access: LabelStudioAccess,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        max_wait_s: float = _MAX_WAIT_S,
+    ) -> None:
+        self._access = access
+        self._clock = clock
+        self._max_wait_s = max_wait_s
+        self._lock = threading.Lock()
+        self._answers: dict[str, _Answer] = {}
+        self._asking: dict[str, Future[None]] = {}
+        self._asker = ThreadPoolExecutor(max_workers=2, thread_name_prefix="project-settings")
+
+    def of(self, project: str) -> ProjectRules:
+        """Return the rules of a project; what is not known is None in them.
+
+        Args:
+            project: Label Studio's project id.
+        """
+        rules, asking = self._kept(project)
+        if rules is not None:
+            return rules
+        wait([asking] if asking else [], self._max_wait_s)
+        return self._kept(project)[0] or ProjectRules(doubt="Label Studio has not answered yet")
+
+    def prepare(self, project: str) -> None:
+        """Ask for a project whose task is opened, so that no click waits for it."""
+        self._kept(project)
+
+    def _kept(self, project: str) -> tuple[ProjectRules | None, Future[None] | None]:
+        """What was answered, and what is being asked."""
+        if not self._access.url or not self._access.has_key or not project.isdecimal():
+            return UNKNOWN_RULES, None
+        with self._lock:
+            answer = self._answers.get(project)
+            age = self._clock() - answer.at if answer else _MAX_AGE_S
+            if age >= _FRESH_S and project not in self._asking:
+                self._asking[project] = self._asker.submit(self._ask, project)
+            rules = answer.rules if answer is not None and age < _MAX_AGE_S else None
+            return rules, self._asking.get(project)
+
+    def _ask(self, project: str) -> None:
+        try:
+            rules = _rules(self._project(project))
+        except LabelStudioError as error:
+            rules = ProjectRules(doubt=str(error))
+        with self._lock:
+            del self._asking[project]
+            before = self._answers.get(project)
+            now = self._clock()
+            if rules.doubt and before and not before.rules.doubt and now - before.at < _MAX_AGE_S:
+                return  # what was answered last still holds
+            if len(self._answers) >= _MAX_PROJECTS:
+                self._answers.clear()
+            self._answers[project] = _Answer(rules=rules, at=now)
+
+    def _project(self, project: str) -> dict[str, Any]:
+        try:
+            response = requests.get(
+                f"{self._access.url}/api/projects/{project}/",
+                headers=self._access.headers(),
+                timeout=_TIMEOUT_S,
+                verify=self._access.verify,
+                allow_redirects=False,  # the token is for nobody else
+            )
+            if response.status_code == 401:
+                self._access.forget()
+            if response.status_code != 200:
+                raise LabelStudioError(
+                    f"Label Studio answered {response.status_code} about project {project}"
+                )
+            body = response.json()
+        except (requests.RequestException, ValueError) as error:
+            raise LabelStudioError(
+                f"Label Studio cannot be asked about project {project} ({type(error).__name__})"
+            ) from None
+        if not isinstance(body, dict):
+            raise LabelStudioError(f"Label Studio's project {project}: expected an object")
+        return body
+
+
+def _rules(project: dict[str, Any]) -> ProjectRules:
+    n_annotators, shows = project.get("maximum_annotations"), project.get("show_collab_predictions")
+    rules = ProjectRules(
+        n_annotators=n_annotators if isinstance(n_annotators, int) else None,
+        shows_predictions=shows if isinstance(shows, bool) else None,
+        model_version=str(project.get("model_version") or ""),
+    )
+    is_whole = rules.n_annotators is not None and rules.shows_predictions is not None
+    return rules if is_whole else replace(rules, doubt="Label Studio does not tell")

@@ -1,0 +1,66 @@
+import pytest
+
+from backend.label_studio.access import LabelStudioAccess
+from backend.label_studio.projects import UNKNOWN_RULES, ProjectRules, ProjectSettings
+from tests.unit.backend.page import ProjectSite
+
+
+class _Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def _asking(site: ProjectSite, clock: _Clock, *, key: str = "key") -> ProjectSettings:
+    return ProjectSettings(LabelStudioAccess(url=site.url, api_key=key), clock=clock, max_wait_s=5)
+
+
+def test_a_project_says_how_many_annotate_and_whether_predictions_are_shown() -> None:
+    site = ProjectSite(maximum_annotations=2, show_collab_predictions=False, model_version="m-1")
+    rules = _asking(site, _Clock()).of("3")
+    assert rules == ProjectRules(n_annotators=2, shows_predictions=False, model_version="m-1")
+
+
+def test_it_is_asked_once_a_minute() -> None:
+    site, clock = ProjectSite(), _Clock()
+    projects = _asking(site, clock)
+    for _ in range(3):
+        projects.of("3")
+    assert site.n_asked == 1
+
+
+def test_what_it_said_holds_ten_minutes_where_it_cannot_be_asked_again() -> None:
+    site, clock = ProjectSite(), _Clock()
+    projects = _asking(site, clock)
+    assert projects.of("3").n_annotators == 1
+    site.is_up = False
+    clock.now = 500
+    assert projects.of("3").n_annotators == 1
+    clock.now = 700
+    rules = projects.of("3")
+    assert rules.n_annotators is None
+    assert "500" in rules.doubt
+
+
+def test_a_click_does_not_wait_for_a_label_studio_that_is_slow() -> None:
+    site = ProjectSite()
+    projects = ProjectSettings(LabelStudioAccess(url=site.url, api_key="key"), max_wait_s=0.05)
+    with site.lock:
+        assert projects.of("3").doubt == "Label Studio has not answered yet"
+
+
+@pytest.mark.parametrize(("key", "project"), [("", "3"), ("key", ""), ("key", "../users")])
+def test_without_a_token_or_a_project_nothing_is_asked(key: str, project: str) -> None:
+    site = ProjectSite()
+    assert _asking(site, _Clock(), key=key).of(project) == UNKNOWN_RULES
+    assert site.n_asked == 0
+
+
+@pytest.mark.parametrize("project", ["3", "4"])
+def test_what_it_does_not_say_is_not_known(project: str) -> None:
+    site = ProjectSite(maximum_annotations=None, show_collab_predictions="yes")
+    rules = _asking(site, _Clock()).of(project)
+    assert rules.n_annotators is None
+    assert rules.shows_predictions is None
+    assert rules.doubt
