@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from backend.label_studio.config_xml import LabelConfigError
 from backend.label_studio.controls import MaskControl
 from backend.label_studio.label_config import LabelConfig, TaskConfigs
 from backend.label_studio.page import Annotation, Page, page_of, storable
@@ -136,7 +137,7 @@ def _opened(task: object, project: str, configs: TaskConfigs, rules: ProjectRule
         config = configs.of(data)
         name = next(iter(config.image_values), "")
         image, image_index = _image(config, name, data, None)
-    except RequestError as error:
+    except (RequestError, LabelConfigError) as error:
         problem = f"task {task.get('id')!r:.40}: {error}"
     return TaskRequest(
         task_id=str(task.get("id", "")),
