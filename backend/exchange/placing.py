@@ -39,8 +39,8 @@ class ImagePlacer:
     def place(self, address: str, *, task_id: int, prefix: str) -> PlacedImage:
         """Put an image into the folder.
 
-        Tools for COCO differ in whether they apply EXIF orientation, so a photo that has one is
-        written upright, as PNG; any other file is copied byte by byte, or linked.
+        Tools for COCO differ in which orientation they apply, so a photo that has any is written
+        upright, as PNG, as browsers show it; any other file is copied byte by byte, or linked.
 
         Args:
             address: As the task names it.
@@ -54,10 +54,10 @@ class ImagePlacer:
         content = self._sources.read(address, str(task_id))
         header = read_header(content, max_megapixels=self._max_megapixels)
         stem = prefix + Path(file_name(address)).stem
-        name = stem + (".png" if header.is_turned else header.suffix)
+        name = stem + (header.suffix if header.is_upright else ".png")
         path = self._folder / name
         path.unlink(missing_ok=True)
-        if header.is_turned:
+        if not header.is_upright:
             pixels = decode_image(content, max_megapixels=self._max_megapixels)
             upright = io.BytesIO()
             Image.fromarray(pixels).save(upright, format="PNG")

@@ -120,3 +120,32 @@ def test_large_images_are_refused_by_their_header() -> None:
 def test_floating_point_pixels_are_refused() -> None:
     with pytest.raises(ImageError, match="floating-point"):
         _decode(_file(Image.new("F", (3, 3)), "TIFF"))
+
+
+def _tiff(values: np.ndarray) -> bytes:
+    return _file(Image.fromarray(values), "TIFF")
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (np.array([[0, 4095]], np.uint16), (0, 255)),
+        (np.array([[0, 2048]], np.uint16), (0, 127)),
+        (np.array([[0, 1023]], np.uint16), (0, 255)),
+        (np.array([[0, 65535]], np.uint16), (0, 255)),
+        (np.array([[0, 200]], np.uint16), (0, 200)),
+        (np.array([[0, 4095]], np.int32), (0, 255)),
+        (np.array([[-100, 100]], np.int32), (0, 255)),
+        (np.array([[0, 2_000_000_000]], np.int32), (0, 255)),
+        (np.array([[-5, -5]], np.int32), (0, 0)),
+    ],
+)
+def test_whole_numbers_of_tiff_are_stretched_and_not_black(
+    values: np.ndarray, expected: tuple[int, int]
+) -> None:
+    assert tuple(_decode(_tiff(values))[0, :, 0]) == expected
+
+
+def test_dark_16_bits_of_png_stay_dark_as_browsers_show_them() -> None:
+    values = np.full((4, 5), 4095, np.uint16)
+    assert _only(_decode(_file(Image.fromarray(values)))) == (15, 15, 15)
