@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from backend.label_studio import brush_rle
 from mfp_model.errors import DataError
 
-ALPHA_THRESHOLD = 128  # the eraser's soft edge leaves 1 to 254
+_MAX_THRESHOLD = 128  # the eraser's soft edge leaves 1 to 254
 _FRACTION_BITS = 4  # of a pixel's coordinates in OpenCV's fixed point
 _MAX_WIDTH_PX = 32_767  # OpenCV's
 _MAX_PAINTED_PX = 10_000_000_000  # some seconds; 800 strokes on 12 megapixels
@@ -26,11 +26,14 @@ _LIMIT_PERCENT = 1000.0  # a stroke may leave the image, but not for this far
 def brush_mask(value: Mapping[str, Any], *, height: int, width: int) -> NDArray[np.bool_]:
     """Return the pixels of a brush region's value, bool `[height, width]`; see `brush_alpha`.
 
+    That are those at least half as opaque as the most opaque one, or half opaque: what other
+    programs wrote with little opacity is visible on the page, too.
+
     Raises:
         DataError: As in `brush_alpha`.
         BrushRleError: As in `brush_alpha`.
     """
-    return brush_alpha(value, height=height, width=width) >= ALPHA_THRESHOLD
+    return _alpha(value, height=height, width=width, is_solid=True) > 0
 
 
 def brush_alpha(value: Mapping[str, Any], *, height: int, width: int) -> NDArray[np.uint8]:
@@ -45,6 +48,12 @@ def brush_alpha(value: Mapping[str, Any], *, height: int, width: int) -> NDArray
         DataError: It has neither, or is damaged.
         BrushRleError: The RLE is damaged, or of another size.
     """
+    return _alpha(value, height=height, width=width, is_solid=False)
+
+
+def _alpha(
+    value: Mapping[str, Any], *, height: int, width: int, is_solid: bool
+) -> NDArray[np.uint8]:
     rle, touches = value.get("rle"), value.get("touches") or []
     if value.get("maskDataURL"):
         raise DataError("brush with an embedded picture: not read")
@@ -52,6 +61,9 @@ def brush_alpha(value: Mapping[str, Any], *, height: int, width: int) -> NDArray
         raise DataError("brush: expected a list rle, touches, or both")
     size = {"height": height, "width": width}
     alpha = brush_rle.decode(rle, **size) if rle else np.zeros((height, width), dtype=np.uint8)
+    if is_solid:
+        threshold = min(_MAX_THRESHOLD, max(1, (int(alpha.max(initial=0)) + 1) // 2))
+        alpha = np.where(alpha >= threshold, np.uint8(255), np.uint8(0))
     n_painted = 0
     for touch in touches:
         line, thickness_px, kind = _stroke(touch, height=height, width=width)

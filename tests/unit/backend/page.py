@@ -124,3 +124,15 @@ def settings_of(**project: object) -> Settings:
     By default it asks for one annotator, and shows predictions.
     """
     return _site(tuple(sorted(project.items()))).settings()
+
+
+def faint_rle(alpha: NDArray[np.uint8]) -> list[int]:
+    """A brush RLE of any opacity: a record of 16 bits for each run, none longer than 65,536."""
+    values = np.repeat(alpha.ravel(), 4)
+    bits = f"{values.size:032b}" + "00111" + "0010" + "0011" + "0111" + "1111"
+    for value, run in itertools.groupby(values.tolist()):
+        length = len(list(run))
+        for start in range(0, length, 1 << 16):
+            bits += "111" + f"{min(length - start, 1 << 16) - 1:016b}" + f"{value:08b}"
+    bits += "0" * (-len(bits) % 8)
+    return [int(bits[place : place + 8], 2) for place in range(0, len(bits), 8)]

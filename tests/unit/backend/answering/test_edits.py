@@ -22,6 +22,7 @@ from tests.unit.backend.page import (
     POLYGON,
     WIDTH,
     box,
+    faint_rle,
     point,
     request,
     row,
@@ -210,3 +211,19 @@ def test_a_mask_that_was_clicked_away_whole_is_not_answered_and_stays() -> None:
     (found,) = _answer(client, point("q", 106, 55), drafts=[there])
     assert found["id"] == "r1"
     assert _mask(found)[small].all()
+
+
+@pytest.mark.parametrize("alpha", [1, 100, 127])
+def test_a_faint_mask_is_edited_and_kept_clear_of_like_others(alpha: int) -> None:
+    faint = row("r1", CAT)
+    faint["value"]["rle"] = faint_rle(np.where(CAT, alpha, 0).astype(np.uint8))
+    (found,) = _answer(_client(), point("p", 75, 60), drafts=[saved(faint)])
+    assert found["id"] == "r1"
+    assert _mask(found)[CAT].all()
+    (beside,) = _answer(_client(), point("p", 90, 60), drafts=[saved(faint)])
+    assert not (_mask(beside) & CAT).any()
+    stroke = {"type": "add", "relativePoints": [60, 50, 62, 50], "relativeStrokeWidth": 2}
+    faint["value"]["touches"] = [stroke]
+    (painted,) = _answer(_client(), point("p", 75, 60), drafts=[saved(faint)])
+    assert _mask(painted)[CAT].all()
+    assert _mask(painted)[60, 122]
