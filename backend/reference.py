@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from backend.cli import make_parser
+from backend.environment.gone import GONE
 from backend.environment.table import FILE_VARIABLE, Setting, rows
-from backend.settings import GONE, Settings
+from backend.settings import Settings
 
 _GENERATED = "<!-- Made by `python -m backend.reference {}`; change the code, not this page. -->"
 _SETTINGS = f"""\

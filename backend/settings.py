@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from backend.environment.gone import GONE
 from backend.environment.readers import (
     Network,
     address,
@@ -39,18 +40,6 @@ CLOUD_HOSTS = (
     "*.storage.googleapis.com",
     "*.blob.core.windows.net",
 )
-GONE = {
-    "MFP_CA_BUNDLE": "set SSL_CERT_FILE, which other programs know, too",
-    "MFP_CACHE_AGE_S": "images and clicks are kept for an hour",
-    "MFP_CACHE_DIR": "downloaded weights lie in the folder cache of MFP_DATA_DIR",
-    "MFP_CLICK_CACHE_MB": "MFP_MEMORY_MB bounds all that a worker keeps",
-    "MFP_CONSTANTS": "put the file at graph-cut/rgb.json in MFP_DATA_DIR",
-    "MFP_FETCH_TIMEOUT_S": "MFP_FETCH_TOTAL_S limits a whole file",
-    "MFP_IMAGE_CACHE_MB": "MFP_MEMORY_MB bounds all that a worker keeps",
-    "MFP_INPAINTER": 'write inpainter="…" beside finder="…" in the label configuration',
-    "MFP_MODELS_MB": "MFP_MEMORY_MB bounds all that a worker keeps",
-    "MFP_SPECK_SHARE": "parts and holes below 0.5 % of the largest part are removed",
-}
 MEGABYTE = 1_000_000
 # Of the memory that a worker may keep; models have the rest.
 _IMAGES_SHARE, _CLICKS_SHARE = 1 / 6, 1 / 12
@@ -62,6 +51,12 @@ class Settings:
 
     label_studio_url: str = setting(
         "LABEL_STUDIO_URL", "", address(), "Where Label Studio is; its images are fetched there."
+    )
+    label_studio_public_url: str = setting(
+        "LABEL_STUDIO_PUBLIC_URL",
+        "",
+        address(),
+        "Its address in browsers, where that is another one: tasks may name their images by it.",
     )
     label_studio_api_key: str = setting(
         "LABEL_STUDIO_API_KEY",

@@ -16,6 +16,20 @@ _FILES = re.compile(
 _STRANGE = re.compile(r"[^A-Za-z0-9._-]+")
 _MAX_NAME_LETTERS = 100
 _SHOWN_LETTERS = 80
+_AROUND = "".join(map(chr, range(33)))  # what browsers pass over at both ends of an address
+_WITHIN = str.maketrans("", "", "\t\n\r")  # and everywhere in it
+_SCHEME_LETTERS = 100  # more than a scheme and the blanks before it have
+_BARE_LETTERS = 64
+# How JPEG, PNG, GIF, WebP, TIFF, BMP and AVIF begin in base64.
+_BARE = re.compile(
+    r"(/9j/|iVBORw0KGgo|R0lGOD|UklGR|SUkqA|TU0AK|Qk|AAAA..Z0eX)[A-Za-z0-9+/\s]*[=\s]*"
+)
+_PORTS = {"http": 80, "https": 443}
+
+
+def cleaned(address: str) -> str:
+    """Return an address without the blanks and line breaks that browsers pass over."""
+    return address.strip(_AROUND).translate(_WITHIN)
 
 
 def split_address(address: str) -> SplitResult:
@@ -25,14 +39,46 @@ def split_address(address: str) -> SplitResult:
         ImageError: It has none, such as `http://[`.
     """
     try:
-        return urlsplit(address)
+        return urlsplit(cleaned(address))
     except ValueError as error:
         raise ImageError(f"image address {shown_address(address)!r}: {error}") from None
 
 
 def is_embedded(address: str) -> bool:
     """Return whether the address is the image itself."""
-    return address.startswith("data:")
+    return cleaned(address[:_SCHEME_LETTERS]).lower().startswith("data:")
+
+
+def is_bare_base64(address: str) -> bool:
+    """Return whether the address is a picture's base64 with no `data:` before it."""
+    return len(address) >= _BARE_LETTERS and _BARE.fullmatch(address) is not None
+
+
+def inner_path(address: str, base_url: str) -> str | None:
+    """Return an address's path and query in a site, None for addresses of others.
+
+    Args:
+        address: Of the web, or a path on the site's host.
+        base_url: Where the site is, with the path at which it lies, if it has one.
+    """
+    parts, base = split_address(address), urlsplit(base_url)
+    if (parts.scheme or parts.netloc) and _origin(parts) != _origin(base):
+        return None
+    folder = base.path.rstrip("/")
+    if not parts.path.startswith(f"{folder}/"):
+        return None
+    query = f"?{parts.query}" if parts.query else ""
+    return parts.path.removeprefix(folder) + query
+
+
+def _origin(parts: SplitResult) -> tuple[str, str, int | None]:
+    """Scheme, host and port; with a user's name before the host it is another one."""
+    try:
+        port = parts.port or _PORTS.get(parts.scheme)
+    except ValueError:
+        port = None
+    host = parts.netloc if "@" in parts.netloc else parts.hostname or ""
+    return parts.scheme, host, port
 
 
 def file_name(address: str) -> str:
@@ -59,6 +105,7 @@ def public_address(address: str) -> str:
     if is_embedded(address):
         digest = hashlib.sha256(address.encode(errors="surrogatepass")).hexdigest()
         return f"data:sha256-{digest}"
+    address = cleaned(address)
     try:
         parts = urlsplit(address)
     except ValueError:  # the parts of it that cannot be secret

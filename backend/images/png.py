@@ -45,5 +45,5 @@ def _is_needless(content: bytes, start: int, end: int, name: bytes, has_pixels: 
         return False
     if name in _TEXTS or (name == b"eXIf" and has_pixels):
         return True
-    (checksum,) = struct.unpack_from(">I", content, end - 4)
-    return checksum != zlib.crc32(memoryview(content)[start + 4 : end - 4])
+    checksum = zlib.crc32(memoryview(content)[start + 4 : end - 4])
+    return content[end - 4 : end] != checksum.to_bytes(4, "big")

@@ -6,19 +6,27 @@
 | `/data/upload/…`, `/data/local-files/?d=…` | the mounted folder if one is set, else Label Studio |
 | other paths | Label Studio |
 | `s3://…`, `gs://…`, `azure-blob://…` | where Label Studio's storage settings lead |
-| `http(s)://…` | Label Studio or an allowed host |
+| `http(s)://…` of Label Studio, under either of its names | as its paths |
+| other `http(s)://…` | an allowed host |
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import parse_qs, unquote, unquote_to_bytes
+from urllib.parse import parse_qs, unquote
 
-from backend.images.address import is_embedded, shown_address, split_address
+from backend.images.address import (
+    cleaned,
+    inner_path,
+    is_bare_base64,
+    is_embedded,
+    shown_address,
+    split_address,
+)
+from backend.images.data_uri import data_uri_content
 from backend.images.web import FetchLimits, WebFetcher
 from backend.label_studio.access import LabelStudioAccess
 from backend.settings import MEGABYTE, Settings
@@ -28,6 +36,7 @@ _CLOUD_SCHEMES = ("s3", "gs", "azure-blob")
 _UPLOADS = "/data/upload/"
 _LOCAL_FILES = "/data/local-files/"
 _SHOWN_LETTERS = 80
+_BARE_SHOWN_LETTERS = 24
 
 
 class ImageFiles(Protocol):
@@ -62,6 +71,7 @@ def image_sources(settings: Settings, access: LabelStudioAccess) -> ImageSources
     return ImageSources(
         WebFetcher(access, limits),
         label_studio_url=settings.label_studio_url,
+        public_url=settings.label_studio_public_url,
         max_bytes=max_bytes,
         label_studio_data_dir=settings.label_studio_data_dir,
         local_files_dir=settings.local_files_dir,
@@ -77,11 +87,13 @@ class ImageSources:
         *,
         label_studio_url: str,
         max_bytes: int,
+        public_url: str = "",
         label_studio_data_dir: Path | None = None,
         local_files_dir: Path | None = None,
     ) -> None:
         self._web = web
         self._label_studio_url = label_studio_url
+        self._names = [url for url in (label_studio_url, public_url) if url]
         self._max_bytes = max_bytes
         self._uploads_dir = (
             label_studio_data_dir / "media" / "upload" if label_studio_data_dir else None
@@ -96,21 +108,35 @@ class ImageSources:
             LabelStudioError: Label Studio does not accept the token.
         """
         if is_embedded(address):
-            return _data_uri(address)
+            return data_uri_content(address)
+        if is_bare_base64(address):
+            raise ImageError(
+                f"image address {address[:_BARE_SHOWN_LETTERS]!r}…: base64 of {len(address)} "
+                "letters, expected `data:image/…;base64,` before it"
+            )
+        address = cleaned(address)
         parts = split_address(address)
-        if parts.scheme in ("http", "https"):
-            return self._web.fetch(address)
         if parts.scheme in _CLOUD_SCHEMES:
             return self._web.fetch(self._in_label_studio(_resolving(address, task_id)))
-        if not parts.scheme and address.startswith("/") and not address.startswith("//"):
-            path = self.mounted(address)
-            if path is not None:
-                return self._read(path)
-            return self._web.fetch(self._in_label_studio(address))
+        path = self._path(address)
+        if path is not None:
+            file = self._mounted(path)
+            return self._read(file) if file else self._web.fetch(self._in_label_studio(path))
+        if parts.scheme in ("http", "https"):
+            return self._web.fetch(address)
         raise ImageError(
             f"image address {shown_address(address)!r}: expected http(s), data:, s3:, gs:, "
             "azure-blob: or a path of Label Studio"
         )
+
+    def _path(self, address: str) -> str | None:
+        """The path in Label Studio, without that at which it lies; None for other addresses."""
+        for url in self._names:
+            path = inner_path(address, url)
+            if path is not None:
+                return path
+        is_path = address.startswith("/") and not address.startswith("//")
+        return address if is_path else None
 
     def _in_label_studio(self, path: str) -> str:
         if not self._label_studio_url:
@@ -124,7 +150,11 @@ class ImageSources:
         Raises:
             ImageError: The address leads out of the folder.
         """
-        parts = split_address(address)
+        path = None if is_embedded(address) else self._path(cleaned(address))
+        return None if path is None else self._mounted(path)
+
+    def _mounted(self, path: str) -> Path | None:
+        parts = split_address(path)
         if self._uploads_dir is not None and parts.path.startswith(_UPLOADS):
             return _inside(self._uploads_dir, unquote(parts.path.removeprefix(_UPLOADS)))
         if self._local_files_dir is not None and parts.path.rstrip("/") + "/" == _LOCAL_FILES:
@@ -165,15 +195,3 @@ def _resolving(address: str, task_id: str) -> str:
         raise ImageError(f"image in cloud storage of task {task_id[:20]!r}: expected a number")
     encoded = base64.urlsafe_b64encode(address.encode()).decode()
     return f"/tasks/{task_id}/resolve/?fileuri={encoded}"
-
-
-def _data_uri(address: str) -> bytes:
-    header, comma, payload = address.partition(",")
-    if not comma:
-        raise ImageError("data URI without a comma before its data")
-    try:
-        if header.endswith(";base64"):
-            return base64.b64decode(payload, validate=True)
-    except (binascii.Error, ValueError):
-        raise ImageError("data URI: not valid base64") from None
-    return unquote_to_bytes(payload)

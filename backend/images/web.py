@@ -16,19 +16,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from urllib.parse import urljoin
 
 import urllib3
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
-    LocationParseError,
     NewConnectionError,
 )
-from urllib3.util import Timeout, Url, parse_url
+from urllib3.util import Timeout, Url
 
 from backend.environment.readers import Network
 from backend.images.address import check_serves_files
+from backend.images.web_address import PORTS, origin, parsed, redirected, shown
 from backend.label_studio.access import LabelStudioAccess
 from mfp_model.errors import ImageError
 
@@ -36,7 +35,6 @@ _CHUNK_BYTES = 1 << 18
 _MAX_REDIRECTS = 5
 _TIMEOUT_S = 20.0
 _REDIRECTS = (301, 302, 303, 307, 308)
-_PORTS = {"http": 80, "https": 443}
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -71,10 +69,10 @@ class WebFetcher:
         deadline = time.monotonic() + self._limits.total_s
         has_renewed_token = False
         for _ in range(_MAX_REDIRECTS + 2):
-            target = _parsed(url)
+            target = parsed(url)
             is_ours = self._is_ours(target)
             if is_ours:
-                check_serves_files(target.path or "", _parsed(self._access.url).path or "")
+                check_serves_files(target.path or "", parsed(self._access.url).path or "")
             else:
                 self._check_host(target)
             with self._answer(target, is_ours=is_ours, deadline=deadline) as response:
@@ -82,21 +80,21 @@ class WebFetcher:
                     self._access.forget()
                     has_renewed_token = True
                 elif response.status in _REDIRECTS:
-                    url = _redirected(url, response.headers.get("Location", ""))
+                    url = redirected(url, response.headers.get("Location", ""))
                     _check_is_no_login(url, is_ours=is_ours)
                 else:
                     _check_status(response.status, target, is_ours=is_ours)
                     return self._content(response, target, deadline)
-        raise ImageError(f"image {_shown(target)}: more than {_MAX_REDIRECTS} redirects")
+        raise ImageError(f"image {shown(target)}: more than {_MAX_REDIRECTS} redirects")
 
     def _is_ours(self, target: Url) -> bool:
-        return bool(self._access.url) and _origin(target) == _origin(_parsed(self._access.url))
+        return bool(self._access.url) and origin(target) == origin(parsed(self._access.url))
 
     def _check_host(self, target: Url) -> None:
         host = (target.host or "").lower().rstrip(".")
         if not any(fnmatchcase(host, pattern) for pattern in self._limits.hosts):
             raise ImageError(
-                f"image {_shown(target)}: host {host!r} is not allowed; add it to MFP_IMAGE_HOSTS, "
+                f"image {shown(target)}: host {host!r} is not allowed; add it to MFP_IMAGE_HOSTS, "
                 "or set LABEL_STUDIO_URL if it is Label Studio"
             )
 
@@ -128,12 +126,12 @@ class WebFetcher:
                     yield response
                     return
         hint = "; is Label Studio running at LABEL_STUDIO_URL?" if is_ours else ""
-        raise ImageError(f"image {_shown(target)} cannot be fetched ({type(error).__name__}){hint}")
+        raise ImageError(f"image {shown(target)} cannot be fetched ({type(error).__name__}){hint}")
 
     def _pool(self, target: Url, address: str, deadline: float) -> urllib3.HTTPConnectionPool:
         left_s = max(0.1, deadline - time.monotonic())
         wait_s = min(self._limits.timeout_s, left_s)
-        port = target.port or _PORTS[target.scheme or "http"]
+        port = target.port or PORTS[target.scheme or "http"]
         timeout = Timeout(connect=wait_s, read=wait_s)
         if target.scheme == "http":
             return urllib3.HTTPConnectionPool(address, port, timeout=timeout, retries=False)
@@ -150,17 +148,17 @@ class WebFetcher:
 
     def _addresses(self, target: Url, *, is_ours: bool) -> list[str]:
         """The host's addresses that may be connected to, at least one."""
-        port = target.port or _PORTS[target.scheme or "http"]
+        port = target.port or PORTS[target.scheme or "http"]
         host = (target.host or "").strip("[]")
         try:
             infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):  # UnicodeError: a part of the name is too long
-            raise ImageError(f"image {_shown(target)}: no such host") from None
+            raise ImageError(f"image {shown(target)}: no such host") from None
         addresses = list(dict.fromkeys(str(info[4][0]) for info in infos))
         allowed = [a for a in addresses if is_ours or self._is_allowed(a)]
         if not allowed:
             raise ImageError(
-                f"image {_shown(target)}: its host is at the private address {addresses[0]}; "
+                f"image {shown(target)}: its host is at the private address {addresses[0]}; "
                 "add the range to MFP_PRIVATE_NETWORKS if images may come from there"
             )
         return allowed
@@ -178,17 +176,17 @@ class WebFetcher:
                 content += chunk
                 if len(content) > self._limits.max_bytes:
                     raise ImageError(
-                        f"image {_shown(target)}: more than {self._limits.max_bytes} bytes "
+                        f"image {shown(target)}: more than {self._limits.max_bytes} bytes "
                         "(MFP_MAX_IMAGE_MB)"
                     )
                 if time.monotonic() > deadline:
                     raise ImageError(
-                        f"image {_shown(target)}: not here after {self._limits.total_s:g} s "
+                        f"image {shown(target)}: not here after {self._limits.total_s:g} s "
                         "(MFP_FETCH_TOTAL_S)"
                     )
         except (HTTPError, OSError) as error:
             raise ImageError(
-                f"image {_shown(target)}: broken off after {len(content)} bytes "
+                f"image {shown(target)}: broken off after {len(content)} bytes "
                 f"({type(error).__name__})"
             ) from None
         return bytes(content)
@@ -203,30 +201,6 @@ def _embedded(address: Address) -> Address:
     return address.ipv4_mapped or address.sixtofour or address
 
 
-def _parsed(url: str) -> Url:
-    try:
-        target = parse_url(url)
-    except LocationParseError:
-        raise ImageError("image address: not a valid web address") from None
-    if target.scheme not in _PORTS or not target.host:
-        raise ImageError(f"image address with scheme {target.scheme!r}: expected http or https")
-    if target.auth:
-        raise ImageError(f"image {_shown(target)}: a password in the address is refused")
-    return target
-
-
-def _redirected(url: str, location: str) -> str:
-    try:
-        return urljoin(url, location)
-    except ValueError:
-        raise ImageError(f"image {_shown(_parsed(url))}: redirects to no web address") from None
-
-
-def _origin(target: Url) -> tuple[str, str, int]:
-    scheme = target.scheme or ""
-    return scheme, (target.host or "").lower(), target.port or _PORTS[scheme]
-
-
 def _check_is_no_login(url: str, *, is_ours: bool) -> None:
     if is_ours and "/user/login" in url:
         raise ImageError(
@@ -237,13 +211,8 @@ def _check_is_no_login(url: str, *, is_ours: bool) -> None:
 def _check_status(status: int, target: Url, *, is_ours: bool) -> None:
     if status in (401, 403) and is_ours:
         raise ImageError(
-            f"image {_shown(target)}: Label Studio does not let us have it ({status}); "
+            f"image {shown(target)}: Label Studio does not let us have it ({status}); "
             "set LABEL_STUDIO_API_KEY to a valid token"
         )
     if status != 200:
-        raise ImageError(f"image {_shown(target)}: answered {status}, expected 200")
-
-
-def _shown(target: Url) -> str:
-    """The address without its query, which may hold a signature, for messages and logs."""
-    return f"{target.scheme}://{target.host}{target.path or ''}"
+        raise ImageError(f"image {shown(target)}: answered {status}, expected 200")

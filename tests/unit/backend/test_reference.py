@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from backend.cli import make_parser
+from backend.environment.gone import GONE
 from backend.environment.table import rows
 from backend.reference import PAGES, command_parsers, main
-from backend.settings import GONE, Settings
+from backend.settings import Settings
 
 _FOLDER = Path(__file__).parents[3] / "docs" / "reference"
 

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from backend.environment.gone import GONE
 from backend.environment.table import rows
-from backend.settings import GONE, Settings
+from backend.settings import Settings
 from mfp_model.errors import ConfigError
 
 
@@ -32,6 +33,7 @@ def test_every_field_has_a_variable(tmp_path: Path) -> None:
             "MFP_MAX_REQUEST_MB": "3",
             "MFP_MAX_WAITING": "4",
             "MFP_LOG_FORMAT": "json",
+            "LABEL_STUDIO_PUBLIC_URL": "https://public.example/",
             "MFP_FETCH_TOTAL_S": "30",
             "MFP_IMAGE_HOSTS": "*.example.com, images.example",
             "MFP_PRIVATE_NETWORKS": "10.0.0.0/8,fd00::/8",

@@ -133,3 +133,80 @@ def test_only_paths_at_which_label_studio_serves_files_are_fetched_with_its_toke
     else:
         with pytest.raises(ImageError, match="not a path at which Label Studio serves images"):
             check_serves_files(base + path, base)
+
+
+@pytest.fixture
+def below_a_path(web: _RecordingFetcher, tmp_path: Path) -> ImageSources:
+    """Label Studio below a path, with another name for browsers, and its folders mounted."""
+    (tmp_path / "media" / "upload" / "1").mkdir(parents=True)
+    (tmp_path / "media" / "upload" / "1" / "a.png").write_bytes(b"upload")
+    (tmp_path / "c.png").write_bytes(b"local")
+    return ImageSources(
+        web,
+        label_studio_url="http://ls:8080/label-studio",
+        public_url="https://labels.example/annotate",
+        max_bytes=10,
+        label_studio_data_dir=tmp_path,
+        local_files_dir=tmp_path,
+    )
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        "",
+        "/label-studio",
+        "/annotate",
+        "http://ls:8080/label-studio",
+        "HTTP://LS:8080/label-studio",
+        "https://labels.example/annotate",
+        "https://labels.example:443/annotate",
+        " \n https://labels.example/annotate",
+    ],
+)
+def test_an_image_of_label_studio_is_found_under_each_of_its_names(
+    below_a_path: ImageSources, web: _RecordingFetcher, base: str
+) -> None:
+    assert below_a_path.read(f"{base}/data/upload/1/a.png", "1") == b"upload"
+    assert below_a_path.read(f"{base}/data/local-files/?d=c.png \n", "1") == b"local"
+    assert below_a_path.mounted(f"{base}/data/local-files/?d=c.png") is not None
+    assert web.urls == []
+    below_a_path.read(f"{base}/data/upload/1/none.png?x=1", "1")
+    assert web.urls == ["http://ls:8080/label-studio/data/upload/1/none.png?x=1"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://labels.example/other/data/upload/1/a.png",
+        "https://labels.example:444/annotate/data/upload/1/a.png",
+        "http://labels.example/annotate/data/upload/1/a.png",
+        "https://labels.example@evil/annotate/data/upload/1/a.png",
+        "https://me@labels.example/annotate/data/upload/1/a.png",
+        "https://labels.example.evil/annotate/data/upload/1/a.png",
+        "https://labels.example:x/annotate/data/upload/1/a.png",
+    ],
+)
+def test_other_sites_are_not_taken_for_label_studio(
+    below_a_path: ImageSources, web: _RecordingFetcher, address: str
+) -> None:
+    assert below_a_path.read(address, "1") == b"fetched"
+    assert below_a_path.mounted(address) is None
+    assert web.urls == [address]
+
+
+@pytest.mark.parametrize("start", ["/9j/4AAQSkZJRg", "iVBORw0KGgo", "R0lGODdh", "UklGRg"])
+def test_base64_alone_is_refused_and_shown_short(
+    mounted: ImageSources, web: _RecordingFetcher, start: str
+) -> None:
+    with pytest.raises(ImageError, match="expected `data:image/…;base64,`") as raised:
+        mounted.read(start + "A" * 100_000 + "==", "1")
+    assert len(str(raised.value)) < 150
+    assert web.urls == []
+
+
+def test_blanks_and_line_breaks_around_and_in_an_address_are_passed_over(
+    mounted: ImageSources, web: _RecordingFetcher
+) -> None:
+    mounted.read(" \n https://host.example/a\r\n/b.png\t ", "1")
+    assert web.urls == ["https://host.example/a/b.png"]

@@ -23,6 +23,7 @@ class _Site(LoopbackSite):
         self.leads_to: dict[str, str] = {}
         self.pause_s = 0.0
         self.tokens: list[str | None] = []
+        self.paths: list[str] = []
 
 
 class _Handler(QuietHandler):
@@ -30,6 +31,7 @@ class _Handler(QuietHandler):
 
     def do_GET(self) -> None:
         self.server.tokens.append(self.headers.get("Authorization"))
+        self.server.paths.append(self.path)
         target = self.server.leads_to.get(self.path)
         self.send_response(303 if target else 200)
         if target:
@@ -169,3 +171,18 @@ def test_odd_addresses_are_refused_in_words(url: str, message: str) -> None:
         _fetcher(hosts=("*",)).fetch(url)
     assert "secret" not in str(error.value)
     assert "user:" not in str(error.value)
+
+
+def test_a_redirect_may_be_written_in_utf_8(sites: list[_Site]) -> None:
+    site, _ = sites
+    name = "/Größe/画像.png"
+    site.leads_to = {"/a": name.encode().decode("latin-1")}
+    fetcher = _fetcher(hosts=("127.0.0.1",), private_networks=_LOOPBACK)
+    assert fetcher.fetch(f"{site.url}/a") == b"picture"
+    assert site.paths[-1] == "/Gr%C3%B6%C3%9Fe/%E7%94%BB%E5%83%8F.png"
+
+
+def test_messages_name_the_port_and_are_short(sites: list[_Site]) -> None:
+    with pytest.raises(ImageError, match=f"http://127.0.0.1:{sites[0].server_port}/a") as raised:
+        _fetcher().fetch(f"{sites[0].url}/" + "a" * 100_000)
+    assert len(str(raised.value)) < 400

@@ -1,0 +1,64 @@
+"""Web addresses: their parts, where a redirect leads, and what messages may show of them."""
+
+from __future__ import annotations
+
+from urllib.parse import urljoin
+
+from urllib3.exceptions import LocationParseError
+from urllib3.util import Url, parse_url
+
+from mfp_model.errors import ImageError
+
+PORTS = {"http": 80, "https": 443}
+_SHOWN_LETTERS = 200
+
+
+def parsed(url: str) -> Url:
+    """Return the parts of an address of the web.
+
+    Raises:
+        ImageError: It is none, or has a password in it.
+    """
+    try:
+        target = parse_url(url)
+    except LocationParseError:
+        raise ImageError("image address: not a valid web address") from None
+    if target.scheme not in PORTS or not target.host:
+        raise ImageError(f"image address with scheme {target.scheme!r}: expected http or https")
+    if target.auth:
+        raise ImageError(f"image {shown(target)}: a password in the address is refused")
+    return target
+
+
+def redirected(url: str, location: str) -> str:
+    """Return where a redirect leads.
+
+    Letters beyond ASCII are UTF-8, which headers are not read as.
+
+    Args:
+        url: That was asked.
+        location: The header of its answer.
+
+    Raises:
+        ImageError: It leads to no address.
+    """
+    try:
+        location = location.encode("latin-1").decode()
+    except UnicodeError:  # it is not
+        pass
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        raise ImageError(f"image {shown(parsed(url))}: redirects to no web address") from None
+
+
+def origin(target: Url) -> tuple[str, str, int]:
+    """Return scheme, host and port."""
+    scheme = target.scheme or ""
+    return scheme, (target.host or "").lower(), target.port or PORTS[scheme]
+
+
+def shown(target: Url) -> str:
+    """Return an address without its query, which may hold a signature, for messages and logs."""
+    port = "" if target.port is None else f":{target.port}"
+    return f"{target.scheme}://{target.host}{port}{target.path or ''}"[:_SHOWN_LETTERS]
