@@ -23,14 +23,31 @@ def add_prediction(api: LabelStudioApi, task: int, prediction: dict[str, Any]) -
     _post(api, "/api/predictions/", {"task": task, **prediction})
 
 
-def add_annotation(api: LabelStudioApi, task: int, result: list[dict[str, Any]]) -> None:
+def add_annotation(
+    api: LabelStudioApi, task: int, result: list[dict[str, Any]], **more: object
+) -> None:
     """Store an annotation of a task, as if somebody had submitted it."""
-    _post(api, f"/api/tasks/{task}/annotations/", {"result": result})
+    _post(api, f"/api/tasks/{task}/annotations/", {"result": result, **more})
+
+
+def change_project(api: LabelStudioApi, project: int, **settings: object) -> None:
+    """Change settings of a project."""
+    _call(api, "PATCH", f"/api/projects/{project}/", settings)
+
+
+def invitation(api: LabelStudioApi) -> str:
+    """The path at which somebody may sign up."""
+    return str(_call(api, "GET", "/api/invite")["invite_url"])
 
 
 def _post(api: LabelStudioApi, path: str, body: dict[str, Any]) -> None:
+    _call(api, "POST", path, body)
+
+
+def _call(api: LabelStudioApi, method: str, path: str, body: dict[str, Any] | None = None) -> Any:  # noqa: ANN401
     access = api.access
-    response = requests.post(
-        access.url + path, json=body, headers=access.headers(), timeout=_TIMEOUT_S
+    response = requests.request(
+        method, access.url + path, json=body, headers=access.headers(), timeout=_TIMEOUT_S
     )
     assert response.ok, f"{response.status_code} to {path}: {response.text[:300]}"
+    return response.json()

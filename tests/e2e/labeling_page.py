@@ -28,6 +28,7 @@ class LabelingPage:
 
     def __init__(self, playwright: Playwright, url: str, *, width: int, height: int) -> None:
         self.url = url
+        self.image = "image"  # the name of the one that is clicked on
         self._browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         self.page: Page = self._browser.new_page(viewport={"width": width, "height": height})
         self.page.set_default_timeout(_LIMIT_MS)
@@ -54,6 +55,30 @@ class LabelingPage:
         )
         self.wait_for_image()
 
+    def start_labeling(self, project: int) -> None:
+        """Open the next task that is to be labelled, as «Label All Tasks» does."""
+        self.page.goto(
+            f"{self.url}/projects/{project}/data?labeling=1", wait_until="domcontentloaded"
+        )
+        self.wait_for_image()
+
+    def add_new_annotation(self) -> None:
+        """Press «+» beside the annotations."""
+        shown = self.store("a.id")
+        self.page.click("[aria-label='Create an annotation']")
+        self.page.wait_for_function(f"id => {_STORE}.annotationStore.selected.id !== id", arg=shown)
+        self.wait_for_image()
+
+    def turn_to_page(self, index: int) -> None:
+        """Show another image of a task with several."""
+        self.store(f"a.names.get('{self.image}').setCurrentImage({index})")
+        self.page.wait_for_function(
+            f"index => {_STORE}.annotationStore.selected.names.get('{self.image}')"
+            ".currentImageEntity.index === index",
+            arg=index,
+        )
+        self.wait_for_image()
+
     def reload(self) -> None:
         self.page.reload(wait_until="domcontentloaded")
         self.wait_for_image()
@@ -62,7 +87,7 @@ class LabelingPage:
         self.page.wait_for_selector("canvas")
         self.page.wait_for_function(
             f"() => {{ const a = {_STORE}?.annotationStore?.selected;"
-            " const i = a?.names?.get('image');"
+            f" const i = a?.names?.get('{self.image}');"
             " return i && i.stageWidth > 50 && (i.imageIsLoaded ?? i.naturalWidth > 0); }"
         )
 
@@ -71,7 +96,9 @@ class LabelingPage:
         if not self.store("s.autoAnnotation"):
             self.page.click("[data-testid=bottombar-auto-annotation-toggle]")
             self.page.wait_for_function(f"() => {_STORE}.autoAnnotation")
-        if not self.store("a.names.get('image').getToolsManager().findSelectedTool()?.dynamic"):
+        if not self.store(
+            f"a.names.get('{self.image}').getToolsManager().findSelectedTool()?.dynamic"
+        ):
             self.page.locator(".lsf-tool_smart").first.click()
 
     def click(
@@ -206,6 +233,8 @@ class LabelingPage:
         """Where the image is drawn: in its canvas's top left corner, as large as fits."""
         boxes = [canvas.bounding_box() for canvas in self.page.locator("canvas").all()]
         box = max((b for b in boxes if b), key=lambda b: b["width"] * b["height"])
-        ratio = float(self.store("(i => i.naturalWidth / i.naturalHeight)(a.names.get('image'))"))
+        ratio = float(
+            self.store(f"(i => i.naturalWidth / i.naturalHeight)(a.names.get('{self.image}'))")
+        )
         width = min(box["width"], box["height"] * ratio)
         return {"x": box["x"], "y": box["y"], "width": width, "height": width / ratio}
