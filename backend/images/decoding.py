@@ -1,151 +1,41 @@
-"""Bytes of an image file -> RGB pixels as a browser shows them."""
+"""Images within the server's limit of size; `mfp_model.data.pictures` decides all else."""
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, UnidentifiedImageError
 
-from backend.images.orientation import is_turned, shown_size, turned
-from backend.images.png import without_needless_chunks
+from mfp_model.data import pictures
+from mfp_model.data.pictures import ImageHeader, ImageTooLargeError
 from mfp_model.errors import ImageError
-
-# What browsers show, and photos' other formats. Not, for example, EPS, which Pillow would hand to
-# another program to run.
-_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "JPEG2000", "PPM")
-_16_BIT_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
-_STRETCHED_FORMATS = ("TIFF", "JPEG2000")
-_MARKS_OF_A_TURN = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")
-_SUFFIXES = {"JPEG": ".jpg", "JPEG2000": ".jp2"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageHeader:
-    """What is known of an image before it is decoded.
-
-    Attributes:
-        width: In pixels as a browser shows it, see `backend.images.orientation`.
-        height: Likewise.
-        is_upright: Every program shows the file as a browser does: nothing in it says that it is
-            turned, whether browsers follow that or not.
-        suffix: Of the file's format, with its dot.
-    """
-
-    width: int
-    height: int
-    is_upright: bool
-    suffix: str
 
 
 def decode_image(content: bytes, *, max_megapixels: float) -> NDArray[np.uint8]:
-    """Return the image RGB uint8 `[H, W, 3]`, turned as browsers show it, read-only.
-
-    Grey, palette and CMYK become RGB, 16 bits become 8, transparency lies over white; of
-    animated and multi-page files the first frame counts. Whole numbers of TIFF and JPEG 2000,
-    which browsers do not show, are stretched, since cameras fill 10 or 12 of 16 bits.
+    """Return an image as `mfp_model.data.pictures.decode_image` does.
 
     Raises:
-        ImageError: Not an image of a known format, truncated, or larger than allowed, which the
-            header decides before anything is decoded.
+        ImageError: As there; what is too large names the setting.
     """
-    with _opened(content, max_megapixels) as image:
-        pixels = np.array(
-            _to_rgb(turned(image), is_stretched=image.format in _STRETCHED_FORMATS), dtype=np.uint8
-        )
-    pixels.setflags(write=False)
-    return pixels
+    with _naming_the_setting():
+        return pictures.decode_image(content, max_megapixels=max_megapixels)
 
 
 def read_header(content: bytes, *, max_megapixels: float) -> ImageHeader:
-    """Return what an image file's header tells.
+    """Return what `mfp_model.data.pictures.read_header` does.
 
     Raises:
-        ImageError: As in `decode_image`, but for what only decoding shows.
+        ImageError: As there; what is too large names the setting.
     """
-    with _opened(content, max_megapixels) as image:
-        width, height = shown_size(image)
-        suffix = _SUFFIXES.get(str(image.format), f".{str(image.format).lower()}")
-        is_upright = not is_turned(image) and not _claims_a_turn(image, content)
-    return ImageHeader(width=width, height=height, is_upright=is_upright, suffix=suffix)
-
-
-def _claims_a_turn(image: Image.Image, content: bytes) -> bool:
-    """Whether other programs may turn the file, by EXIF that browsers pass over, or by XMP."""
-    if image.format == "PNG":  # EXIF of a PNG is read with its pixels
-        return len(without_needless_chunks(content)) < len(content) and any(
-            mark in content for mark in _MARKS_OF_A_TURN
-        )
-    return image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9)
+    with _naming_the_setting():
+        return pictures.read_header(content, max_megapixels=max_megapixels)
 
 
 @contextmanager
-def _opened(content: bytes, max_megapixels: float) -> Iterator[Image.Image]:
+def _naming_the_setting() -> Iterator[None]:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(
-                io.BytesIO(without_needless_chunks(content)), formats=_known_formats()
-            )
-            megapixels = image.width * image.height / 1e6
-            if megapixels > max_megapixels:
-                raise ImageError(
-                    f"image of {image.width}x{image.height} = {megapixels:.1f} megapixels: "
-                    f"at most {max_megapixels:g} are allowed (MFP_MAX_MEGAPIXELS)"
-                )
-            yield image
-    except UnidentifiedImageError:
-        raise ImageError(
-            f"{len(content)} bytes that are {_guess(content)}; "
-            f"expected one of {', '.join(_FORMATS)}"
-        ) from None
-    except Image.DecompressionBombError as error:
-        raise ImageError(f"image refused: {error}") from None
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ImageError(f"image cannot be decoded: {error}") from None
-
-
-def _known_formats() -> list[str]:
-    """Those of ours that this build of Pillow reads: AVIF depends on it."""
-    Image.init()
-    return [name for name in _FORMATS if name in Image.OPEN]
-
-
-def _guess(content: bytes) -> str:
-    start = content[:1000].lower()
-    if b"<svg" in start:
-        return "an SVG drawing, which has no pixels"
-    if b"<html" in start or b"<!doctype html" in start:
-        return "a web page"
-    return "no image file known here"
-
-
-def _to_rgb(image: Image.Image, *, is_stretched: bool) -> Image.Image:
-    if image.mode in _16_BIT_MODES:
-        values = np.asarray(image).astype(np.int64)
-        eight_bits = _stretched(values) if is_stretched else values.clip(0, 65535) // 257
-        return Image.fromarray(eight_bits.astype(np.uint8)).convert("RGB")
-    if image.mode == "F":
-        raise ImageError("image of floating-point pixels: expected 8 or 16 bits per channel")
-    if image.has_transparency_data:
-        layered = image.convert("RGBA")
-        white = Image.new("RGBA", layered.size, "white")
-        return Image.alpha_composite(white, layered).convert("RGB")
-    return image.convert("RGB")
-
-
-def _stretched(values: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Whole numbers as 0..255: the largest of as many bits as are used becomes white.
-
-    Numbers below zero, or of more than 16 bits, have no scale of their own: theirs goes from the
-    lowest to the highest.
-    """
-    low, high = int(values.min()), int(values.max())
-    if low >= 0 and high < 1 << 16:
-        low, high = 0, (1 << max(8, high.bit_length())) - 1
-    return (values - low) * 255 // max(1, high - low)
+        yield
+    except ImageTooLargeError as error:
+        raise ImageError(f"{error} (MFP_MAX_MEGAPIXELS)") from None

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from backend.images.decoding import decode_image, read_header
-from backend.images.orientation import exif_orientation
+from mfp_model.data.exif import exif_orientation
 from tests.e2e.labeling_page import ARGUMENTS, CHROMIUM
 from tests.unit.backend.images.pictures import HEIGHT, WIDTH, exif, pictures, png, saved, tiff
 
