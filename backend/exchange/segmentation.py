@@ -63,8 +63,7 @@ def _as_coco(
 ) -> tuple[Any, float | None]:
     if polygon_error_px is None:
         return encode_mask(mask), None
-    if outline is not None:
-        return [np.round(outline, 3).ravel().tolist()], 1.0
-    polygons = polygons_of(mask, max_error_px=polygon_error_px)
+    drawn = None if outline is None else [outline]
+    polygons = polygons_of(mask, max_error_px=polygon_error_px) if drawn is None else drawn
     iou = round(polygon_iou(polygons, mask), 6)
     return [np.round(polygon, 3).ravel().tolist() for polygon in polygons], iou

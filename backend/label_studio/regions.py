@@ -11,6 +11,8 @@ from mfp_model.errors import DataError
 
 KINDS = ("brush", "polygon", "rectangle", "ellipse")
 _MARKS = {"brush": "rle", "polygon": "points", "ellipse": "radiusX", "rectangle": "height"}
+_BRUSH_SHAPES = ("rle", "touches", "maskDataURL", "format")
+CROWD_NOTE = "crowd"  # of a region
 MAX_SIDE_PX = 1_000_000  # of an image, as rows and points say it
 MAX_PIXELS = 200_000_000  # of an image whose masks a request carries
 
@@ -30,6 +32,8 @@ class MaskRegion:
         height: Height likewise.
         origin: `manual`, `prediction` (a model's, as it was) or `prediction-changed`.
         score: The model's, where the row has one.
+        item_index: Which image of a list of images, None where there is no list.
+        is_crowd: Its note says that it is a group of objects (`crowd`).
     """
 
     id: str
@@ -42,6 +46,8 @@ class MaskRegion:
     height: int
     origin: str
     score: float | None = None
+    item_index: int | None = None
+    is_crowd: bool = False
 
 
 def regions_of(result: object, left_out: Counter[str]) -> Iterator[MaskRegion | DataError]:
@@ -49,19 +55,24 @@ def regions_of(result: object, left_out: Counter[str]) -> Iterator[MaskRegion | 
 
     A generic `<Labels>` writes two rows of one id, which make one region. Points, and the masks
     that the page copies into `keypointlabels` rows, are no objects: they are counted by type in
-    `left_out`, as are rows that belong to no shape, such as choices.
+    `left_out`, as are rows that belong to no shape, such as choices and relations. A point that
+    was placed while a mask was selected is a row of the mask's type, without a shape.
     """
     if not isinstance(result, list):
         yield DataError(f"result: expected a list, got {type(result).__name__}")
         return
     by_id: dict[str, list[Mapping[str, Any]]] = {}
     for index, row in enumerate(result):
-        if not isinstance(row, dict) or not isinstance(row.get("value"), dict):
+        if isinstance(row, dict) and row.get("type") == "relation":
+            left_out["relation rows"] += 1
+        elif not isinstance(row, dict) or not isinstance(row.get("value"), dict):
             yield DataError(f"row {index}: expected an object with a value, got {row!r:.60}")
         elif str(row.get("type")).startswith("bitmask"):
             yield DataError(f"region {row.get('id')}: bitmask regions are not read")
         elif _kind(row) is None:
             left_out[f"{str(row.get('type'))[:40]} rows"] += 1
+        elif _is_point(row):
+            left_out[f"points in {str(row.get('type'))[:40]} rows"] += 1
         else:
             by_id.setdefault(str(row.get("id", index)), []).append(row)
     for region_id, rows in by_id.items():
@@ -79,6 +90,13 @@ def _kind(row: Mapping[str, Any]) -> str | None:
     if kind == "":  # a generic label's row repeats the shape
         return next((kind for kind, mark in _MARKS.items() if mark in row["value"]), None)
     return None
+
+
+def _is_point(row: Mapping[str, Any]) -> bool:
+    """Whether a row of a shape's type has a place and no shape."""
+    value, mark = row["value"], _MARKS[str(_kind(row))]
+    marks = _BRUSH_SHAPES if mark == "rle" else (mark,)
+    return "x" in value and "y" in value and not any(name in value for name in marks)
 
 
 def _region(region_id: str, rows: list[Mapping[str, Any]]) -> MaskRegion:
@@ -104,7 +122,24 @@ def _region(region_id: str, rows: list[Mapping[str, Any]]) -> MaskRegion:
         height=_size(row, "original_height"),
         origin=str(row.get("origin", "manual")),
         score=float(score) if isinstance(score, (int, float)) else None,
+        item_index=_item_index(row),
+        is_crowd=CROWD_NOTE in _notes(row),
     )
+
+
+def _item_index(row: Mapping[str, Any]) -> int | None:
+    value = row.get("item_index")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise DataError(f"item_index={value!r:.40}: expected a number from 0 on")
+    return value
+
+
+def _notes(row: Mapping[str, Any]) -> list[Any]:
+    meta = row.get("meta")
+    notes = meta.get("text") if isinstance(meta, dict) else None
+    return notes if isinstance(notes, list) else [notes]
 
 
 def _labels(row: Mapping[str, Any]) -> list[str]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from backend.label_studio import brush_rle
 from backend.label_studio.controls import MaskControl
+from backend.label_studio.regions import CROWD_NOTE
 from mfp_model.masks.polygons import Polygon
 from mfp_model.masks.runs import MaskRuns
 
@@ -35,6 +36,7 @@ class RowFields:
         origin: `prediction` for what the page is to count as a model's; None leaves it open.
         score: 0..1, None for none.
         order: After how many removals the object was seen; above 0 it is marked as hidden.
+        is_crowd: It is a group of objects, and marked so.
     """
 
     control: MaskControl
@@ -44,6 +46,7 @@ class RowFields:
     origin: str | None = None
     score: float | None = None
     order: int = 0
+    is_crowd: bool = False
 
 
 def brush_rows(runs: MaskRuns, fields: RowFields) -> list[Row]:
@@ -116,8 +119,10 @@ def _rows(
         common["origin"] = fields.origin
     if fields.score is not None:
         common["score"] = fields.score
-    if fields.order:
-        common["meta"] = {"text": [f"hidden: seen after {fields.order} removals"]}
+    notes = [f"hidden: seen after {fields.order} removals"] if fields.order else []
+    notes += [CROWD_NOTE] if fields.is_crowd else []
+    if notes:
+        common["meta"] = {"text": notes}
     if fields.page is not None:
         common["item_index"] = fields.page
     if control.labels_name is None:

@@ -29,6 +29,8 @@ def region_mask(region: MaskRegion) -> NDArray[np.bool_]:
     outline = region_outline(region)
     if outline is None:
         return _brush_mask(region)
+    if not len(outline):
+        return np.zeros((region.height, region.width), dtype=np.bool_)
     size = {"height": region.height, "width": region.width}
     return decode_segmentation([outline.ravel().tolist()], **size)
 
@@ -47,7 +49,9 @@ def region_runs(region: MaskRegion) -> MaskRuns:
 def region_outline(region: MaskRegion) -> NDArray[np.float64] | None:
     """Return the corners of a region's shape, float64 `[n, 2]` of x and y in pixels.
 
-    What reaches out of the image is cut off at its edge. A brush has no corners: None.
+    The page lets shapes reach out of the image: what does is cut off at its edge, and corners
+    come in where an outline crosses it. A brush has no corners: None. So has a shape that lies
+    outside of the image: `[0, 2]`.
 
     Raises:
         DataError: The shape is damaged.
@@ -87,13 +91,34 @@ def _outline(region: MaskRegion) -> NDArray[np.float64]:
         points = start + corners @ turn.T
     if len(points) < 3 or not np.isfinite(points).all():
         raise ValueError(f"{len(points)} points")
-    corners = np.clip(points, 0, size)  # the page lets shapes reach out of the image
+    corners = _cut(points, size)
     edges = np.abs(np.diff(corners, axis=0, append=corners[:1])).max(axis=1)
     if len(corners) > _MAX_CORNERS or edges.sum() > _MAX_OUTLINE_PX:
         raise ValueError(
             f"{len(corners)} corners, {edges.sum():.0f} pixels around, at most {_MAX_CORNERS} and "
             f"{_MAX_OUTLINE_PX}"
         )
+    return corners
+
+
+def _cut(corners: NDArray[np.float64], size: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The part of an outline's inside that is within 0..size, at one edge after the other.
+
+    Parts that an edge separates stay joined along it, which encloses nothing.
+
+    Source: Sutherland and Hodgman, Reentrant polygon clipping (1974).
+    """
+    for axis, limit, side in ((0, 0.0, 1), (0, size[0], -1), (1, 0.0, 1), (1, size[1], -1)):
+        inside_by = side * (corners[:, axis] - limit)
+        if (inside_by >= 0).all():
+            continue
+        following, then_by = np.roll(corners, -1, axis=0), np.roll(inside_by, -1)
+        crosses = (inside_by >= 0) != (then_by >= 0)
+        share = np.where(crosses, inside_by / np.where(crosses, inside_by - then_by, 1), 0)
+        crossing = corners + share[:, None] * (following - corners)
+        crossing[:, axis] = limit
+        both = np.stack([corners, crossing], axis=1).reshape(-1, 2)
+        corners = both[np.stack([inside_by >= 0, crosses], axis=1).ravel()]
     return corners
 
 

@@ -1,4 +1,5 @@
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -38,7 +39,7 @@ def test_a_point_goes_where_its_pixel_goes(turn: int) -> None:
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "TIFF"])
-def test_a_file_that_is_cut_off_is_not_whole(tmp_path, form: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_file_that_is_cut_off_is_not_whole(tmp_path: Path, form: str) -> None:
     path, buffer = tmp_path / "photo", io.BytesIO()
     noise = np.random.default_rng(0).integers(0, 256, (90, 90, 3)).astype(np.uint8)
     Image.fromarray(noise).save(buffer, form)
