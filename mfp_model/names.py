@@ -35,7 +35,17 @@ LOSSES = ("focal", "bce", "bce_dice")
 STRATEGIES = ("centre", "inside", "deep", "border_negatives")  # of drawn clicks
 SCHEDULES = ("cosine", "steps")
 
-FORMATS = ("grabcut", "berkeley", "davis", "sbd", "bsds500", "coco")  # of labelled folders
+FORMATS = (  # of labelled folders
+    "grabcut",
+    "berkeley",
+    "davis",
+    "davis2017",
+    "voc",
+    "index",
+    "sbd",
+    "bsds500",
+    "coco",
+)
 
 
 def listed(names: tuple[str, ...] | dict[str, str]) -> str:

@@ -13,7 +13,7 @@ from mfp_model.errors import DataError
 from mfp_model.names import FORMATS, listed
 
 if TYPE_CHECKING:
-    from mfp_model.evaluation.datasets import EvaluationObject
+    from mfp_model.evaluation.objects import EvaluationObject
 
 
 def add_labelled_data(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from backend.label_studio.controls import MaskControl
 from backend.label_studio.label_config import LabelConfig
 from backend.label_studio.rows import RowFields, brush_rows
-from mfp_model.data.coco import CocoAnnotation, CocoImage
+from mfp_model.data.coco_data import CocoAnnotation, CocoImage
 from mfp_model.errors import DataError
 from mfp_model.masks.runs import MaskRuns
 

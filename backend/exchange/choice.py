@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from backend.exchange.tasks import LabeledTask
 from mfp_model.errors import ConfigError
 
+_NEVER = datetime.min.replace(tzinfo=UTC)
 ANNOTATORS = ("newest", "all")
 
 
@@ -45,7 +47,7 @@ class ChosenAnnotation:
         result: Label Studio's rows.
         source: What goes into COCO about it: annotation, draft or prediction, and annotator.
         score: Of a prediction.
-        changed: When it was last changed, as Label Studio writes times.
+        changed: When it was last changed.
         is_ground_truth: Marked so by a person.
     """
 
@@ -53,7 +55,7 @@ class ChosenAnnotation:
     result: object
     source: dict[str, Any]
     score: float | None = None
-    changed: str = ""
+    changed: datetime = _NEVER
     is_ground_truth: bool = False
 
 
@@ -61,7 +63,14 @@ def chosen(task: LabeledTask, rules: ChoiceRules, left_out: Counter[str]) -> lis
     """Return what counts of a task; what does not is counted by its kind in `left_out`."""
     drafts = [] if rules.only_submitted else task.drafts
     left_out["drafts"] += len(task.drafts) - len(drafts)
-    by_annotation = {draft.get("annotation"): draft for draft in drafts if draft.get("annotation")}
+    by_annotation = {  # several people may have one on an annotation: the newest stays
+        draft["annotation"]: draft
+        for draft in sorted(drafts, key=_changed)
+        if draft.get("annotation")
+    }
+    left_out["drafts older than another of their annotation"] += sum(
+        bool(draft.get("annotation")) for draft in drafts
+    ) - len(by_annotation)
     candidates = []
     for annotation in task.annotations:
         if annotation.get("was_cancelled") and not rules.with_cancelled:
@@ -75,6 +84,8 @@ def chosen(task: LabeledTask, rules: ChoiceRules, left_out: Counter[str]) -> lis
         newest = max(
             candidates, key=lambda candidate: (candidate.is_ground_truth, candidate.changed)
         )
+        if len(candidates) > 1 and not task.tells_ground_truth:
+            left_out["choices of the newest annotation: JSON_MIN cannot tell the ground truth"] += 1
         left_out["annotations older than another of their task"] += len(candidates) - 1
         return [newest]
     if not candidates and rules.with_predictions and task.predictions:
@@ -82,8 +93,17 @@ def chosen(task: LabeledTask, rules: ChoiceRules, left_out: Counter[str]) -> lis
     return candidates
 
 
-def _changed(entry: Mapping[str, Any]) -> str:
-    return str(entry.get("updated_at") or entry.get("created_at") or "")
+def _changed(entry: Mapping[str, Any]) -> datetime:
+    """When it was changed; what does not tell comes first.
+
+    As texts, 12:00:00Z would come behind 12:00:00.5Z.
+    """
+    text = str(entry.get("updated_at") or entry.get("created_at") or "")
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return _NEVER
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _annotation(annotation: Mapping[str, Any], draft: Mapping[str, Any] | None) -> ChosenAnnotation:

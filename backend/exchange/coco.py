@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from backend.exchange.spool import Spool
-from mfp_model.data.coco import ANNOTATIONS
+from mfp_model.data.coco_layout import ANNOTATIONS
 from mfp_model.data.coco_writing import write_coco
 
 

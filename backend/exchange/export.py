@@ -6,6 +6,7 @@ counted, and the rest is exported.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -59,7 +60,9 @@ def export_coco(
     options: ExportOptions | None = None,
     report: Callable[[int], None] = lambda n_read: None,
 ) -> ExportSummary:
-    """Export labelled tasks to a COCO folder; an export that was cut goes on where it was.
+    """Export labelled tasks to a COCO folder.
+
+    An export that was cut reads all tasks again, and does anew only those that have changed.
 
     Args:
         source: The tasks.
@@ -87,9 +90,14 @@ def export_coco(
             max_megapixels=options.max_megapixels,
         )
         try:
-            tasks = source.read(spool.last_task, report)
+            tasks = source.read(report)
             _fill(spool, tasks, TaskReader(config, options, placer), is_strict=options.strict)
-            categories = config.labels if config else spool.labels()
+            spool.forget_others()
+            names = spool.files()
+            for path in (folder / "images").iterdir():
+                if path.name not in names:
+                    path.unlink()
+            categories = _categories(config, spool.labels())
             write_annotations(folder, spool, categories, about=source.name)
             summary = _summary(spool, categories)
         finally:
@@ -111,17 +119,25 @@ def _fill(
     for task in tasks:
         number = None if isinstance(task, DataError) else task.id
         if isinstance(task, DataError):
-            entries = TaskEntries(problems=[str(task)])
+            entries, digest = TaskEntries(problems=[str(task)]), ""
         elif task.id in seen:
-            number, entries = None, TaskEntries(problems=[f"task {task.id}: stands there twice"])
-        elif spool.has(task.id):  # from before the cut
-            continue
+            entries = TaskEntries(problems=[f"task {task.id}: stands there twice"])
+            number, digest = None, ""
         else:
             seen.add(task.id)
+            digest = hashlib.sha256(json.dumps(asdict(task), sort_keys=True).encode()).hexdigest()
+            if spool.keeps(task.id, digest):  # from before the cut
+                continue
             entries = reader.entries(task)
         if is_strict and entries.problems:
             raise DataError(entries.problems[0])
-        spool.add(number, entries)
+        spool.add(number, entries, digest=digest)
+
+
+def _categories(config: LabelConfig | None, labels: tuple[str, ...]) -> tuple[str, ...]:
+    """The configuration's labels, and behind them those that only tasks have."""
+    listed = config.labels if config else ()
+    return (*listed, *(label for label in labels if label not in listed))
 
 
 def _summary(spool: Spool, categories: tuple[str, ...]) -> ExportSummary:

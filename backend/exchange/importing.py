@@ -12,7 +12,7 @@ from typing import Any
 from backend.exchange.brushes import brush_control, brush_prediction
 from backend.label_studio.api import LabelStudioApi
 from backend.label_studio.label_config import LabelConfig
-from mfp_model.data.coco import CocoData, CocoImage
+from mfp_model.data.coco_data import CocoData, CocoImage
 from mfp_model.errors import ConfigError, DataError
 
 FORMS = ("predictions", "annotations")

@@ -16,13 +16,17 @@ from backend.storage.database import open_database
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS origin (key TEXT);
-CREATE TABLE IF NOT EXISTS tasks (id INTEGER PRIMARY KEY);
-CREATE TABLE IF NOT EXISTS images (id INTEGER PRIMARY KEY, json TEXT);
-CREATE TABLE IF NOT EXISTS annotations (id INTEGER PRIMARY KEY, label TEXT, json TEXT);
-CREATE TABLE IF NOT EXISTS polygons (iou REAL);
-CREATE TABLE IF NOT EXISTS problems (id INTEGER PRIMARY KEY, message TEXT);
-CREATE TABLE IF NOT EXISTS left_out (kind TEXT PRIMARY KEY, n INTEGER);
+CREATE TABLE IF NOT EXISTS tasks (id INTEGER PRIMARY KEY, digest TEXT, run INTEGER);
+CREATE TABLE IF NOT EXISTS images (id INTEGER PRIMARY KEY, task INTEGER, json TEXT);
+CREATE TABLE IF NOT EXISTS annotations (
+    id INTEGER PRIMARY KEY, task INTEGER, label TEXT, polygon_iou REAL, json TEXT
+);
+CREATE TABLE IF NOT EXISTS problems (id INTEGER PRIMARY KEY, task INTEGER, message TEXT);
+CREATE TABLE IF NOT EXISTS left_out (task INTEGER, kind TEXT, n INTEGER);
+CREATE INDEX IF NOT EXISTS annotations_by_task ON annotations (task);
 """
+_OF_TASKS = ("images", "annotations", "problems", "left_out")
+_NO_TASK = -1
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,7 +47,10 @@ class TaskEntries:
 
 
 class Spool:
-    """An export's collection."""
+    """An export's collection, which an export that was cut goes on with.
+
+    What a run did not meet, or met in another state, is not in what it writes.
+    """
 
     def __init__(self, path: Path, *, key: str) -> None:
         """Open the collection, or begin a new one where there is none with this key."""
@@ -57,6 +64,8 @@ class Spool:
             self._open()
         if self._one("SELECT key FROM origin") is None:
             self._database.execute("INSERT INTO origin VALUES (?)", (key,))
+        self._run = int(self._one("SELECT COALESCE(MAX(run), 0) + 1 FROM tasks"))
+        self._forget(_NO_TASK)
 
     def _open(self) -> None:
         self._database = open_database(self, self._path, _SCHEMA, synchronous="NORMAL")
@@ -65,34 +74,54 @@ class Spool:
         """Close the file."""
         self._database.close()
 
-    def has(self, task: int) -> bool:
-        """Return whether a task is in."""
-        return self._one("SELECT 1 FROM tasks WHERE id = ?", task) is not None
+    def keeps(self, task: int, digest: str) -> bool:
+        """Return whether a task is in as it is now; if so, it stays in.
 
-    @property
-    def last_task(self) -> int:
-        """The highest task id so far, -1 for none."""
-        return int(self._one("SELECT COALESCE(MAX(id), -1) FROM tasks"))
+        Args:
+            task: Its id.
+            digest: Of all that counts of the task.
+        """
+        if self._one("SELECT digest FROM tasks WHERE id = ?", task) != digest:
+            return False
+        self._database.execute("UPDATE tasks SET run = ? WHERE id = ?", (self._run, task))
+        return True
 
-    def add(self, task: int | None, entries: TaskEntries) -> None:
-        """Add what a task has; None for problems that belong to no task."""
+    def add(self, task: int | None, entries: TaskEntries, *, digest: str = "") -> None:
+        """Put in what a task has, in place of what it had.
+
+        Args:
+            task: Its id; None for problems that belong to no task.
+            entries: What it has.
+            digest: As for `keeps`.
+        """
+        number = _NO_TASK if task is None else task
         run = self._database.execute
         with self._database:
             run("BEGIN")
             if task is not None:
-                run("INSERT INTO tasks VALUES (?)", (task,))
+                self._forget(number)
+                run("INSERT INTO tasks VALUES (?, ?, ?)", (number, digest, self._run))
             for image in entries.images:
-                run("INSERT INTO images VALUES (?, ?)", (image["id"], json.dumps(image)))
+                run("INSERT INTO images VALUES (?, ?, ?)", (image["id"], number, json.dumps(image)))
             for label, annotation in entries.annotations:
-                values = (label, json.dumps(annotation))
-                run("INSERT INTO annotations (label, json) VALUES (?, ?)", values)
-                if "polygon_iou" in annotation:
-                    run("INSERT INTO polygons VALUES (?)", (annotation["polygon_iou"],))
+                row = (number, label, annotation.get("polygon_iou"), json.dumps(annotation))
+                columns = "(task, label, polygon_iou, json)"
+                run(f"INSERT INTO annotations {columns} VALUES (?, ?, ?, ?)", row)
             for message in entries.problems:
-                run("INSERT INTO problems (message) VALUES (?)", (message,))
+                run("INSERT INTO problems (task, message) VALUES (?, ?)", (number, message))
             for kind, n in entries.left_out.items():
-                upsert = "ON CONFLICT (kind) DO UPDATE SET n = n + excluded.n"
-                run(f"INSERT INTO left_out VALUES (?, ?) {upsert}", (kind, n))
+                run("INSERT INTO left_out VALUES (?, ?, ?)", (number, kind, n))
+
+    def forget_others(self) -> None:
+        """Take out the tasks that this run did not meet: they are gone since an earlier one."""
+        gone = "SELECT id FROM tasks WHERE run <> ?"
+        for row in self._database.execute(gone, (self._run,)).fetchall():
+            self._forget(row[0])
+
+    def _forget(self, task: int) -> None:
+        for table in _OF_TASKS:
+            self._database.execute(f"DELETE FROM {table} WHERE task = ?", (task,))
+        self._database.execute("DELETE FROM tasks WHERE id = ?", (task,))
 
     def counts(self) -> dict[str, int]:
         """Return how many tasks, images, annotations and problems there are."""
@@ -106,12 +135,13 @@ class Spool:
 
     def left_out(self) -> dict[str, int]:
         """Return how much was no object, by kind."""
-        rows = self._database.execute("SELECT kind, n FROM left_out WHERE n > 0 ORDER BY kind")
-        return dict(rows.fetchall())
+        grouped = "SELECT kind, SUM(n) FROM left_out GROUP BY kind HAVING SUM(n) > 0 ORDER BY kind"
+        return dict(self._database.execute(grouped).fetchall())
 
     def polygon_iou(self) -> dict[str, float] | None:
         """Return the least and the mean IoU of the polygons with their masks; None without."""
-        least, mean = self._database.execute("SELECT MIN(iou), AVG(iou) FROM polygons").fetchone()
+        query = "SELECT MIN(polygon_iou), AVG(polygon_iou) FROM annotations"
+        least, mean = self._database.execute(query).fetchone()
         return None if least is None else {"least": least, "mean": round(mean, 6)}
 
     def labels(self) -> tuple[str, ...]:
@@ -119,15 +149,19 @@ class Spool:
         rows = self._database.execute("SELECT DISTINCT label FROM annotations ORDER BY label")
         return tuple(row[0] for row in rows)
 
+    def files(self) -> set[str]:
+        """Return the names of the images' files."""
+        return {image["file_name"] for image in self.images()}
+
     def images(self) -> Iterator[dict[str, Any]]:
-        """Yield COCO's images, in the order of their ids."""
-        for (text,) in self._database.execute("SELECT json FROM images ORDER BY id"):
+        """Yield COCO's images, in the order of their tasks."""
+        for (text,) in self._database.execute("SELECT json FROM images ORDER BY task, id"):
             yield json.loads(text)
 
     def annotations(self) -> Iterator[tuple[int, str, dict[str, Any]]]:
-        """Yield each annotation's number, label and what else COCO has of it, in their order."""
-        rows = self._database.execute("SELECT id, label, json FROM annotations ORDER BY id")
-        for number, label, text in rows:
+        """Yield each annotation's number, label and what else COCO has of it, by their tasks."""
+        rows = self._database.execute("SELECT label, json FROM annotations ORDER BY task, id")
+        for number, (label, text) in enumerate(rows, start=1):
             yield number, label, json.loads(text)
 
     def _one(self, statement: str, *values: object) -> Any:  # noqa: ANN401, as the column has it

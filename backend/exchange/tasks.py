@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from backend.label_studio.api import LabelStudioApi
 from mfp_model.errors import DataError
 
 _PAGE = 10  # tasks; a task with twenty masks of 12 megapixels has a megabyte
+_GENERIC = ("labels", "brush", "polygon", "rectangle", "ellipse")  # rows that share a region
+_MIN_ROW_KEYS = ("original_width", "original_height", "image_rotation", "item_index")
 _MIN_KEYS = ("id", "annotation_id", "annotator", "created_at", "updated_at", "lead_time")
 
 
@@ -27,6 +30,7 @@ class LabeledTask:
         annotations: Submitted and cancelled annotations.
         drafts: Work that was not submitted.
         predictions: Answers of models.
+        tells_ground_truth: Whether an annotation that is marked as ground truth can be told.
     """
 
     id: int
@@ -34,6 +38,7 @@ class LabeledTask:
     annotations: list[Mapping[str, Any]]
     drafts: list[Mapping[str, Any]]
     predictions: list[Mapping[str, Any]]
+    tells_ground_truth: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,14 +49,14 @@ class TaskSource:
         name: Tells sources apart, so that an export that was cut is not continued with another.
         total: What `read` reports its progress against: tasks of a project, bytes of a file.
         unit: Of `total`.
-        read: Yields the tasks whose ids are above its first argument, ids ascending where the
-            source can be asked for that; its second is told how much was read so far.
+        read: Yields the tasks, ids ascending where the source can be asked for that; its argument
+            is told how much was read so far.
     """
 
     name: str
     total: int
     unit: str
-    read: Callable[[int, Callable[[int], None]], Iterator[LabeledTask | DataError]]
+    read: Callable[[Callable[[int], None]], Iterator[LabeledTask | DataError]]
 
 
 def project_tasks(api: LabelStudioApi, project: int) -> TaskSource:
@@ -61,7 +66,8 @@ def project_tasks(api: LabelStudioApi, project: int) -> TaskSource:
         LabelStudioError: It cannot be reached, or has no such project.
     """
 
-    def read(after: int, report: Callable[[int], None]) -> Iterator[LabeledTask | DataError]:
+    def read(report: Callable[[int], None]) -> Iterator[LabeledTask | DataError]:
+        after = -1
         while True:
             rows = api.tasks_after(project, after, limit=_PAGE)
             if not rows:
@@ -86,7 +92,7 @@ def file_tasks(path: Path) -> TaskSource:
     if not path.is_file():
         raise DataError(f"{path}: no such file")
 
-    def read(after: int, report: Callable[[int], None]) -> Iterator[LabeledTask | DataError]:
+    def read(report: Callable[[int], None]) -> Iterator[LabeledTask | DataError]:
         n_read = 0
         rows: list[Any] = []  # of one task
         failure = ""
@@ -133,6 +139,7 @@ def _element(rows: list[Any], n_read: int) -> LabeledTask | DataError:
         annotations=[_from_min(row) for row in annotated],
         drafts=[],
         predictions=[],
+        tells_ground_truth=False,
     )
 
 
@@ -152,17 +159,25 @@ def _task(row: Mapping[str, Any]) -> LabeledTask:
 
 
 def _from_min(row: Mapping[str, Any]) -> dict[str, Any]:
-    """An annotation in JSON's form; JSON_MIN leaves out the rows' ids and types."""
+    """An annotation in JSON's form; JSON_MIN leaves out the rows' ids and types.
+
+    A generic label's control repeats the shapes of its brush, in the same order. So the rows of
+    one region are those that are the n-th of their shape in both.
+    """
     result = []
     for name, values in row.items():
+        n_alike: Counter[str] = Counter()
         for value in values if isinstance(values, list) else []:
             if isinstance(value, dict) and "original_width" in value:
-                sizes = {key: value[key] for key in value if key.startswith("original_")}
-                shape = {key: value[key] for key in value if key not in sizes}
+                about = {key: value[key] for key in value if key in _MIN_ROW_KEYS}
+                shape = {key: value[key] for key in value if key not in about}
+                kind = _min_type(shape)
                 drawn = {key: shape[key] for key in shape if not key.endswith("labels")}
-                region = f"{zlib.crc32(repr(drawn).encode()):08x}"  # the rows of one shape agree
-                rest = {"id": region, "from_name": name, "type": _min_type(shape)}
-                result.append({**sizes, **rest, "value": shape})
+                region = f"{zlib.crc32(repr([drawn, about]).encode()):08x}"
+                n_alike[region] += 1
+                owner = "" if kind in _GENERIC else f"-{name}"
+                about["id"] = f"{region}-{n_alike[region]}{owner}"
+                result.append({**about, "from_name": name, "type": kind, "value": shape})
     return {
         "id": row["annotation_id"],
         "result": result,

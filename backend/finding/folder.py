@@ -52,12 +52,13 @@ def annotate_folder(
         spool = Spool(folder / "spool.sqlite3", key=key)
         try:
             for number, path in enumerate(paths, start=1):
-                if spool.has(number):
+                if spool.keeps(number, digest := _state(root / path)):
                     summary.skipped += 1
                 else:
                     entries = _entries(object_finder, root, path, folder, number, label, summary)
-                    spool.add(number, entries)
+                    spool.add(number, entries, digest=digest)
                 report()
+            spool.forget_others()
             write_annotations(folder, spool, spool.labels(), about=object_finder.version)
             summary.problems = spool.problems(-1)
         finally:
@@ -66,6 +67,12 @@ def annotate_folder(
             path.unlink()
         write_atomically(folder / _MARK, json.dumps(dataclasses.asdict(summary)).encode())
     return summary
+
+
+def _state(path: Path) -> str:
+    """Tells a file from what it was before."""
+    state = path.stat()
+    return f"{state.st_size} {state.st_mtime_ns}"
 
 
 def images_of(root: Path) -> list[Path]:

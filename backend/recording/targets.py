@@ -15,7 +15,7 @@ from backend.recording.objects import RecordedObject
 from mfp_model.data.coco import read_coco
 from mfp_model.data.coco_writing import write_coco
 from mfp_model.errors import ImageError
-from mfp_model.evaluation.datasets import EvaluationObject
+from mfp_model.evaluation.objects import EvaluationObject
 from mfp_model.masks.rle import encode_mask
 
 _log = logging.getLogger(__name__)

@@ -1,6 +1,6 @@
 """COCO instance annotations: the one reader, which checks all that it reads.
 
-A COCO folder is `annotations.json` beside `images/`. A damaged row is left out and told, named by
+`mfp_model.data.coco_layout` tells where its files lie. A damaged row is left out and told, named by
 its file, its image's id and its annotation's id; the rest is read.
 """
 
@@ -9,26 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from mfp_model.data.coco_rows import (
-    Id,
-    check_annotation,
-    checked_image,
-    file_name,
-    image_path,
-    is_crowd,
-    row_id,
-)
+from mfp_model.data.coco_data import CocoAnnotation, CocoData, CocoImage
+from mfp_model.data.coco_layout import annotation_file, file_name, image_path
+from mfp_model.data.coco_rows import Id, check_annotation, checked_image, is_crowd, row_id
 from mfp_model.errors import DataError
-from mfp_model.masks.rle import decode_segmentation
-
-ANNOTATIONS = "annotations.json"
 
 OnProblem = Callable[[str], None]
 
@@ -42,91 +29,17 @@ def refuse(problem: str) -> None:
     raise DataError(problem)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class CocoAnnotation:
-    """One object, or one crowd.
-
-    Attributes:
-        id: As in the file; its place there where it has none.
-        segmentation: Polygons or COCO RLE, checked.
-        is_crowd: Whether it is a group of objects, which is no object itself.
-        category: Its category's name, None where the file does not tell.
-        entry: The whole row, with what others than COCO put there.
-    """
-
-    id: Id
-    segmentation: Any
-    is_crowd: bool
-    category: str | None
-    entry: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class CocoImage:
-    """An image with its annotations.
-
-    Attributes:
-        id: As in the file.
-        path: Where the image file should be.
-        file_name: As COCO names it.
-        height: In pixels.
-        width: In pixels.
-        annotations: In the file's order, crowds among them.
-        entry: The whole row.
-    """
-
-    id: Id
-    path: Path
-    file_name: str
-    height: int
-    width: int
-    annotations: tuple[CocoAnnotation, ...]
-    entry: Mapping[str, Any]
-
-    @property
-    def objects(self) -> tuple[CocoAnnotation, ...]:
-        """The annotations that are no crowds."""
-        return tuple(x for x in self.annotations if not x.is_crowd)
-
-    def mask(self, annotation: CocoAnnotation) -> NDArray[np.bool_]:
-        """Return the pixels of one of its annotations, bool `[height, width]`."""
-        return decode_segmentation(annotation.segmentation, height=self.height, width=self.width)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class CocoData:
-    """What a file of annotations holds.
-
-    Attributes:
-        path: The file.
-        images: In the file's order, those without annotations among them.
-        categories: Names by id.
-        digest: Of the file's content.
-    """
-
-    path: Path
-    images: tuple[CocoImage, ...]
-    categories: Mapping[Id, str]
-    digest: str
-
-    def where(self, image: CocoImage, annotation: CocoAnnotation | None = None) -> str:
-        """Return what a message about an image or an annotation begins with."""
-        place = f"{self.path}: image {image.id!r:.40}"
-        return place if annotation is None else f"{place}: annotation {annotation.id!r:.40}"
-
-
 def read_coco(root: Path, *, on_problem: OnProblem = refuse) -> CocoData:
     """Return what a COCO folder or an annotation file holds.
 
     Args:
-        root: The folder; or a file of COCO's or LVIS v1's form, whose images lie in `images/` or
-            in folders named after the split (`train2017/`) beside it.
+        root: A folder, or a file of COCO's or LVIS v1's form; see `mfp_model.data.coco_layout`.
         on_problem: Told of each row that is left out, and why.
 
     Raises:
         DataError: The file is missing, or has another form.
     """
-    path = root / ANNOTATIONS if root.is_dir() else root
+    path = annotation_file(root)
     try:
         content = path.read_bytes()
         told = json.loads(content.decode("utf-8-sig"))
@@ -139,15 +52,21 @@ def read_coco(root: Path, *, on_problem: OnProblem = refuse) -> CocoData:
     for name, rows in tables.items():
         if not isinstance(rows, list):
             raise DataError(f"{path}: {name}={rows!r:.40}, expected a list")
-    return _Reader(path, on_problem).data(tables, hashlib.sha256(content).hexdigest())
+    reader = _Reader(path, on_problem, is_as_shown=_is_label_studios(told.get("info")))
+    return reader.data(tables, hashlib.sha256(content).hexdigest())
+
+
+def _is_label_studios(info: object) -> bool:
+    return isinstance(info, dict) and info.get("contributor") == "Label Studio"
 
 
 class _Reader:
     """Checks rows, one table after the other."""
 
-    def __init__(self, path: Path, on_problem: OnProblem) -> None:
+    def __init__(self, path: Path, on_problem: OnProblem, *, is_as_shown: bool) -> None:
         self._path = path
         self._on_problem = on_problem
+        self._is_as_shown = is_as_shown
 
     def data(self, tables: Mapping[str, Any], digest: str) -> CocoData:
         categories = self._categories(tables["categories"])
@@ -156,11 +75,12 @@ class _Reader:
         images = tuple(
             CocoImage(
                 id=number,
-                path=image_path(self._path.parent, row),
+                path=image_path(self._path, row),
                 file_name=file_name(row),
                 height=row["height"],
                 width=row["width"],
                 annotations=tuple(by_image[number]),
+                is_as_shown=self._is_as_shown or isinstance(row.get("label_studio"), dict),
                 entry=row,
             )
             for number, row in rows.items()

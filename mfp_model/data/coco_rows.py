@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
+from mfp_model.data.coco_layout import IMAGES, file_name
 from mfp_model.errors import DataError
 from mfp_model.masks.rle import MAX_PIXELS, check_segmentation
-
-IMAGES = "images"  # the folder beside a file of annotations
 
 Id = int | str
 _CROWD_KEYS = ("iscrowd", "ignore")
@@ -44,7 +43,8 @@ def checked_image(row: dict[str, Any]) -> dict[str, Any]:
     if min(size.values()) < 1 or size["height"] * size["width"] > MAX_PIXELS:
         raise DataError(f"{size['width']}x{size['height']}, expected 1..{MAX_PIXELS} pixels")
     name = file_name(row)
-    if not name or "\0" in name or PurePosixPath(name).is_absolute() or ".." in name.split("/"):
+    is_absolute = PurePosixPath(name).is_absolute() or bool(PureWindowsPath(name).drive)
+    if not name or "\0" in name or is_absolute or ".." in name.split("/"):
         raise DataError(f"file_name={name!r:.80}, expected a file in {IMAGES}/")
     return {**row, **size}
 
@@ -64,18 +64,3 @@ def check_annotation(row: Mapping[str, Any], *, height: int, width: int) -> None
 def is_crowd(row: Mapping[str, Any]) -> bool:
     """Return whether a checked annotation is a group of objects."""
     return any(row.get(name) for name in _CROWD_KEYS)
-
-
-def file_name(row: Mapping[str, Any]) -> str:
-    """Return what COCO calls the file; LVIS has only an address, ending in `train2017/000.jpg`."""
-    name = row.get("file_name")
-    return str(row.get("coco_url", "")).rpartition("/")[2] if name is None else str(name)
-
-
-def image_path(folder: Path, row: Mapping[str, Any]) -> Path:
-    """Return where the file should be: in `images/`, or LVIS's in a folder named as the split."""
-    if row.get("file_name") is None:
-        *_, split, name = ["", *str(row["coco_url"]).split("/")]
-        if split not in ("", ".", "..") and (folder / split).is_dir():
-            return folder / split / name
-    return folder / IMAGES / file_name(row)

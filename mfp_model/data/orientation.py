@@ -41,11 +41,11 @@ def turned(array: NDArray[_Value], orientation: int) -> NDArray[_Value]:
 def turned_point(
     x: float, y: float, orientation: int, *, height: int, width: int
 ) -> tuple[float, float]:
-    """Return where a pixel of a file is shown.
+    """Return where a place on a file's pixels is shown.
 
     Args:
-        x: To the right, from 0 to `width` - 1.
-        y: Down, from 0 to `height` - 1.
+        x: To the right, from 0 to `width`; a pixel's centre is at a half.
+        y: Down, from 0 to `height`.
         orientation: EXIF's.
         height: Of the file's pixels as they lie.
         width: Likewise.
@@ -53,4 +53,4 @@ def turned_point(
     is_transposed, upside_down, is_mirrored = _TURNS[orientation]
     if is_transposed:
         x, y, height, width = y, x, width, height
-    return (width - 1 - x if is_mirrored else x, height - 1 - y if upside_down else y)
+    return (width - x if is_mirrored else x, height - y if upside_down else y)

@@ -20,7 +20,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from mfp_model.data.exif import UPRIGHT, orientation_of
 from mfp_model.data.orientation import SIDEWAYS, turned
 from mfp_model.data.png import without_needless_chunks
-from mfp_model.errors import ImageError
+from mfp_model.errors import DataError, ImageError
 from mfp_model.masks.rle import MAX_PIXELS
 
 # What browsers show, and photos' other formats. Not, for example, EPS, which Pillow would hand to
@@ -66,6 +66,31 @@ class ImageHeader:
         """In pixels as a browser shows it."""
         return self.stored_width if self.orientation in SIDEWAYS else self.stored_height
 
+    def turn_of(self, *, height: int, width: int, is_as_shown: bool = False) -> int:
+        """Return how masks of a size are to be turned to lie on the photo as it is shown.
+
+        Most tools draw on a file's pixels as they lie, so that is what a size means that fits
+        both the pixels as they lie and as they are shown.
+
+        Args:
+            height: Of the masks.
+            width: Of the masks.
+            is_as_shown: Where both fit, they were drawn on what is shown.
+
+        Returns:
+            1, as they are, to 8, as EXIF counts.
+
+        Raises:
+            DataError: The size fits neither.
+        """
+        is_stored = (height, width) == (self.stored_height, self.stored_width)
+        is_shown = (height, width) == (self.height, self.width)
+        if not is_stored and not is_shown:
+            raise DataError(
+                f"masks of {width}x{height} pixels, the image file has {self.width}x{self.height}"
+            )
+        return UPRIGHT if is_shown and (is_as_shown or not is_stored) else self.orientation
+
 
 def read_image(path: Path) -> NDArray[np.uint8]:
     """Return the image of a file as `decode_image` does.
@@ -75,6 +100,8 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     """
     try:
         return decode_image(path.read_bytes())
+    except FileNotFoundError:
+        raise ImageError(f"no such file: {path}") from None
     except OSError as error:
         raise ImageError(f"{path}: {error.strerror}") from None
     except ImageError as error:
@@ -94,6 +121,8 @@ def check_image(path: Path) -> ImageHeader:
             image.draft("L", (1, 1))  # a JPEG's smallest form takes a third of the time
             image.load()
         return header
+    except FileNotFoundError:
+        raise ImageError(f"no such file: {path}") from None
     except OSError as error:
         raise ImageError(f"{path}: {error.strerror}") from None
     except ImageError as error:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfp_model.data.damage import DAMAGES
-from mfp_model.evaluation.datasets import EvaluationObject
+from mfp_model.evaluation.objects import EvaluationObject
 from mfp_model.evaluation.protocol import MAX_CLICKS, click_object
 from mfp_model.masks.bounds import mask_iou
 from mfp_model.segmenter import Segmenter

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mfp_model.evaluation.datasets import EvaluationObject
+from mfp_model.evaluation.objects import EvaluationObject
 from mfp_model.finding.finders import Finder
 from mfp_model.finding.inpainters import Inpainter
 from mfp_model.finding.layers import LayeredObject, LoopConfig, find_layers

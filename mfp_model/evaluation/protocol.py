@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from mfp_model.data.automatic_clicks import next_click
 from mfp_model.evaluation.aims import Aim, exact
-from mfp_model.evaluation.datasets import EvaluationObject
 from mfp_model.evaluation.metrics import Confusion, boundary_f
+from mfp_model.evaluation.objects import EvaluationObject
 from mfp_model.masks.bounds import mask_iou
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.prediction import Prediction, mask_prediction

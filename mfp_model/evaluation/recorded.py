@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mfp_model.errors import DataError
-from mfp_model.evaluation.datasets import EvaluationObject
+from mfp_model.evaluation.objects import EvaluationObject
 from mfp_model.masks.bounds import mask_iou
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.prediction import Prediction, mask_prediction

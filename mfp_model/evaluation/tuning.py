@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mfp_model.evaluation.datasets import EvaluationObject
+from mfp_model.evaluation.objects import EvaluationObject
 from mfp_model.evaluation.protocol import click_object
 from mfp_model.graph_cut.config import GraphCutConfig
 from mfp_model.segmenter import Segmenter

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mfp_model.data.coco import (
-    ANNOTATIONS,
-    CocoAnnotation,
-    CocoData,
-    CocoImage,
-    OnProblem,
-    read_coco,
-    refuse,
-)
-from mfp_model.data.coco_rows import IMAGES
+from mfp_model.data.coco import OnProblem, read_coco, refuse
+from mfp_model.data.coco_data import CocoAnnotation, CocoImage
+from mfp_model.data.coco_images import checked_images
+from mfp_model.data.coco_layout import ANNOTATIONS, IMAGES
 from mfp_model.data.coco_writing import write_coco
 from mfp_model.errors import DataError
 
@@ -61,7 +55,8 @@ def split_corrections(root: Path, out: Path, *, on_problem: OnProblem = refuse) 
         DataError: It is no such folder, or has masks on fewer than 4 images.
     """
     data = read_coco(root, on_problem=on_problem)
-    images = sorted(_labelled(data, on_problem), key=lambda image: _digest(image.file_name))
+    checked = checked_images(data, on_problem)
+    images = sorted((image for image, _ in checked), key=lambda image: _digest(image.file_name))
     if len(images) < MIN_IMAGES:
         raise DataError(
             f"{data.path}: masks on {len(images)} images, expected at least {MIN_IMAGES}"
@@ -71,8 +66,8 @@ def split_corrections(root: Path, out: Path, *, on_problem: OnProblem = refuse) 
     judged = sorted(judged, key=lambda mask: _digest(str(mask.id)))[:_N_HELD_OUT_OBJECTS]
     learned = [mask for image in images[n_held_out:] for mask in image.objects]
     is_judged = {mask.id for mask in judged}
-    _write(root, out / "train", images[n_held_out:], lambda mask: True)
-    _write(root, out / "held-out", images[:n_held_out], lambda mask: mask.id in is_judged)
+    _write(out / "train", images[n_held_out:], lambda mask: True)
+    _write(out / "held-out", images[:n_held_out], lambda mask: mask.id in is_judged)
     summary = {
         "digest": data.digest,
         "images": len(images),
@@ -91,30 +86,25 @@ def is_corrected(annotation: Mapping[str, Any]) -> bool:
     return not isinstance(source, dict) or source.get("origin") != "prediction"
 
 
-def _labelled(data: CocoData, on_problem: OnProblem) -> Iterator[CocoImage]:
-    """The images that have masks."""
-    for image in data.images:
-        if image.objects and not image.path.is_file():
-            on_problem(f"{data.where(image)}: no such file: {image.path}")
-        elif image.objects:
-            yield image
-
-
-def _write(
-    root: Path, out: Path, images: list[CocoImage], is_wanted: Callable[[CocoAnnotation], bool]
-) -> None:
+def _write(out: Path, images: list[CocoImage], is_wanted: Callable[[CocoAnnotation], bool]) -> None:
     """A COCO folder whose images are links to the given one's; crowds stay in it."""
-    out.mkdir(parents=True, exist_ok=True)
-    link = out / IMAGES
-    link.unlink(missing_ok=True)
-    os.symlink((root / IMAGES).resolve(), link)
+    shutil.rmtree(out, ignore_errors=True)
+    for image in images:
+        link = out / IMAGES / image.file_name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(image.path.resolve())
     annotations = (
         {**mask.entry, "id": mask.id, "weight": _weight(mask)}
         for image in images
         for mask in image.annotations
         if mask.is_crowd or is_wanted(mask)
     )
-    write_coco(out / ANNOTATIONS, images=(x.entry for x in images), annotations=annotations)
+    write_coco(out / ANNOTATIONS, images=map(_image_row, images), annotations=annotations)
+
+
+def _image_row(image: CocoImage) -> Mapping[str, Any]:
+    """Of masks that were drawn on what is shown, this is told row by row."""
+    return {"label_studio": {}, **image.entry} if image.is_as_shown else image.entry
 
 
 def _weight(mask: CocoAnnotation) -> float:

@@ -7,15 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mfp_model.data.automatic_clicks import next_click
-from mfp_model.data.coco import ANNOTATIONS, read_coco
-from mfp_model.data.coco_rows import IMAGES
+from mfp_model.data.coco import read_coco
+from mfp_model.data.coco_layout import ANNOTATIONS, IMAGES
 from mfp_model.data.coco_writing import write_coco
-from mfp_model.errors import DataError
+from mfp_model.data.pictures import read_image
 from mfp_model.masks.bounds import mask_iou
 from mfp_model.masks.rle import encode_mask
 from mfp_model.prompts import Click
@@ -51,7 +50,7 @@ def write_replay(
         Whether anything was found.
 
     Raises:
-        DataError: An image cannot be read.
+        ImageError: An image cannot be read.
     """
     path = out / ANNOTATIONS
     if not path.exists():
@@ -59,10 +58,7 @@ def write_replay(
         rows: list[dict[str, Any]] = []
         annotations: list[dict[str, Any]] = []
         for number, photo in enumerate(paths, start=1):
-            pixels = cv2.imread(str(photo), cv2.IMREAD_COLOR_RGB)
-            if pixels is None:
-                raise DataError(f"{photo}: not a readable image")
-            image = np.asarray(pixels, dtype=np.uint8)
+            image = read_image(photo)
             height, width = image.shape[:2]
             rows.append({"id": number, "file_name": photo.name, "height": height, "width": width})
             for mask in found_objects(base, image):

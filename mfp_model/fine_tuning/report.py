@@ -19,7 +19,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from mfp_model.data.automatic_clicks import next_click
-from mfp_model.evaluation.datasets import EvaluationObject, coco_objects
+from mfp_model.evaluation.datasets import coco_objects
+from mfp_model.evaluation.objects import EvaluationObject
 from mfp_model.evaluation.plots import Curve, plot_curves
 from mfp_model.files import write_atomically
 from mfp_model.fine_tuning.gate import Judgement, mean_noc

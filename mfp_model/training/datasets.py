@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mfp_model.data.coco import CocoAnnotation, CocoImage, OnProblem, read_coco, refuse
+from mfp_model.data.coco import OnProblem, read_coco, refuse
+from mfp_model.data.coco_data import CocoAnnotation, CocoImage
+from mfp_model.data.coco_images import checked_images
+from mfp_model.data.orientation import SIDEWAYS, turned
+from mfp_model.data.pictures import check_image, read_image
 from mfp_model.data.sbd import read_instances, read_names
-from mfp_model.errors import DataError
+from mfp_model.errors import DataError, ImageError
 from mfp_model.masks.rle import decode_segmentation, segmentation_area
 
 _log = logging.getLogger(__name__)
@@ -31,6 +34,7 @@ class TrainingImage:
         weights: How much more often than others an object is drawn; from a COCO annotation's
             `weight`, 1 without it.
         crowds: COCO segmentations of groups in which no pixel counts as background.
+        turn: How masks are turned to lie on the photo as it is shown: EXIF's 1 to 8.
         instances: An SBD file of instance numbers, or None.
     """
 
@@ -39,33 +43,37 @@ class TrainingImage:
     areas: tuple[float, ...]
     weights: tuple[float, ...]
     crowds: tuple[Any, ...] = ()
+    turn: int = 1
     instances: Path | None = None
 
     def pixels(self) -> NDArray[np.uint8]:
-        """Return the image, RGB uint8 `[H, W, 3]`.
+        """Return the image as it is shown, RGB uint8 `[H, W, 3]`.
 
         Raises:
-            DataError: The file is missing or cannot be decoded.
+            ImageError: The file is missing or cannot be decoded.
         """
-        pixels = cv2.imread(str(self.path), cv2.IMREAD_COLOR_RGB)
-        if pixels is None:
-            raise DataError(f"{self.path}: not a readable image")
-        return np.asarray(pixels, dtype=np.uint8)
+        return read_image(self.path)
 
     def mask(self, index: int, *, height: int, width: int) -> NDArray[np.bool_]:
         """Return the mask of one object, bool `[height, width]`."""
         if self.instances is not None:
-            return np.asarray(read_instances(self.instances) == self.objects[index])
-        return decode_segmentation(self.objects[index], height=height, width=width)
+            return turned(read_instances(self.instances) == self.objects[index], self.turn)
+        return self._decoded(self.objects[index], height=height, width=width)
 
     def ignored(self, *, height: int, width: int) -> NDArray[np.bool_]:
         """Return where background does not count, bool `[height, width]`."""
         ignored = np.zeros((height, width), dtype=np.bool_)
         if self.instances is not None:
-            ignored |= read_instances(self.instances) == 255
+            ignored |= turned(read_instances(self.instances) == 255, self.turn)
         for crowd in self.crowds:
-            ignored |= decode_segmentation(crowd, height=height, width=width)
+            ignored |= self._decoded(crowd, height=height, width=width)
         return ignored
+
+    def _decoded(self, segmentation: object, *, height: int, width: int) -> NDArray[np.bool_]:
+        """A segmentation on the photo of that size, as it is shown."""
+        if self.turn in SIDEWAYS:
+            height, width = width, height
+        return turned(decode_segmentation(segmentation, height=height, width=width), self.turn)
 
 
 def read_dataset(
@@ -100,12 +108,7 @@ def _read_coco(
 ) -> tuple[list[TrainingImage], int]:
     """The images that have objects, and how many objects are too small."""
     data, images, n_small = read_coco(root, on_problem=on_problem), [], 0
-    for image in data.images:
-        if not image.objects:
-            continue
-        if not image.path.is_file():
-            on_problem(f"{data.where(image)}: no such file: {image.path}")
-            continue
+    for image, header in checked_images(data, on_problem):
         areas, weights, objects = [], [], []
         for annotation in image.objects:
             try:
@@ -127,6 +130,7 @@ def _read_coco(
                     areas=tuple(areas),
                     weights=tuple(weights),
                     crowds=tuple(x.segmentation for x in image.annotations if x.is_crowd),
+                    turn=image.turn(header),
                 )
             )
     return images, n_small
@@ -154,22 +158,25 @@ def _read_sbd(
     """The images that have instances, and how many instances are too small."""
     images, n_small = [], 0
     for name in read_names(root, "train"):
-        path = root / "inst" / f"{name}.mat"
+        path, photo = root / "inst" / f"{name}.mat", root / "img" / f"{name}.jpg"
         try:
-            numbers, counts = np.unique(read_instances(path), return_counts=True)
-        except DataError as error:
+            instances = read_instances(path)
+            turn = check_image(photo).turn_of(height=instances.shape[0], width=instances.shape[1])
+        except (DataError, ImageError) as error:
             on_problem(str(error))
             continue
+        numbers, counts = np.unique(instances, return_counts=True)
         is_object = (numbers > 0) & (numbers < 255)
         large = is_object & (counts >= min_object_px)
         n_small += int((is_object & ~large).sum())
         if large.any():
             images.append(
                 TrainingImage(
-                    path=root / "img" / f"{name}.jpg",
+                    path=photo,
                     objects=tuple(int(number) for number in numbers[large]),
                     areas=tuple(float(count) for count in counts[large]),
                     weights=(1.0,) * int(large.sum()),
+                    turn=turn,
                     instances=path,
                 )
             )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from backend.exchange.importing import ImageAddress, ImportSummary
-    from mfp_model.data.coco import CocoData
+    from mfp_model.data.coco_data import CocoData
 
 
 def add(commands: Commands) -> None:

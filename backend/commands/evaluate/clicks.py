@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mfp_model.evaluation.aims import Aim
-    from mfp_model.evaluation.datasets import EvaluationObject
+    from mfp_model.evaluation.objects import EvaluationObject
     from mfp_model.evaluation.protocol import Show
     from mfp_model.prompts import Click
     from mfp_model.segmenter import Segmenter

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
-from mfp_model.data.coco import CocoData, read_coco
+from mfp_model.data.coco import read_coco
+from mfp_model.data.coco_data import CocoData
 from mfp_model.data.coco_writing import write_coco
 from mfp_model.errors import DataError
 from mfp_model.masks.rle import encode_mask

@@ -34,8 +34,8 @@ def test_pixels_and_masks_turn_as_pillow_turns_photos(turn: int) -> None:
 def test_a_point_goes_where_its_pixel_goes(turn: int) -> None:
     mask = np.zeros((5, 7), dtype=np.bool_)
     mask[1, 5] = True
-    x, y = turned_point(5, 1, turn, height=5, width=7)
-    assert np.argwhere(turned(mask, turn)).tolist() == [[y, x]]
+    x, y = turned_point(5.5, 1.5, turn, height=5, width=7)
+    assert np.argwhere(turned(mask, turn)).tolist() == [[y - 0.5, x - 0.5]]
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "TIFF"])

@@ -12,8 +12,9 @@ from mfp_model.data.automatic_clicks import PixelClick
 from mfp_model.errors import DataError
 from mfp_model.evaluation.ablation import VARIANTS, as_table
 from mfp_model.evaluation.aims import PEOPLE, Jitter, Person
-from mfp_model.evaluation.datasets import READERS, EvaluationObject
+from mfp_model.evaluation.datasets import READERS
 from mfp_model.evaluation.metrics import Confusion
+from mfp_model.evaluation.objects import EvaluationObject
 from mfp_model.evaluation.plots import Curve, plot_curves
 from mfp_model.evaluation.protocol import ObjectResult, click_object
 from mfp_model.evaluation.scores import score

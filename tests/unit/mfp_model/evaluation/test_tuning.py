@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mfp_model.evaluation.datasets import EvaluationObject
+from mfp_model.evaluation.objects import EvaluationObject
 from mfp_model.evaluation.plots import plot_confusion, plot_sweeps
 from mfp_model.evaluation.tuning import SMOOTHNESSES, tune
 from mfp_model.graph_cut.config import GraphCutConfig

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from mfp_model.errors import CheckpointError, ConfigError, DataError, ImageError
-from mfp_model.evaluation.datasets import EvaluationObject
+from mfp_model.evaluation.objects import EvaluationObject
 from mfp_model.evaluation.occlusions import look_behind, loop_scores, occlusions, sheet
 from mfp_model.evaluation.voc import ClassIou, class_map, class_names, read_voc
 from mfp_model.finding.finders import (

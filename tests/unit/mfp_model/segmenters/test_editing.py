@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mfp_model.errors import PromptError
-from mfp_model.evaluation.datasets import EvaluationObject
 from mfp_model.evaluation.edits import as_table, evaluate_edits
+from mfp_model.evaluation.objects import EvaluationObject
 from mfp_model.frames.crops import mask_to_network
 from mfp_model.frames.layered_map import LayeredMap
 from mfp_model.frames.window import whole

@@ -1,0 +1,75 @@
+"""Where COCO's files lie: the annotations in a folder, and the images beside them.
+
+| made by | annotations | images |
+|---|---|---|
+| this project | `annotations.json` | `images/` |
+| Label Studio | `result.json`, `result_coco.json` | `images/`, which the names begin with |
+| Roboflow | `_annotations.coco.json` | beside it |
+| COCO, CVAT | `annotations/instances_SPLIT.json` | `SPLIT/`, `images/SPLIT/`, `images/` |
+| LVIS | any file | `SPLIT/`, as the images' addresses end |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mfp_model.errors import DataError
+
+ANNOTATIONS = "annotations.json"
+IMAGES = "images"  # the folder beside a file of annotations
+_NAMES = (ANNOTATIONS, "_annotations.coco.json", "result.json", "result_coco.json")
+_INSTANCES = "instances_"
+
+
+def annotation_file(root: Path) -> Path:
+    """Return the file of annotations that a folder has, or the file that is given itself.
+
+    Raises:
+        DataError: The folder has several of them.
+    """
+    if not root.is_dir():
+        return root
+    found = [root / name for name in _NAMES if (root / name).is_file()]
+    found = found[:1] or sorted((root / "annotations").glob(f"{_INSTANCES}*.json"))
+    if len(found) > 1:
+        names = ", ".join(path.name for path in found)
+        raise DataError(f"{root}: {names}: expected one file; name the one that is meant")
+    return found[0] if found else root / ANNOTATIONS
+
+
+def file_name(row: Mapping[str, Any]) -> str:
+    """Return what COCO calls the file, with slashes between folders.
+
+    LVIS has only an address, ending in `train2017/000.jpg`.
+    """
+    name = row.get("file_name")
+    if name is None:
+        return str(row.get("coco_url", "")).rpartition("/")[2]
+    return str(name).replace("\\", "/")
+
+
+def image_path(file: Path, row: Mapping[str, Any]) -> Path:
+    """Return where an image lies, or should lie: in `images/`.
+
+    Args:
+        file: Of annotations.
+        row: The image's.
+    """
+    name = file_name(row)
+    places = [folder / name for folder in _folders(file, row)]
+    return next((path for path in places if path.is_file()), places[0])
+
+
+def _folders(file: Path, row: Mapping[str, Any]) -> Iterator[Path]:
+    folder = file.parent
+    *_, split, _ = ["", "", *str(row.get("coco_url", "")).split("/")]
+    is_split = row.get("file_name") is None and split not in ("", ".", "..")
+    if is_split and (folder / split).is_dir():
+        yield folder / split
+    yield folder / IMAGES
+    yield folder
+    if folder.name == "annotations":
+        split = file.stem.removeprefix(_INSTANCES)
+        yield from (folder.parent / place for place in (split, f"{IMAGES}/{split}", IMAGES, ""))
