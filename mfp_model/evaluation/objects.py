@@ -57,7 +57,7 @@ def object_of(
         valid: Likewise; None for everywhere.
 
     Raises:
-        DataError: The file has another size than the truth.
+        DataError: The file has another size than the truth, or the truth has no pixel.
         ImageError: The file cannot be read.
     """
     height, width = truth.shape
@@ -65,6 +65,8 @@ def object_of(
         turn = check_image(path).turn_of(height=height, width=width)
     except DataError as error:
         raise DataError(f"{name}: {error}") from None
+    if not truth.any():
+        raise DataError(f"{name}: a mask without a pixel")
     valid = np.ones_like(truth) if valid is None else valid
     return EvaluationObject(
         name=name, image=read_image(path), truth=turned(truth, turn), valid=turned(valid, turn)

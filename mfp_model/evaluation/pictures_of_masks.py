@@ -55,8 +55,8 @@ def read_davis2017(root: Path, *, on_problem: OnProblem = refuse) -> Iterator[Ev
     if not sizes:
         raise DataError(f"{root / 'Annotations' / '480p'}: no such folder")
     for sequence in read_names(root / "ImageSets" / "2017", "val"):
-        folders = (root / kind / sizes[0] / sequence for kind in ("JPEGImages", "Annotations"))
-        pairs = _paired(*folders, on_problem)
+        place = f"{sizes[0]}/{sequence}"
+        pairs = _paired(root / "JPEGImages" / place, root / "Annotations" / place, on_problem)
         named = ((f"{sequence}/{image.stem}", image, truth) for image, truth in pairs)
         yield from _numbered(named, on_problem)
 
@@ -79,7 +79,8 @@ def _paired(images: Path, truths: Path, on_problem: OnProblem) -> Iterator[tuple
     by_stem = {path.stem: path for path in truths.iterdir() if not path.name.startswith(".")}
     paths = sorted(path for path in images.iterdir() if not path.name.startswith("."))
     if not any(path.stem in by_stem for path in paths):
-        raise DataError(f"{truths}: no truth for any image")
+        some = ", ".join(path.name for path in paths[:3]) or "any image"
+        raise DataError(f"{truths}: no truth for {some}")
     for path in paths:
         if path.stem in by_stem:
             yield path, by_stem[path.stem]

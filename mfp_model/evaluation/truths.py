@@ -50,28 +50,24 @@ def read_truth(path: Path, *, takes_colours: bool = False) -> Truth:
         takes_colours: Whatever is not black is the object.
 
     Raises:
-        DataError: It cannot be read, has no object, or its values have another meaning.
+        DataError: It cannot be read, or its values have another meaning.
     """
     read = _read(path)
     values, levels = read.values, np.unique(read.values)
     everywhere = np.ones(values.shape, dtype=np.bool_)
     if read.are_colours and takes_colours:
-        truth = Truth(mask=values > 0, valid=everywhere)
-    elif not read.are_colours and levels.max() <= 1:
-        truth = Truth(mask=values == 1, valid=everywhere)
-    elif not read.are_colours and set(levels.tolist()) <= {0, _UNKNOWN, 255}:
-        truth = Truth(mask=values == 255, valid=values != _UNKNOWN)
-    elif not read.are_colours and len(levels) > _MAX_LEVELS and levels.max() <= 255:
-        truth = Truth(mask=values > _UNKNOWN, valid=everywhere)
-    else:
-        what = "colours" if read.are_colours else "values"
-        raise DataError(
-            f"{path}: {what} {_listed(levels)}, expected one object as 0 and 255 (128 does not "
-            "count), or as 0 and 1; numbered objects need --format index, voc or davis2017"
-        )
-    if not truth.mask.any():
-        raise DataError(f"{path}: a mask without a pixel")
-    return truth
+        return Truth(mask=values > 0, valid=everywhere)
+    if not read.are_colours and levels.max() <= 1:
+        return Truth(mask=values == 1, valid=everywhere)
+    if not read.are_colours and set(levels.tolist()) <= {0, _UNKNOWN, 255}:
+        return Truth(mask=values == 255, valid=values != _UNKNOWN)
+    if not read.are_colours and len(levels) > _MAX_LEVELS and levels.max() <= 255:
+        return Truth(mask=values > _UNKNOWN, valid=everywhere)
+    what = "colours" if read.are_colours else "values"
+    raise DataError(
+        f"{path}: {what} {_listed(levels)}, expected one object as 0 and 255 (128 does not "
+        "count), or as 0 and 1; numbered objects need --format index, voc or davis2017"
+    )
 
 
 def read_numbered(path: Path) -> dict[int, Truth]:
@@ -100,9 +96,8 @@ def _read(path: Path) -> _Values:
         with Image.open(path) as picture:
             if picture.mode == "P":  # indices, whatever the colours
                 return _Values(values=np.asarray(picture, dtype=np.int64), are_colours=False)
-            if picture.mode not in ("1", "L", "LA", "RGB", "RGBA") and picture.mode[0] != "I":
-                picture = picture.convert("RGB")
-            pixels = np.asarray(picture).astype(np.int64)
+            is_plain = picture.mode in ("1", "L", "LA", "RGB", "RGBA") or picture.mode[0] == "I"
+            pixels = np.asarray(picture if is_plain else picture.convert("RGB")).astype(np.int64)
     except (OSError, SyntaxError, ValueError) as error:
         raise DataError(f"{path}: not a readable picture ({error})") from None
     if pixels.ndim == 2:

@@ -139,7 +139,7 @@ def test_a_file_of_another_size_or_cut_off_or_no_picture_is_left_out_and_named(
         assert "image 1: " in told
         assert "61x40" in told
         assert "2.jpg: image cannot be decoded" in told
-        assert "3.jpg: 21 bytes that are a web page" in told
+        assert "3.jpg: 20 bytes that are a web page" in told
 
 
 def test_corrections_keep_how_turned_photos_were_drawn_on(tmp_path: Path) -> None:
