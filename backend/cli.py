@@ -7,6 +7,7 @@ import dataclasses
 import importlib.metadata
 import logging
 import os
+import sqlite3
 import sys
 from collections.abc import Sequence
 
@@ -59,6 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{error.command}: {error}", file=sys.stderr)
         return 1
     except MfpError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return 1
+    except (OSError, sqlite3.OperationalError) as error:  # such as a full disk
         print(f"{name}: {error}", file=sys.stderr)
         return 1
 

@@ -135,7 +135,7 @@ def _project(options: argparse.Namespace, object_finder: ObjectFinder) -> Annota
 
         return annotate_project(
             object_finder,
-            api,
+            api.patient(),
             options.project,
             parse_label_config(api.label_config(options.project)),
             image_sources(settings, label_studio_access(settings)),

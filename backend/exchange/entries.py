@@ -6,11 +6,18 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from backend.exchange.choice import ChoiceRules, ChosenAnnotation, chosen
+from backend.exchange.pages import Page, pages_of
 from backend.exchange.placing import MODES, ImagePlacer, PlacedImage
 from backend.exchange.segmentation import segmentation_of
 from backend.exchange.spool import TaskEntries
 from backend.exchange.tasks import LabeledTask
-from backend.images.address import file_name, is_embedded, public_address, shown_address
+from backend.images.address import (
+    file_name,
+    is_embedded,
+    public_address,
+    safe_name,
+    shown_address,
+)
 from backend.label_studio.label_config import LabelConfig
 from backend.label_studio.regions import MaskRegion, regions_of
 from mfp_model.errors import ConfigError, DataError, ImageError
@@ -81,48 +88,45 @@ class TaskReader:
 
     def _images(
         self, task: LabeledTask, regions: list[MaskRegion], entries: TaskEntries
-    ) -> dict[str, dict[str, Any]]:
-        """The task's images by their key in its data; a missing one is a problem, told once."""
-        placed_images = {}
-        for index, key in enumerate(keys := self._image_keys(task)):
-            address = task.data[key]
+    ) -> list[tuple[Page, dict[str, Any] | None]]:
+        """The task's pages with COCO's images; a missing one is None, and a problem told once."""
+        images: list[tuple[Page, dict[str, Any] | None]] = []
+        pages = list(pages_of(task.data, self._image_keys(task)))
+        for page in pages:
             try:
-                placed = self._place(task, key, address, regions, is_only=len(keys) == 1)
+                placed = self._place(task, page, regions, is_only=len(pages) == 1)
             except ImageError as error:
                 entries.problems.append(
-                    f"task {task.id}: image {shown_address(address)!r}: {error}"
+                    f"task {task.id}: image {shown_address(page.address)!r}: {error}"
                 )
+                images.append((page, None))
                 continue
             if placed is None:
                 entries.left_out["images of unknown size without objects"] += 1
                 continue
-            public = None if is_embedded(address) else public_address(address)
-            placed_images[key] = {
-                "id": task.id if len(keys) == 1 else task.id * len(keys) + index,
-                **asdict(placed),
-                "label_studio": {"task": task.id, "key": key, "image": public},
-            }
-        entries.images += placed_images.values()
-        return placed_images
+            image = {"id": page.image_id(task.id), **asdict(placed)}
+            images.append((page, {**image, "label_studio": _source(task, page)}))
+        entries.images += [image for _, image in images if image is not None]
+        return images
 
     def _place(
-        self, task: LabeledTask, key: str, address: str, regions: list[MaskRegion], *, is_only: bool
+        self, task: LabeledTask, page: Page, regions: list[MaskRegion], *, is_only: bool
     ) -> PlacedImage | None:
-        prefix = f"{task.id}-" if is_only else f"{task.id}-{key}-"
+        which = page.key if page.index is None else f"{page.key}-{page.index}"
+        prefix = f"{task.id}-" if is_only else f"{task.id}-{safe_name(which)}-"
         if self._options.images != "none":
-            return self._placer.place(address, task_id=task.id, prefix=prefix)
-        region = next((other for other in regions if self._key_of(other, task) == key), None)
+            return self._placer.place(page.address, task_id=task.id, prefix=prefix)
+        on_it = (region for region in regions if page.has(region, self._key_of(region, task)))
+        region = next(on_it, None)
         if region is None:
             return None
-        name = prefix + file_name(address)
+        name = prefix + file_name(page.address)
         return PlacedImage(file_name=name, width=region.width, height=region.height)
 
     def _image_keys(self, task: LabeledTask) -> list[str]:
         if self._config is not None:
-            keys = list(dict.fromkeys(self._config.image_keys.values()))
-        else:
-            keys = ["image"] if "image" in task.data else list(task.data)[:1]
-        return [key for key in keys if isinstance(task.data.get(key), str)]
+            return list(dict.fromkeys(self._config.image_keys.values()))
+        return ["image"] if "image" in task.data else list(task.data)[:1]
 
     def _key_of(self, region: MaskRegion, task: LabeledTask) -> str | None:
         keys = self._image_keys(task)
@@ -135,13 +139,15 @@ class TaskReader:
         task: LabeledTask,
         annotation: ChosenAnnotation,
         region: MaskRegion,
-        images: dict[str, dict[str, Any]],
+        images: list[tuple[Page, dict[str, Any] | None]],
         entries: TaskEntries,
     ) -> None:
         key = self._key_of(region, task)
-        if key is None or not isinstance(task.data.get(key), str):
-            raise DataError(f"to_name={region.to_name!r:.40}: the task has no such image")
-        image = images.get(key)
+        on_it = [image for page, image in images if page.has(region, key)]
+        if not on_it:
+            which = "" if region.item_index is None else f" [{region.item_index}]"
+            raise DataError(f"to_name={region.to_name!r:.40}{which}: the task has no such image")
+        image = on_it[0]
         if image is None:
             raise DataError("its image is missing")
         size, expected = (region.width, region.height), (image["width"], image["height"])
@@ -157,7 +163,7 @@ class TaskReader:
         score = annotation.score if region.score is None else region.score
         coco = {
             "image_id": image["id"],
-            "iscrowd": 0,
+            "iscrowd": int(region.is_crowd),
             **{name: value for name, value in shape.items() if value is not None},
             **({} if score is None or "prediction" not in annotation.source else {"score": score}),
             "label_studio": source,
@@ -173,3 +179,14 @@ class TaskReader:
             what = f"label {label!r:.60}" if region.labels else "no label"
             raise DataError(f"{what}: expected one of {', '.join(self._config.labels)}"[:300])
         return label
+
+
+def _source(task: LabeledTask, page: Page) -> dict[str, Any]:
+    """Where an image comes from, without what is secret in its address."""
+    public = None if is_embedded(page.address) else public_address(page.address)
+    source: dict[str, Any] = {"task": task.id, "key": page.key, "image": public}
+    if page.index is not None:
+        source["index"] = page.index
+    if public != page.address:
+        source["is_shortened"] = True
+    return source

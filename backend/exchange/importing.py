@@ -2,43 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from backend.exchange.brushes import brush_control, brush_prediction
+from backend.exchange.image_addresses import ImageAddress
+from backend.exchange.task_making import DIGEST_KEY, FORMS, ImportSummary, TaskMaker, in_tasks
+from backend.label_studio.access import LabelStudioRefusedError
 from backend.label_studio.api import LabelStudioApi
 from backend.label_studio.label_config import LabelConfig
 from mfp_model.data.coco_data import CocoData, CocoImage
-from mfp_model.errors import ConfigError, DataError
-
-FORMS = ("predictions", "annotations")
-FILE_KEY = "coco_file_name"  # in a task's data: shown in the Data Manager, and asked for again
-_VERSION = "coco-import"
-
-ImageAddress = Callable[[CocoImage], str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportSummary:
-    """What an import did.
-
-    Attributes:
-        tasks: Tasks made.
-        masks: Masks in them.
-        known: Images left out because the project has them from an earlier import.
-        crowds: Crowds left out, for which Label Studio has no form.
-        problems: Masks and images that could not be imported, and why.
-    """
-
-    tasks: int
-    masks: int
-    known: int
-    crowds: int
-    problems: list[str]
+from mfp_model.errors import ConfigError, DataError, ImageError, MfpError
+from mfp_model.files import writing_atomically
 
 
 class CocoImport:
@@ -60,14 +36,10 @@ class CocoImport:
         """
         if form not in FORMS:
             raise ConfigError(f"form={form!r}: expected {' or '.join(FORMS)}")
-        self._folder = folder
-        self._form = form
+        self._tasks = in_tasks(folder.images)
         self._strict = strict
-        self._control = brush_control(config)
-        self._image_key = config.image_keys.get(self._control.to_name, "image")
-        self._n_masks = 0
-        self._n_crowds = 0
         self._problems: list[str] = []
+        self._maker = TaskMaker(config, form=form, on_problem=self._note)
 
     def into_project(
         self,
@@ -77,7 +49,10 @@ class CocoImport:
         *,
         report: Callable[[], None] = lambda: None,
     ) -> ImportSummary:
-        """Make tasks in a project, image by image; run again after a cut, it goes on.
+        """Make tasks in a project, one by one; run again after a cut, it goes on.
+
+        What the project has from an earlier import is known by a digest of image and masks, not
+        by names. So another folder with the same names is imported, too.
 
         Args:
             api: Label Studio.
@@ -86,21 +61,25 @@ class CocoImport:
             report: Called after each image.
 
         Raises:
-            LabelStudioError: It cannot be reached, or refuses a task.
+            LabelStudioError: It cannot be reached, or does not accept the token.
             ConfigError: With `strict`, the first problem.
         """
-        imported = api.data_values(project, FILE_KEY)
-        missing = [image for image in self._folder.images if image.file_name not in imported]
-        n_tasks = 0
-        for image in missing:
-            try:
-                where = self._uploaded(api, project, image) if address is None else address(image)
-                api.import_tasks(project, [self._task(image, where)])
-                n_tasks += 1
-            except DataError as error:
-                self._note(error)
-            report()
-        return self._summary(n_tasks, n_known=len(self._folder.images) - len(missing))
+        imported = api.data_values(project, DIGEST_KEY)
+        n_tasks = n_known = 0
+        for images in self._tasks:
+            digest = _digest(images)
+            if digest in imported:
+                n_known += len(images)
+            else:
+                try:
+                    place = address or (lambda image: _uploaded(api, project, image))
+                    api.import_tasks(project, [self._maker.task(images, place, digest)])
+                    n_tasks += 1
+                except (DataError, ImageError, LabelStudioRefusedError, OSError) as error:
+                    self._note(_named(images, error))
+            for _ in images:
+                report()
+        return self._maker.summary(n_tasks, n_known=n_known, problems=self._problems)
 
     def into_file(
         self, path: Path, address: ImageAddress, *, report: Callable[[], None] = lambda: None
@@ -115,73 +94,50 @@ class CocoImport:
         Raises:
             ConfigError: With `strict`, the first problem.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-            partial = Path(folder) / path.name
-            with partial.open("w") as file:
-                n_tasks = 0
-                for task in self._tasks(address, report):
-                    file.write(",\n" if n_tasks else "[\n")
-                    json.dump(task, file)
-                    n_tasks += 1
-                file.write("\n]\n" if n_tasks else "[]\n")
-            partial.replace(path)
-        return self._summary(n_tasks, n_known=0)
+        n_tasks = 0
+        with writing_atomically(path) as file:
+            for text in self._texts(address, report):
+                file.write((",\n" if n_tasks else "[\n") + text)
+                n_tasks += 1
+            file.write("\n]\n" if n_tasks else "[]\n")
+        return self._maker.summary(n_tasks, n_known=0, problems=self._problems)
 
-    def _tasks(self, address: ImageAddress, report: Callable[[], None]) -> Iterator[dict[str, Any]]:
-        for image in self._folder.images:
+    def _texts(self, address: ImageAddress, report: Callable[[], None]) -> Iterator[str]:
+        for images in self._tasks:
             try:
-                yield self._task(image, address(image))
-            except DataError as error:
-                self._note(error)
-            report()
+                yield json.dumps(self._maker.task(images, address, _digest(images)))
+            except (DataError, ImageError, OSError) as error:
+                self._note(_named(images, error))
+            for _ in images:
+                report()
 
-    def _uploaded(self, api: LabelStudioApi, project: int, image: CocoImage) -> str:
-        if not image.path.is_file():
-            raise DataError(f"{image.file_name}: no such file in images/")
-        return api.upload_file(project, image.path)
-
-    def _task(self, image: CocoImage, address: str) -> dict[str, Any]:
-        result = []
-        self._n_crowds += len(image.annotations) - len(image.objects)
-        for rows in brush_prediction(image, self._control):
-            if isinstance(rows, DataError):
-                self._note(rows)
-            else:
-                result += rows
-                self._n_masks += 1
-        version = {"model_version": _VERSION} if self._form == "predictions" else {}
-        data = {self._image_key: address, FILE_KEY: image.file_name}
-        return {"data": data, self._form: [{"result": result, **version}]}
-
-    def _note(self, problem: DataError) -> None:
+    def _note(self, problem: str) -> None:
         if self._strict:
-            raise ConfigError(str(problem))
-        self._problems.append(str(problem))
-
-    def _summary(self, n_tasks: int, *, n_known: int) -> ImportSummary:
-        return ImportSummary(
-            tasks=n_tasks,
-            masks=self._n_masks,
-            known=n_known,
-            crowds=self._n_crowds,
-            problems=self._problems,
-        )
+            raise ConfigError(problem)
+        self._problems.append(problem)
 
 
-def prefixed(prefix: str) -> ImageAddress:
-    """Return an address for each image: a prefix and the file's name."""
-    return lambda image: prefix + image.file_name
+def _uploaded(api: LabelStudioApi, project: int, image: CocoImage) -> str:
+    if not image.path.is_file():
+        raise DataError(f"{image.file_name}: no such file in images/")
+    return api.upload_file(project, image.path)
 
 
-def original(image: CocoImage) -> str:
-    """Return the address that the image had in the Label Studio that it was exported from.
+def _named(images: list[CocoImage], error: Exception) -> str:
+    name, text = images[0].file_name, str(error)
+    is_ours = isinstance(error, MfpError) and text.startswith(tuple(x.file_name for x in images))
+    return text if is_ours else f"{name}: {text}"
 
-    Raises:
-        DataError: The folder does not tell.
-    """
-    source = image.entry.get("label_studio")
-    address = source.get("image") if isinstance(source, dict) else None
-    if not isinstance(address, str):
-        raise DataError(f"{image.file_name}: the folder does not tell its address")
-    return address
+
+def _digest(images: list[CocoImage]) -> str:
+    """Tells images and masks from any others, whatever their names and numbers."""
+    digest = hashlib.sha256()
+    for image in images:
+        content = image.path.read_bytes() if image.path.is_file() else b""
+        size = [image.file_name, image.height, image.width, hashlib.sha256(content).hexdigest()]
+        masks = [
+            [mask.category, mask.segmentation, mask.is_crowd, mask.entry.get("score")]
+            for mask in image.annotations
+        ]
+        digest.update(json.dumps([size, masks], sort_keys=True).encode())
+    return digest.hexdigest()[:32]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from backend.finding.answer import prediction
 from backend.images.decoding import decode_image
 from backend.images.sources import ImageFiles
+from backend.label_studio.access import LabelStudioError, LabelStudioRefusedError
 from backend.label_studio.api import LabelStudioApi
 from backend.label_studio.controls import MaskControl
 from backend.label_studio.label_config import LabelConfig
@@ -106,7 +107,7 @@ def annotate_project(
 
     Raises:
         LabelConfigError: The configuration has no place for a mask.
-        LabelStudioError: Label Studio cannot be reached, or refuses.
+        LabelStudioError: Label Studio cannot be reached, or does not accept the token.
     """
     summary = AnnotateSummary()
     image_name, value = next(iter(config.image_values.items()), ("", ""))
@@ -128,17 +129,48 @@ def annotate_project(
             try:
                 stored += predictions
             finally:  # who stops it keeps what was found
-                _store(api, project, stored, object_finder.version)
+                _store(api, project, stored, object_finder.version, summary.problems)
             waiting = coming
     return summary
 
 
 def _store(
-    api: LabelStudioApi, project: int, predictions: list[dict[str, Any]], version: str
+    api: LabelStudioApi,
+    project: int,
+    predictions: list[dict[str, Any]],
+    version: str,
+    problems: list[str],
 ) -> None:
-    if predictions:
+    """Store what was found: together, else one by one, so that one task costs only itself."""
+    if not predictions:
+        return
+    try:
         api.import_predictions(project, predictions)
+    except LabelStudioRefusedError:
+        left = predictions
+    except LabelStudioError:  # some of it may have been stored, and Label Studio be back by now
+        left = [entry for entry in predictions if not _is_stored(api, project, entry, version)]
+    else:
+        left = []
+    n_refused = 0
+    for entry in left:
+        try:
+            api.import_predictions(project, [entry])
+        except LabelStudioRefusedError as error:
+            n_refused += 1
+            problems.append(f"task {entry['task']}: {error}")
+    if n_refused < len(predictions):
         api.show_predictions(project, version)  # which must exist by then
+
+
+def _is_stored(api: LabelStudioApi, project: int, entry: dict[str, Any], version: str) -> bool:
+    tasks = api.tasks_after(project, entry["task"] - 1, limit=1)
+    return any(
+        stored.get("model_version") == version
+        for task in tasks
+        if task["id"] == entry["task"]
+        for stored in task["predictions"]
+    )
 
 
 def _found(

@@ -91,8 +91,12 @@ def file_name(address: str) -> str:
         return "image"
     parts = split_address(address)
     named = parse_qs(parts.query).get("d", [parts.path])[0]
-    name = _STRANGE.sub("-", unquote(named).rstrip("/").rpartition("/")[2])
-    return name[-_MAX_NAME_LETTERS:].lstrip(".") or "image"
+    return safe_name(unquote(named).rstrip("/").rpartition("/")[2])
+
+
+def safe_name(text: str) -> str:
+    """Return a text as a file name, in letters that every system takes."""
+    return _STRANGE.sub("-", text)[-_MAX_NAME_LETTERS:].lstrip(".") or "image"
 
 
 def public_address(address: str) -> str:

@@ -17,6 +17,10 @@ class LabelStudioError(MfpError):
     """Label Studio cannot be reached or does not accept the token."""
 
 
+class LabelStudioRefusedError(LabelStudioError):
+    """Label Studio answered that it does not take what was sent."""
+
+
 class LabelStudioAccess:
     """Gives the authorization header for requests to one Label Studio.
 

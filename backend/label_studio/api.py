@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import requests
 
 from backend.label_studio.access import LabelStudioAccess, LabelStudioError
 from backend.label_studio.refusals import checked_json
 from backend.settings import Settings
-from mfp_model.errors import ConfigError
+from mfp_model.errors import ConfigError, DataError
 
 _TIMEOUT_S = 60
+_PATIENCE_S = (1.0, 5.0, 20.0, 60.0)
+_PASSING = (429, 502, 503, 504)
+_NOT_DONE = (429, 503)  # what may be sent again, whatever it is
+_REPEATABLE = ("GET", "PATCH")
 
 
 def label_studio_access(settings: Settings) -> LabelStudioAccess:
@@ -42,9 +47,23 @@ def label_studio_api(settings: Settings) -> LabelStudioApi:
 
 @dataclass(frozen=True, slots=True)
 class LabelStudioApi:
-    """One Label Studio as a user of it."""
+    """One Label Studio as a user of it.
+
+    Attributes:
+        access: The way to it.
+        waits_s: How long to wait before each further try.
+    """
 
     access: LabelStudioAccess
+    waits_s: tuple[float, ...] = ()
+
+    def patient(self) -> LabelStudioApi:
+        """Return the same Label Studio, asked again for a minute and a half while it is away.
+
+        That is for work of hours. What must not be done twice is sent again only where it was
+        not done the first time.
+        """
+        return replace(self, waits_s=_PATIENCE_S)
 
     def project_named(self, title: str) -> int | None:
         """Return the id of the project with this title, or None."""
@@ -70,7 +89,9 @@ class LabelStudioApi:
                 "POST", f"/api/projects/{project}/import?{query}", files={path.name: file}
             )
         number = uploaded["file_upload_ids"][0]
-        return "/data/" + str(self._call("GET", f"/api/import/file-upload/{number}")["file"])
+        uploaded = self._call("GET", f"/api/import/file-upload/{number}")
+        below = urlsplit(self.access.url).path.rstrip("/")
+        return f"{below}/data/{uploaded['file']}"
 
     def import_tasks(self, project: int, tasks: list[dict[str, Any]]) -> None:
         """Make tasks, with their predictions and annotations."""
@@ -183,9 +204,23 @@ class LabelStudioApi:
         return answer
 
     def _call(self, method: str, path: str, *, body: object = None, files: object = None) -> Any:  # noqa: ANN401, JSON of any form
+        for wait_s in (*self.waits_s, None):
+            try:
+                response = self._asked(method, path, body, files)
+            except LabelStudioError:
+                if wait_s is None or method not in _REPEATABLE:
+                    raise
+            else:
+                passing = _PASSING if method in _REPEATABLE else _NOT_DONE
+                if wait_s is None or files or response.status_code not in passing:
+                    break
+            time.sleep(wait_s)
+        return checked_json(response, self.access.url, f"{method} {path}")
+
+    def _asked(self, method: str, path: str, body: object, files: object) -> requests.Response:
         access = self.access
         try:
-            response = requests.request(
+            return requests.request(
                 method,
                 access.url + path,
                 headers=access.headers(),
@@ -194,8 +229,9 @@ class LabelStudioApi:
                 json=body,
                 files=files,  # type: ignore[arg-type]
             )
+        except requests.exceptions.InvalidJSONError as error:
+            raise DataError(f"{method} {path}: cannot be sent as JSON: {error}") from None
         except requests.RequestException as error:
             raise LabelStudioError(
                 f"Label Studio at {access.url} cannot be reached ({type(error).__name__})"
             ) from None
-        return checked_json(response, access.url, f"{method} {path}")

@@ -8,9 +8,10 @@ from typing import Any
 
 import requests
 
-from backend.label_studio.access import LabelStudioError
+from backend.label_studio.access import LabelStudioError, LabelStudioRefusedError
 
 _LONGEST = 300
+_OF_ALL = (401, 403, 408, 429)  # what will be answered to anything, or to the same not any more
 _PROJECT = re.compile(r"/projects/(\d+)|[?&]project=(\d+)")
 
 
@@ -23,10 +24,13 @@ def checked_json(response: requests.Response, url: str, what: str) -> Any:  # no
         what: What was asked, such as `GET /api/projects/7/`.
 
     Raises:
-        LabelStudioError: It is a refusal, or no JSON.
+        LabelStudioRefusedError: What was sent is refused.
+        LabelStudioError: It is another failure, or no JSON.
     """
     if not response.ok:
-        raise LabelStudioError(_sentence(response, url, what))
+        is_about_this = 400 <= response.status_code < 500 and response.status_code not in _OF_ALL
+        kind = LabelStudioRefusedError if is_about_this else LabelStudioError
+        raise kind(_sentence(response, url, what))
     try:
         return response.json()
     except ValueError:

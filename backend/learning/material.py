@@ -58,7 +58,7 @@ def collect(
 
 def _export(data: Path, project: int, settings: Settings, report: Callable[[float], None]) -> None:
     api = label_studio_api(settings)
-    source = project_tasks(api, project)
+    source = project_tasks(api.patient(), project)
     export_coco(
         source,
         data,

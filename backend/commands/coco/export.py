@@ -106,7 +106,7 @@ def _source(options: argparse.Namespace) -> tuple[TaskSource, LabelConfig | None
     if options.export:
         return file_tasks(options.export), label_config_in(options.label_config)
     api = label_studio_api(options.settings)
-    return project_tasks(api, options.project), label_config_of(options, api)
+    return project_tasks(api.patient(), options.project), label_config_of(options, api)
 
 
 def _export_options(options: argparse.Namespace) -> ExportOptions:

@@ -20,7 +20,8 @@ from mfp_model.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from backend.exchange.importing import ImageAddress, ImportSummary
+    from backend.exchange.image_addresses import ImageAddress
+    from backend.exchange.task_making import ImportSummary
     from mfp_model.data.coco_data import CocoData
 
 
@@ -59,7 +60,7 @@ def add(commands: Commands) -> None:
 def _import(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from backend.exchange.importing import original, prefixed
+    from backend.exchange.image_addresses import original, prefixed
     from mfp_model.data.coco import read_coco, refuse
 
     address: ImageAddress | None = original if options.original else None
@@ -110,4 +111,4 @@ def _into_project(
     api = label_studio_api(options.settings)
     config = label_config_of(options, api)
     importer = CocoImport(folder, config, form=options.form, strict=options.strict)
-    return importer.into_project(api, options.project, address, report=report)
+    return importer.into_project(api.patient(), options.project, address, report=report)

@@ -291,7 +291,15 @@ def test_an_import_makes_tasks_of_the_others_and_ends_with_code_2_where_a_mask_i
     assert main(arguments) == 2
     printed = capsys.readouterr()
     figures = json.loads(printed.out)
-    assert figures == {"tasks": 2, "masks": 3, "known": 0, "crowds": 2, "problems": 1}
+    assert figures == {
+        "tasks": 2,
+        "masks": 5,
+        "known": 0,
+        "crowds": 2,
+        "unchecked": 0,
+        "polygon_iou": None,
+        "problems": 1,
+    }
     assert "image 0: annotation 0: segmentation: no polygon" in printed.err
     assert main([*arguments, "--strict"]) == 1
 

@@ -50,3 +50,21 @@ def test_cancelled_annotations_and_predictions_count_on_demand() -> None:
 def test_an_unknown_rule_is_refused() -> None:
     with pytest.raises(ConfigError, match="newest or all"):
         ChoiceRules(annotators="best")
+
+
+def test_of_two_peoples_drafts_on_one_annotation_the_newest_counts() -> None:
+    def draft(number: int, at: str) -> dict[str, object]:
+        return {"id": number, "annotation": 10, "result": [number], "updated_at": at}
+
+    drafts = [draft(1, "2026-01-02T00:00:00.500000Z"), draft(2, "2026-01-02T00:00:00Z")]
+    told = LabeledTask(
+        id=1,
+        data={},
+        annotations=[{"id": 10, "result": [], "updated_at": "2026-01-01T00:00:00Z"}],
+        drafts=drafts,  # type: ignore[arg-type]
+        predictions=[],
+    )
+    left_out: Counter[str] = Counter()
+    (one,) = chosen(told, ChoiceRules(), left_out)
+    assert one.result == [1]
+    assert left_out["drafts older than another of their annotation"] == 1

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from backend.exchange.importing import FILE_KEY, CocoImport, original, prefixed
+from backend.exchange.image_addresses import original, prefixed
+from backend.exchange.importing import CocoImport
+from backend.exchange.task_making import FILE_KEY
 from backend.label_studio.label_config import parse_label_config
 from mfp_model.data.coco import read_coco
 from mfp_model.errors import ConfigError, DataError
@@ -131,7 +133,7 @@ def test_a_configuration_without_a_brush_has_no_place_for_masks(tmp_path: Path) 
         CocoImport(read_coco(_exported(tmp_path)), config, form="predictions")
 
 
-def test_crowds_are_no_objects_and_a_score_that_is_no_number_is_named(tmp_path: Path) -> None:
+def test_crowds_are_noted_and_a_score_that_is_no_number_is_named(tmp_path: Path) -> None:
     root = make_coco_folder(tmp_path / "squares", n_images=1)
     content = json.loads((root / "annotations.json").read_text())
     content["annotations"][0]["score"] = float("nan")
@@ -142,5 +144,8 @@ def test_crowds_are_no_objects_and_a_score_that_is_no_number_is_named(tmp_path: 
     )
     importer = CocoImport(read_coco(root), config, form="predictions")
     summary = importer.into_file(tmp_path / "t.json", prefixed("x/"))
-    assert (summary.masks, summary.crowds) == (1, 1)
+    assert (summary.masks, summary.crowds) == (2, 1)
+    (made,) = json.loads((tmp_path / "t.json").read_text())
+    rows = made["predictions"][0]["result"]
+    assert [row.get("meta") for row in rows] == [None, {"text": ["crowd"]}]
     assert summary.problems == ["0.png: annotation 0: score=nan, expected a finite number"]

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from backend.cli import main
-from backend.exchange.importing import CocoImport, prefixed
+from backend.exchange.image_addresses import prefixed
+from backend.exchange.importing import CocoImport
 from backend.finding.answer import prediction
 from backend.finding.finders import Finders, finding_version
 from backend.finding.folder import annotate_folder, images_of
