@@ -21,7 +21,7 @@ from backend.finding.answer import prediction
 from backend.finding.finders import Finders, finding_version
 from backend.finding.folder import annotate_folder, images_of
 from backend.finding.project import AnnotateSummary, ObjectFinder, annotate_project
-from backend.label_studio.access import LabelStudioError
+from backend.label_studio.access import LabelStudioError, LabelStudioRefusedError
 from backend.label_studio.api import LabelStudioApi
 from backend.label_studio.brush_rle import decode
 from backend.label_studio.label_config import parse_label_config
@@ -377,3 +377,38 @@ def test_the_version_names_the_weights_of_an_inpainter_that_has_some(tmp_path: P
     finders = Finders(temporary_settings(), models)
     file_name = WEIGHTS_SOURCES["lama"].file_name
     assert finders.version("mfp", "lama", "3") == f"disks-1-lama-{Path(file_name).stem}"
+
+
+class _Fickle(_Project):
+    """Refuses a task that is gone, and is away once after it has stored something."""
+
+    def __init__(
+        self, tasks: list[dict[str, Any]], *, gone: int = -1, is_away: bool = False
+    ) -> None:
+        super().__init__(tasks)
+        self._gone = gone
+        self._is_away = is_away
+
+    def import_predictions(self, project: int, predictions: list[dict[str, Any]]) -> None:
+        if any(one["task"] == self._gone for one in predictions):
+            raise LabelStudioRefusedError(f"no task {self._gone}")
+        super().import_predictions(project, predictions)
+        if self._is_away:
+            self._is_away = False
+            raise LabelStudioError("answered 502")
+
+
+def test_a_task_that_is_deleted_meanwhile_costs_its_own_prediction_only() -> None:
+    rows = [{"id": n, "data": {"image": "good"}, "predictions": []} for n in range(1, 6)]
+    api = _Fickle(rows, gone=2)
+    summary = _annotated(api, [], batch=3)
+    assert [one["task"] for one in api.stored] == [1, 3, 4, 5]
+    assert summary.problems == ["task 2: no task 2"]
+
+
+def test_what_was_stored_before_label_studio_went_away_is_not_stored_twice() -> None:
+    rows = [{"id": n, "data": {"image": "good"}, "predictions": []} for n in range(1, 6)]
+    api = _Fickle(rows, is_away=True)
+    summary = _annotated(api, [], batch=3)
+    assert [len(row["predictions"]) for row in rows] == [1] * 5  # type: ignore[arg-type]
+    assert summary.problems == []

@@ -1,0 +1,95 @@
+"""Label Studio's API where it is away for a while, below a path, or refuses."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+
+from backend.label_studio.access import (
+    LabelStudioAccess,
+    LabelStudioError,
+    LabelStudioRefusedError,
+)
+from backend.label_studio.api import LabelStudioApi
+from mfp_model.errors import DataError
+from tests.fakes import LoopbackSite, QuietHandler
+
+
+def _answering(*answers: tuple[int, object]) -> tuple[type[BaseHTTPRequestHandler], list[str]]:
+    """A site that gives these answers, the last one again and again."""
+    left, asked = list(answers), []
+
+    class Handler(QuietHandler):
+        def do_GET(self) -> None:
+            asked.append(f"{self.command} {self.path}")
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            status, content = left.pop(0) if len(left) > 1 else left[0]
+            body = json.dumps(content).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_PATCH = do_GET
+
+    return Handler, asked
+
+
+def _api(url: str, *, tries: int = 3) -> LabelStudioApi:
+    access = LabelStudioAccess(url=url, api_key="key")
+    return replace(LabelStudioApi(access), waits_s=(0.0,) * (tries - 1))
+
+
+def test_who_is_patient_asks_again_and_who_is_not_does_not() -> None:
+    for tries, n_asked in ((3, 3), (1, 1)):
+        handler, asked = _answering((502, {}), (503, {}), (200, {"label_config": "<View/>"}))
+        with LoopbackSite(handler).serving() as site:
+            if tries == 3:
+                assert _api(site.url).label_config(1) == "<View/>"
+            else:
+                with pytest.raises(LabelStudioError, match="answered 502"):
+                    _api(site.url, tries=1).label_config(1)
+        assert len(asked) == n_asked
+
+
+def test_what_may_have_been_done_is_not_sent_again() -> None:
+    handler, asked = _answering((502, {}))
+    with LoopbackSite(handler).serving() as site, pytest.raises(LabelStudioError, match="502"):
+        _api(site.url).import_predictions(1, [{"task": 1}])
+    assert len(asked) == 1
+    handler, asked = _answering((503, {}), (201, {}))
+    with LoopbackSite(handler).serving() as site:
+        _api(site.url).import_predictions(1, [{"task": 1}])
+    assert len(asked) == 2
+
+
+def test_a_refusal_of_what_was_sent_is_told_from_failures_that_concern_all() -> None:
+    for status, is_refusal in ((400, True), (413, True), (401, False), (500, False)):
+        handler, _ = _answering((status, {"detail": "no"}))
+        with LoopbackSite(handler).serving() as site:
+            with pytest.raises(LabelStudioError) as caught:
+                _api(site.url).import_tasks(1, [])
+        assert isinstance(caught.value, LabelStudioRefusedError) is is_refusal
+
+
+def test_what_json_cannot_hold_is_not_called_unreachable() -> None:
+    handler, _ = _answering((200, {}))
+    with LoopbackSite(handler).serving() as site:
+        with pytest.raises(DataError, match="cannot be sent as JSON"):
+            _api(site.url).import_tasks(1, [{"score": float("nan")}])
+
+
+@pytest.mark.parametrize("below", ["", "/label-studio"])
+def test_an_uploaded_file_has_an_address_that_exists_below_a_path_too(
+    tmp_path: Path, below: str
+) -> None:
+    (tmp_path / "a.png").write_bytes(b"x")
+    handler, asked = _answering((201, {"file_upload_ids": [7]}), (200, {"file": "upload/1/a.png"}))
+    with LoopbackSite(handler).serving() as site:
+        address = _api(site.url + below).upload_file(1, tmp_path / "a.png")
+    assert address == f"{below}/data/upload/1/a.png"
+    assert asked[1] == f"GET {below}/api/import/file-upload/7"
