@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from backend.label_studio.label_config import LabelConfig, MaskControl
+from backend.label_studio.controls import MaskControl
+from backend.label_studio.label_config import LabelConfig
 from backend.label_studio.rows import Row, RowFields, brush_rows, polygon_rows
 from mfp_model.data.coco_data import CocoAnnotation, CocoImage
 from mfp_model.errors import DataError
@@ -38,13 +39,12 @@ class MaskWriter:
         Raises:
             DataError: The configuration has no place for a mask.
         """
-        if not config.controls:
+        self._controls = (*config.controls, *config.plain)
+        if not self._controls:
             raise DataError(
                 "the label configuration has no <BrushLabels>, <Brush>, <PolygonLabels> or "
                 "<Polygon> for masks"
             )
-        self._config = config
-        self._aliases = {value: alias for alias, value in config.aliases.items()}
 
     def written(
         self,
@@ -69,13 +69,13 @@ class MaskWriter:
         Raises:
             DataError: No control takes its category, or it has no pixel or a damaged score.
         """
-        control, label = self._control(image, annotation, to_name)
+        control, label = self._control(annotation, to_name)
         score, order = annotation.entry.get("score"), annotation.entry.get("order")
         if score is not None and not (isinstance(score, int | float) and math.isfinite(score)):
             raise DataError(f"score={score!r:.40}, expected a finite number")
         fields = RowFields(
             control=control,
-            label=label,
+            labels=() if label is None else (label,),
             score=score,
             order=order if isinstance(order, int) else 0,
             is_crowd=annotation.is_crowd,
@@ -90,23 +90,20 @@ class MaskWriter:
         rows = polygon_rows(polygons, fields, height=mask.shape[0], width=mask.shape[1])
         return WrittenMask(rows=rows, polygon_iou=polygon_iou(polygons, mask))
 
-    def _control(
-        self, image: CocoImage, annotation: CocoAnnotation, to_name: str
-    ) -> tuple[MaskControl, str | None]:
+    def _control(self, annotation: CocoAnnotation, to_name: str) -> tuple[MaskControl, str | None]:
         """The control that has the category, and how results write it."""
         name = annotation.category
         if name is None:
             raise DataError(f"category_id={annotation.entry.get('category_id')!r:.20}: unknown")
-        written = self._aliases.get(name, name)
-        controls = [control for control in self._config.controls if control.to_name == to_name]
+        controls = [control for control in self._controls if control.to_name == to_name]
         for control in sorted(controls, key=lambda control: control.kind):  # brush, polygon
-            for label in (written, name):
-                if label in control.labels:
-                    return control, label
-            if not control.labels and name == control.name:
-                return control, None
+            written = None if control.is_plain else control.written(name)
+            if written is not None or (control.is_plain and name == control.name):
+                return control, written
         expected = dict.fromkeys(
-            label for control in controls for label in control.labels or (control.name,)
+            label
+            for control in controls
+            for label in ((control.name,) if control.is_plain else control.names_by_value)
         )
         raise DataError(f"category {name!r:.60}: expected one of {', '.join(expected)}"[:300])
 

@@ -18,7 +18,8 @@ from backend.images.address import (
     safe_name,
     shown_address,
 )
-from backend.label_studio.label_config import LabelConfig
+from backend.label_studio.config_xml import LabelConfigError
+from backend.label_studio.label_config import LabelConfig, TaskConfigs
 from backend.label_studio.regions import MaskRegion, regions_of
 from mfp_model.errors import ConfigError, DataError, ImageError
 
@@ -51,9 +52,9 @@ class TaskReader:
     """Turns tasks into COCO's images and annotations."""
 
     def __init__(
-        self, config: LabelConfig | None, options: ExportOptions, placer: ImagePlacer
+        self, configs: TaskConfigs | None, options: ExportOptions, placer: ImagePlacer
     ) -> None:
-        self._config = config
+        self._configs = configs
         self._options = options
         self._placer = placer
 
@@ -63,6 +64,24 @@ class TaskReader:
         Raises:
             LabelStudioError: Label Studio does not accept the token.
         """
+        try:
+            config = None if self._configs is None else self._configs.of(task.data)
+        except LabelConfigError as error:
+            return TaskEntries(problems=[f"task {task.id}: {error}"])
+        return _Reading(config, self._options, self._placer).entries(task)
+
+
+class _Reading:
+    """Turns one task into COCO's, with the label configuration that it has."""
+
+    def __init__(
+        self, config: LabelConfig | None, options: ExportOptions, placer: ImagePlacer
+    ) -> None:
+        self._config = config
+        self._options = options
+        self._placer = placer
+
+    def entries(self, task: LabeledTask) -> TaskEntries:
         entries = TaskEntries()
         annotations = chosen(task, self._options.rules, entries.left_out)
         if not annotations:

@@ -18,7 +18,7 @@ from backend.exchange.placing import ImagePlacer
 from backend.exchange.spool import Spool, TaskEntries
 from backend.exchange.tasks import LabeledTask, TaskSource
 from backend.images.sources import ImageFiles
-from backend.label_studio.label_config import LabelConfig
+from backend.label_studio.label_config import TaskConfigs
 from backend.storage.whole_folder import WholeFolder
 from mfp_model.errors import DataError
 from mfp_model.files import write_atomically
@@ -55,7 +55,7 @@ def export_coco(
     source: TaskSource,
     out: Path,
     *,
-    config: LabelConfig | None,
+    config: TaskConfigs | None,
     sources: ImageFiles,
     options: ExportOptions | None = None,
     report: Callable[[int], None] = lambda n_read: None,
@@ -79,7 +79,7 @@ def export_coco(
         LabelStudioError: Label Studio cannot be reached, or does not accept the token.
     """
     options = options or ExportOptions()
-    key = json.dumps([source.name, asdict(options), asdict(config) if config else None])
+    key = json.dumps([source.name, asdict(options), asdict(config.common) if config else None])
     with WholeFolder(out, mark="export.json").building() as folder:
         (folder / "images").mkdir(exist_ok=True)
         spool = Spool(folder / "spool.sqlite3", key=key)
@@ -134,9 +134,9 @@ def _fill(
         spool.add(number, entries, digest=digest)
 
 
-def _categories(config: LabelConfig | None, labels: tuple[str, ...]) -> tuple[str, ...]:
+def _categories(config: TaskConfigs | None, labels: tuple[str, ...]) -> tuple[str, ...]:
     """The configuration's labels, and behind them those that only tasks have."""
-    listed = config.labels if config else ()
+    listed = config.common.labels if config else ()
     return (*listed, *(label for label in labels if label not in listed))
 
 

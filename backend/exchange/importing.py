@@ -11,7 +11,7 @@ from backend.exchange.image_addresses import ImageAddress
 from backend.exchange.task_making import DIGEST_KEY, FORMS, ImportSummary, TaskMaker, in_tasks
 from backend.label_studio.access import LabelStudioRefusedError
 from backend.label_studio.api import LabelStudioApi
-from backend.label_studio.label_config import LabelConfig
+from backend.label_studio.label_config import TaskConfigs
 from mfp_model.data.coco_data import CocoData, CocoImage
 from mfp_model.errors import ConfigError, DataError, ImageError, MfpError
 from mfp_model.files import writing_atomically
@@ -21,13 +21,13 @@ class CocoImport:
     """Makes tasks of a folder's images."""
 
     def __init__(
-        self, folder: CocoData, config: LabelConfig, *, form: str, strict: bool = False
+        self, folder: CocoData, configs: TaskConfigs, *, form: str, strict: bool = False
     ) -> None:
         """Prepare an import.
 
         Args:
             folder: What to import.
-            config: The project's label configuration.
+            configs: The project's label configuration.
             form: `predictions` or `annotations`.
             strict: Stop at the first problem.
 
@@ -39,7 +39,9 @@ class CocoImport:
         self._tasks = in_tasks(folder.images)
         self._strict = strict
         self._problems: list[str] = []
-        self._maker = TaskMaker(config, form=form, on_problem=self._note)
+        self._maker = TaskMaker(
+            configs, folder.categories.values(), form=form, on_problem=self._note
+        )
 
     def into_project(
         self,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from backend.label_studio.regions import MaskRegion
+from backend.label_studio.task_values import resolved
 
 _STEP = re.compile(r"[^.\[\]]+")
 _MAX_PAGES = 10_000  # of a task
@@ -51,7 +52,7 @@ def pages_of(data: Mapping[str, Any], keys: list[str]) -> Iterator[Page]:
         keys: The images' paths, in the configuration's order.
     """
     for number, key in enumerate(keys):
-        place = _at(data, key)
+        place = resolved(f"${key}", data)
         if isinstance(place, str) and place:
             yield Page(key=key, index=None, address=place, number=number * _MAX_PAGES)
         for index, address in enumerate(place[:_MAX_PAGES] if isinstance(place, list) else []):
@@ -60,8 +61,8 @@ def pages_of(data: Mapping[str, Any], keys: list[str]) -> Iterator[Page]:
                 yield Page(key=key, index=index, address=address, number=at)
 
 
-def put(data: dict[str, Any], key: str, index: int | None, address: str) -> None:
-    """Lay an address where `pages_of` finds it.
+def put(data: dict[str, Any], key: str, index: int | None, value: object) -> None:
+    """Lay an address, or another value, where `pages_of` finds it.
 
     {}, "meta.urls", 1, "b.jpg" -> {"meta": {"urls": [None, "b.jpg"]}}
     """
@@ -77,21 +78,7 @@ def put(data: dict[str, Any], key: str, index: int | None, address: str) -> None
         else:
             old = place.get(step)
         if following is None:
-            place[step] = address
+            place[step] = value
         elif old is None:
             place[step] = [] if isinstance(following, int) else {}
         place = place[step]
-
-
-def _at(data: Mapping[str, Any], path: str) -> object:
-    """What lies at a path; a key that reads like one comes first."""
-    if path in data:
-        return data[path]
-    place: object = data
-    for step in _STEP.findall(path):
-        if isinstance(place, list):
-            index = int(step) if step.isdecimal() and len(step) < 9 else len(place)
-            place = place[index] if index < len(place) else None
-        else:
-            place = place.get(step) if isinstance(place, dict) else None
-    return place

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from backend.images.address import file_name
-from backend.images.decoding import decode_image, read_header
+from backend.images.decoding import check_whole, decode_image, read_header
 from backend.images.sources import ImageFiles
 from mfp_model.errors import ImageError
 
@@ -48,11 +48,12 @@ class ImagePlacer:
             prefix: What the file's name begins with.
 
         Raises:
-            ImageError: It cannot be read, is no image, or cannot be linked.
+            ImageError: It cannot be read, is no whole image, or cannot be linked.
             LabelStudioError: Label Studio does not accept the token.
         """
         content = self._sources.read(address, str(task_id))
         header = read_header(content, max_megapixels=self._max_megapixels)
+        check_whole(content, max_megapixels=self._max_megapixels)
         stem = prefix + Path(file_name(address)).stem
         name = stem + (header.suffix if header.is_upright else ".png")
         path = self._folder / name

@@ -9,7 +9,7 @@ from typing import Any
 from backend.exchange.annotations import MaskWriter, image_source
 from backend.exchange.image_addresses import ImageAddress
 from backend.exchange.pages import put
-from backend.label_studio.label_config import LabelConfig
+from backend.label_studio.label_config import LabelConfig, TaskConfigs
 from backend.label_studio.rows import Row
 from mfp_model.data.coco_data import CocoImage
 from mfp_model.data.pictures import check_image
@@ -60,20 +60,27 @@ class TaskMaker:
     """Makes tasks for a label configuration, and counts what it made."""
 
     def __init__(
-        self, config: LabelConfig, *, form: str, on_problem: Callable[[str], None]
+        self,
+        configs: TaskConfigs,
+        categories: Iterable[str],
+        *,
+        form: str,
+        on_problem: Callable[[str], None],
     ) -> None:
         """Prepare.
 
         Args:
-            config: The project's label configuration.
+            configs: The project's label configuration.
+            categories: Labels of tasks, where the configuration takes them from there.
             form: `predictions` or `annotations`.
             on_problem: Told of each mask that is left out, and why.
 
         Raises:
             DataError: The configuration has no place for a mask.
         """
-        self._writer = MaskWriter(config)
-        self._config = config
+        MaskWriter(configs.common)
+        self._configs = configs
+        self._categories = list(categories)
         self._form = form
         self._on_problem = on_problem
         self._n_masks = self._n_crowds = self._n_unchecked = 0
@@ -96,12 +103,16 @@ class TaskMaker:
             FILE_KEY: ", ".join(image.file_name for image in images),
             DIGEST_KEY: digest,
         }
+        for key in self._configs.label_keys:
+            put(data, key, None, self._categories)
         rows: list[Row] = []
+        config = self._configs.of(data)
+        writer = MaskWriter(config)
         for image, turn in zip(images, turns, strict=True):
-            to_name, key, page = self._place(image)
+            to_name, key, page = _place(image, config)
             put(data, key, page, address(image))
             self._n_unchecked += not image.path.is_file()
-            rows += self._rows(image, to_name, page, turn)
+            rows += self._rows(writer, image, to_name, page, turn)
         version = {"model_version": _VERSION} if self._form == "predictions" else {}
         return {"data": data, self._form: [{"result": rows, **version}]}
 
@@ -114,22 +125,13 @@ class TaskMaker:
         except DataError as error:
             raise DataError(f"{image.file_name}: {error}") from None
 
-    def _place(self, image: CocoImage) -> tuple[str, str, int | None]:
-        """Name of the image in the configuration, its path in the data, and its page."""
-        source, keys = image_source(image), self._config.image_keys
-        for name, key in keys.items():
-            if key == source.get("key"):
-                return name, key, source.get("index")
-        name = self._config.controls[0].to_name
-        return name, keys.get(name, "image"), None
-
-    def _rows(self, image: CocoImage, to_name: str, page: int | None, turn: int) -> list[Row]:
+    def _rows(
+        self, writer: MaskWriter, image: CocoImage, to_name: str, page: int | None, turn: int
+    ) -> list[Row]:
         rows: list[Row] = []
         for annotation in image.annotations:
             try:
-                written = self._writer.written(
-                    image, annotation, to_name=to_name, page=page, turn=turn
-                )
+                written = writer.written(image, annotation, to_name=to_name, page=page, turn=turn)
             except DataError as error:
                 self._on_problem(f"{image.file_name}: annotation {annotation.id}: {error}")
                 continue
@@ -151,3 +153,13 @@ class TaskMaker:
             polygon_iou={"least": min(ious), "mean": sum(ious) / len(ious)} if ious else None,
             problems=problems,
         )
+
+
+def _place(image: CocoImage, config: LabelConfig) -> tuple[str, str, int | None]:
+    """Name of the image in the configuration, its path in the data, and its page."""
+    source, keys = image_source(image), config.image_keys
+    for name, key in keys.items():
+        if key == source.get("key"):
+            return name, key, source.get("index")
+    name = (*config.controls, *config.plain)[0].to_name
+    return name, keys.get(name, "image"), None

@@ -22,6 +22,7 @@ class MaskControl:
         names_by_value: The same by the labels' values.
         labels_name: Name of the generic `<Labels>` control that holds the labels for a plain
             `<Brush>` or `<Polygon>`; None for `<BrushLabels>` and `<PolygonLabels>`.
+        is_plain: It draws without labels, as a `<Brush>` or `<Polygon>` alone.
         is_multiple: Whether a mask can have several labels.
         segmenter: Its attribute `segmenter`, what answers clicks; None for the server's.
         finder: Its attribute `finder`, what answers when predictions are retrieved without
@@ -37,6 +38,7 @@ class MaskControl:
     labels: tuple[str, ...]
     names_by_value: Mapping[str, str] = field(default_factory=dict)
     labels_name: str | None = None
+    is_plain: bool = False
     is_multiple: bool = False
     segmenter: str | None = None
     finder: str | None = None

@@ -28,6 +28,7 @@ class LabelConfig:
         aliases: Label values by the alias that results have in their place.
         seeds: Controls whose strokes are seeds of graph cuts, by name: label values and aliases,
             and whether they mean the object.
+        plain: Controls that draw without labels; no click is answered with them.
         points: Labels of the controls that points are set with, by the control's name.
     """
 
@@ -36,6 +37,7 @@ class LabelConfig:
     labels: tuple[str, ...]
     aliases: dict[str, str]
     seeds: dict[str, dict[str, bool]] = field(default_factory=dict)
+    plain: tuple[MaskControl, ...] = ()
     points: dict[str, tuple[Label, ...]] = field(default_factory=dict)
 
     @property
@@ -129,6 +131,13 @@ class TaskConfigs:
             has_repeaters(self._root) or any(map(takes_labels_of_tasks, self._root.iter()))
         )
 
+    @property
+    def label_keys(self) -> tuple[str, ...]:
+        """Paths in a task's data at which controls find further labels."""
+        return tuple(
+            key_of(tag.get("value", "")) for tag in self._root.iter() if takes_labels_of_tasks(tag)
+        )
+
     def of(self, data: Mapping[str, Any]) -> LabelConfig:
         """Return the configuration for a task with this data.
 
@@ -169,6 +178,7 @@ def _config(root: ET.Element, data: Mapping[str, Any]) -> LabelConfig:
             if label.alias
         },
         seeds=seeds,
+        plain=tuple(control for tag in tags for control in _plain(tag, generic)),
         points={
             tag.get("name", ""): labels_of(
                 tag if tag.tag == "keypointlabels" else generic.get(tag.get("toname", ""), tag),
@@ -203,6 +213,14 @@ def _shown(
         yield from (label.value for label in labels_of(tag, data))
     elif tag.tag in _SHAPES and tag.get("toname", "") not in generic:
         yield tag.get("name", "")
+
+
+def _plain(tag: ET.Element, generic: Mapping[str, ET.Element]) -> Iterator[MaskControl]:
+    """The controls without labels that a tag is, one for each image that it belongs to."""
+    for to_name in tag.get("toname", "").split(",") if tag.tag in ("brush", "polygon") else ():
+        if to_name not in generic:
+            name = tag.get("name", "")
+            yield MaskControl(kind=tag.tag, name=name, to_name=to_name, labels=(), is_plain=True)
 
 
 def _controls(

@@ -125,6 +125,8 @@ def _rows(
         common["meta"] = {"text": notes}
     if fields.page is not None:
         common["item_index"] = fields.page
+    if control.is_plain:
+        return [{**common, "from_name": control.name, "type": control.kind, "value": {**shape}}]
     if control.labels_name is None:
         names = [(control.name, f"{control.kind}labels")]
     else:

@@ -27,7 +27,7 @@ from backend.environment.readers import file, number
 if TYPE_CHECKING:
     from backend.exchange.entries import ExportOptions
     from backend.exchange.tasks import TaskSource
-    from backend.label_studio.label_config import LabelConfig
+    from backend.label_studio.label_config import TaskConfigs
 
 _POLYGON_ERROR_PX = 0.25
 
@@ -99,7 +99,7 @@ def _export(options: argparse.Namespace) -> int:
     return PROBLEMS_CODE if summary.problems else 0
 
 
-def _source(options: argparse.Namespace) -> tuple[TaskSource, LabelConfig | None]:
+def _source(options: argparse.Namespace) -> tuple[TaskSource, TaskConfigs | None]:
     from backend.exchange.tasks import file_tasks, project_tasks
     from backend.label_studio.api import label_studio_api
 

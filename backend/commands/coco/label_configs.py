@@ -11,7 +11,7 @@ from backend.environment.readers import file
 
 if TYPE_CHECKING:
     from backend.label_studio.api import LabelStudioApi
-    from backend.label_studio.label_config import LabelConfig
+    from backend.label_studio.label_config import TaskConfigs
 
 
 def add_label_config(parser: argparse.ArgumentParser) -> None:
@@ -21,28 +21,26 @@ def add_label_config(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def label_config_in(path: Path | None) -> LabelConfig | None:
+def label_config_in(path: Path | None) -> TaskConfigs | None:
     """Return the label configuration in a file, None for no file.
 
     Raises:
         DataError: The file cannot be read.
         LabelConfigError: It is no label configuration.
     """
-    from backend.label_studio.label_config import parse_label_config
+    from backend.label_studio.label_config import TaskConfigs
     from mfp_model.errors import DataError
 
     if path is None:
         return None
     try:
-        return parse_label_config(path.read_text())
+        return TaskConfigs(path.read_text())
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read ({error})") from None
 
 
-def label_config_of(options: argparse.Namespace, api: LabelStudioApi) -> LabelConfig:
+def label_config_of(options: argparse.Namespace, api: LabelStudioApi) -> TaskConfigs:
     """Return the label configuration in the options' file, or else the project's."""
-    from backend.label_studio.label_config import parse_label_config
+    from backend.label_studio.label_config import TaskConfigs
 
-    return label_config_in(options.label_config) or parse_label_config(
-        api.label_config(options.project)
-    )
+    return label_config_in(options.label_config) or TaskConfigs(api.label_config(options.project))

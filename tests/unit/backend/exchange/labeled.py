@@ -17,10 +17,10 @@ from backend.exchange.entries import ExportOptions
 from backend.exchange.export import ExportSummary, export_coco
 from backend.exchange.tasks import file_tasks
 from backend.label_studio import brush_rle
-from backend.label_studio.label_config import LabelConfig, parse_label_config
+from backend.label_studio.label_config import TaskConfigs
 from mfp_model.errors import ImageError
 
-CONFIG = parse_label_config(
+CONFIG = TaskConfigs(
     """<View><Image name="image" value="$image"/>
     <BrushLabels name="mask" toName="image"><Label value="Cat"/><Label value="Dog"/></BrushLabels>
     <PolygonLabels name="outline" toName="image"><Label value="Dog"/><Label value="Tree"/>
@@ -122,7 +122,7 @@ def export(
     *,
     size: tuple[int, int] = (40, 30),
     files: Files | None = None,
-    config: LabelConfig | None = CONFIG,
+    config: TaskConfigs | None = CONFIG,
     options: ExportOptions | None = None,
 ) -> tuple[dict[str, Any], ExportSummary]:
     """Export tasks by way of a file; images are all of one size unless given."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from backend.label_studio.label_config import parse_label_config
+from backend.label_studio.label_config import TaskConfigs
 from tests.unit.backend.exchange.labeled import export, row, task
 
 _ALL = np.ones((30, 40), dtype=np.bool_)
@@ -35,7 +35,7 @@ def test_what_was_erased_in_a_draft_is_gone_and_what_was_painted_is_there(tmp_pa
 
 
 def test_seed_strokes_are_no_objects(tmp_path: Path) -> None:
-    config = parse_label_config(
+    config = TaskConfigs(
         """<View><Image name="image" value="$image"/>
         <BrushLabels name="mask" toName="image"><Label value="Cat"/></BrushLabels>
         <BrushLabels name="seeds" toName="image"><Label value="Cat here" seed="object"/>

@@ -19,7 +19,7 @@ from backend.exchange.choice import ChoiceRules
 from backend.exchange.entries import ExportOptions
 from backend.exchange.export import export_coco
 from backend.exchange.tasks import file_tasks
-from backend.label_studio.label_config import parse_label_config
+from backend.label_studio.label_config import TaskConfigs
 from mfp_model.errors import ConfigError, DataError
 from tests.unit.backend.exchange.labeled import (
     Files,
@@ -129,7 +129,7 @@ def test_points_and_the_pages_copies_of_masks_are_no_objects(tmp_path: Path) -> 
 
 
 def test_the_two_rows_of_a_generic_label_make_one_object(tmp_path: Path) -> None:
-    config = parse_label_config(
+    config = TaskConfigs(
         """<View><Image name="image" value="$image"/><Labels name="label" toName="image">
         <Label value="Cat" alias="c"/></Labels><Brush name="mask" toName="image"/></View>"""
     )

@@ -19,7 +19,7 @@ from backend.exchange.importing import CocoImport
 from backend.exchange.pages import pages_of, put
 from backend.exchange.tasks import file_tasks
 from backend.label_studio.access import LabelStudioRefusedError
-from backend.label_studio.label_config import parse_label_config
+from backend.label_studio.label_config import TaskConfigs
 from mfp_model.data.coco import read_coco
 from mfp_model.data.orientation import turned
 from mfp_model.errors import DataError
@@ -28,7 +28,7 @@ from tests.unit.backend.exchange.labeled import CONFIG, Files, export, png, row,
 
 _MASK = np.zeros((30, 40), dtype=np.bool_)
 _MASK[5:15, 10:30] = True
-_ORGANS = parse_label_config(
+_ORGANS = TaskConfigs(
     """<View><Image name="before" value="$pair.before"/><Image name="after" value="$after"/>
     <BrushLabels name="organs" toName="before"><Label value="Liver" alias="liver"/></BrushLabels>
     <BrushLabels name="tumors" toName="before"><Label value="Tumor"/></BrushLabels>
@@ -72,7 +72,7 @@ def test_an_export_that_goes_on_has_what_label_studio_has_now(tmp_path: Path, ch
 
 
 def test_tasks_with_two_images_and_with_one_never_meet_in_their_ids(tmp_path: Path) -> None:
-    config = parse_label_config(
+    config = TaskConfigs(
         """<View><Image name="a" value="$a"/><Image name="b" value="$b"/>
         <BrushLabels name="m" toName="a"><Label value="Cat"/></BrushLabels></View>"""
     )
@@ -190,8 +190,8 @@ def test_pages_are_found_where_they_are_put() -> None:
 
 
 def test_the_pages_of_a_list_never_mix_their_masks(tmp_path: Path) -> None:
-    config = parse_label_config(
-        """<View><Image name="image" value="$images"/>
+    config = TaskConfigs(
+        """<View><Image name="image" valueList="$images"/>
         <BrushLabels name="mask" toName="image"><Label value="Cat"/></BrushLabels></View>"""
     )
     rows = [row(_MASK, item_index=0), row(~_MASK, id="r2", item_index=1)]
@@ -348,7 +348,7 @@ def test_objects_of_one_mask_stay_two_in_json_min_which_cannot_tell_the_ground_t
 
 
 def test_the_two_rows_of_generic_labels_stay_one_object_each_in_json_min(tmp_path: Path) -> None:
-    config = parse_label_config(
+    config = TaskConfigs(
         """<View><Image name="image" value="$image"/><Labels name="label" toName="image">
         <Label value="Cat"/></Labels><Brush name="mask" toName="image"/></View>"""
     )
@@ -359,3 +359,53 @@ def test_the_two_rows_of_generic_labels_stay_one_object_each_in_json_min(tmp_pat
     told |= {"mask": [shape, shape], "label": [labelled, labelled]}
     content, summary = export(tmp_path, [told], config=config)
     assert (len(content["annotations"]), summary.messages) == (2, [])
+
+
+def test_a_plain_brush_and_a_plain_polygon_take_back_what_they_gave(tmp_path: Path) -> None:
+    config = TaskConfigs(
+        """<View><Image name="image" value="$image"/><Brush name="mask" toName="image"/>
+        <Polygon name="outline" toName="image"/></View>"""
+    )
+    brush = {**row(_MASK, from_name="mask"), "type": "brush"}
+    brush["value"] = {key: brush["value"][key] for key in ("format", "rle")}
+    polygon = _outline({**row(_MASK, id="r2"), "from_name": "outline"}, _MASK, "x")
+    polygon |= {"type": "polygon", "to_name": "image"}
+    del polygon["value"]["polygonlabels"]
+    _, summary = export(tmp_path, [task(1, [brush, polygon])], config=config)
+    assert summary.messages == []
+    assert summary.categories == ("mask", "outline")
+    importer = CocoImport(read_coco(tmp_path / "coco"), config, form="annotations")
+    assert importer.into_file(tmp_path / "back.json", original).problems == []
+    (made,) = json.loads((tmp_path / "back.json").read_text())
+    rows = made["annotations"][0]["result"]
+    assert [(part["from_name"], part["type"]) for part in rows] == [
+        ("mask", "brush"),
+        ("outline", "polygon"),
+    ]
+    (tmp_path / "again").mkdir()
+    export(tmp_path / "again", [{**made, "id": 1}], config=config)
+    for (mask,) in _masks(tmp_path / "again" / "coco").values():
+        assert (mask == _MASK).all()
+
+
+def test_labels_that_tasks_bring_are_exported_and_brought_back(tmp_path: Path) -> None:
+    config = TaskConfigs(
+        """<View><Image name="image" value="$image"/>
+        <BrushLabels name="mask" toName="image" value="$labels"><Label value="Cat"/></BrushLabels>
+        </View>"""
+    )
+    tasks = [
+        {**task(1, [row(_MASK, "Owl")]), "data": {"image": "x", "labels": ["Owl"]}},
+        {**task(2, [row(_MASK, "Cat"), row(_MASK, "Owl", id="r2")]), "data": {"image": "x"}},
+    ]
+    _, summary = export(tmp_path, tasks, config=config, files=Files({"x": png(40, 30)}))
+    assert summary.categories == ("Cat", "Owl")
+    assert summary.annotations == 2
+    assert summary.messages == [
+        "task 2: annotation 20: region r2: label 'Owl': expected one of Cat"
+    ]
+    importer = CocoImport(read_coco(tmp_path / "coco"), config, form="annotations")
+    assert importer.into_file(tmp_path / "back.json", original).problems == []
+    made = json.loads((tmp_path / "back.json").read_text())
+    assert made[0]["data"]["labels"] == ["Cat", "Owl"]
+    assert made[0]["annotations"][0]["result"][0]["value"]["brushlabels"] == ["Owl"]

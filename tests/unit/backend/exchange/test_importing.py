@@ -9,7 +9,7 @@ from pycocotools import mask as coco_mask
 from backend.exchange.image_addresses import original, prefixed
 from backend.exchange.importing import CocoImport
 from backend.exchange.task_making import FILE_KEY
-from backend.label_studio.label_config import parse_label_config
+from backend.label_studio.label_config import TaskConfigs
 from mfp_model.data.coco import read_coco
 from mfp_model.errors import ConfigError, DataError
 from mfp_model.masks.rle import encode_mask
@@ -108,7 +108,7 @@ def test_what_cannot_be_imported_is_named(tmp_path: Path) -> None:
 
 def test_any_coco_folder_can_be_imported_polygons_too(tmp_path: Path) -> None:
     folder = read_coco(make_coco_folder(tmp_path / "squares"))
-    config = parse_label_config(
+    config = TaskConfigs(
         """<View><Image name="i" value="$photo"/><Labels name="l" toName="i">
         <Label value="square"/></Labels><Brush name="b" toName="i"/></View>"""
     )
@@ -128,7 +128,7 @@ def test_any_coco_folder_can_be_imported_polygons_too(tmp_path: Path) -> None:
 
 
 def test_a_configuration_without_a_brush_has_no_place_for_masks(tmp_path: Path) -> None:
-    config = parse_label_config('<View><Image name="image" value="$image"/></View>')
+    config = TaskConfigs('<View><Image name="image" value="$image"/></View>')
     with pytest.raises(DataError, match="no <BrushLabels>"):
         CocoImport(read_coco(_exported(tmp_path)), config, form="predictions")
 
@@ -138,7 +138,7 @@ def test_crowds_are_noted_and_a_score_that_is_no_number_is_named(tmp_path: Path)
     content = json.loads((root / "annotations.json").read_text())
     content["annotations"][0]["score"] = float("nan")
     (root / "annotations.json").write_text(json.dumps(content))
-    config = parse_label_config(
+    config = TaskConfigs(
         """<View><Image name="i" value="$photo"/><BrushLabels name="b" toName="i">
         <Label value="square"/></BrushLabels></View>"""
     )

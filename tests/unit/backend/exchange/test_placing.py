@@ -9,6 +9,7 @@ from PIL import Image, ImageOps
 
 from backend.exchange.placing import ImagePlacer
 from backend.images.decoding import decode_image
+from mfp_model.errors import ImageError
 from tests.unit.backend.images.pictures import pictures
 
 
@@ -44,3 +45,16 @@ def test_an_exported_photo_lies_as_the_browser_shows_it_in_every_program(
     written = Image.open(io.BytesIO((tmp_path / placed.file_name).read_bytes()))
     for read in (written, ImageOps.exif_transpose(written)):
         np.testing.assert_array_equal(np.asarray(read.convert("RGB")), shown)
+
+
+@pytest.mark.parametrize("form", ["TIFF", "JPEG", "PNG"])
+def test_a_file_that_is_cut_off_is_not_exported(tmp_path: Path, form: str) -> None:
+    noise, buffer = np.random.default_rng(0).integers(0, 256, (60, 80, 3)), io.BytesIO()
+    Image.fromarray(noise.astype(np.uint8)).save(buffer, form)
+    content = buffer.getvalue()
+    placer = ImagePlacer(
+        _OneFile(content[: len(content) // 2]), tmp_path, mode="copy", max_megapixels=1
+    )
+    with pytest.raises(ImageError, match="cannot be decoded"):
+        placer.place("/a", task_id=1, prefix="1-")
+    assert not list(tmp_path.iterdir())

@@ -24,7 +24,7 @@ from backend.finding.project import AnnotateSummary, ObjectFinder, annotate_proj
 from backend.label_studio.access import LabelStudioError, LabelStudioRefusedError
 from backend.label_studio.api import LabelStudioApi
 from backend.label_studio.brush_rle import decode
-from backend.label_studio.label_config import parse_label_config
+from backend.label_studio.label_config import TaskConfigs, parse_label_config
 from backend.models.registry import ModelRegistry
 from backend.models.served import ServedModels
 from backend.server.app import create_app
@@ -182,7 +182,7 @@ class TestFolders:
         sizes = {row["file_name"]: (row["width"], row["height"]) for row in content["images"]}
         assert sizes == {"1-a.png": (30, 20), "2-c.png": (20, 30), "4-b.png": (1, 1)}
         assert len(list(coco_objects(tmp_path / "out"))) == 6
-        config = parse_label_config(_CONFIG.format(kind="BrushLabels", finder="mfp"))
+        config = TaskConfigs(_CONFIG.format(kind="BrushLabels", finder="mfp"))
         importer = CocoImport(read_coco(tmp_path / "out"), config, form="predictions", strict=True)
         importer.into_file(tmp_path / "tasks.json", prefixed("/data/x/"), report=lambda: None)
         tasks = json.loads((tmp_path / "tasks.json").read_text())

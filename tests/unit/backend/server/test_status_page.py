@@ -11,6 +11,8 @@ _NEVER_SHOWN = {
     "UsageError",  # of commands
     "SupersededError",  # a newer click, counted apart
     "ServerError",  # of the demo
+    "ImageTooLargeError",  # told as ImageError, with the setting's name
+    "LabelStudioRefusedError",  # of commands
     "StoppedError",  # of a fine-tuning's process
 }
 
