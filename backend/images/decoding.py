@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfp_model.data import pictures
-from mfp_model.data.pictures import ImageHeader, ImageTooLargeError
+from mfp_model.data.image_header import ImageHeader
+from mfp_model.data.pictures import ImageTooLargeError
 from mfp_model.errors import ImageError
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from xml.etree import ElementTree as ET
 
 from mfp_model.names import INPAINTERS
 
@@ -50,3 +51,16 @@ class MaskControl:
         if label is None or label in self.labels:
             return label
         return self.names_by_value.get(label)
+
+
+def plain_controls(tag: ET.Element, generic: Mapping[str, ET.Element]) -> Iterator[MaskControl]:
+    """Yield the controls without labels that a tag is, one for each image that it belongs to.
+
+    Args:
+        tag: Any.
+        generic: The `<Labels>` of each image, by the image's name.
+    """
+    for to_name in tag.get("toname", "").split(",") if tag.tag in ("brush", "polygon") else ():
+        if to_name not in generic:
+            name = tag.get("name", "")
+            yield MaskControl(kind=tag.tag, name=name, to_name=to_name, labels=(), is_plain=True)

@@ -8,7 +8,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from backend.label_studio.config_xml import LabelConfigError, has_repeaters, read_xml, repeated
-from backend.label_studio.controls import DEFAULT_INPAINTER, MaskControl
+from backend.label_studio.controls import DEFAULT_INPAINTER, MaskControl, plain_controls
 from backend.label_studio.labels import Label, labels_of, takes_labels_of_tasks
 from backend.label_studio.task_values import key_of
 from mfp_model.names import FINDERS, INPAINTERS, SEGMENTERS, listed
@@ -178,7 +178,7 @@ def _config(root: ET.Element, data: Mapping[str, Any]) -> LabelConfig:
             if label.alias
         },
         seeds=seeds,
-        plain=tuple(control for tag in tags for control in _plain(tag, generic)),
+        plain=tuple(control for tag in tags for control in plain_controls(tag, generic)),
         points={
             tag.get("name", ""): labels_of(
                 tag if tag.tag == "keypointlabels" else generic.get(tag.get("toname", ""), tag),
@@ -213,14 +213,6 @@ def _shown(
         yield from (label.value for label in labels_of(tag, data))
     elif tag.tag in _SHAPES and tag.get("toname", "") not in generic:
         yield tag.get("name", "")
-
-
-def _plain(tag: ET.Element, generic: Mapping[str, ET.Element]) -> Iterator[MaskControl]:
-    """The controls without labels that a tag is, one for each image that it belongs to."""
-    for to_name in tag.get("toname", "").split(",") if tag.tag in ("brush", "polygon") else ():
-        if to_name not in generic:
-            name = tag.get("name", "")
-            yield MaskControl(kind=tag.tag, name=name, to_name=to_name, labels=(), is_plain=True)
 
 
 def _controls(

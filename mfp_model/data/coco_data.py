@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfp_model.data.coco_rows import Id
+from mfp_model.data.image_header import ImageHeader
 from mfp_model.data.orientation import turned
-from mfp_model.data.pictures import ImageHeader
 from mfp_model.masks.rle import decode_segmentation
 
 

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from mfp_model.data.coco import OnProblem
 from mfp_model.data.coco_data import CocoData, CocoImage
-from mfp_model.data.pictures import ImageHeader, check_image
+from mfp_model.data.image_header import ImageHeader
+from mfp_model.data.pictures import check_image
 from mfp_model.errors import DataError, ImageError
 
 

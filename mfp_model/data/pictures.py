@@ -10,7 +10,6 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +17,10 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from mfp_model.data.exif import UPRIGHT, orientation_of
+from mfp_model.data.image_header import ImageHeader
 from mfp_model.data.orientation import SIDEWAYS, turned
 from mfp_model.data.png import without_needless_chunks
-from mfp_model.errors import DataError, ImageError
+from mfp_model.errors import ImageError
 from mfp_model.masks.rle import MAX_PIXELS
 
 # What browsers show, and photos' other formats. Not, for example, EPS, which Pillow would hand to
@@ -34,62 +34,6 @@ _SUFFIXES = {"JPEG": ".jpg", "JPEG2000": ".jp2"}
 
 class ImageTooLargeError(ImageError):
     """An image of more pixels than are allowed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageHeader:
-    """What is known of an image before it is decoded.
-
-    Attributes:
-        stored_width: In pixels, as they lie in the file.
-        stored_height: Likewise.
-        orientation: 1 where pixels are shown as they lie, otherwise 2 to 8 as EXIF counts; see
-            `mfp_model.data.exif`.
-        is_upright: Every program shows the file as a browser does: nothing in it says that it is
-            turned, whether browsers follow that or not.
-        suffix: Of the file's format, with its dot.
-    """
-
-    stored_width: int
-    stored_height: int
-    orientation: int
-    is_upright: bool
-    suffix: str
-
-    @property
-    def width(self) -> int:
-        """In pixels as a browser shows it."""
-        return self.stored_height if self.orientation in SIDEWAYS else self.stored_width
-
-    @property
-    def height(self) -> int:
-        """In pixels as a browser shows it."""
-        return self.stored_width if self.orientation in SIDEWAYS else self.stored_height
-
-    def turn_of(self, *, height: int, width: int, is_as_shown: bool = False) -> int:
-        """Return how masks of a size are to be turned to lie on the photo as it is shown.
-
-        Most tools draw on a file's pixels as they lie, so that is what a size means that fits
-        both the pixels as they lie and as they are shown.
-
-        Args:
-            height: Of the masks.
-            width: Of the masks.
-            is_as_shown: Where both fit, they were drawn on what is shown.
-
-        Returns:
-            1, as they are, to 8, as EXIF counts.
-
-        Raises:
-            DataError: The size fits neither.
-        """
-        is_stored = (height, width) == (self.stored_height, self.stored_width)
-        is_shown = (height, width) == (self.height, self.width)
-        if not is_stored and not is_shown:
-            raise DataError(
-                f"masks of {width}x{height} pixels, the image file has {self.width}x{self.height}"
-            )
-        return UPRIGHT if is_shown and (is_as_shown or not is_stored) else self.orientation
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
