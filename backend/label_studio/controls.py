@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from xml.etree import ElementTree as ET
 
+from backend.label_studio.config_xml import LabelConfigError
+from backend.label_studio.labels import labels_of
 from mfp_model.names import INPAINTERS
 
 DEFAULT_INPAINTER = INPAINTERS[0]
@@ -64,3 +67,51 @@ def plain_controls(tag: ET.Element, generic: Mapping[str, ET.Element]) -> Iterat
         if to_name not in generic:
             name = tag.get("name", "")
             yield MaskControl(kind=tag.tag, name=name, to_name=to_name, labels=(), is_plain=True)
+
+
+def mask_controls(
+    tag: ET.Element, generic: Mapping[str, ET.Element], data: Mapping[str, Any]
+) -> Iterator[MaskControl]:
+    """Yield the mask controls that a tag is, one for each image that it belongs to.
+
+    Args:
+        tag: Of the label configuration, its names in lower case.
+        generic: `<Labels>` tags by the image that they belong to.
+        data: The task's, which labels may come from.
+
+    Raises:
+        LabelConfigError: An attribute that is neither true nor false.
+    """
+    kind = tag.tag.removesuffix("labels")
+    if kind not in ("brush", "polygon"):
+        return
+    for to_name in tag.get("toname", "").split(","):
+        holder = tag if tag.tag.endswith("labels") else generic.get(to_name)
+        if holder is None:
+            continue
+        labels = labels_of(holder, data)
+        yield MaskControl(
+            kind=kind,
+            name=tag.get("name", ""),
+            to_name=to_name,
+            labels=tuple(label.name for label in labels),
+            names_by_value={label.value: label.name for label in labels},
+            labels_name=None if holder is tag else holder.get("name", ""),
+            is_multiple=holder.get("choice") == "multiple",
+            segmenter=tag.get("segmenter"),
+            finder=tag.get("finder"),
+            inpainter=tag.get("inpainter", DEFAULT_INPAINTER),
+            overlaps=_switch(tag, "overlaps"),
+        )
+
+
+def _switch(tag: ET.Element, name: str) -> bool:
+    """An attribute that is true or false, which it is by default.
+
+    Raises:
+        LabelConfigError: It is neither.
+    """
+    value = tag.get(name, "false")
+    if value not in ("true", "false"):
+        raise LabelConfigError(f"label config: {name}={value!r:.40}, expected true or false")
+    return value == "true"

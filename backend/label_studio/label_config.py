@@ -8,7 +8,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from backend.label_studio.config_xml import LabelConfigError, has_repeaters, read_xml, repeated
-from backend.label_studio.controls import DEFAULT_INPAINTER, MaskControl, plain_controls
+from backend.label_studio.controls import MaskControl, mask_controls, plain_controls
 from backend.label_studio.labels import Label, labels_of, takes_labels_of_tasks
 from backend.label_studio.task_values import key_of
 from mfp_model.names import FINDERS, INPAINTERS, SEGMENTERS, listed
@@ -169,7 +169,7 @@ def _config(root: ET.Element, data: Mapping[str, Any]) -> LabelConfig:
             tag.get("name", ""): tag.get("valuelist", "") or tag.get("value", "")
             for tag in root.iter("image")
         },
-        controls=tuple(control for tag in tags for control in _controls(tag, generic, data)),
+        controls=tuple(control for tag in tags for control in mask_controls(tag, generic, data)),
         labels=tuple(dict.fromkeys(label for tag in tags for label in _shown(tag, generic, data))),
         aliases={
             label.alias: label.value
@@ -213,42 +213,3 @@ def _shown(
         yield from (label.value for label in labels_of(tag, data))
     elif tag.tag in _SHAPES and tag.get("toname", "") not in generic:
         yield tag.get("name", "")
-
-
-def _controls(
-    tag: ET.Element, generic: Mapping[str, ET.Element], data: Mapping[str, Any]
-) -> Iterator[MaskControl]:
-    """The mask controls that a tag is, one for each image that it belongs to."""
-    kind = tag.tag.removesuffix("labels")
-    if kind not in ("brush", "polygon"):
-        return
-    for to_name in tag.get("toname", "").split(","):
-        holder = tag if tag.tag.endswith("labels") else generic.get(to_name)
-        if holder is None:
-            continue
-        labels = labels_of(holder, data)
-        yield MaskControl(
-            kind=kind,
-            name=tag.get("name", ""),
-            to_name=to_name,
-            labels=tuple(label.name for label in labels),
-            names_by_value={label.value: label.name for label in labels},
-            labels_name=None if holder is tag else holder.get("name", ""),
-            is_multiple=holder.get("choice") == "multiple",
-            segmenter=tag.get("segmenter"),
-            finder=tag.get("finder"),
-            inpainter=tag.get("inpainter", DEFAULT_INPAINTER),
-            overlaps=_switch(tag, "overlaps"),
-        )
-
-
-def _switch(tag: ET.Element, name: str) -> bool:
-    """An attribute that is true or false, which it is by default.
-
-    Raises:
-        LabelConfigError: It is neither.
-    """
-    value = tag.get(name, "false")
-    if value not in ("true", "false"):
-        raise LabelConfigError(f"label config: {name}={value!r:.40}, expected true or false")
-    return value == "true"

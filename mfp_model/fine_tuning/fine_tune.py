@@ -162,6 +162,7 @@ class _FineTuning:
             save_every_s=30.0,
             n_workers=job.n_workers,
             device=str(best_device(job.device)),
+            chooses_threads=job.chooses_threads,
         )
         train(
             training,

@@ -30,6 +30,8 @@ class FineTuneJob:
         n_samples: Samples to learn from at most; None for the recipe's.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         n_workers: Processes that prepare samples.
+        chooses_threads: Learn with as many threads as are fastest at the time. Then a run that
+            was stopped goes on to weights that differ by rounding.
     """
 
     data: Path
@@ -42,6 +44,7 @@ class FineTuneJob:
     n_samples: int | None = None
     device: str = "auto"
     n_workers: int = 1
+    chooses_threads: bool = False
 
     @property
     def report(self) -> Path:
