@@ -34,7 +34,8 @@ def load_segmenter(
             default.
         constants: A file of `mfp tune-graph-cut`, for `graph-cut` and `graph-cut-deep`.
         device: `auto` (CUDA where there is one, else CPU), `cpu`, `cuda` or `cuda:N`.
-        engine: What computes networks there: `auto`, `pytorch` or, on CPUs, `openvino`.
+        engine: What computes networks there: `auto`, `pytorch` or, on CPUs, `openvino`;
+            `pytorch-f32` and `openvino-f32` in float32 on every processor.
 
     Raises:
         ConfigError: Unknown name, device or engine, or a file that the segmenter has no use for.

@@ -14,7 +14,7 @@ SEGMENTERS = {
     "graph-cut-deep": "a graph cut on a network's features",
     "inpaint": "objects found by MFP's automatic clicks, and those behind them",
 }
-ENGINES = ("auto", "pytorch", "openvino")
+ENGINES = ("auto", "pytorch", "openvino", "pytorch-f32", "openvino-f32")
 DEVICES = ("auto", "cpu", "cuda", "cuda:N")
 
 FINDERS = ("mfp", "deeplab")

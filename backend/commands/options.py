@@ -66,7 +66,7 @@ def add_segmenter_options(parser: argparse.ArgumentParser) -> None:
         choices=ENGINES,
         default="auto",
         metavar="NAME",
-        help=f"{listed(ENGINES)}; openvino on CPUs only; default: auto",
+        help=f"{listed(ENGINES)}; openvino on CPUs only, -f32 in float32 everywhere; default: auto",
     )
 
 

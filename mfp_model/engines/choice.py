@@ -20,7 +20,8 @@ def make_engine(name: str, network: ClickNetwork, device: torch.device) -> Engin
     """Return an engine for a network in evaluation mode.
 
     Args:
-        name: `auto` takes OpenVINO on CPUs where it is installed and PyTorch elsewhere.
+        name: `auto` takes OpenVINO on CPUs where it is installed and PyTorch elsewhere. One that
+            ends with `-f32` computes in float32 also where bfloat16 is much faster.
         network: The network, which the engine may change or keep.
         device: Where it runs.
 
@@ -29,17 +30,19 @@ def make_engine(name: str, network: ClickNetwork, device: torch.device) -> Engin
     """
     if name not in ENGINES:
         raise ConfigError(f"engine {name!r}: expected one of {', '.join(ENGINES)}")
-    if name == "pytorch" or (name == "auto" and device.type != "cpu"):
-        return PyTorchEngine(network, device, is_half=has_fast_bf16(device))
-    if device.type != "cpu":
-        raise ConfigError(f"engine openvino: expected device cpu, got {device}")
+    kind, _, precision = name.partition("-")
+    if kind == "openvino" and device.type != "cpu":
+        raise ConfigError(f"engine {name}: expected device cpu, got {device}")
+    is_half = not precision and has_fast_bf16(device)
+    if kind == "pytorch" or device.type != "cpu":
+        return PyTorchEngine(network, device, is_half=is_half)
     try:
-        return _openvino(network, is_half=has_fast_bf16(device))
+        return _openvino(network, is_half=is_half)
     except Exception as error:
-        if name == "openvino":
-            raise ConfigError(f"engine openvino cannot be used: {error}") from error
+        if kind == "openvino":
+            raise ConfigError(f"engine {name} cannot be used: {error}") from error
         _log.warning("PyTorch computes, because OpenVINO cannot be used: %s", error)
-        return PyTorchEngine(network, device, is_half=has_fast_bf16(device))
+        return PyTorchEngine(network, device, is_half=is_half)
 
 
 def has_fast_bf16(device: torch.device) -> bool:

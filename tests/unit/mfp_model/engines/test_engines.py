@@ -98,6 +98,19 @@ def test_without_openvino_pytorch_computes_and_says_so(
         make_engine("openvino", tiny_checkpoint.network(), _CPU)
 
 
+@pytest.mark.parametrize("kind", ["pytorch", "openvino"])
+def test_a_named_precision_counts_on_processors_with_fast_bfloat16(
+    tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(choice, "has_fast_bf16", lambda device: True)
+    engine = make_engine(f"{kind}-f32", tiny_checkpoint.network(), _CPU)
+    assert engine.name == f"{kind} f32"
+    network, inputs = tiny_checkpoint.network(), _inputs(64)
+    with torch.inference_mode():
+        expected, found = network(*inputs).logits.sigmoid(), engine(*inputs).logits.sigmoid()
+    assert float((expected - found).abs().max()) <= F32_TOLERANCE
+
+
 @pytest.mark.parametrize("is_half", [False, True])
 def test_an_engine_that_answers_something_else_is_not_used(
     tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, is_half: bool
