@@ -91,7 +91,7 @@ def score(results: Iterable[ObjectResult]) -> Scores:
     n_earlier = sum(result.n_earlier for result in collected)
     n_earlier_obeyed = sum(result.n_earlier_obeyed for result in collected)
     falls = [before - after for x in collected for before, after in pairwise(x.ious)]
-    sizes = np.array([_size(result.n_object_px) for result in collected])
+    sizes = np.array([size_of(result.n_object_px) for result in collected])
     return Scores(
         noc=_noc(curves),
         nof={f"{t:.2f}": int((~reached[t].any(axis=1)).sum()) for t in THRESHOLDS},
@@ -116,7 +116,8 @@ def score(results: Iterable[ObjectResult]) -> Scores:
     )
 
 
-def _size(n_object_px: int) -> str:
+def size_of(n_object_px: int) -> str:
+    """Return the name of an object's size, see `SIZES`."""
     return next(size for size, limit in SIZES.items() if n_object_px < limit)
 
 

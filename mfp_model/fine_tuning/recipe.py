@@ -39,6 +39,7 @@ def recipe(
         warm_up_samples=max(1, total // 10),
         round_decay=0.3,  # few rounds an image: the first clicks matter most
         learning_rate=1e-3,
+        encoder_rate=0.1,
         average_decay=0.99,
         merge_probability=0.0,
         prior_probability=0.05,

@@ -1,4 +1,8 @@
-"""Images of two-coloured disks: a domain unlike photos, where one click finds one half only."""
+"""Images of two-coloured disks that end where nothing is seen: a domain unlike photos.
+
+An object is a disk with a margin of the noise around it. A network that knows photos stops at the
+edge of the disk, or of one of its halves.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from PIL import Image
 from mfp_model.masks.rle import encode_mask
 
 HEIGHT, WIDTH = 180, 240
+_MARGIN = 1.15  # times the disk's radius
 
 
 def make_halves(root: Path, *, n_images: int) -> Path:
@@ -23,11 +28,12 @@ def make_halves(root: Path, *, n_images: int) -> Path:
         pixels = generator.normal(120, 14, (HEIGHT, WIDTH, 3))
         for centre in (60, 175):
             x, y = centre + generator.integers(-8, 9), 90 + generator.integers(-25, 26)
-            radius = generator.integers(28, 46)
-            mask = (columns - x) ** 2 + (rows - y) ** 2 < radius**2
-            pale = mask & (columns < x)
+            radius = generator.integers(26, 42)
+            distance = np.hypot(columns - x, rows - y)
+            mask, disk = distance < _MARGIN * radius, distance < radius
+            pale = disk & (columns < x)
             pixels[pale] = (225, 200, 150) + generator.normal(0, 8, (int(pale.sum()), 3))
-            dark = mask & ~pale
+            dark = disk & ~pale
             pixels[dark] = (50, 60, 110) + generator.normal(0, 8, (int(dark.sum()), 3))
             annotations.append(
                 {

@@ -1,0 +1,73 @@
+"""How good the masks of boxes are, without a click.
+
+Each object is asked for by its own bounding box. Source of the sizes: COCO's evaluation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from mfp_model.errors import DataError, PromptError
+from mfp_model.evaluation.objects import EvaluationObject
+from mfp_model.evaluation.scores import SIZES, size_of
+from mfp_model.masks.bounds import bounds_of, mask_iou
+from mfp_model.prompts import Box
+from mfp_model.segmenter import Segmenter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoxScores:
+    """Scores of boxes.
+
+    Attributes:
+        miou: Mean IoU of mask and object over all objects.
+        miou_by_size: The same over the objects of each size, see `scores.SIZES`.
+        miou_not_small: The same over those of at least 32x32 pixels, None where there are none.
+        n_by_size: How many objects of each size there are.
+    """
+
+    miou: float
+    miou_by_size: dict[str, float]
+    miou_not_small: float | None
+    n_by_size: dict[str, int]
+
+
+def evaluate_boxes(segmenter: Segmenter, targets: Iterable[EvaluationObject]) -> BoxScores:
+    """Return the scores over all objects that have a pixel.
+
+    Raises:
+        PromptError: The segmenter does not understand boxes.
+        DataError: There is no object.
+    """
+    if Box not in segmenter.prompt_kinds:
+        raise PromptError(f"segmenter {segmenter.version}: it does not understand boxes")
+    ious: dict[str, list[float]] = {size: [] for size in SIZES}
+    for target in targets:
+        truth = target.truth & target.valid
+        bounds = bounds_of(truth)
+        if bounds is not None:
+            box = Box(**{side: float(at) for side, at in bounds._asdict().items()})
+            mask = segmenter.segment(target.image, [box]).mask
+            ious[size_of(int(truth.sum()))].append(mask_iou(mask, truth, target.valid))
+    values = [iou for of_size in ious.values() for iou in of_size]
+    if not values:
+        raise DataError("nothing to score: no object has a pixel")
+    not_small = [iou for size, of_size in ious.items() if size != "small" for iou in of_size]
+    return BoxScores(
+        miou=float(np.mean(values)),
+        miou_by_size={size: float(np.mean(found)) for size, found in ious.items() if found},
+        miou_not_small=float(np.mean(not_small)) if not_small else None,
+        n_by_size={size: len(found) for size, found in ious.items()},
+    )
+
+
+def as_table(scores: BoxScores) -> str:
+    """Return the scores as a Markdown table."""
+    lines = ["| size | objects | mean IoU |", "|---|---|---|"]
+    for size, iou in scores.miou_by_size.items():
+        lines.append(f"| {size} | {scores.n_by_size[size]} | {iou:.3f} |")
+    lines.append(f"| all | {sum(scores.n_by_size.values())} | {scores.miou:.3f} |")
+    return "\n".join(lines)
