@@ -24,6 +24,7 @@ from tests.e2e.labeling_page import LabelingPage
 pytestmark = pytest.mark.browser
 
 _CONFIG = (ROOT / "label_config" / "one_class.xml").read_text()
+_N_WORKERS = 2
 _N_IMAGES = 9  # the last two are not labelled beforehand
 _SCREENSHOTS = os.environ.get("MFP_SCREENSHOTS")
 
@@ -35,7 +36,7 @@ def backend(label_studio: Server, tmp_path: Path) -> Iterator[Server]:
         tmp_path / "backend.log",
         port=free_port(19490),
         label_studio_url=label_studio.url,
-        n_workers=2,
+        n_workers=_N_WORKERS,
         settings={"MFP_TRAIN_SAMPLES": "480"},
     )
     with server.running(limit_s=60):
@@ -64,6 +65,17 @@ def _wait_for_job(page: LabelingPage, server: Server, *, limit_s: float) -> str:
         page.page.wait_for_timeout(1000)
     log = requests.get(f"{server.url}/jobs/1/log", timeout=10).text
     raise TimeoutError(f"the job is not done after {limit_s} s:\n{log[-3000:]}")
+
+
+def _wait_for_version(server: Server, version: str, *, limit_s: float) -> None:
+    """Until all workers serve a version, which they load beside the one before it."""
+    until = time.monotonic() + limit_s
+    while time.monotonic() < until:
+        lines = [line for line in server.log.read_text().splitlines() if "that serve" in line]
+        if sum(version in line for line in lines) >= _N_WORKERS:
+            return
+        time.sleep(0.5)
+    raise TimeoutError(f"{version} does not serve after {limit_s} s:\n{server.log.read_text()}")
 
 
 def _saved_masks(api: LabelStudioApi, project: int, task: int) -> list[np.ndarray]:
@@ -129,10 +141,12 @@ def test_corrections_lead_to_weights_that_need_fewer_clicks_and_to_exact_coco(
     _shot(page, "report")
 
     # The next click is answered by the new version.
+    version = f"lite2-1-p{project}-1"
+    _wait_for_version(backend, version, limit_s=60)
     page.open_task(project, other)
     page.switch_on_clicking()
     after = page.click(75, 50)
-    assert after["data"]["model_version"] == f"lite2-1-p{project}-1"
+    assert after["data"]["model_version"] == version
     _shot(page, "after")
 
     # Export, and compare bit by bit.
