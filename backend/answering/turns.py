@@ -5,8 +5,9 @@ of the line. So somebody whose twenty clicks are computed again, as after a rest
 another's single click by one round and not by twenty.
 
 Label Studio's page shows the answer to the newest click of a region only. A request that shares a
-point with a newer one of the same task is therefore superseded: it gets no further turn. Two
-annotators on one task share no point, so neither supersedes the other.
+point with a newer one of the same task is therefore superseded: it gets no further turn, whichever
+worker has the newer one. Two annotators on one task share no point, so neither supersedes the
+other.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
+from backend.answering.newest_clicks import NewestClicks
 from mfp_model.errors import MfpError
 
 _MAX_WAIT_S = 90.0  # Label Studio gives up after 100
+_LOOK_EVERY_S = 0.1  # at clicks of other workers, which can wake nobody here
 
 
 class BusyError(MfpError):
@@ -38,18 +42,13 @@ class ClickedObject:
     task: str
     point_ids: frozenset[str]
 
-    def is_continued_by(self, other: ClickedObject) -> bool:
-        """Whether the other is about the same object of the same annotator."""
-        return self.task == other.task and not self.point_ids.isdisjoint(other.point_ids)
 
-
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Place:
     """A request's place; `Turns.turn` takes it."""
 
-    region: ClickedObject
+    has_newer: Callable[[], bool]
     has_left: Callable[[], bool]
-    is_superseded: bool = False
 
     def check(self) -> None:
         """Go on only if the answer will be seen.
@@ -57,7 +56,7 @@ class Place:
         Raises:
             SupersededError: A newer click of the region has arrived, or the client has left.
         """
-        if self.is_superseded:
+        if self.has_newer():
             raise SupersededError("a newer click of the same region has arrived")
         if self.has_left():
             raise SupersededError("its client has left")
@@ -72,6 +71,7 @@ class Turns:
         max_places: int,
         on_change: Callable[[int], None] = lambda n_places: None,
         on_turn: Callable[[float], None] = lambda waited_s: None,
+        newest: NewestClicks | None = None,
     ) -> None:
         """Make a line.
 
@@ -79,10 +79,12 @@ class Turns:
             max_places: More requests at the same time are refused.
             on_change: Told how many places are taken, whenever that changes.
             on_turn: Told how many seconds a request waited for a turn.
+            newest: What all workers' newest clicks are; None for a worker that is alone.
         """
         self._max_places = max_places
         self._on_change = on_change
         self._on_turn = on_turn
+        self._newest = newest or NewestClicks()
         self._changed = threading.Condition()
         self._places: list[Place] = []
         self._line: deque[Place] = deque()
@@ -92,7 +94,7 @@ class Turns:
     def place(
         self, region: ClickedObject, has_left: Callable[[], bool] = lambda: False
     ) -> Iterator[Place]:
-        """Take a place, which supersedes those of the same region.
+        """Take a place, which supersedes those of the same region, in other workers too.
 
         Args:
             region: The object that is clicked.
@@ -101,15 +103,14 @@ class Turns:
         Raises:
             BusyError: All places are taken.
         """
-        mine = Place(region, has_left)
         with self._changed:
             if len(self._places) >= self._max_places:
                 raise BusyError(
                     f"{len(self._places)} requests are in work already (MFP_MAX_WAITING)"
                 )
-            for place in self._places:
-                if place.region.is_continued_by(region):
-                    place.is_superseded = True
+            number = self._newest.arrive(region.task, region.point_ids)
+            has_newer = partial(self._newest.has_newer, number, region.task, region.point_ids)
+            mine = Place(has_newer, has_left)
             self._changed.notify_all()
             self._places.append(mine)
             self._on_change(len(self._places))
@@ -144,7 +145,7 @@ class Turns:
             try:
                 while self._has_turn is not None or self._line[0] is not place:
                     self._check(place, until)
-                    self._changed.wait(until - time.monotonic())
+                    self._changed.wait(min(_LOOK_EVERY_S, until - time.monotonic()))
                 self._check(place, until)
                 self._has_turn = place
             finally:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from backend.answering.edits import Edits
 from backend.answering.existing import ExistingMasks
+from backend.answering.newest_clicks import NewestClicks
 from backend.answering.predictor import Predictor
 from backend.answering.rounds import ClickStore
 from backend.answering.turns import Turns
@@ -103,6 +104,7 @@ def create_service(
             max_places=settings.max_waiting,
             on_change=telemetry.metrics.waiting.set,
             on_turn=telemetry.metrics.step_seconds.labels("wait").observe,
+            newest=NewestClicks(shared_dir / "newest-clicks" if shared_dir else None),
         ),
         telemetry,
         polygon_error_px=settings.polygon_error_px,

@@ -125,6 +125,21 @@ def test_killing_the_workers_between_two_clicks_changes_no_byte(
     assert [rle(n) for n in (3, 1, 2)] == [step_by_step[2], step_by_step[0], step_by_step[1]]
 
 
+def test_a_newer_click_stops_the_older_one_whichever_worker_it_comes_to(
+    server: Server, capture: Callable[[str], Any]
+) -> None:
+    n_pairs = 5  # at two workers seldom all at the same one
+    for pair in range(n_pairs):
+        points = [(10 + 3 * index, 20 + pair) for index in range(24)]
+        with ThreadPoolExecutor(1) as other:
+            older = other.submit(_predict, server, _body(capture, *points))
+            time.sleep(0.15)
+            newer = _predict(server, _body(capture, points[0]))
+            assert newer["result"]
+            assert older.result()["result"] == []
+    assert _metric(server, 'mfp_clicks_total{outcome="superseded"}') == n_pairs
+
+
 def test_metrics_and_status_page_add_up_the_workers(
     server: Server, capture: Callable[[str], Any], tmp_path: Path
 ) -> None:

@@ -1,10 +1,12 @@
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from backend.answering import turns as module
+from backend.answering.newest_clicks import NewestClicks
 from backend.answering.turns import BusyError, ClickedObject, SupersededError, Turns
 
 
@@ -104,6 +106,28 @@ def test_a_waiting_request_leaves_at_once_when_superseded() -> None:
     for worker in (holder, newer):
         worker.thread.join(10)
     assert log == ["other", "t"]
+
+
+def test_a_newer_click_at_another_worker_stops_the_older_one_and_one_that_waits(
+    tmp_path: Path,
+) -> None:
+    workers = [Turns(max_places=4, newest=NewestClicks(tmp_path / "clicks")) for _ in range(2)]
+    log = list[str]()
+    older = _Worker(workers[0], _region("t", "a"), 5, log)
+    _until(lambda: log == ["t"])
+    waiting = _Worker(workers[0], _region("u", "x"), 5, log)
+    newer = [
+        _Worker(workers[1], _region(task, *points), 1, log)
+        for task, points in (("t", "ab"), ("u", "xy"))
+    ]
+    waiting.thread.join(10)
+    assert waiting.was_superseded
+    for worker in (older, *newer):
+        worker.gate.set()
+        worker.thread.join(10)
+    assert older.was_superseded
+    assert not any(worker.was_superseded for worker in newer)
+    assert sorted(log) == ["t", "t", "u"]
 
 
 def test_two_annotators_on_one_task_do_not_stop_each_other() -> None:

@@ -1,0 +1,104 @@
+"""Which click of each object is the newest one, for all workers of a server.
+
+Every request gets the next number and writes it beside its points. An older request is out of date
+where one of its points has a larger number by then. The table has a fixed size in shared memory:
+a point may push another one out, which then stops nothing. Nothing is stopped wrongly by that.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import logging
+import mmap
+import os
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_log = logging.getLogger(__name__)
+_N_SLOTS = 1 << 15
+_NUMBER = struct.Struct("<Q")  # the last one given, at the table's beginning
+_SLOT = struct.Struct("<QQ")  # key before number: a half-written slot is an old number's
+_N_BYTES = _NUMBER.size + _N_SLOTS * _SLOT.size
+
+
+class NewestClicks:
+    """Numbers by task and point; any thread of any process on the same file may use it."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        """Open the table, or make it.
+
+        Args:
+            path: A file in shared memory; None for one process alone. Where there is no space
+                for it the process is alone, too, and the log says so.
+        """
+        self._guard = threading.Lock()
+        self._handle: int | None = None
+        if path is not None:
+            try:
+                self._handle = _opened(path)
+            except OSError as error:
+                _log.error("a newer click stops older ones of the same worker only: %s", error)
+        self._table = mmap.mmap(-1 if self._handle is None else self._handle, _N_BYTES)
+
+    def arrive(self, task: str, point_ids: frozenset[str]) -> int:
+        """Return the number of a request that has just come, larger than all before it.
+
+        Args:
+            task: Whose points they are.
+            point_ids: The object's points.
+        """
+        keys = [_key(task, point) for point in point_ids]
+        with self._alone():
+            number = int(_NUMBER.unpack_from(self._table)[0]) + 1
+            _NUMBER.pack_into(self._table, 0, number)
+            for key in keys:
+                _SLOT.pack_into(self._table, _place(key), key, number)
+        return number
+
+    def has_newer(self, number: int, task: str, point_ids: frozenset[str]) -> bool:
+        """Return whether a request with one of these points has come after that number."""
+        keys = [_key(task, point) for point in point_ids]
+        with self._alone():
+            slots = [(key, _SLOT.unpack_from(self._table, _place(key))) for key in keys]
+        return any(there == key and newest > number for key, (there, newest) in slots)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One thread of one process at a time; a process that is killed holds nothing."""
+        with self._guard:
+            if self._handle is None:
+                yield
+                return
+            fcntl.flock(self._handle, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.flock(self._handle, fcntl.LOCK_UN)
+
+
+def _opened(path: Path) -> int:
+    """The file, its space taken: writing into a hole of a full disk would end the process."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_size < _N_BYTES:
+            with open(handle, "wb", closefd=False) as file:
+                file.write(bytes(_N_BYTES))
+        fcntl.flock(handle, fcntl.LOCK_UN)
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
+
+
+def _key(task: str, point: str) -> int:
+    name = f"{len(task)} {task} {point}".encode(errors="surrogatepass")
+    return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "little")
+
+
+def _place(key: int) -> int:
+    return _NUMBER.size + key % _N_SLOTS * _SLOT.size
