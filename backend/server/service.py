@@ -100,12 +100,7 @@ def create_service(
         choice_of(settings, models, BegunVersions(data.regions_file)),
         Edits(ExistingMasks(max_bytes=_EXISTING_BYTES), data.regions_file),
         TaskFinder(images, finders.finder, telemetry, polygon_error_px=settings.polygon_error_px),
-        Turns(
-            max_places=settings.max_waiting,
-            on_change=telemetry.metrics.waiting.set,
-            on_turn=telemetry.metrics.step_seconds.labels("wait").observe,
-            newest=NewestClicks(shared_dir / "newest-clicks" if shared_dir else None),
-        ),
+        _turns(settings, telemetry, shared_dir),
         telemetry,
         polygon_error_px=settings.polygon_error_px,
         on_answer=recorder.answer,
@@ -128,6 +123,15 @@ def create_service(
         recorder=recorder,
         data=data,
         shared_dir=shared_dir,
+    )
+
+
+def _turns(settings: Settings, telemetry: Telemetry, shared_dir: Path | None) -> Turns:
+    return Turns(
+        max_places=settings.max_waiting,
+        on_change=telemetry.metrics.waiting.set,
+        on_turn=telemetry.metrics.step_seconds.labels("wait").observe,
+        newest=NewestClicks(shared_dir / "newest-clicks" if shared_dir else None),
     )
 
 
