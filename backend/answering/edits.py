@@ -27,10 +27,11 @@ from mfp_model.masks.runs import MaskRuns
 from mfp_model.prompts import Click
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS edited (
-    task TEXT, region TEXT, points TEXT, stamp TEXT, prior BLOB, answer BLOB, at REAL,
-    PRIMARY KEY (task, region)
-)
+CREATE TABLE IF NOT EXISTS edited_masks (
+    task TEXT, annotation TEXT, region TEXT, points TEXT, stamp TEXT, prior BLOB, answer BLOB,
+    at REAL, PRIMARY KEY (task, annotation, region)
+);
+DROP TABLE IF EXISTS edited
 """
 
 
@@ -67,7 +68,7 @@ class Edits:
             return Edit()
         known = self._known(task, region)
         masks = [_as_on_page(mask, known.get(storable(mask.id)), task, region) for mask in masks]
-        found = _under_first_click(masks, task, region)
+        found = _under_first_click(masks, region)
         return Edit(
             region_id=found.id if found else None,
             labels=found.labels if found else (),
@@ -89,24 +90,35 @@ class Edits:
             return
         on_page = answer if answer.rows.size else edit.prior
         points, now = json.dumps(sorted(region.point_ids)), self._clock()
-        row = (_name(task), storable(edit.region_id), points, storable(task.there.stamp))
+        row = (_name(task), _annotation(task, region), storable(edit.region_id), points)
+        masks = (storable(task.there.stamp), pack(edit.prior), pack(on_page))
         self._kept.write(
-            "INSERT OR REPLACE INTO edited VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [(*row, pack(edit.prior), pack(on_page), now)],
-            trim=[("DELETE FROM edited WHERE at < ?", now - KEPT_S)],
+            "INSERT OR REPLACE INTO edited_masks VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [(*row, *masks, now)],
+            trim=[("DELETE FROM edited_masks WHERE at < ?", now - KEPT_S)],
         )
 
     def _known(self, task: TaskRequest, region: RegionRequest) -> dict[str, _Known]:
-        """The last answers about the task's masks, by region id."""
+        """The last answers about the annotation's masks, by region id.
+
+        These were noted for it, or are to points that it or the request has. Masks of one
+        prediction have the same ids in several people's annotations.
+        """
         rows = self._kept.read(
-            "SELECT region, points, stamp, prior, answer FROM edited WHERE task = ?", _name(task)
+            "SELECT annotation, region, points, stamp, prior, answer FROM edited_masks "
+            "WHERE task = ? ORDER BY at",
+            _name(task),
         )
-        known = {}
-        for name, points, stamp, prior, answer in rows:
+        known, owner = {}, _annotation(task, region)
+        for annotation, name, listed, stamp, prior, answer in rows:
             size = {"height": region.height, "width": region.width}
+            points = frozenset(json.loads(listed))
+            is_ours = points & region.point_ids or task.there.has_any(points)
+            if annotation != owner and not is_ours:
+                continue
             try:
                 known[str(name)] = _Known(
-                    points=frozenset(json.loads(points)),
+                    points=points,
                     stamp=str(stamp),
                     prior=unpack(prior, **size),
                     answer=unpack(answer, **size),
@@ -118,6 +130,11 @@ class Edits:
 
 def _name(task: TaskRequest) -> str:
     return storable(f"{task.project}/{task.task_id}")
+
+
+def _annotation(task: TaskRequest, region: RegionRequest) -> str:
+    """The annotation's name; of one that several people begin for themselves, whoever clicks."""
+    return f"points {min(region.point_ids)}" if task.there.is_shared else task.there.name
 
 
 def _as_on_page(
@@ -136,28 +153,11 @@ def _as_on_page(
     return mask if is_saved else replace(mask, runs=known.answer)
 
 
-def _under_first_click(
-    masks: list[ExistingMask], task: TaskRequest, region: RegionRequest
-) -> ExistingMask | None:
+def _under_first_click(masks: list[ExistingMask], region: RegionRequest) -> ExistingMask | None:
     """The smallest mask of the points' labels that the first click lies on."""
     first, named = region.clicks[0], {*region.named}
     hit = [mask for mask in masks if named <= {*mask.labels} and _lies_on(mask.runs, first)]
-    smallest = min(hit, key=lambda mask: int(mask.runs.lengths.sum()), default=None)
-    if smallest is None or _is_seen(smallest, task, region):
-        return smallest
-    return None
-
-
-def _is_seen(mask: ExistingMask, task: TaskRequest, region: RegionRequest) -> bool:
-    """Whether the clicks are made by somebody who has the mask on the page.
-
-    Beside an annotation that was submitted, a new one may have been begun («+»), which shows
-    nothing of it. The page tells which of them has the clicks when it saves a draft. Until then
-    the clicks tell: those that leave the mask as it is mean a new object.
-    """
-    if task.there.is_certain or task.there.is_prediction:
-        return True
-    return any(_lies_on(mask.runs, click) != click.is_positive for click in region.clicks)
+    return min(hit, key=lambda mask: int(mask.runs.lengths.sum()), default=None)
 
 
 def _prior(found: ExistingMask, known: Mapping[str, _Known], region: RegionRequest) -> MaskRuns:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from dataclasses import dataclass
 from typing import Any
 
 from backend.answering.doubts import Doubts
 from backend.answering.edit import Answered, Edit
 from backend.answering.edits import Edits
+from backend.answering.prefetch import Prefetcher
 from backend.answering.rounds import ClickStore
+from backend.answering.sure import made_sure
 from backend.answering.turns import ClickedObject, Place, SupersededError, Turns
 from backend.finding.answer import TaskFinder
 from backend.images.loader import ImageLoader, LoadedImage
+from backend.label_studio.drafts import SavedDrafts
 from backend.label_studio.points import RequestError
 from backend.label_studio.request import RegionRequest, TaskRequest
 from backend.label_studio.rows import (
@@ -34,8 +34,16 @@ from mfp_model.masks.specks import remove_new_specks, remove_specks
 from mfp_model.prediction import Prediction, mask_prediction
 from mfp_model.segmenter import Segmenter
 
-_log = logging.getLogger(__name__)
-_MAX_PREFETCHES = 32
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Made:
+    """A mask, and what it came of; it hangs on the page where masks or strokes there changed it."""
+
+    edit: Edit
+    runs: MaskRuns
+    score: float
+    version: str
+    hangs_on_page: bool
 
 
 class Predictor:
@@ -49,6 +57,7 @@ class Predictor:
         edits: Edits,
         finding: TaskFinder,
         turns: Turns,
+        drafts: SavedDrafts,
         telemetry: Telemetry,
         *,
         polygon_error_px: float,
@@ -63,6 +72,7 @@ class Predictor:
             edits: What is there already.
             finding: Answers tasks that are opened.
             turns: Who may compute when.
+            drafts: Tells in which annotation a click was made, where a request leaves that open.
             telemetry: Told of steps, clicks and errors.
             polygon_error_px: How far a polygon may be from the mask's edge.
             on_answer: Told of each mask that answers clicks.
@@ -73,12 +83,12 @@ class Predictor:
         self._edits = edits
         self._finding = finding
         self._turns = turns
+        self._drafts = drafts
         self._telemetry = telemetry
         self._doubts = Doubts(telemetry)
         self._on_answer = on_answer
         self._polygon_error_px = polygon_error_px
-        self._prefetcher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prefetch")
-        self._prefetch_places = threading.BoundedSemaphore(_MAX_PREFETCHES)
+        self._prefetcher = Prefetcher(images, edits, telemetry)
 
     def results(
         self, tasks: list[TaskRequest], *, has_left: Callable[[], bool] = lambda: False
@@ -109,7 +119,7 @@ class Predictor:
             if task.is_opening and task.control and task.control.finder:
                 return [self._finding.answer(task, task.control)]
             if task.is_opening:
-                self._prefetch(task)
+                self._prefetcher.prefetch(task)
                 return []
             if task.region is None:
                 return [empty_result()]
@@ -133,32 +143,57 @@ class Predictor:
                 with self._telemetry.step("image"):
                     image = self._images.load(task.image, task_id=task.task_id)
                 _check_size(image, region)
+                made = self._made(task, region, image, place)
+                if task.there.is_unsure and made is not None and made.hangs_on_page:
+                    with self._telemetry.step("page"):
+                        task = made_sure(task, self._drafts, place)
+                    assert task.region is not None, "its points are the same"
+                    region = task.region
+                    made = self._made(task, region, image, place)
                 self._doubts.note(task)
-                with self._telemetry.step("edit"):
-                    edit = self._edits.edit(task, region)
-                if edit.prior is None and not region.is_positive:
+                if made is None:
                     return empty_result()
-                segmenter = self._choice.segmenter(
-                    task.project,
-                    region.point_ids,
-                    asked=region.control.segmenter,
-                    edits=edit.prior is not None,
-                )
-                prediction = self._predict(segmenter, image, region, edit, place)
-                place.check()
-                with self._telemetry.step("mask"):
-                    runs = edit.bounded(self._without_specks(prediction, edit.prior))
                 with self._telemetry.step("encode"):
-                    score = round(prediction.score, 4)
-                    answer = self._encoded(task, region, edit, runs, score, segmenter.version)
-                self._edits.note(task, region, edit, runs)
+                    answer = self._encoded(task, region, made)
+                self._edits.note(task, region, made.edit, made.runs)
                 self._on_answer(
-                    Answered(task=task, region=region, edit=edit, runs=runs, result=answer)
+                    Answered(
+                        task=task, region=region, edit=made.edit, runs=made.runs, result=answer
+                    )
                 )
                 return answer
         except SupersededError as error:
             self._telemetry.superseded(task.task_id, str(error))
             return empty_result()
+
+    def _made(
+        self, task: TaskRequest, region: RegionRequest, image: LoadedImage, place: Place
+    ) -> _Made | None:
+        """The mask that answers; None where the clicks mean no object."""
+        with self._telemetry.step("edit"):
+            edit = self._edits.edit(task, region)
+        if edit.prior is None and not region.is_positive:
+            return None
+        segmenter = self._choice.segmenter(
+            task.project,
+            region.point_ids,
+            asked=region.control.segmenter,
+            edits=edit.prior is not None,
+        )
+        prediction = self._predict(segmenter, image, region, edit, place)
+        place.check()
+        with self._telemetry.step("mask"):
+            whole = self._without_specks(prediction, edit.prior)
+            runs = edit.bounded(whole)
+        is_cut = int(runs.lengths.sum()) != int(whole.lengths.sum())
+        has_strokes = len(region.prompts) > len(region.clicks)
+        return _Made(
+            edit=edit,
+            runs=runs,
+            score=round(prediction.score, 4),
+            version=segmenter.version,
+            hangs_on_page=edit.prior is not None or is_cut or has_strokes,
+        )
 
     def _predict(
         self,
@@ -185,21 +220,14 @@ class Predictor:
             return remove_specks(prediction.runs, prediction.prompts)
         return remove_new_specks(prediction.runs, prior, prediction.prompts)
 
-    def _encoded(
-        self,
-        task: TaskRequest,
-        region: RegionRequest,
-        edit: Edit,
-        runs: MaskRuns,
-        score: float,
-        version: str,
-    ) -> dict[str, Any]:
+    def _encoded(self, task: TaskRequest, region: RegionRequest, made: _Made) -> dict[str, Any]:
+        runs, score, version = made.runs, made.score, made.version
         assert (runs.height, runs.width) == (region.height, region.width), "else the page breaks"
         fields = RowFields(
             control=region.control,
-            labels=edit.labels_of(region),
+            labels=made.edit.labels_of(region),
             page=task.image_index,
-            region_id=edit.region_id,
+            region_id=made.edit.region_id,
             origin="prediction",
             score=score,
         )
@@ -211,22 +239,6 @@ class Predictor:
         self._telemetry.metrics.polygon_iou.observe(iou)
         rows = polygon_rows(polygons, fields, height=region.height, width=region.width)
         return result(rows, score=score, version=version, polygon_iou=iou)
-
-    def _prefetch(self, task: TaskRequest) -> None:
-        """Fetch and decode a task's image and masks in the background; a full queue skips it."""
-        if not self._prefetch_places.acquire(blocking=False):
-            _log.info("prefetch of task %s skipped: %d are waiting", task.task_id, _MAX_PREFETCHES)
-            return
-        self._prefetcher.submit(copy_context().run, self._load_quietly, task)
-
-    def _load_quietly(self, task: TaskRequest) -> None:
-        try:
-            pixels = self._images.load(task.image, task_id=task.task_id).pixels
-            self._edits.prepare(task, height=pixels.shape[0], width=pixels.shape[1])
-        except Exception as error:  # nobody else would see it in this thread
-            self._telemetry.failed(error, during=f"fetching the image of task {task.task_id}")
-        finally:
-            self._prefetch_places.release()
 
 
 def _check_size(image: LoadedImage, region: RegionRequest) -> None:

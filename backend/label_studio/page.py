@@ -20,22 +20,32 @@ class Annotation:
 
     Attributes:
         rows: Label Studio's result.
+        name: What tells it from the task's others, a draft and what it is a draft of being one;
+            empty for a new one.
         stamp: Changes whenever it is saved.
-        is_certain: Whoever clicks has it on the page: it is a draft of theirs, or holds the points
-            of the request.
-        is_prediction: The page starts a new annotation from it.
-        is_shared: Several people may do so, each for themselves.
+        is_unsure: Whoever clicks may have another one on the page; the draft that the page saves
+            of the click tells.
+        is_shared: Several people may begin with it, each for themselves.
     """
 
     rows: tuple[Any, ...] = ()
+    name: str = ""
     stamp: str = ""
-    is_certain: bool = False
-    is_prediction: bool = False
+    is_unsure: bool = False
     is_shared: bool = False
 
     def has_any(self, ids: frozenset[str]) -> bool:
         """Return whether one of the rows has one of these ids."""
         return any(isinstance(row, dict) and storable(row.get("id")) in ids for row in self.rows)
+
+    def at(self, index: int | None) -> Annotation:
+        """Return what it holds of one of a task's pages, all where the task has one image."""
+        if index is None:
+            return self
+        rows = (row for row in self.rows if isinstance(row, dict))
+        return replace(
+            self, rows=tuple(row for row in rows if (row.get("item_index") or 0) == index)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -61,29 +71,27 @@ def page_of(
 ) -> Page:
     """Return what is on the page of whoever clicks.
 
-    The annotation that holds the points of the request. Where none does yet, their draft; of
-    several the newest, if the project asks for one annotator. Where there is no draft, the one
-    annotation that was submitted, if the project asks for one annotator. Where nothing was
-    annotated at all, the prediction that the project shows, from which the page starts an
-    annotation. In all other cases a new annotation.
+    The annotation that holds the points of the request. Where none does yet, their draft. Where
+    there is no draft, the one annotation that was submitted, if the project asks for one annotator;
+    it is unsure, since beside it a new one may have been begun («+»). So is the newest of several
+    drafts. Where nothing was annotated at all, the prediction that the project shows, from which
+    the page starts an annotation. In all other cases a new annotation.
 
     Args:
         task: As Label Studio sends it.
         point_ids: Of the clicks.
         rules: Of the task's project.
     """
-    drafts = [_annotation(one, is_certain=True) for one in _entries(task, "drafts")]
+    drafts = [_annotation(one) for one in _entries(task, "drafts")]
     annotations = _entries(task, "annotations")
-    replaced = {storable(draft.get("annotation")) for draft in _entries(task, "drafts")}
-    submitted = [
-        _annotation(one, is_certain=False)
-        for one in annotations
-        if storable(one.get("id")) not in replaced
-    ]
+    replaced = {draft.name for draft in drafts}
+    submitted = [one for one in map(_annotation, annotations) if one.name not in replaced]
     clicked = [one for one in (*drafts, *submitted) if one.has_any(point_ids)]
-    if clicked or len(drafts) == 1 or (drafts and rules.n_annotators == 1):
-        newest = max(clicked or drafts, key=lambda one: one.stamp)
-        return Page(annotation=replace(newest, is_certain=True))
+    if clicked or len(drafts) == 1:
+        return Page(annotation=max(clicked or drafts, key=lambda one: one.stamp))
+    if drafts and rules.n_annotators == 1:
+        newest = max(drafts, key=lambda one: one.stamp)
+        return Page(annotation=replace(newest, is_unsure=True))
     if drafts:  # any of them may be on the page
         return Page(annotation=Annotation())
     if annotations:
@@ -99,7 +107,7 @@ def _submitted(annotations: list[Mapping[str, Any]], rules: ProjectRules) -> Pag
         )
     if rules.n_annotators > 1 or len(annotations) > 1 or annotations[0].get("was_cancelled"):
         return Page(annotation=Annotation())
-    return Page(annotation=_annotation(annotations[0], is_certain=False))
+    return Page(annotation=replace(_annotation(annotations[0]), is_unsure=True))
 
 
 def _predicted(task: Mapping[str, Any], rules: ProjectRules) -> Page:
@@ -113,8 +121,8 @@ def _predicted(task: Mapping[str, Any], rules: ProjectRules) -> Page:
         return Page(annotation=Annotation())
     of_version = [one for one in predictions if one.get("model_version") == rules.model_version]
     newest = max(of_version or predictions, key=lambda one: str(one.get("updated_at", "")))
-    begun = _annotation(newest, is_certain=False)
-    return Page(annotation=replace(begun, is_prediction=True, is_shared=rules.n_annotators != 1))
+    begun = replace(_annotation(newest), name="")
+    return Page(annotation=replace(begun, is_shared=rules.n_annotators != 1))
 
 
 def _entries(task: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
@@ -122,8 +130,18 @@ def _entries(task: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     return [one for one in entries if isinstance(one, dict)] if isinstance(entries, list) else []
 
 
-def _annotation(entry: Mapping[str, Any], *, is_certain: bool) -> Annotation:
+def _annotation(entry: Mapping[str, Any]) -> Annotation:
     result = entry.get("result")
-    rows = tuple(result) if isinstance(result, list) else ()
-    stamp = str(entry.get("updated_at", ""))
-    return Annotation(rows=rows, stamp=stamp, is_certain=is_certain)
+    return Annotation(
+        rows=tuple(result) if isinstance(result, list) else (),
+        name=_name(entry),
+        stamp=str(entry.get("updated_at", "")),
+    )
+
+
+def _name(entry: Mapping[str, Any]) -> str:
+    """Of an annotation, or of a draft, which says what it is a draft of."""
+    if "annotation" not in entry:
+        return storable(f"annotation {entry.get('id')}")
+    of = entry["annotation"]
+    return storable(f"draft {entry.get('id')}" if of is None else f"annotation {of}")

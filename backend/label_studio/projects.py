@@ -9,14 +9,12 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import Any
 
-import requests
-
 from backend.label_studio.access import LabelStudioAccess, LabelStudioError
+from backend.label_studio.asking import ask
 
 _FRESH_S = 60.0
 _MAX_AGE_S = 600.0  # where Label Studio cannot be asked again
 _MAX_WAIT_S = 1.0  # of a click, at a project's first
-_TIMEOUT_S = 10.0
 _MAX_PROJECTS = 1000
 
 
@@ -112,25 +110,7 @@ class ProjectSettings:
             self._answers[project] = _Answer(rules=rules, at=now)
 
     def _project(self, project: str) -> dict[str, Any]:
-        try:
-            response = requests.get(
-                f"{self._access.url}/api/projects/{project}/",
-                headers=self._access.headers(),
-                timeout=_TIMEOUT_S,
-                verify=self._access.verify,
-                allow_redirects=False,  # the token is for nobody else
-            )
-            if response.status_code == 401:
-                self._access.forget()
-            if response.status_code != 200:
-                raise LabelStudioError(
-                    f"Label Studio answered {response.status_code} about project {project}"
-                )
-            body = response.json()
-        except (requests.RequestException, ValueError) as error:
-            raise LabelStudioError(
-                f"Label Studio cannot be asked about project {project} ({type(error).__name__})"
-            ) from None
+        body = ask(self._access, f"/api/projects/{project}/", f"project {project}")
         if not isinstance(body, dict):
             raise LabelStudioError(f"Label Studio's project {project}: expected an object")
         return body

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from backend.label_studio.config_xml import LabelConfigError
 from backend.label_studio.controls import MaskControl
 from backend.label_studio.label_config import LabelConfig, TaskConfigs
-from backend.label_studio.page import Annotation, Page, page_of, storable
+from backend.label_studio.page import Annotation, page_of, storable
 from backend.label_studio.points import (
     Point,
     RequestError,
@@ -76,6 +76,8 @@ class TaskRequest:
         region: The object being clicked, None where there is no click.
         problem: Why the task has no image; empty where it has one.
         doubt: What is not known of its annotations, and why; empty where all is.
+        with_drafts: Returns the same request, had Label Studio these drafts of the task and nothing
+            else; None where no click is asked about.
     """
 
     task_id: str
@@ -88,6 +90,9 @@ class TaskRequest:
     image_index: int | None = None
     problem: str = ""
     doubt: str = ""
+    with_drafts: Callable[[list[Mapping[str, Any]]], TaskRequest] | None = field(
+        default=None, compare=False, repr=False
+    )
 
 
 def parse_predict(
@@ -170,8 +175,14 @@ def _clicked(
     default_name = next(iter(config.image_values), "")
     name = str(newest.get("to_name")) if points else default_name
     image, image_index = _image(config, name, data, newest.get("item_index"))
-    page = _only(page_of(task, point_ids, rules), image_index)
-    region = _region(points, point_ids, config, name, page.annotation) if points else None
+    page = page_of(task, point_ids, rules)
+    there = page.annotation.at(image_index)
+    region = _region(points, point_ids, config, name, there) if points else None
+
+    def with_drafts(drafts: list[Mapping[str, Any]]) -> TaskRequest:
+        alone = {**task, "drafts": drafts, "annotations": [], "predictions": []}
+        return _clicked(alone, project, configs, points, rules)
+
     return TaskRequest(
         task_id=str(task.get("id", "")),
         project=project,
@@ -179,9 +190,10 @@ def _clicked(
         image_index=image_index,
         is_opening=False,
         control=region.control if region else None,
-        there=page.annotation,
+        there=there,
         region=region,
         doubt=page.doubt,
+        with_drafts=with_drafts,
     )
 
 
@@ -201,18 +213,6 @@ def _image(
     except UnicodeEncodeError:
         raise RequestError(f"image address {address[:80]!r}: not Unicode") from None
     return address, page
-
-
-def _only(page: Page, index: int | None) -> Page:
-    """What is on one of a task's pages."""
-    if index is None:
-        return page
-    rows = tuple(
-        row
-        for row in page.annotation.rows
-        if isinstance(row, dict) and (row.get("item_index") or 0) == index
-    )
-    return replace(page, annotation=replace(page.annotation, rows=rows))
 
 
 def _region(

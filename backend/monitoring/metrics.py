@@ -96,7 +96,9 @@ class Metrics:
             "mfp_answer_seconds", "From a request with clicks to its mask."
         )
         self.step_seconds = histogram(
-            "mfp_step_seconds", "Steps of an answer: image, wait, round, mask, encode.", "step"
+            "mfp_step_seconds",
+            "Steps of an answer: image, edit, wait, round, page, mask, encode.",
+            "step",
         )
         self.polygon_iou = histogram(
             "mfp_polygon_iou", "IoU of a polygon answer with its mask.", buckets=_IOUS

@@ -32,7 +32,7 @@ class Telemetry:
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Time a step of an answer: image, wait, round, mask, encode."""
+        """Time a step of an answer: image, edit, wait, round, page, mask, encode."""
         with self.metrics.step_seconds.labels(name).time():
             yield
 

@@ -20,6 +20,7 @@ from backend.images.loader import ImageLoader
 from backend.images.sources import image_sources
 from backend.label_studio.access import LabelStudioAccess
 from backend.label_studio.api import label_studio_access
+from backend.label_studio.drafts import SavedDrafts
 from backend.label_studio.projects import ProjectSettings
 from backend.learning.inbox import Inbox
 from backend.learning.jobs import JobFigures, JobQueue
@@ -101,6 +102,7 @@ def create_service(
         Edits(ExistingMasks(max_bytes=_EXISTING_BYTES), data.regions_file),
         TaskFinder(images, finders.finder, telemetry, polygon_error_px=settings.polygon_error_px),
         _turns(settings, telemetry, shared_dir),
+        SavedDrafts(access),
         telemetry,
         polygon_error_px=settings.polygon_error_px,
         on_answer=recorder.answer,

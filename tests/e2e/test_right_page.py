@@ -124,6 +124,38 @@ def test_a_new_annotation_beside_a_submitted_one_gets_nothing_of_it(
     assert _is_new(_click(page))
 
 
+def test_further_clicks_in_a_new_annotation_do_not_take_up_an_unseen_mask(
+    page: LabelingPage, api: LabelStudioApi, backend: Server
+) -> None:
+    project = _project(api, backend, _config())
+    task = _task(api, project)
+    add_annotation(api, task, [_earlier()])
+    page.open_task(project, task)
+    page.wait_for_masks(1)
+    page.add_new_annotation()
+    assert _is_new(_click(page))
+    page.page.keyboard.press("q")
+    answer = page.click(70, 55)  # beside the submitted mask, and within five seconds
+    (row,) = answer["data"]["result"]
+    assert _is_new(row)
+    assert len(page.asked[-1]["context"]["result"]) == 2
+    page.accept()
+    assert len(page.masks()) == 1
+
+
+def test_the_first_click_in_a_submitted_annotation_edits_its_mask(
+    page: LabelingPage, api: LabelStudioApi, backend: Server
+) -> None:
+    project = _project(api, backend, _config())
+    task = _task(api, project)
+    add_annotation(api, task, [_earlier()])
+    page.open_task(project, task)
+    page.wait_for_masks(1)
+    assert _click(page, on_mask=True)["id"] == "earlier"
+    page.accept()
+    assert [mask["id"] for mask in page.masks()] == ["earlier"]
+
+
 def test_a_skipped_annotation_is_not_taken_up(
     page: LabelingPage, api: LabelStudioApi, backend: Server
 ) -> None:

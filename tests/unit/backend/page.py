@@ -84,16 +84,22 @@ class _Projects(QuietHandler):
         self.server.n_asked += 1
         with self.server.lock:
             pass
-        content = json.dumps(self.server.project).encode()
-        is_project = self.path == "/api/projects/3/" and self.server.is_up
-        self.send_response(200 if is_project else 500)
+        drafts = self.server.drafts if self.path.endswith("/drafts") else None
+        is_known = self.path == "/api/projects/3/" or drafts is not None
+        content = json.dumps(self.server.project if drafts is None else drafts).encode()
+        self.server.n_asked_for_drafts += self.path.endswith("/drafts")
+        self.send_response(200 if is_known and self.server.is_up else 500)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
 
 
 class ProjectSite(LoopbackSite):
-    """A Label Studio that knows project 3, and no more."""
+    """A Label Studio that knows project 3 and the drafts of its tasks, and no more.
+
+    Attributes:
+        drafts: What it answers; by default it cannot be asked.
+    """
 
     def __init__(self, **project: object) -> None:
         super().__init__(_Projects)
@@ -106,6 +112,8 @@ class ProjectSite(LoopbackSite):
         self.is_up = True
         self.lock = threading.Lock()  # hold it to keep an answer back
         self.n_asked = 0
+        self.drafts: list[dict[str, Any]] | None = None
+        self.n_asked_for_drafts = 0
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     def settings(self) -> Settings:
@@ -118,12 +126,17 @@ def _site(project: tuple[tuple[str, object], ...]) -> ProjectSite:
     return ProjectSite(**dict(project))
 
 
-def settings_of(**project: object) -> Settings:
-    """Settings of a backend whose Label Studio says this of project 3.
+def site_of(**project: object) -> ProjectSite:
+    """The Label Studio that says this of project 3.
 
     By default it asks for one annotator, and shows predictions.
     """
-    return _site(tuple(sorted(project.items()))).settings()
+    return _site(tuple(sorted(project.items())))
+
+
+def settings_of(**project: object) -> Settings:
+    """Settings of a backend of the Label Studio that says this of project 3."""
+    return site_of(**project).settings()
 
 
 def faint_rle(alpha: NDArray[np.uint8]) -> list[int]:

@@ -28,6 +28,7 @@ from tests.unit.backend.page import (
     row,
     saved,
     settings_of,
+    site_of,
 )
 
 
@@ -43,6 +44,9 @@ def _answer(
     **task: object,
 ) -> list[dict[str, Any]]:
     body = request(*points, config=config, **task)
+    if "drafts" not in task and task.get("annotations"):  # the page saves one of the submitted
+        rows = task["annotations"][0]["result"]  # type: ignore[index]
+        site_of().drafts = [saved(*rows, *points, annotation=5)]
     answer = client.post("/predict", json=body)
     assert answer.status_code == 200, answer.json
     rows: list[dict[str, Any]] = answer.json["results"][0]["result"]
@@ -227,3 +231,27 @@ def test_a_faint_mask_is_edited_and_kept_clear_of_like_others(alpha: int) -> Non
     (painted,) = _answer(_client(), point("p", 75, 60), drafts=[saved(faint)])
     assert _mask(painted)[CAT].all()
     assert _mask(painted)[60, 122]
+
+
+@pytest.mark.parametrize("begins", ["predictions", "drafts"])
+def test_edits_of_two_people_who_began_with_the_same_prediction_do_not_meet(begins: str) -> None:
+    client = _client(settings_of(maximum_annotations=2))
+    prediction = saved(row("r1", CAT))
+
+    def answer(name: str, *places: int, damaged: bool = False) -> NDArray[np.bool_]:
+        points = [point(f"{name}{place}", place, 60) for place in places]
+        there = {"predictions": [prediction]}
+        if begins == "drafts" or damaged:
+            rows = [row("r1", box(20, 50, 80, 70)), points[0]] if damaged else [row("r1", CAT)]
+            there["drafts"] = [saved(*rows, id=name, annotation=None)]
+        (found,) = _answer(client, *points, **there)
+        assert found["id"] == "r1"
+        return _mask(found)
+
+    answer("mine", 75)
+    answer("theirs", 25)
+    mine = answer("mine", 75, 76, damaged=True)
+    assert (mine & CAT).sum() == CAT.sum()
+    theirs = answer("theirs", 25, 26, damaged=True)
+    assert (theirs & CAT).sum() == CAT.sum()
+    assert not theirs[60, 84]

@@ -10,7 +10,18 @@ from backend.models.served import ServedModels
 from backend.server.app import create_app
 from backend.settings import Settings
 from tests.fakes import DiskSegmenter, temporary_settings
-from tests.unit.backend.page import BRUSH, HEIGHT, WIDTH, box, point, row, saved, settings_of
+from tests.unit.backend.page import (
+    BRUSH,
+    HEIGHT,
+    WIDTH,
+    ProjectSite,
+    box,
+    point,
+    row,
+    saved,
+    settings_of,
+    site_of,
+)
 from tests.unit.backend.page import request as made_request
 
 Capture = Callable[[str], Any]
@@ -48,6 +59,10 @@ def _annotation(**more: object) -> dict[str, Any]:
     )
 
 
+def _new_draft(*rows: dict[str, Any]) -> dict[str, Any]:
+    return saved(*rows, id=9, annotation=None)
+
+
 @pytest.mark.parametrize(
     ("project", "task"),
     [
@@ -63,6 +78,7 @@ def test_a_click_where_a_mask_lies_that_is_not_on_the_page_makes_a_new_object(
     capture: Capture, project: dict[str, object], task: dict[str, object]
 ) -> None:
     client = _client(settings_of(**project))
+    site_of(**project).drafts = [_new_draft(_CLICK)]
     found = _row(client, _body(capture, _CLICK, **task))
     alone = _row(client, _body(capture, _CLICK))
     assert found["id"] != "earlier"
@@ -97,11 +113,99 @@ def test_a_draft_of_the_submitted_one_shows_it(capture: Capture) -> None:
         assert _row(_client(settings_of(**project)), body)["id"] == "earlier"
 
 
+@pytest.fixture
+def site() -> ProjectSite:
+    """A Label Studio of one annotator a task, nothing asked of it yet."""
+    site = site_of()
+    site.drafts, site.n_asked_for_drafts = [], 0
+    return site
+
+
+_AWAY = point("a", 90, 60, is_positive=False)
+_ORDERS = [(_CLICK, _BESIDE), (_BESIDE, _CLICK), (_CLICK,), (_BESIDE,)]
+
+
+@pytest.mark.parametrize("points", _ORDERS)
 def test_clicks_that_change_a_submitted_mask_edit_it_before_there_is_a_draft(
-    capture: Capture,
+    capture: Capture, site: ProjectSite, points: tuple[dict[str, Any], ...]
 ) -> None:
-    body = _body(capture, _CLICK, _BESIDE, annotations=[_annotation()])
-    assert _row(_client(settings_of()), body)["id"] == "earlier"
+    body = _body(capture, *points, annotations=[_annotation()])
+    site.drafts = [saved(row("earlier", _EARLIER), *points, id=9, annotation=5)]
+    found = _row(_client(settings_of()), body)
+    assert (found["id"] == "earlier") == (points[0] is _CLICK)
+    in_draft = _body(capture, *points, annotations=[_annotation()], drafts=site.drafts)
+    assert found["value"] == _row(_client(settings_of()), in_draft)["value"]
+
+
+@pytest.mark.parametrize("points", _ORDERS)
+def test_a_new_annotation_beside_a_submitted_one_gets_nothing_of_it_with_any_clicks(
+    capture: Capture, site: ProjectSite, points: tuple[dict[str, Any], ...]
+) -> None:
+    site.drafts = [_new_draft(*points)]
+    body = _body(capture, *points, annotations=[_annotation()])
+    found = _row(_client(settings_of()), body)
+    assert found["id"] != "earlier"
+    assert found["value"] == _row(_client(settings_of()), _body(capture, *points))["value"]
+
+
+def test_too_much_of_an_unseen_mask_is_not_taken_away(capture: Capture, site: ProjectSite) -> None:
+    site.drafts = [_new_draft(_AWAY)]
+    client = _client(settings_of())
+    body = _body(capture, _AWAY, annotations=[_annotation()])
+    assert client.post("/predict", json=body).json["results"][0]["result"] == []
+    site.drafts = [saved(row("earlier", _EARLIER), _AWAY, id=9, annotation=5)]
+    assert _row(client, body)["id"] == "earlier"
+
+
+def test_a_page_that_saves_no_draft_gets_a_new_object_and_the_status_page_says_why(
+    capture: Capture, site: ProjectSite
+) -> None:
+    site.drafts = None  # it cannot be asked
+    client = _client(settings_of())
+    for points in ((_CLICK, _BESIDE), (_BESIDE,)):
+        found = _row(client, _body(capture, *points, annotations=[_annotation()]))
+        assert found["id"] != "earlier"
+        assert found["value"] == _row(client, _body(capture, *points))["value"]
+    page = client.get("/").get_data(as_text=True)
+    assert page.count("which annotation has the click") == 1
+
+
+def test_nobody_waits_for_a_draft_where_the_answer_does_not_hang_on_it(
+    capture: Capture, site: ProjectSite
+) -> None:
+    far = point("f", 20, 20)
+    found = _row(_client(settings_of()), _body(capture, far, annotations=[_annotation()]))
+    assert found["id"] != "earlier"
+    assert site.n_asked_for_drafts == 0
+
+
+@pytest.mark.parametrize("holder", [1, 2])
+def test_of_two_drafts_of_ones_own_that_counts_which_has_the_click(
+    capture: Capture, site: ProjectSite, holder: int
+) -> None:
+    earlier = saved(row("r1", _EARLIER), id=1, annotation=None)
+    newer = saved(row("r2", _EARLIER), id=2, annotation=5)
+    body = _body(capture, _CLICK, drafts=[earlier, newer])
+    site.drafts = [
+        {**draft, "result": [*draft["result"], *([_CLICK] if draft["id"] == holder else [])]}
+        for draft in (earlier, newer)
+    ]
+    assert _row(_client(settings_of()), body)["id"] == f"r{holder}"
+
+
+def test_strokes_of_an_unseen_annotation_are_no_seeds(capture: Capture, site: ProjectSite) -> None:
+    config = BRUSH.format("").replace(
+        "</View>",
+        '<BrushLabels name="seeds" toName="image"><Label value="in" seed="object"/>'
+        '<Label value="out" seed="background"/></BrushLabels></View>',
+    )
+    stroke = row("s", box(60, 60, 190, 80), label="out", from_name="seeds")
+    body = _body(capture, _CLICK, annotations=[saved(stroke, id=5)])
+    alone = _body(capture, _CLICK)
+    body["label_config"] = alone["label_config"] = config
+    site.drafts = [_new_draft(_CLICK)]
+    client = _client(settings_of())
+    assert _row(client, body)["value"] == _row(client, alone)["value"]
 
 
 def test_the_prediction_of_the_version_that_the_project_shows_is_on_the_page(

@@ -1,0 +1,41 @@
+"""A question to Label Studio beside a click: one try, short, and never redirected."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import requests
+
+from backend.label_studio.access import LabelStudioAccess, LabelStudioError
+
+_TIMEOUT_S = 10.0
+
+
+def ask(access: LabelStudioAccess, path: str, about: str) -> Any:  # noqa: ANN401, JSON of any form
+    """Return what Label Studio answers.
+
+    Args:
+        access: The way to it.
+        path: What is asked, such as `/api/projects/7/`.
+        about: For messages, such as `project 7`.
+
+    Raises:
+        LabelStudioError: It cannot be reached, or answers something else.
+    """
+    try:
+        response = requests.get(
+            f"{access.url}{path}",
+            headers=access.headers(),
+            timeout=_TIMEOUT_S,
+            verify=access.verify,
+            allow_redirects=False,  # the token is for nobody else
+        )
+        if response.status_code == 401:
+            access.forget()
+        if response.status_code != 200:
+            raise LabelStudioError(f"Label Studio answered {response.status_code} about {about}")
+        return response.json()
+    except (requests.RequestException, ValueError) as error:
+        raise LabelStudioError(
+            f"Label Studio cannot be asked about {about} ({type(error).__name__})"
+        ) from None
