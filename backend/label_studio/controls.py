@@ -8,7 +8,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from backend.label_studio.config_xml import LabelConfigError
-from backend.label_studio.labels import labels_of
+from backend.label_studio.labels import labels_of, takes_labels_of_tasks
 from mfp_model.names import INPAINTERS
 
 DEFAULT_INPAINTER = INPAINTERS[0]
@@ -27,6 +27,7 @@ class MaskControl:
         labels_name: Name of the generic `<Labels>` control that holds the labels for a plain
             `<Brush>` or `<Polygon>`; None for `<BrushLabels>` and `<PolygonLabels>`.
         is_plain: It draws without labels, as a `<Brush>` or `<Polygon>` alone.
+        takes_more: Whether tasks may bring further labels.
         is_multiple: Whether a mask can have several labels.
         segmenter: Its attribute `segmenter`, what answers clicks; None for the server's.
         finder: Its attribute `finder`, what answers when predictions are retrieved without
@@ -43,6 +44,7 @@ class MaskControl:
     names_by_value: Mapping[str, str] = field(default_factory=dict)
     labels_name: str | None = None
     is_plain: bool = False
+    takes_more: bool = False
     is_multiple: bool = False
     segmenter: str | None = None
     finder: str | None = None
@@ -97,6 +99,7 @@ def mask_controls(
             labels=tuple(label.name for label in labels),
             names_by_value={label.value: label.name for label in labels},
             labels_name=None if holder is tag else holder.get("name", ""),
+            takes_more=takes_labels_of_tasks(holder),
             is_multiple=holder.get("choice") == "multiple",
             segmenter=tag.get("segmenter"),
             finder=tag.get("finder"),

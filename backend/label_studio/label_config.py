@@ -11,7 +11,6 @@ from backend.label_studio.config_xml import LabelConfigError, has_repeaters, rea
 from backend.label_studio.controls import MaskControl, mask_controls, plain_controls
 from backend.label_studio.labels import Label, labels_of, takes_labels_of_tasks
 from backend.label_studio.task_values import key_of
-from mfp_model.names import FINDERS, INPAINTERS, SEGMENTERS, listed
 
 _SHAPES = ("brush", "polygon", "rectangle", "ellipse")
 
@@ -29,7 +28,7 @@ class LabelConfig:
         seeds: Controls whose strokes are seeds of graph cuts, by name: label values and aliases,
             and whether they mean the object.
         plain: Controls that draw without labels; no click is answered with them.
-        points: Labels of the controls that points are set with, by the control's name.
+        points: Controls that points are set with, by name.
     """
 
     image_values: dict[str, str]
@@ -38,7 +37,7 @@ class LabelConfig:
     aliases: dict[str, str]
     seeds: dict[str, dict[str, bool]] = field(default_factory=dict)
     plain: tuple[MaskControl, ...] = ()
-    points: dict[str, tuple[Label, ...]] = field(default_factory=dict)
+    points: dict[str, PointControl] = field(default_factory=dict)
 
     @property
     def image_keys(self) -> dict[str, str]:
@@ -78,7 +77,7 @@ class LabelConfig:
                 f"a point's label {', '.join(labels)!r:.80} belongs to no mask control of image "
                 f"{image_name!r:.40}: expected one of {known:.200}"
             )
-        values = {label.value for label in self.points.get(point_control, ())}
+        values = {label.value for label in self._point_labels(point_control)}
         alike = [control for control in fitting if {*control.names_by_value} == values]
         return fitting[0] if not fitting[0].labels or not alike else alike[0]
 
@@ -92,28 +91,29 @@ class LabelConfig:
             control: The mask control.
             point_control: Name of the points' control.
         """
-        values = {label.name: label.value for label in self.points.get(point_control, ())}
+        values = {label.name: label.value for label in self._point_labels(point_control)}
         names = [control.written(label) or control.written(values.get(label)) for label in labels]
         return None if None in names else tuple(name for name in names if name is not None)
 
-    def problems(self) -> list[str]:
-        """Return what clicks, or the opening of a task, will fail on."""
-        if not self.image_values:
-            return ["label config has no <Image>, so there is nothing to click on"]
-        if not self.controls:
-            return [
-                "label config has no <BrushLabels> and no <PolygonLabels>, so a mask has no place"
-            ]
-        return [
-            f"label config: {attribute}={value!r:.40}, expected {listed(names)}"
-            for control in self.controls
-            for attribute, value, names in (
-                ("segmenter", control.segmenter, SEGMENTERS),
-                ("finder", control.finder, FINDERS),
-                ("inpainter", control.inpainter, INPAINTERS),
-            )
-            if value is not None and value not in names
-        ]
+    def _point_labels(self, name: str) -> tuple[Label, ...]:
+        return self.points[name].labels if name in self.points else ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PointControl:
+    """A `<KeyPointLabels>` or `<KeyPoint>`.
+
+    Attributes:
+        name: The control's `name`.
+        images: The names of its images.
+        labels: Its labels, or those of the `<Labels>` of its image.
+        is_smart: Whether the page asks the backend about its points.
+    """
+
+    name: str
+    images: tuple[str, ...]
+    labels: tuple[Label, ...]
+    is_smart: bool
 
 
 class TaskConfigs:
@@ -180,13 +180,22 @@ def _config(root: ET.Element, data: Mapping[str, Any]) -> LabelConfig:
         seeds=seeds,
         plain=tuple(control for tag in tags for control in plain_controls(tag, generic)),
         points={
-            tag.get("name", ""): labels_of(
-                tag if tag.tag == "keypointlabels" else generic.get(tag.get("toname", ""), tag),
-                data,
-            )
-            for tag in root.iter()
-            if tag.tag in ("keypointlabels", "keypoint")
+            control.name: control for tag in root.iter() if (control := _points(tag, generic, data))
         },
+    )
+
+
+def _points(
+    tag: ET.Element, generic: Mapping[str, ET.Element], data: Mapping[str, Any]
+) -> PointControl | None:
+    if tag.tag not in ("keypointlabels", "keypoint"):
+        return None
+    holder = tag if tag.tag == "keypointlabels" else generic.get(tag.get("toname", ""), tag)
+    return PointControl(
+        name=tag.get("name", ""),
+        images=tuple(tag.get("toname", "").split(",")),
+        labels=labels_of(holder, data),
+        is_smart=tag.get("smart", "true") != "false",
     )
 
 

@@ -7,6 +7,7 @@ status page before the first click.
 from __future__ import annotations
 
 from backend.finding.finders import Finders
+from backend.label_studio.config_check import problems_of
 from backend.label_studio.config_xml import LabelConfigError
 from backend.label_studio.label_config import LabelConfig, parse_label_config
 from backend.models.served import ServedModels
@@ -45,7 +46,7 @@ class ProjectSetup:
         except LabelConfigError as error:
             self._note(project, [str(error)])
             return self._models.version_of(project)
-        self._note(project, config.problems())
+        self._note(project, problems_of(config))
         return self._version(project, config)
 
     def _version(self, project: str, config: LabelConfig) -> str:

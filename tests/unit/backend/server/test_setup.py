@@ -10,6 +10,13 @@ from backend.server.app import create_app
 from tests.fakes import DiskSegmenter, temporary_settings
 from tests.unit.backend.page import BRUSH
 
+_POINTS = """<View><Image name="image" value="$image"/><BrushLabels name="mask" toName="image">
+<Label value="Liver"/><Label value="Tumor"/></BrushLabels><KeyPointLabels name="landmarks"
+toName="image" {}><Label value="Cat"/><Label value="Dog"/></KeyPointLabels></View>"""
+_GENERIC = """<Image name="second" value="$second"/><Labels name="labels" toName="second">
+<Label value="Cow"/></Labels><KeyPoint name="plain" toName="second"/><PolygonLabels name="outline"
+toName="second"><Label value="Horse"/></PolygonLabels></View>"""
+
 
 @pytest.fixture
 def client() -> FlaskClient:
@@ -32,6 +39,13 @@ def _setup(client: FlaskClient, config: str, project: str = "3.1790000000") -> N
         (BRUSH.format(' overlaps="maybe"'), "overlaps='maybe', expected true or false"),
         (BRUSH.format("").replace('value="Dog"', 'value="Dog" seed="x"', 1), "seed='x'"),
         (BRUSH.format("").replace("BrushLabels", "RectangleLabels"), "a mask has no place"),
+        (
+            BRUSH.format("").replace('value="Dog"', 'value="Hund"', 1),
+            "mask control of image 'image'",
+        ),
+        (_POINTS.format(""), "has: Cat, Dog; expected some of Liver, Tumor"),
+        (_POINTS.format('smart="true"').replace("</View>", _GENERIC), "points of 'plain' have"),
+        (BRUSH.format("").replace('toName="image"', 'toName="other"', 1), "on image 'image'"),
         ("<View><Text name='t' value='$t'/></View>", "no <Image>"),
         ("<View>", "not XML"),
     ],
@@ -56,7 +70,21 @@ def test_the_same_mistake_is_told_once_and_again_when_it_comes_back(client: Flas
     assert client.get("/").text.count("segmenter=&#39;sam&#39;") == 3
 
 
-@pytest.mark.parametrize("config", [BRUSH.format(' finder="mfp" overlaps="true"'), ""])
+_PLAIN = '<KeyPoint name="click" toName="image"/></View>'
+_BRINGS = '<BrushLabels value="$labels" name="more" toName="image"/></View>'
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        BRUSH.format(' finder="mfp" overlaps="true"'),
+        "",
+        _POINTS.format('smart="false"'),  # landmarks, of which the page never asks
+        _POINTS.format("").replace("</View>", _BRINGS),
+        _POINTS.format("").replace('"Liver"', '"Liver" alias="Cat"').replace("Tumor", "Dog"),
+        BRUSH.format("").partition("<KeyPointLabels")[0] + _PLAIN,
+    ],
+)
 def test_a_right_configuration_is_no_error(client: FlaskClient, config: str) -> None:
     _setup(client, config)
     assert "LabelConfigError" not in client.get("/").text
