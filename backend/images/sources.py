@@ -67,6 +67,7 @@ def image_sources(settings: Settings, access: LabelStudioAccess) -> ImageSources
         hosts=settings.image_hosts,
         private_networks=settings.private_networks,
         ca_bundle=settings.ca_bundle,
+        public_url=settings.label_studio_public_url,
     )
     return ImageSources(
         WebFetcher(access, limits),

@@ -26,7 +26,7 @@ from urllib3.exceptions import (
 from urllib3.util import Timeout, Url
 
 from backend.environment.readers import Network
-from backend.images.address import check_serves_files
+from backend.images.address import check_serves_files, inner_path
 from backend.images.web_address import PORTS, origin, parsed, redirected, shown
 from backend.label_studio.access import LabelStudioAccess
 from mfp_model.errors import ImageError
@@ -42,7 +42,10 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchLimits:
-    """What may be fetched, as in `Settings`; `timeout_s` is to connect, and between two packets."""
+    """What may be fetched, as in `Settings`; `timeout_s` is to connect, and between two packets.
+
+    What lies at `public_url`, Label Studio's address in browsers, is fetched from Label Studio.
+    """
 
     max_bytes: int
     total_s: float
@@ -50,6 +53,7 @@ class FetchLimits:
     hosts: tuple[str, ...] = ()
     private_networks: tuple[Network, ...] = ()
     ca_bundle: Path | None = None
+    public_url: str = ""
 
 
 class WebFetcher:
@@ -80,12 +84,20 @@ class WebFetcher:
                     self._access.forget()
                     has_renewed_token = True
                 elif response.status in _REDIRECTS:
-                    url = redirected(url, response.headers.get("Location", ""))
+                    url = self._reachable(redirected(url, response.headers.get("Location", "")))
                     _check_is_no_login(url, is_ours=is_ours)
                 else:
                     _check_status(response.status, target, is_ours=is_ours)
                     return self._content(response, target, deadline)
         raise ImageError(f"image {shown(target)}: more than {_MAX_REDIRECTS} redirects")
+
+    def _reachable(self, url: str) -> str:
+        """An address that Label Studio gives of itself, as it may know its public one alone."""
+        public, own = self._limits.public_url, self._access.url
+        if not public or not own or inner_path(url, own) is not None:
+            return url
+        path = inner_path(url, public)
+        return url if path is None else own + path
 
     def _is_ours(self, target: Url) -> bool:
         return bool(self._access.url) and origin(target) == origin(parsed(self._access.url))

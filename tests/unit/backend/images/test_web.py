@@ -186,3 +186,33 @@ def test_messages_name_the_port_and_are_short(sites: list[_Site]) -> None:
     with pytest.raises(ImageError, match=f"http://127.0.0.1:{sites[0].server_port}/a") as raised:
         _fetcher().fetch(f"{sites[0].url}/" + "a" * 100_000)
     assert len(str(raised.value)) < 400
+
+
+@pytest.mark.parametrize("below", ["", "/label-studio"])
+def test_a_redirect_to_the_public_address_is_followed_at_the_one_that_can_be_reached(
+    sites: list[_Site], below: str
+) -> None:
+    ours, other = sites
+    public = "https://label.example/annotate"
+    ours.leads_to = {
+        f"{below}/tasks/1/resolve/?fileuri=x": f"{public}/data/upload/1/a.png?b=c",
+        f"{below}/data/upload/d": f"{public}-other/data/upload/d",
+        f"{below}/data/upload/e": f"{public}/api/users/",
+    }
+    fetcher = _fetcher(ours.url + below, public_url=public)
+    assert fetcher.fetch(f"{ours.url}{below}/tasks/1/resolve/?fileuri=x") == b"picture"
+    assert ours.paths[-1] == f"{below}/data/upload/1/a.png?b=c"
+    assert ours.tokens == ["Token secret"] * 2
+    with pytest.raises(ImageError, match="MFP_IMAGE_HOSTS"):
+        fetcher.fetch(f"{ours.url}{below}/data/upload/d")
+    with pytest.raises(ImageError, match="not a path at which Label Studio serves images"):
+        fetcher.fetch(f"{ours.url}{below}/data/upload/e")
+    assert other.tokens == []
+
+
+def test_a_redirect_between_both_names_ends(sites: list[_Site]) -> None:
+    ours, _ = sites
+    public = "https://label.example"
+    ours.leads_to = {"/data/upload/a": f"{public}/data/upload/a"}
+    with pytest.raises(ImageError, match="more than 5 redirects"):
+        _fetcher(ours.url, public_url=public).fetch(f"{ours.url}/data/upload/a")
