@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from itertools import islice
 
-from backend.commands.labelled import add_labelled_data, check_labelled_data, labelled_objects
-from backend.commands.options import add_checkpoint, add_device
-from backend.commands.parsing import Commands, add_json, of
+from backend.commands.evaluate.measuring import add_mfp_on_objects, mfp_on_objects
+from backend.commands.parsing import Commands
 from backend.commands.printing import show
-from backend.environment.readers import count
 
 
 def add(commands: Commands) -> None:
@@ -18,24 +15,13 @@ def add(commands: Commands) -> None:
     parser = commands.add(
         "edits", "count clicks needed to mend damaged masks, against drawing anew", _evaluate
     )
-    add_labelled_data(parser)
-    add_checkpoint(parser)
-    parser.add_argument(
-        "--every", type=of(count(low=1)), default=1, metavar="N", help="each N-th object only"
-    )
-    add_device(parser)
-    add_json(parser)
+    add_mfp_on_objects(parser)
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    check_labelled_data(options)
-    from tqdm import tqdm
-
+    segmenter, targets = mfp_on_objects(options)
     from mfp_model.evaluation.edits import as_table, evaluate_edits
-    from mfp_model.loading import load_segmenter
 
-    segmenter = load_segmenter("mfp", checkpoint=options.checkpoint, device=options.device)
-    targets = islice(labelled_objects(options), 0, None, options.every)
-    scores = evaluate_edits(segmenter, tqdm(targets, unit="object"))
+    scores = evaluate_edits(segmenter, targets)
     report = {kind: dataclasses.asdict(entry) for kind, entry in scores.items()}
     show(options, report, [as_table(scores)])

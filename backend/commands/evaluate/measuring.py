@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from backend.commands.labelled import labelled_objects
-from backend.commands.options import check_segmenter_options, segmenter_of
-from backend.commands.parsing import of
+from backend.commands.labelled import add_labelled_data, check_labelled_data, labelled_objects
+from backend.commands.options import (
+    add_checkpoint,
+    add_device,
+    check_segmenter_options,
+    segmenter_of,
+)
+from backend.commands.parsing import add_json, of
 from backend.environment.readers import count
 from mfp_model.errors import ConfigError
 
 if TYPE_CHECKING:
     from mfp_model.evaluation.aims import Aim
+    from mfp_model.evaluation.objects import EvaluationObject
     from mfp_model.evaluation.protocol import Show
     from mfp_model.evaluation.scores import Scores
     from mfp_model.networks.modulation import ModulationConfig
@@ -49,6 +56,33 @@ def _constant(text: str) -> tuple[str, Any]:
     except (KeyError, ValueError):
         known = ", ".join(_CONSTANTS)
         raise argparse.ArgumentTypeError(f"{text!r}: expected NAME=VALUE of {known}") from None
+
+
+def add_mfp_on_objects(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a command that measures MFP on a part of a labelled folder."""
+    add_labelled_data(parser)
+    add_checkpoint(parser)
+    parser.add_argument(
+        "--every", type=of(count(low=1)), default=1, metavar="N", help="each N-th object only"
+    )
+    add_device(parser)
+    add_json(parser)
+
+
+def mfp_on_objects(options: argparse.Namespace) -> tuple[Segmenter, Iterator[EvaluationObject]]:
+    """Return what `add_mfp_on_objects` asked for: the segmenter, and the objects; loads torch.
+
+    Raises:
+        ConfigError: The folder is not what its format says.
+    """
+    check_labelled_data(options)
+    from tqdm import tqdm
+
+    from mfp_model.loading import load_segmenter
+
+    segmenter = load_segmenter("mfp", checkpoint=options.checkpoint, device=options.device)
+    targets = islice(labelled_objects(options), 0, None, options.every)
+    return segmenter, iter(tqdm(targets, unit="object"))
 
 
 def check_measured(options: argparse.Namespace) -> None:
