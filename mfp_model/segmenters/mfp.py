@@ -21,11 +21,10 @@ from mfp_model.prediction import Prediction
 from mfp_model.prompts import Box, Click, Prompt, Stroke, clicks_of
 from mfp_model.segmenter import Segmenter
 from mfp_model.segmenters.editing import edited, previous_map
-from mfp_model.segmenters.window_round import WindowAnswer, WindowRounds
+from mfp_model.segmenters.window_round import WindowRounds
 from mfp_model.segmenters.zoom import (
     box_window,
     editing_zoom,
-    first_windows,
     fits,
     next_zoom,
     over_border,
@@ -130,30 +129,13 @@ class MfpSegmenter(Segmenter):
     def _begin(
         self, image: NDArray[np.uint8], prompts: tuple[Prompt, ...], layers: LayeredMap
     ) -> Prediction:
-        """The first click: glances choose a window, a round looks there, another at the mask."""
+        """The first click: a pass on the whole image says where to look, a round looks there."""
         clicks = clicks_of(prompts)
-        chosen = self._chosen_glance(image, clicks)
-        answer = self._rounds_on.round(image, chosen.window, clicks, chosen.values)
-        first = layers.pasted(answer.window, answer.values)
+        frame = self._over_border(whole(*image.shape[:2]), clicks, image)
+        first = layers.pasted(frame, self._rounds_on.first_pass(image, frame, clicks).values)
         wanted = zoom_window(first, clicks)
-        if wanted is None or fits(chosen.window, wanted):
-            return Prediction(prompts=prompts, layers=first, zoom=answer.window, iou=answer.iou)
-        return self._looked(image, prompts, wanted, first)
-
-    def _chosen_glance(self, image: NDArray[np.uint8], clicks: tuple[Click, ...]) -> WindowAnswer:
-        """The first pass on the window whose mask the network thinks best.
-
-        A network that does not say sees the whole image.
-        """
-        height, width = image.shape[:2]
-        windows = first_windows(clicks[0], height=height, width=width)
-        if not self._engine.estimates_iou:
-            windows = windows[:1]
-        glances = [
-            self._rounds_on.glance(image, self._over_border(window, clicks, image), clicks)
-            for window in windows
-        ]
-        return max(glances, key=lambda glance: glance.iou or 0.0)
+        window = frame if wanted is None or fits(frame, wanted) else wanted
+        return self._looked(image, prompts, window, first)
 
     def _begin_with_box(self, image: NDArray[np.uint8], box: Box, layers: LayeredMap) -> Prediction:
         """The previous map is the box itself."""
@@ -168,7 +150,7 @@ class MfpSegmenter(Segmenter):
         self, image: NDArray[np.uint8], prompts: tuple[Prompt, ...], previous: Prediction
     ) -> Prediction:
         window = next_zoom(previous, clicks_of(prompts)) or whole(*image.shape[:2])
-        return self._looked(image, prompts, window, previous.layers)
+        return self._looked(image, prompts, window, previous.layers, is_later=True)
 
     def _looked(
         self,
@@ -176,12 +158,14 @@ class MfpSegmenter(Segmenter):
         prompts: tuple[Prompt, ...],
         window: Window,
         layers: LayeredMap,
+        *,
+        is_later: bool = False,
     ) -> Prediction:
         """One round on a window, pasted over what was known."""
         clicks = clicks_of(prompts)
         window = self._over_border(window, clicks, image)
         known = layers.resampled(window, self._rounds_on.size)
-        answer = self._rounds_on.round(image, window, clicks, known)
+        answer = self._rounds_on.round(image, window, clicks, known, is_later=is_later)
         layers = layers.pasted(window, answer.values)
         return Prediction(prompts=prompts, layers=layers, zoom=window, iou=answer.iou)
 

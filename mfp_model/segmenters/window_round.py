@@ -16,6 +16,7 @@ from mfp_model.frames.window import Window
 from mfp_model.networks.click_map import click_tensor, draw_click_maps
 from mfp_model.networks.network import Answer, first_pass, modulated_pass
 from mfp_model.prompts import Click
+from mfp_model.segmenters.locality import kept_far
 from mfp_model.segmenters.obedience import obeyed
 
 
@@ -53,7 +54,7 @@ class WindowRounds:
         """Side of the network's input in pixels."""
         return self._engine.config.input_size
 
-    def glance(
+    def first_pass(
         self, image: NDArray[np.uint8], window: Window, clicks: tuple[Click, ...]
     ) -> WindowAnswer:
         """Return the answer of a first pass: to image and clicks alone."""
@@ -65,6 +66,8 @@ class WindowRounds:
         window: Window,
         clicks: tuple[Click, ...],
         known: NDArray[np.float32],
+        *,
+        is_later: bool = False,
     ) -> WindowAnswer:
         """Return the answer of a round, in which every click does what it says.
 
@@ -74,16 +77,15 @@ class WindowRounds:
             clicks: All so far, oldest first, image frame; none where the round begins with a box.
             known: Previous probabilities float32 `[S, S]`, network frame. Where all are zero the
                 round has two passes, as a first one has.
+            is_later: Whether they answer earlier clicks: then they count far from the newest one.
         """
         if not known.any() and self._engine.uses_maps:
-            known = self.glance(image, window, clicks).values
+            known = self.first_pass(image, window, clicks).values
         answer = self._answer(image, window, clicks, known)
         middles = tuple(_middle(click, *image.shape[:2]) for click in clicks)
-        values = obeyed(
-            answer.values,
-            crop_to_network(image, window, self.size),
-            clicks_to_network(middles, window, self.size),
-        )
+        positions = clicks_to_network(middles, window, self.size)
+        values = kept_far(answer.values, known, positions[-1]) if is_later else answer.values
+        values = obeyed(values, crop_to_network(image, window, self.size), positions)
         return WindowAnswer(window=window, values=values, iou=answer.iou)
 
     def _answer(

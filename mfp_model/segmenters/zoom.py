@@ -22,17 +22,8 @@ _EXPANSION = 1.4
 _MIN_SIDE_PX = 96  # the published evaluation has 200
 _MIN_EDITED_SIDE_PX = 80
 _KEEP_IOU = 0.5
-_ZOOM_BELOW_IOU = 0.5
 _MARGIN = 0.125  # of a window's side, how far it reaches over the image's border
 _NEAR_BORDER = 0.04  # of a window's side: a click so near to the border lies on it
-_SHRINKS = (1, 2, 4, 8)  # how much smaller than the image the windows around a first click are
-
-
-def first_zoom(layers: LayeredMap, clicks: tuple[Click, ...]) -> Window | None:
-    """Return the window for a second look after the first click, None where there is no need."""
-    wanted = zoom_window(layers, clicks)
-    is_large = wanted is not None and wanted.iou(_frame(layers)) >= _ZOOM_BELOW_IOU
-    return None if is_large else wanted
 
 
 def next_zoom(previous: Prediction, clicks: tuple[Click, ...]) -> Window | None:
@@ -45,32 +36,9 @@ def next_zoom(previous: Prediction, clicks: tuple[Click, ...]) -> Window | None:
     if wanted is None or kept is None:
         return wanted
     has_all = all(kept.has(click) for click in clicks if click.is_positive)
-    if not has_all or not kept.has(clicks[-1]) or kept.iou(wanted) < _KEEP_IOU:
+    if not has_all or not kept.has(clicks[-1]) or not fits(kept, wanted):
         return wanted
     return wanted if _is_cut(previous.layers, kept) else kept
-
-
-def first_windows(click: Click, *, height: int, width: int) -> tuple[Window, ...]:
-    """Return the windows for a first look at what was clicked on, the whole image first.
-
-    Each next one is half as large, has the click as near to its middle as the image allows, and
-    is at least 96 pixels wide and high where the image is.
-    """
-    windows: list[Window] = []
-    for shrink in _SHRINKS:
-        left, right = _placed(click.x, max(width / shrink, _MIN_SIDE_PX), width)
-        top, bottom = _placed(click.y, max(height / shrink, _MIN_SIDE_PX), height)
-        window = Window(left=left, top=top, right=right, bottom=bottom)
-        if window not in windows:
-            windows.append(window)
-    return tuple(windows)
-
-
-def _placed(centre: float, side: float, limit: int) -> tuple[int, int]:
-    """A stretch of that length around the centre, moved so that it does not leave the image."""
-    length = min(limit, round(side))
-    start = min(max(0, round(centre - length / 2)), limit - length)
-    return start, start + length
 
 
 def box_window(box: Box, *, height: int, width: int) -> Window:
@@ -84,9 +52,9 @@ def box_window(box: Box, *, height: int, width: int) -> Window:
     return _around(inside, (), whole(height, width))
 
 
-def fits(window: Window, wanted: Window | None) -> bool:
-    """Return whether a window serves as well as the one that is wanted, None for any."""
-    return wanted is None or window.iou(wanted) >= _KEEP_IOU
+def fits(window: Window, wanted: Window) -> bool:
+    """Return whether a window serves as well as the one that is wanted."""
+    return window.iou(wanted) >= _KEEP_IOU
 
 
 def over_border(window: Window, clicks: Iterable[Click], *, height: int, width: int) -> Window:

@@ -3,7 +3,7 @@ import numpy as np
 from mfp_model import Click, Prediction
 from mfp_model.frames.layered_map import LayeredMap
 from mfp_model.frames.window import Window, whole
-from mfp_model.segmenters.zoom import first_zoom, next_zoom, zoom_window
+from mfp_model.segmenters.zoom import fits, next_zoom, zoom_window
 
 
 def _layers(window: Window) -> LayeredMap:
@@ -27,9 +27,11 @@ def test_an_empty_mask_is_looked_at_as_a_whole() -> None:
     assert zoom_window(LayeredMap(height=10, width=10), (Click(x=1, y=1),)) is None
 
 
-def test_a_large_object_gets_no_second_look() -> None:
+def test_the_whole_image_serves_a_large_object() -> None:
     layers = _layers(Window(left=100, top=100, right=900, bottom=900))
-    assert first_zoom(layers, (Click(x=500, y=500),)) is None
+    wanted = zoom_window(layers, (Click(x=500, y=500),))
+    assert wanted is not None
+    assert fits(whole(1000, 1000), wanted)
 
 
 def _next(mask: Window, kept: Window, *clicks: Click) -> Window | None:
