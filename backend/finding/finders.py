@@ -12,6 +12,7 @@ from backend.settings import Settings
 from mfp_model.errors import ConfigError
 from mfp_model.names import FINDERS, INPAINTERS, INPAINTERS_WITH_WEIGHTS
 from mfp_model.weights.sources import WEIGHTS_SOURCES
+from mfp_model.weights.versions import with_answers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,9 +88,9 @@ class Finders:
 
     def version(self, name: str, inpainter: str, project: str) -> str:
         """Return the version of a finder's predictions, without loading it."""
-        finder = (
-            _stem("deeplab-resnet101") if name == "deeplab" else self._models.version_of(project)
-        )
+        finder = self._models.version_of(project)
+        if name == "deeplab":
+            finder = with_answers(_stem("deeplab-resnet101"))
         if inpainter in INPAINTERS_WITH_WEIGHTS:
             inpainter = f"{inpainter}-{_stem(inpainter)}"
         return finding_version(finder, inpainter)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import shutil
 
@@ -76,7 +77,7 @@ class _JobRun:
         )
         shipped = self._settings.checkpoint or DEFAULT_WEIGHTS
         base = self._registry.serving_checkpoint("") or shipped  # what all projects start from
-        version = f"{weights_version(base)}-p{job.project}-{job.id}"
+        version = self._free_version(f"{weights_version(base)}-p{job.project}-{job.id}")
         tuning = FineTuneJob(
             data=data,
             base=base,
@@ -97,12 +98,25 @@ class _JobRun:
                 "job %d: not learned from: %s", job.id, problem
             ),
         )
-        self._registry.add(version, tuning.out, tuning.report, tuning.told())
+        about = {**tuning.told(), "queued": job.created}
+        self._registry.add(version, tuning.out, tuning.report, about)
         if decision.passes:
             self._registry.promote(version, project=job.project)
         state = "promoted" if decision.passes else "kept"
         _log.info("job %d: %s: %s", job.id, state, decision.reason)
         self._queue.end(job.id, state, decision.reason, version=version)
+
+    def _free_version(self, wanted: str) -> str:
+        """The name, with a number behind it where another job's weights have it.
+
+        Numbers of jobs begin anew with a new queue, where the old one's file was damaged.
+        """
+        for name in (wanted, *(f"{wanted}-{n}" for n in itertools.count(2))):
+            if name not in self._registry.names():
+                return name
+            if self._registry.version(name).manifest.get("queued") == self._job.created:
+                return name  # this job's own, which was cut off behind it
+        raise AssertionError("names do not end")
 
     def _note_export(self, share: float) -> None:
         self._tell("export", _EXPORT_SHARE * share)

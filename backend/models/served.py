@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from backend.models.registry import ModelRegistry, RegistryError, Serving
 from mfp_model.errors import CheckpointError, MfpError
 from mfp_model.prompts import Click
 from mfp_model.segmenter import Segmenter
+from mfp_model.weights.versions import model_version
 
 _log = logging.getLogger(__name__)
 WAIT_FOR_WEIGHTS_S = 60.0  # of a request that comes while they load
@@ -43,27 +44,33 @@ class ServedModels:
         version: str,
         loaded: LoadedSegmenters | None = None,
         registry: ModelRegistry | None = None,
+        read_version: Callable[[Path], str] = model_version,
         on_failure: Callable[[Exception], None] = lambda error: None,
     ) -> None:
         """Prepare them; the default's weights are loaded in the background after `start`.
 
         Args:
             load: Returns the segmenter of a checkpoint, the default's for None.
-            version: The default's model version.
+            version: The default's model version, as far as it is known before it is loaded.
             loaded: Where segmenters are kept; None for a place of its own.
             registry: Promoted versions; None where there are none.
+            read_version: Returns the model version of a checkpoint.
             on_failure: Told why a promoted version cannot be loaded.
         """
         self._load = load
         self._version = version
         self._registry = registry
+        self._read_version = read_version
         self.loaded = loaded or LoadedSegmenters(max_bytes=_MAX_BYTES)
         self._on_failure = on_failure
         self._failure: str | None = None
         self._n_bytes = 0  # of one version, about
+        self._mark = ""  # what this machine adds to a model version: its precision
         self._default_done = threading.Event()
         self._guard = threading.Lock()  # of the next two
         self._serving = Serving({})
+        self._read: dict[tuple[str, object], str] = {}  # what the registry's answer as
+        self._model_versions: Mapping[str, str] = {}  # of those that serve, by name
         self._stamp = (0, 0)
 
     @property
@@ -84,7 +91,8 @@ class ServedModels:
     def version_of(self, project: str) -> str:
         """Return the model version that serves a project."""
         with self._guard:
-            return self._serving.version(project) or self._version
+            name = self._serving.version(project)
+            return self._version if name is None else self._model_versions[name]
 
     def start(self) -> None:
         """Load the weights, and look for promoted versions from then on, in a thread."""
@@ -95,7 +103,7 @@ class ServedModels:
 
         Args:
             project: Label Studio's project id.
-            begun: The version that the object was begun on, which finishes it.
+            begun: The model version that the object was begun on, which finishes it.
             wait_s: How long to wait for the default's weights.
 
         Raises:
@@ -126,20 +134,24 @@ class ServedModels:
         except RegistryError as error:
             self._on_failure(error)
             return
-        for version in sorted(serving.versions()):
+        model_versions: dict[str, str] = {}
+        for name in sorted(serving.versions()):
             try:
+                model_versions[name] = self._model_version(name)
                 if self.loaded.has_room(self._n_bytes):  # the others when they are asked for
-                    self._get(version)
-            except NotReadyError as error:
+                    self._get(model_versions[name])
+            except MfpError as error:
                 self._on_failure(error)
                 return
         with self._guard:
-            self._serving = serving
+            self._serving, self._model_versions = serving, model_versions
         _log.info("versions that serve: %s", dict(serving.histories))
 
     def _run(self) -> None:
         try:
             segmenter = _warm(self._load(None))
+            if segmenter.version.startswith(self._version):
+                self._mark = segmenter.version.removeprefix(self._version)
             self._version = segmenter.version  # the file may have been replaced meanwhile
             self._n_bytes = segmenter.n_bytes
             self.loaded.keep(self._version, "mfp", segmenter)
@@ -164,11 +176,25 @@ class ServedModels:
         try:
             if version == self._version:
                 return _warm(self._load(None))
-            if self._registry is None:
-                raise RegistryError(f"model version {version!r:.80}: unknown")
-            return _warm(self._load(self._registry.version(version).checkpoint))
+            return _warm(self._load(self._checkpoint(version)))
         except MfpError as error:
             raise NotReadyError(f"weights {version} cannot be loaded: {error}") from None
+
+    def _model_version(self, name: str) -> str:
+        """The model version of what the registry has by a name, on this machine."""
+        assert self._registry is not None, "only what it holds has such a name"
+        entry = self._registry.version(name)
+        key = (name, entry.manifest.get("added"))  # a deleted one's name may be given again
+        if key not in self._read:
+            self._read[key] = self._read_version(entry.checkpoint)
+        return self._read[key] + self._mark
+
+    def _checkpoint(self, version: str) -> Path:
+        """The file in the registry that answers as a model version."""
+        for name in self._registry.names() if self._registry is not None else ():
+            if version.startswith(name) and self._model_version(name) == version:
+                return self._registry.version(name).checkpoint
+        raise RegistryError(f"model version {version!r:.80}: unknown")
 
 
 def _warm(segmenter: Segmenter) -> Segmenter:

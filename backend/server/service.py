@@ -42,7 +42,8 @@ from backend.storage.data_folder import DataFolder
 from mfp_model.errors import MfpError
 from mfp_model.loading import load_segmenter
 from mfp_model.segmenter import Segmenter
-from mfp_model.weights import DEFAULT_WEIGHTS, weights_version
+from mfp_model.weights import DEFAULT_WEIGHTS
+from mfp_model.weights.versions import model_version
 
 _KEPT_S = 3600.0  # images and clicks
 _EXISTING_BYTES = 64_000_000
@@ -160,7 +161,7 @@ def _models(settings: Settings, telemetry: Telemetry, registry: ModelRegistry) -
 
     return ServedModels(
         load,
-        version=weights_version(settings.checkpoint or DEFAULT_WEIGHTS),
+        version=model_version(settings.checkpoint or DEFAULT_WEIGHTS),
         loaded=LoadedSegmenters(
             max_bytes=settings.models_bytes,
             on_loaded=partial(note, is_loaded=True),

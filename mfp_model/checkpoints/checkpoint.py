@@ -23,9 +23,10 @@ from mfp_model.networks.modulation import ModulationConfig
 from mfp_model.networks.network import ClickNetwork, MfpNetwork, NetworkConfig
 from mfp_model.networks.unet import MFPResNetUNet
 from mfp_model.weights.checking import check_input_size
+from mfp_model.weights.stored import SCALE, widened_tensors
+from mfp_model.weights.versions import weights_digest
 
 FORMAT = "label-studio-mfp/1"
-_SCALE = "#scale"  # behind the name of a tensor in 8 bits: its scales
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -33,7 +34,7 @@ class Checkpoint:
     """A checkpoint in memory.
 
     Attributes:
-        version: The name that answers carry as their model version.
+        version: The weights' name, with which their answers' model version begins.
         config: What network the weights are for.
         weights: State dict of the config's network, float32.
         origin: Where the weights come from: data, procedure, scores, git state.
@@ -43,6 +44,13 @@ class Checkpoint:
     config: NetworkConfig
     weights: Mapping[str, Tensor]
     origin: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> str:
+        """The name and digits of what computes, config and values: `lite2-1-7c2e419b`."""
+        tensors = sorted(self.weights.items())
+        values = ((name, tensor.detach().cpu().numpy()) for name, tensor in tensors)
+        return f"{self.version}-{weights_digest(asdict(self.config), values)}"
 
     def network(self) -> ClickNetwork:
         """Return the network with these weights, in evaluation mode.
@@ -87,8 +95,9 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path, *, bits: int = 32) -> No
             raise CheckpointError(f"{path}: {name} has values that are not finite; not written")
         if is_large and bits == 8:
             scale = stored.flatten(1).abs().amax(dim=1).clamp_min(1e-12) / 127
-            weights[name + _SCALE] = scale
-            stored = (stored / _like(scale, stored)).round().to(torch.int8)
+            weights[name + SCALE] = scale
+            outputs = scale.view(-1, *[1] * (stored.ndim - 1))
+            stored = (stored / outputs).round().to(torch.int8)
         weights[name] = stored
     metadata = {
         "format": FORMAT,
@@ -109,45 +118,26 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if not path.is_file():
         raise CheckpointError(f"checkpoint {path}: no such file")
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            stored = {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, OSError) as error:
+            weights = {name: torch.from_numpy(x) for name, x in widened_tensors(file, path)}
+    except (SafetensorError, OSError, TypeError) as error:
         raise CheckpointError(f"checkpoint {path}: not a safetensors file ({error})") from None
     if metadata.get("format") != FORMAT:
         raise CheckpointError(
             f"checkpoint {path}: format {metadata.get('format')!r}, expected {FORMAT!r}"
         )
-    for name, tensor in stored.items():
-        if not bool(torch.isfinite(tensor).all()):
-            raise CheckpointError(f"checkpoint {path}: {name} is not finite everywhere")
     try:
         config = json.loads(metadata["config"])
         check_input_size(config["input_size"], path)
         return Checkpoint(
             version=metadata["version"],
             config=_config_from_dict(config),
-            weights=_widened(stored),
+            weights=weights,
             origin=json.loads(metadata["origin"]),
         )
     except (KeyError, TypeError, ValueError, ConfigError) as error:
         raise CheckpointError(f"checkpoint {path}: unusable metadata ({error!r})") from None
-
-
-def _widened(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    weights = {}
-    for name, tensor in stored.items():
-        if name.endswith(_SCALE):
-            continue
-        if name + _SCALE in stored:
-            tensor = tensor.float() * _like(stored[name + _SCALE], tensor)
-        weights[name] = tensor.to(torch.float32) if tensor.is_floating_point() else tensor
-    return weights
-
-
-def _like(scale: Tensor, kernel: Tensor) -> Tensor:
-    """The outputs' scales in a shape that multiplies their kernels."""
-    return scale.view(-1, *[1] * (kernel.ndim - 1))
 
 
 def _config_from_dict(values: dict[str, Any]) -> NetworkConfig:

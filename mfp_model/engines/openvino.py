@@ -37,7 +37,7 @@ class OpenVinoEngine(Engine):
             ImportError: OpenVINO is not installed.
             RuntimeError: It cannot convert or compile the network.
         """
-        super().__init__(network)
+        super().__init__(network, is_half=is_half)
         self._precision = "bf16" if is_half else "f32"
         self._compiled = _compiled(network, self._precision)
         self._idle: deque[Any] = deque()  # requests to it, as many as were ever in use at a time

@@ -27,16 +27,15 @@ class PyTorchEngine(Engine):
             device: Where to.
             is_half: Compute in bfloat16 what autocast thinks safe.
         """
-        super().__init__(network)
+        super().__init__(network, is_half=is_half)
         self._network = network.to(device).to(memory_format=torch.channels_last)
         self._device = device
-        self._is_half = is_half
         self._graph = self._captured() if device.type == "cuda" else None
 
     @property
     def name(self) -> str:
         """See `Engine.name`."""
-        return f"pytorch {'bf16' if self._is_half else 'f32'}"
+        return f"pytorch {'bf16' if self.is_half else 'f32'}"
 
     def __call__(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> Answer:
         """Return the answer, see `Engine`."""
@@ -46,7 +45,7 @@ class PyTorchEngine(Engine):
 
     def _plain(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> Answer:
         image = image.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._is_half):
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self.is_half):
             answer = self._network(image, maps, click_maps)
         return Answer(*(part.float() for part in answer))
 
@@ -54,7 +53,7 @@ class PyTorchEngine(Engine):
         """A graph that answers as the network does, or None."""
         size = self.config.input_size
         inputs = tuple(torch.rand(1, n, size, size, device=self._device) for n in (3, 2, 2))
-        tolerance = BF16_TOLERANCE if self._is_half else F32_TOLERANCE
+        tolerance = BF16_TOLERANCE if self.is_half else F32_TOLERANCE
         try:
             with torch.inference_mode():
                 graph = _Graph(self, inputs)

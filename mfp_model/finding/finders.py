@@ -22,6 +22,7 @@ from mfp_model.networks.network import IMAGE_MEAN, IMAGE_STD
 from mfp_model.prediction import MASK_THRESHOLD
 from mfp_model.prompts import Click
 from mfp_model.segmenter import Segmenter
+from mfp_model.weights.versions import with_answers
 
 VOC_CLASSES = (
     "background",
@@ -146,8 +147,8 @@ class DeepLabFinder(Finder):
 
     @property
     def version(self) -> str:
-        """The file's name."""
-        return self._path.stem
+        """The file's name and the code's number."""
+        return with_answers(self._path.stem)
 
     def find(self, image: NDArray[np.uint8], within: Mask | None = None) -> list[FoundObject]:
         """Return the objects, see `Finder.find`."""

@@ -110,9 +110,9 @@ class _FineTuning:
     def _begin_anew_if_changed(self, corrections: Corrections) -> None:
         """Drop what an earlier try left that had other data, weights or options."""
         job = self._job
-        versions = [self._base.version, self._served.version, job.version]
+        weights = [self._base.identity, self._served.identity]
         options = [str(job.replay), job.n_samples, corrections.summary["digest"]]
-        key, path = json.dumps([*versions, *options]), job.work / "key.json"
+        key, path = json.dumps([*weights, job.version, *options]), job.work / "key.json"
         if path.exists() and path.read_text() != key:
             for left in (*job.work.glob("tuned.*"), *job.work.glob("judgement-*")):
                 left.unlink()

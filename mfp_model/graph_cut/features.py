@@ -82,7 +82,7 @@ def load_encoder(path: Path | None, device: torch.device) -> FeatureEncoder:
     if not isinstance(network, MfpNetwork):
         raise CheckpointError(f"{path}: has no backbone to take features from")
     encoder = _OwnEncoder(network.backbone)
-    return FeatureEncoder(encoder, version=checkpoint.version, device=device)
+    return FeatureEncoder(encoder, version=checkpoint.identity, device=device)
 
 
 class _OwnEncoder(nn.Module):

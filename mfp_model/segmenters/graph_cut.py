@@ -21,6 +21,7 @@ from mfp_model.masks.rle import encode_mask
 from mfp_model.prediction import Prediction, empty_prediction
 from mfp_model.prompts import Prompt
 from mfp_model.segmenter import Segmenter
+from mfp_model.weights.versions import with_answers
 
 
 class GraphCutSegmenter(Segmenter):
@@ -54,11 +55,11 @@ class GraphCutSegmenter(Segmenter):
 
     @property
     def version(self) -> str:
-        """The features' names, and a few letters of the constants' digest."""
+        """The features' names, digits of the constants' digest, and the code's number."""
         constants = json.dumps(dataclasses.asdict(self._config), sort_keys=True)
         digest = hashlib.sha256(constants.encode()).hexdigest()[:6]
         features = self._encoder.version if self._encoder else "rgb"
-        return f"graph-cut-{features}-{digest}"
+        return with_answers(f"graph-cut-{features}-{digest}")
 
     @property
     def n_bytes(self) -> int:

@@ -31,6 +31,7 @@ from mfp_model.segmenters.zoom import (
     zoom_window,
 )
 from mfp_model.weights import DEFAULT_WEIGHTS
+from mfp_model.weights.versions import with_answers
 
 
 class MfpSegmenter(Segmenter):
@@ -59,8 +60,10 @@ class MfpSegmenter(Segmenter):
         """
         self._device = best_device(device)
         self._engine = make_engine(engine, checkpoint.network(), self._device)
+        version = with_answers(checkpoint.identity)
+        marks = ("-bf16" * self._engine.is_half, "-flip" * averages_flip)
+        self._version = version + "".join(marks)
         self._rounds_on = WindowRounds(self._engine, self._device, averages_flip=averages_flip)
-        self._version = checkpoint.version
 
     @classmethod
     def load(
@@ -76,7 +79,7 @@ class MfpSegmenter(Segmenter):
 
     @property
     def version(self) -> str:
-        """What answers carry as their model version."""
+        """What answers carry as their model version, see `mfp_model.weights.versions`."""
         return self._version
 
     @property

@@ -23,10 +23,11 @@ from backend.demo.processes import Server, free_port, start_backend
 from backend.models.registry import ModelRegistry
 from mfp_model.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from mfp_model.segmenters.mfp import MfpSegmenter
-from mfp_model.weights import DEFAULT_WEIGHTS, weights_version
+from mfp_model.weights import DEFAULT_WEIGHTS
+from mfp_model.weights.versions import model_version
 from tests.e2e.conftest import PHOTOS
 
-_VERSION = weights_version(DEFAULT_WEIGHTS)
+_VERSION = model_version(DEFAULT_WEIGHTS)
 _BOWL = "data:image/jpeg;base64," + base64.b64encode((PHOTOS / "bowl.jpg").read_bytes()).decode()
 
 
@@ -169,16 +170,17 @@ def test_sighup_loads_the_weights_anew_and_loses_no_click(
     assert _predict(server, _body(capture, (60, 60)))["model_version"] == _VERSION
     newer = dataclasses.replace(load_checkpoint(checkpoint), version="newer")
     save_checkpoint(newer, checkpoint)
+    new_version = model_version(checkpoint)
     before = _workers(server)
     server.process.send_signal(signal.SIGHUP)
     versions = set()
     until = time.monotonic() + 60
     while set(_workers(server)) & set(before) and time.monotonic() < until:
         versions.add(_predict(server, _body(capture, (60, 60)))["model_version"])
-    assert versions <= {_VERSION, "newer"}
-    assert _predict(server, _body(capture, (60, 60)))["model_version"] == "newer"
+    assert versions <= {_VERSION, new_version}
+    assert _predict(server, _body(capture, (60, 60)))["model_version"] == new_version
     engine = MfpSegmenter.load(checkpoint).device
-    _until(lambda: _metric(server, f'mfp_model{{device="{engine}",version="newer"}}') == 2)
+    _until(lambda: _metric(server, f'mfp_model{{device="{engine}",version="{new_version}"}}') == 2)
     assert _metric(server, f'mfp_model{{device="{engine}",version="{_VERSION}"}}') == 0
 
 
@@ -202,10 +204,11 @@ def test_a_promotion_changes_new_objects_only_and_loses_no_click(
     project = str(capture("predict_first_click")["project"]).partition(".")[0]
     registry.promote("newer", project=project)
     seen = []
+    new_version = model_version(tmp_path / "newer.safetensors")
     until = time.monotonic() + 30
-    while seen[-8:] != ["newer"] * 8 and time.monotonic() < until:
+    while seen[-8:] != [new_version] * 8 and time.monotonic() < until:
         seen.append(version((10 + len(seen) % 80, 30 + len(seen) / 100)))
-    assert set(seen) == {_VERSION, "newer"}
+    assert set(seen) == {_VERSION, new_version}
     for x in range(4):
         assert version((60, 60), (20 + x, 20)) == _VERSION, "begun before the promotion"
     assert registry.rollback(project=project) is None

@@ -46,7 +46,13 @@ def registry(tmp_path: Path) -> ModelRegistry:
 
 
 def _models(registry: ModelRegistry, weights: _Weights, **told: object) -> ServedModels:
-    models = ServedModels(weights.load, version="default", registry=registry, **told)  # type: ignore[arg-type]
+    models = ServedModels(
+        weights.load,
+        version="default",
+        registry=registry,
+        read_version=Path.read_text,
+        **told,  # type: ignore[arg-type]
+    )
     models.start()
     models.segmenter("", wait_s=10)
     return models
@@ -112,6 +118,7 @@ def test_versions_share_a_bounded_memory_and_come_back_when_needed(
         lambda path: _Sized(weights.load(path).version),
         version="default",
         registry=registry,
+        read_version=Path.read_text,
         loaded=memory,
     )
     models.start()
@@ -185,3 +192,42 @@ def test_versions_of_old_objects_are_forgotten(tmp_path: Path) -> None:
     for number in range(1000):
         versions.remember(frozenset({str(number)}), "v2")
     assert BegunVersions(tmp_path / "r.sqlite3").version(frozenset({"a"})) is None
+
+
+def test_a_name_that_is_given_again_stands_for_its_new_weights(
+    registry: ModelRegistry, tmp_path: Path
+) -> None:
+    weights = _Weights()
+    models = ServedModels(
+        weights.load, version="default", registry=registry, read_version=Path.read_text
+    )
+    models.start()
+    registry.promote("v1", project="14")
+    models.segmenter("", wait_s=10)
+    models.look()
+    assert models.segmenter("14", wait_s=1).version == "v1"
+    assert registry.rollback(project="14") is None
+    registry.delete("v1")
+    (tmp_path / "checkpoint").write_text("v1 of other values")
+    registry.add("v1", tmp_path / "checkpoint", tmp_path / "report", {})
+    registry.promote("v1", project="14")
+    models.look()
+    assert models.version_of("14") == "v1 of other values"
+    assert models.segmenter("14", wait_s=1).version == "v1 of other values"
+    assert models.segmenter("14", begun="v1", wait_s=1).version == "v1"  # still in memory
+
+
+def test_a_promoted_version_whose_file_is_gone_leaves_the_present_one_serving(
+    registry: ModelRegistry,
+) -> None:
+    failures: list[Exception] = []
+    models = ServedModels(
+        _Weights().load, version="default", registry=registry, on_failure=failures.append
+    )
+    models.start()
+    models.segmenter("", wait_s=10)
+    registry.promote("v1", project="14")  # its file is no checkpoint
+    models.look()
+    assert models.version_of("14") == models.version_of("15") == "default"
+    assert models.segmenter("14", wait_s=1).version == "default"
+    assert any("damaged or of another kind" in str(error) for error in failures)

@@ -224,7 +224,7 @@ def test_refinement_keeps_clicks_and_goes_on_from_the_networks_map(
     assert not second.mask[40, 55]
     inner = tiny_segmenter.segment(photo, clicks)
     assert (second.probability_map == inner.probability_map).all()
-    assert segmenter.version == "tiny-1-refined"
+    assert segmenter.version == f"{tiny_segmenter.version}-refined"
 
 
 def test_constants_are_read_from_a_file_and_checked(tmp_path: Path) -> None:
