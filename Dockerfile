@@ -3,6 +3,8 @@
 #
 # What changes least comes first, so that a new version of the backend is a new layer of some
 # megabytes on top of torch.
+#
+# A base that never changes is named by its digest: --build-arg BASE=…@sha256:…
 ARG BASE=docker.io/library/python:3.12-slim-bookworm
 FROM ${BASE}
 
@@ -17,8 +19,9 @@ ENV PATH=/opt/mfp/bin:$PATH \
     PIP_PROGRESS_BAR=off \
     PYTHONUNBUFFERED=1
 
-# The newest torch of the index, as pyproject.toml asks for.
-# hadolint ignore=DL3013
+# Packages as `requirements/` locks them: another file than the one that was locked is refused.
+WORKDIR /opt/build
+COPY requirements/torch-*.txt requirements/
 RUN python3 -m venv /opt/mfp && \
     index="${TORCH_INDEX}" && \
     case "${VARIANT}" in \
@@ -26,20 +29,24 @@ RUN python3 -m venv /opt/mfp && \
       nvidia) ;; \
       *) echo "VARIANT=${VARIANT}: expected cpu or nvidia" >&2; exit 1 ;; \
     esac && \
-    pip install ${index:+--index-url "${index}"} "torch>=2.10" "torchvision>=0.25"
+    pip install ${index:+--index-url "${index}"} --no-deps -r "requirements/torch-${VARIANT}.txt"
 
-WORKDIR /opt/build
-COPY pyproject.toml ./
-RUN python3 -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
-      > requirements.txt && \
-    pip install -r requirements.txt
+COPY requirements/packages.txt requirements/
+RUN pip install --no-deps --require-hashes -r requirements/packages.txt
 
 COPY README.md LICENSE ./
 COPY label_config label_config
 COPY mfp_model mfp_model
 COPY backend backend
-RUN pip install --no-deps . && \
-    rm -rf /opt/build/* && \
+COPY pyproject.toml requirements/sbom.txt ./
+# With a list of all packages, in CycloneDX' form, at /opt/mfp/sbom.cdx.json.
+RUN pip install --no-deps --no-build-isolation . && \
+    pip check && \
+    python3 -m venv /opt/sbom && \
+    /opt/sbom/bin/pip install --no-deps --require-hashes -r sbom.txt && \
+    /opt/sbom/bin/cyclonedx-py environment /opt/mfp --output-format JSON \
+      --output-file /opt/mfp/sbom.cdx.json && \
+    rm -rf /opt/build/* /opt/sbom && \
     useradd --system --uid 10001 --user-group --home-dir /data --no-create-home mfp && \
     install -d -o mfp -g mfp /data
 

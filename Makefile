@@ -4,7 +4,7 @@ BIN := .venv/bin
 LABEL_STUDIO := label-studio==1.23.2
 LABEL_STUDIO_ML := label-studio-ml==1.0.9 redis rq
 
-.PHONY: demo test test-unit check format docs reference release-check environments clean
+.PHONY: demo test test-unit check format docs reference lock release-check environments clean
 
 demo: environments
 	$(BIN)/python -m backend.demo
@@ -31,6 +31,10 @@ format: .venv/dev
 reference: .venv/dev
 	$(BIN)/python -m backend.reference settings --out docs/reference/settings.md
 	$(BIN)/python -m backend.reference cli --out docs/reference/cli.md
+
+# The packages of the image, with the hashes of their files.
+lock: .venv/dev
+	PATH="$(abspath $(BIN)):$$PATH" requirements/lock.sh
 
 # Into build/docs; a warning is an error.
 docs: .venv/docs

@@ -1,4 +1,4 @@
-"""Digests of masks, by the number of the code that made them and the weights it had.
+"""Masks, by the number of the code that made them and the weights it had.
 
     python -m tests.parity.answers
 
@@ -11,11 +11,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -27,7 +28,6 @@ from mfp_model.finding.layers import LoopConfig, find_layers
 from mfp_model.loading import dressed, load_segmenter
 from mfp_model.masks.rle import encode_mask
 from mfp_model.prompts import Box, Click, Stroke
-from mfp_model.segmenter import Segmenter
 from mfp_model.segmenters.mfp import MfpSegmenter
 from mfp_model.weights import DEFAULT_WEIGHTS
 from mfp_model.weights.versions import ANSWERS
@@ -37,6 +37,7 @@ RECORDED = Path(__file__).parent / "answers.json"
 _ROOT = Path(__file__).parents[2]
 _PHOTOS = _ROOT / "backend" / "demo" / "photos"
 _CLICK = _ROOT / "tests" / "data" / "captures" / "predict_first_click.json"
+Mask = NDArray[np.bool_]
 _SMALL = (240, 160)  # of the photo on which objects are found without clicks
 
 
@@ -50,46 +51,38 @@ def is_exact() -> bool:
     return not MfpSegmenter.load(device="cpu", engine="pytorch").engine.is_half
 
 
-def masks() -> dict[str, str]:
-    """Return a digest of each mask, by what led to it."""
-    return {name: hashlib.sha256(content).hexdigest()[:16] for name, content in _contents()}
+def machine() -> str:
+    """Return what floating point depends on: on another, some pixels in 100,000 may differ."""
+    packages = (f"{name} {version(name)}" for name in ("torch", "opencv-python-headless", "numpy"))
+    return ", ".join((*packages, torch.backends.cpu.get_cpu_capability()))
 
 
-def _contents() -> Iterator[tuple[str, bytes]]:
-    mfp = load_segmenter("mfp", device="cpu", engine="pytorch")
-    coffee = _photo("coffee")
+def masks() -> dict[str, Mask]:
+    """Return masks by what led to them."""
+    mfp, cut = (load_segmenter(x, device="cpu", engine="pytorch") for x in ("mfp", "graph-cut"))
+    refined, coffee = dressed("mfp-refined", mfp), _photo("coffee")
     clicks = [Click(x=300, y=200), Click(x=180, y=90), Click(x=20, y=30, is_positive=False)]
-    for n_clicks in (1, 2, 3):
-        yield f"{n_clicks} clicks", _mask(mfp, coffee, clicks[:n_clicks])
-    yield "a box", _mask(mfp, coffee, [Box(left=150, top=60, right=450, bottom=330), *clicks[1:]])
-    earlier = np.zeros(coffee.shape[:2], dtype=np.bool_)
+    height, width = coffee.shape[:2]
+    earlier = np.zeros((height, width), dtype=np.bool_)
     earlier[80:300, 160:420] = True
+    box = Box(left=150, top=60, right=450, bottom=330)
     counts = encode_mask(earlier)["counts"]
-    height, width = earlier.shape
     stroke = Stroke(x=290, y=190, is_positive=True, height=height, width=width, counts=counts)
-    yield "a stroke", _mask(load_segmenter("graph-cut"), coffee, [stroke, *clicks[2:]])
-    yield "an edited mask", mfp.segment(coffee, clicks[1:], earlier).mask.tobytes()
-    yield "refined", _mask(dressed("mfp-refined", mfp), coffee, clicks)
-    yield "a graph cut", _mask(load_segmenter("graph-cut"), coffee, clicks)
+    made = {f"{n} clicks": mfp.segment(coffee, clicks[:n]).mask for n in (1, 2, 3)}
+    made["a box"] = mfp.segment(coffee, [box, *clicks[1:]]).mask
+    made["an edited mask"] = mfp.segment(coffee, clicks[1:], earlier).mask
+    made["refined"] = refined.segment(coffee, clicks).mask
+    made["a graph cut"] = cut.segment(coffee, clicks).mask
+    made["a stroke"] = cut.segment(coffee, [stroke, *clicks[2:]]).mask
     small = np.asarray(Image.fromarray(_photo("bowl")).resize(_SMALL))
     finder, loop = ClickFinder(mfp, grid=2), LoopConfig(max_rounds=1)
     layers = find_layers(small, finder, OpenCvInpainter("telea"), loop)
     assert layers, "expected objects"
-    yield "found objects", b"".join(layer.found.mask.tobytes() for layer in layers)
-    for shape in ("brush", "polygons"):
-        yield f"rows: {shape}", _rows(shape)
+    return made | {f"object {n}": layer.found.mask for n, layer in enumerate(layers)}
 
 
-def _photo(name: str) -> NDArray[np.uint8]:
-    return np.asarray(Image.open(_PHOTOS / f"{name}.jpg").convert("RGB"))
-
-
-def _mask(segmenter: Segmenter, image: NDArray[np.uint8], prompts: list[Any]) -> bytes:
-    return segmenter.segment(image, prompts).mask.tobytes()
-
-
-def _rows(shape: str) -> bytes:
-    """What the server answers to a click: from the photo's bytes to the rows on the page."""
+def rows(shape: str) -> str:
+    """Return a digest of what the server answers to a click, from the photo's bytes to the rows."""
     body = json.loads(_CLICK.read_text())["json"]
     content = base64.b64encode((_PHOTOS / "cat.jpg").read_bytes()).decode()
     body["tasks"][0]["data"]["image"] = f"data:image/jpeg;base64,{content}"
@@ -101,14 +94,28 @@ def _rows(shape: str) -> bytes:
         if shape == "polygons":
             point |= {"type": "keypoint", "from_name": "click"}
     client = create_app(temporary_settings(device="cpu", engine="pytorch")).test_client()
-    rows = client.post("/predict", json=body).json["results"][0]["result"]
-    assert rows, "expected a mask"
-    return json.dumps([row["value"] for row in rows], sort_keys=True).encode()
+    result = client.post("/predict", json=body).json["results"][0]["result"]
+    assert result, "expected a mask"
+    values = json.dumps([row["value"] for row in result], sort_keys=True)
+    return hashlib.sha256(values.encode()).hexdigest()
+
+
+def present() -> dict[str, Any]:
+    """Return what is recorded, as it is now."""
+    return {
+        "machine": machine(),
+        "masks": {name: encode_mask(mask)["counts"] for name, mask in masks().items()},
+        "rows": {shape: rows(shape) for shape in ("brush", "polygons")},
+    }
+
+
+def _photo(name: str) -> NDArray[np.uint8]:
+    return np.asarray(Image.open(_PHOTOS / f"{name}.jpg").convert("RGB"))
 
 
 def _write() -> None:
-    recorded: dict[str, dict[str, str]] = json.loads(RECORDED.read_text())
-    new = masks()
+    recorded: dict[str, Any] = json.loads(RECORDED.read_text())
+    new = present()
     if recorded.get(key(), new) != new:
         raise SystemExit(
             f"{RECORDED.name}: {key()!r} has other masks already; raise ANSWERS in "

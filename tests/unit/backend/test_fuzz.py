@@ -1,6 +1,7 @@
 """Requests of the real Label Studio, mutated: never a 5xx, never a mask of a wrong size.
 
-`MFP_FUZZ_EXAMPLES=10000 python -m pytest tests/unit/backend/test_fuzz.py` is the long form.
+`MFP_FUZZ_EXAMPLES=10000 python -m pytest tests/unit/backend/test_fuzz.py` looks longer, and
+`python -m tests.fuzz` sends a hundred thousand.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from PIL import Image
 from backend.label_studio.brush_rle import decode, encode
 from backend.models.served import ServedModels
 from backend.server.app import create_app
+from tests import fuzz
 from tests.fakes import DiskSegmenter, temporary_settings
 
 _N_EXAMPLES = int(os.environ.get("MFP_FUZZ_EXAMPLES", "300"))
@@ -281,3 +283,12 @@ def test_memory_stays_bounded(client: FlaskClient) -> None:
         lines = client.get("/metrics").text.splitlines()
         (held,) = (x for x in lines if x.startswith(f'mfp_cache_bytes{{cache="{cache}"}}'))
         assert float(held.split()[-1]) <= _CACHE_MB * 1e6
+
+
+@pytest.mark.slow
+def test_requests_bent_at_random_break_nothing() -> None:
+    outcome = fuzz.run(fuzz.client_of(), seed=7, n_requests=1000)
+    assert not outcome.failures, outcome.failures[:3]
+    assert outcome.n_masks > 100
+    assert outcome.statuses[200] > 300
+    assert outcome.statuses[400] > 100
