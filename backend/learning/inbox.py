@@ -1,4 +1,7 @@
-"""Webhooks wait here, so that a locked file delays no answer: Label Studio waits one second."""
+"""What is written for fine-tuning waits here, so that a locked file delays no answer.
+
+Label Studio waits one second for a webhook's, and three for that of `/setup`.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from mfp_model.errors import MfpError
 
 _log = logging.getLogger(__name__)
 _MAX_WAITING = 1000
+_MAX_ASKED = 10_000
 _ANSWER_S = 0.6
 _TRY_FOR_S = 600.0
 _TRY_EVERY_S = 1.0
@@ -31,6 +35,7 @@ class Inbox:
         self,
         take: Callable[[Notice], Job | None],
         on_failure: Callable[[Exception], None],
+        know: Callable[[str], bool] = lambda project: True,
         *,
         max_waiting: int = _MAX_WAITING,
         try_for_s: float = _TRY_FOR_S,
@@ -40,11 +45,14 @@ class Inbox:
         Args:
             take: Acts on a notice, and returns the job that it led to.
             on_failure: Told what went wrong after the webhook was answered.
+            know: Notes a project that asked for a model; False where it cannot just now.
             max_waiting: Further notices are refused.
             try_for_s: How long a notice is tried again while the file is locked or full.
         """
         self._take = take
         self._on_failure = on_failure
+        self._know = know
+        self._asked: set[str] = set()  # projects that are noted, or wait for it
         self._places = threading.BoundedSemaphore(max_waiting)
         self._try_for_s = try_for_s
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="webhooks")
@@ -64,6 +72,18 @@ class Inbox:
         except TimeoutError:
             future.add_done_callback(self._tell)
             return None
+
+    def know(self, *projects: str) -> None:
+        """Note projects that asked for a model; what cannot be written now is, the next time."""
+        for project in set(projects) - self._asked:
+            if len(self._asked) >= _MAX_ASKED:
+                self._asked.clear()
+            self._asked.add(project)
+            self._writer.submit(self._noted, project)
+
+    def _noted(self, project: str) -> None:
+        if not self._know(project):
+            self._asked.discard(project)
 
     def _persist(self, notice: Notice) -> Job | None:
         until = time.monotonic() + self._try_for_s

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import shutil
 
@@ -77,7 +76,8 @@ class _JobRun:
         )
         shipped = self._settings.checkpoint or DEFAULT_WEIGHTS
         base = self._registry.serving_checkpoint("") or shipped  # what all projects start from
-        version = self._free_version(f"{weights_version(base)}-p{job.project}-{job.id}")
+        wanted = f"{weights_version(base)}-p{job.project}-{job.id}"
+        version = free_version(self._registry, wanted, queued=job.created)
         tuning = FineTuneJob(
             data=data,
             base=base,
@@ -106,18 +106,6 @@ class _JobRun:
         _log.info("job %d: %s: %s", job.id, state, decision.reason)
         self._queue.end(job.id, state, decision.reason, version=version)
 
-    def _free_version(self, wanted: str) -> str:
-        """The name, with a number behind it where another job's weights have it.
-
-        Numbers of jobs begin anew with a new queue, where the old one's file was damaged.
-        """
-        for name in (wanted, *(f"{wanted}-{n}" for n in itertools.count(2))):
-            if name not in self._registry.names():
-                return name
-            if self._registry.version(name).manifest.get("queued") == self._job.created:
-                return name  # this job's own, which was cut off behind it
-        raise AssertionError("names do not end")
-
     def _note_export(self, share: float) -> None:
         self._tell("export", _EXPORT_SHARE * share)
         if self._should_stop():
@@ -136,3 +124,21 @@ class _JobRun:
 
     def _should_stop(self) -> bool:
         return self._stop.is_asked or self._queue.is_cancelled(self._job.id)
+
+
+def free_version(registry: ModelRegistry, wanted: str, *, queued: float) -> str:
+    """Return the name, with a number behind it where another job's weights have it.
+
+    Numbers of jobs begin anew with a new queue, where the old one's file was damaged.
+
+    Args:
+        registry: What has names already.
+        wanted: The name.
+        queued: When the job was queued; weights of its own, from a try that was cut off behind
+            them, keep their name.
+    """
+    names = registry.names()
+    for name in (wanted, *(f"{wanted}-{number}" for number in range(2, len(names) + 2))):
+        if name not in names or registry.version(name).manifest.get("queued") == queued:
+            return name
+    raise AssertionError("there are more names than versions")

@@ -79,14 +79,17 @@ class JobQueue:
         self._known: set[str] = set()
         self._file = SharedFile(path, _SCHEMA, synchronous="FULL")
 
-    def know(self, *projects: str) -> None:
+    def know(self, *projects: str) -> bool:
         """Note projects that asked for a model: only theirs are fine-tuned.
 
         Each is written once; a file that is locked just now is written to the next time.
+
+        Returns:
+            Whether they are written.
         """
         new = {one for one in projects if one.isascii() and one.isdecimal()} - self._known
         if not new:
-            return
+            return True
         try:
             with self._file.using() as database:
                 database.executemany(
@@ -95,6 +98,8 @@ class JobQueue:
             self._known |= new if len(self._known) < _MAX_KNOWN else set()
         except sqlite3.Error as error:
             _log.warning("projects that are connected cannot be noted: %s", error)
+            return False
+        return True
 
     def knows(self, project: str) -> bool:
         """Return whether a project asked for a model once."""
@@ -224,14 +229,19 @@ class JobFigures(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the number of jobs by state, and the running ones' progress."""
+        try:
+            n_by_state, newest = self._queue.n_by_state(), self._queue.newest(50)
+        except sqlite3.Error as error:
+            _log.warning("the queue's figures cannot be read: %s", error)
+            return
         jobs = GaugeMetricFamily("mfp_jobs", "Fine-tuning jobs by state.", labels=["state"])
-        for state, n in self._queue.n_by_state().items():
+        for state, n in n_by_state.items():
             jobs.add_metric([state], n)
         yield jobs
         shares = GaugeMetricFamily(
             "mfp_job_share", "Share of a running job that is done.", labels=["project", "step"]
         )
-        for job in self._queue.newest(50):
+        for job in newest:
             if job.state == "running":
                 shares.add_metric([job.project, job.step], job.share)
         yield shares

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import re
 import shutil
@@ -22,12 +23,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from backend.models.serving import GLOBAL, Serving
 from mfp_model.errors import MfpError
 from mfp_model.files import write_atomically
 from mfp_model.weights import weights_version
 
+_log = logging.getLogger(__name__)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
-_GLOBAL = "global"
 
 
 class RegistryError(MfpError):
@@ -50,21 +52,11 @@ class ModelVersion:
     report: Path
     manifest: Mapping[str, Any]
 
-
-@dataclass(frozen=True, slots=True)
-class Serving:
-    """The versions that serve, newest last: globally, and for projects of their own."""
-
-    histories: Mapping[str, tuple[str, ...]]
-
-    def version(self, project: str) -> str | None:
-        """Return the version that serves a project; None for the checkpoint of the settings."""
-        own = self.histories.get(project) or self.histories.get(_GLOBAL)
-        return own[-1] if own else None
-
-    def versions(self) -> set[str]:
-        """Return all that serve somewhere."""
-        return {history[-1] for history in self.histories.values() if history}
+    @property
+    def added(self) -> float:
+        """When it was put into the folder, in seconds since 1970; 0 where that is not known."""
+        added = self.manifest.get("added")
+        return float(added) if isinstance(added, int | float) else 0.0
 
 
 class ModelRegistry:
@@ -75,11 +67,14 @@ class ModelRegistry:
         self._serving_path = root / "serving.json"
 
     def versions(self) -> list[ModelVersion]:
-        """Return all versions, oldest first."""
-        versions = [self._read(path.parent) for path in self._root.glob("*/manifest.json")]
-        return sorted(
-            versions, key=lambda version: (version.manifest.get("added", 0), version.version)
-        )
+        """Return all versions, oldest first; a damaged one is left out and logged."""
+        versions = []
+        for path in self._root.glob("*/manifest.json"):
+            try:
+                versions.append(self._read(path.parent))
+            except RegistryError as error:
+                _log.error("left out: %s", error)
+        return sorted(versions, key=lambda version: (version.added, version.version))
 
     def names(self) -> set[str]:
         """Return the names of all versions."""
@@ -146,11 +141,10 @@ class ModelRegistry:
             RegistryError: The file is damaged.
         """
         try:
-            histories = json.loads(self._serving_path.read_text())
-            return Serving({name: tuple(history) for name, history in histories.items()})
+            return Serving.from_json(json.loads(self._serving_path.read_text()))
         except FileNotFoundError:
             return Serving({})
-        except (OSError, ValueError, AttributeError, TypeError) as error:
+        except (OSError, ValueError) as error:
             raise RegistryError(f"{self._serving_path}: damaged ({error})") from None
 
     def serving_checkpoint(self, project: str) -> Path | None:
@@ -181,7 +175,7 @@ class ModelRegistry:
         """
         self.version(version)
         with self._changing() as histories:
-            name = project or _GLOBAL
+            name = project or GLOBAL
             history = histories.get(name, [])
             if not history or history[-1] != version:
                 histories[name] = [*history, version]
@@ -193,7 +187,7 @@ class ModelRegistry:
             RegistryError: Nothing was promoted.
         """
         with self._changing() as histories:
-            name = project or _GLOBAL
+            name = project or GLOBAL
             if not histories.get(name):
                 raise RegistryError(f"{name}: nothing was promoted, so nothing can be rolled back")
             histories[name] = histories[name][:-1]
@@ -231,6 +225,8 @@ class ModelRegistry:
     def _read(self, folder: Path) -> ModelVersion:
         try:
             manifest = json.loads((folder / "manifest.json").read_text())
+            if not isinstance(manifest, dict):
+                raise ValueError(f"expected an object, got {type(manifest).__name__}")
         except (OSError, ValueError) as error:
             raise RegistryError(f"{folder / 'manifest.json'}: damaged ({error})") from None
         return ModelVersion(

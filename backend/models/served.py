@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from backend.models.loaded import LoadedSegmenters
-from backend.models.registry import ModelRegistry, RegistryError, Serving
+from backend.models.registry import ModelRegistry, RegistryError
+from backend.models.serving import Serving
 from mfp_model.errors import CheckpointError, MfpError
 from mfp_model.prompts import Click
 from mfp_model.segmenter import Segmenter
@@ -191,9 +192,10 @@ class ServedModels:
 
     def _checkpoint(self, version: str) -> Path:
         """The file in the registry that answers as a model version."""
-        for name in self._registry.names() if self._registry is not None else ():
-            if version.startswith(name) and self._model_version(name) == version:
-                return self._registry.version(name).checkpoint
+        if self._registry is not None:
+            for name in self._registry.names():
+                if version.startswith(name) and self._model_version(name) == version:
+                    return self._registry.version(name).checkpoint
         raise RegistryError(f"model version {version!r:.80}: unknown")
 
 

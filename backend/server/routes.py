@@ -45,7 +45,7 @@ def _add_label_studio_routes(app: Flask, service: Service) -> None:
         sent = read_json(request)
         body = sent if isinstance(sent, dict) else {}
         project = project_id(body)
-        service.trainer.queue.know(project)
+        service.inbox.know(project)
         service.projects.prepare(project)
         version = service.setup.version(project, str(body.get("schema") or ""))
         return {"model_version": version, "ready": models.is_ready}
@@ -53,7 +53,7 @@ def _add_label_studio_routes(app: Flask, service: Service) -> None:
     @app.route("/predict", methods=["POST"])
     def predict() -> dict[str, Any]:
         tasks = parse_predict(read_json(request), service.projects.of)
-        service.trainer.queue.know(*{task.project for task in tasks})
+        service.inbox.know(*(task.project for task in tasks))
         has_left = request.environ.get("waitress.client_disconnected", lambda: False)
         return {"results": service.predictor.results(tasks, has_left=has_left)}
 
@@ -89,9 +89,12 @@ def _add_pages(app: Flask, service: Service) -> None:
         return redirect("/", code=303)
 
     @app.route("/models/<version>/report")
-    def report(version: str) -> str:
-        path = service.registry.version(version).report
-        return path.read_text() if path.exists() else abort(404)
+    def report(version: str) -> Response:
+        try:
+            content = service.registry.version(version).report.read_bytes()
+        except FileNotFoundError:
+            abort(404)
+        return Response(content, content_type="text/html; charset=utf-8")
 
 
 def _number(job: str) -> int:

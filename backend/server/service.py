@@ -122,7 +122,7 @@ def create_service(
         trainer=trainer,
         setup=ProjectSetup(models, finders, telemetry),
         projects=ProjectSettings(access),
-        inbox=Inbox(trainer.take, on_failure),
+        inbox=Inbox(trainer.take, on_failure, queue.know),
         recorder=recorder,
         data=data,
         shared_dir=shared_dir,

@@ -7,20 +7,25 @@ to do about it.
 from __future__ import annotations
 
 import math
+import sqlite3
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
 from flask import render_template
 
 from backend.learning.jobs import OPEN_STATES, Job
+from backend.models.registry import RegistryError
 from backend.monitoring.journal import Journal, Minute
 from backend.monitoring.metrics import Figures
 from backend.server.fine_tuning import read_state
 from backend.server.service import Service
 from backend.storage.database import damaged_files
 
+_T = TypeVar("_T")
 _MINUTES = 60
 _N_ERRORS = 25
 _N_JOBS = 10
@@ -89,6 +94,8 @@ def render_status(service: Service) -> str:
     figures, journal = telemetry.metrics.figures(), telemetry.journal
     minutes = journal.minutes(_MINUTES)
     busy = [minute for minute in minutes if minute.n_clicks]
+    problems: list[str] = []
+    queue = service.trainer.queue
     slowest = max((minute.p95_ms for minute in minutes), default=0.0)
     return render_template(
         "status.html",
@@ -96,9 +103,9 @@ def render_status(service: Service) -> str:
         state="DOWN" if models.failure else "ready" if models.is_ready else "loading",
         devices=sorted(figures.labels("mfp_model", "device")),
         n_workers=int(figures.value("mfp_model", version=models.version)),
-        projects=sorted(service.registry.serving().histories.items()),
+        projects=_readable(lambda: sorted(service.registry.serving().histories.items()), problems),
         fine_tuning=read_state(service.shared_dir),
-        jobs=[_job_row(job, service) for job in service.trainer.queue.newest(_N_JOBS)],
+        jobs=_readable(lambda: [_job_row(job, service) for job in queue.newest(_N_JOBS)], problems),
         uptime=_age(journal.uptime_s()),
         outcomes={
             outcome: int(figures.value("mfp_clicks_total", outcome=outcome))
@@ -118,6 +125,7 @@ def render_status(service: Service) -> str:
         slowest_ms=slowest,
         height=_CHART_HEIGHT,
         errors=_errors(journal),
+        problems=problems,
         set_aside=[path.name for path in damaged_files(service.data.root)],
         refusals=_refusals(figures),
     )
@@ -144,6 +152,15 @@ def _errors(journal: Journal) -> list[_Row]:
         )
         for error in journal.errors(_N_ERRORS)
     ]
+
+
+def _readable(read: Callable[[], list[_T]], problems: list[str]) -> list[_T]:
+    """What a file of the data folder holds; where it cannot be read the page tells that."""
+    try:
+        return read()
+    except (RegistryError, sqlite3.Error) as error:
+        problems.append(str(error))
+        return []
 
 
 def _job_row(job: Job, service: Service) -> _JobRow:

@@ -61,7 +61,9 @@ class Supervisor(Arbiter):  # type: ignore[misc]
         if problem is not None:
             self._tell(f"not reloaded, the workers stay as they are: {problem}")
             return
-        self._old = set(self.WORKERS)
+        if set(self.WORKERS) - self._ended - self._young:
+            self._end(set(self._young))  # of a reload before, whose weights are old by now
+        self._old = set(self.WORKERS) - self._ended
         self._n_failed, self._spawn_at = 0, 0.0
         self.manage_workers()
 

@@ -58,7 +58,7 @@ def open_database(
             try:
                 database = opened()
             except sqlite3.DatabaseError as error:
-                if not is_damage(error):
+                if not is_damage(error) and not _is_no_file(path):
                     raise
                 _rename(path, error)
                 database = opened()
@@ -117,6 +117,7 @@ def _opened(path: Path | None, schema: str, synchronous: str, wait_s: float) -> 
         if path is not None and path.stat().st_size <= _CHECKED_BYTES:
             _check(database)
         database.executescript(schema)
+        _check_columns(database, schema)
     except BaseException:
         database.close()
         raise
@@ -132,11 +133,43 @@ def _check(database: sqlite3.Connection) -> None:
         raise error
 
 
+def _check_columns(database: sqlite3.Connection, schema: str) -> None:
+    """Look whether the tables are those of the schema: a foreign file fails only at its use."""
+    fresh = sqlite3.connect(":memory:")
+    try:
+        fresh.executescript(schema)
+        for table, columns in _columns(fresh).items():
+            lacking = columns - _columns(database).get(table, set())
+            if lacking:
+                error = sqlite3.DatabaseError(f"table {table} lacks {', '.join(sorted(lacking))}")
+                error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+                raise error
+    finally:
+        fresh.close()
+
+
+def _columns(database: sqlite3.Connection) -> dict[str, set[str]]:
+    """The columns of each table."""
+    rows = database.execute(
+        "SELECT tables.name, columns.name FROM sqlite_master AS tables"
+        " JOIN pragma_table_info(tables.name) AS columns WHERE tables.type = 'table'"
+    )
+    columns: dict[str, set[str]] = {}
+    for table, column in rows:
+        columns.setdefault(table, set()).add(column)
+    return columns
+
+
+def _is_no_file(path: Path) -> bool:
+    """Whether something lies there that can be no database: a folder, a link to nothing."""
+    return os.path.lexists(path) and not path.is_file()
+
+
 def _rename(path: Path, error: sqlite3.Error) -> None:
     stamp = time.strftime("%Y%m%d-%H%M%S")
     for side in _SIDE_FILES:
         file = path.with_name(path.name + side)
-        if file.exists():
+        if os.path.lexists(file):
             file.rename(path.with_name(f"{path.name}{_DAMAGED}{stamp}{side}"))
     _log.error("%s is damaged (%s): set aside as %s%s", path, error, path.name + _DAMAGED, stamp)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -216,5 +217,14 @@ def _drawn(samples: ClickSamples, n_drawn: int, n_workers: int) -> Iterator[Samp
         sampler=range(n_drawn * ranks.n_ranks() + ranks.rank(), 2**40, ranks.n_ranks()),
         num_workers=n_workers,
         prefetch_factor=16 if n_workers else None,
+        worker_init_fn=_leave_group,
     )
     yield from loader
+
+
+def _leave_group(worker: int) -> None:
+    """Let a signal to the whole group, such as Ctrl-C, reach the training alone.
+
+    It ends after its step, with its state saved, and needs this process until then.
+    """
+    os.setpgid(0, 0)

@@ -110,6 +110,20 @@ def test_sighup_pauses_nobody_and_a_cut_checkpoint_changes_nothing(
     assert _health(server)["ready"]
 
 
+def test_a_second_sighup_takes_the_place_of_the_first(server: Server) -> None:
+    _until(lambda: _health(server)["ready"])
+    before = _children(server, "cli serve")
+    with _pauses(server) as seconds:
+        server.process.send_signal(signal.SIGHUP)
+        _until(lambda: _children(server, "cli serve") - before)
+        young = _children(server, "cli serve") - before
+        server.process.send_signal(signal.SIGHUP)
+        _until(lambda: not (before | young) & _children(server, "cli serve"))
+        assert _health(server)["ready"]
+    assert max(seconds) < 2
+    _until(lambda: len(_children(server, "cli serve")) == len(before))
+
+
 def test_a_data_folder_that_is_moved_is_made_anew(server: Server, tmp_path: Path) -> None:
     data = tmp_path / "backend-data"
     _until(lambda: _health(server)["ready"])

@@ -28,7 +28,6 @@ from mfp_model.finding.layers import LoopConfig, find_layers
 from mfp_model.loading import dressed, load_segmenter
 from mfp_model.masks.rle import encode_mask
 from mfp_model.prompts import Box, Click, Stroke
-from mfp_model.segmenters.mfp import MfpSegmenter
 from mfp_model.weights import DEFAULT_WEIGHTS
 from mfp_model.weights.versions import ANSWERS
 from tests.fakes import temporary_settings
@@ -46,11 +45,6 @@ def key() -> str:
     return f"{ANSWERS} {load_checkpoint(DEFAULT_WEIGHTS).identity}"
 
 
-def is_exact() -> bool:
-    """Whether this machine computes in float32, as the recorded masks were."""
-    return not MfpSegmenter.load(device="cpu", engine="pytorch").engine.is_half
-
-
 def machine() -> str:
     """Return what floating point depends on: on another, some pixels in 100,000 may differ."""
     packages = (f"{name} {version(name)}" for name in ("torch", "opencv-python-headless", "numpy"))
@@ -59,7 +53,7 @@ def machine() -> str:
 
 def masks() -> dict[str, Mask]:
     """Return masks by what led to them."""
-    mfp, cut = (load_segmenter(x, device="cpu", engine="pytorch") for x in ("mfp", "graph-cut"))
+    mfp, cut = (load_segmenter(x, device="cpu", engine="pytorch-f32") for x in ("mfp", "graph-cut"))
     refined, coffee = dressed("mfp-refined", mfp), _photo("coffee")
     clicks = [Click(x=300, y=200), Click(x=180, y=90), Click(x=20, y=30, is_positive=False)]
     height, width = coffee.shape[:2]
@@ -93,7 +87,7 @@ def rows(shape: str) -> str:
         point |= {"original_width": width, "original_height": height}
         if shape == "polygons":
             point |= {"type": "keypoint", "from_name": "click"}
-    client = create_app(temporary_settings(device="cpu", engine="pytorch")).test_client()
+    client = create_app(temporary_settings(device="cpu", engine="pytorch-f32")).test_client()
     result = client.post("/predict", json=body).json["results"][0]["result"]
     assert result, "expected a mask"
     values = json.dumps([row["value"] for row in result], sort_keys=True)

@@ -89,3 +89,46 @@ def test_a_file_that_stays_locked_is_given_up_with_words() -> None:
     inbox = Inbox(take, noted.append, try_for_s=0.0)
     with pytest.raises(sqlite3.OperationalError):
         inbox.put(_NOTICE)
+
+
+def test_no_answer_waits_for_noting_a_project_and_it_is_noted_later(tmp_path: Path) -> None:
+    data = DataFolder(tmp_path)
+    queue = JobQueue(data.jobs_file)
+    inbox = Inbox(Trainer(queue, data, {}).take, _fail, queue.know)
+    other = sqlite3.connect(data.jobs_file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    started = time.monotonic()
+    for _ in range(30):
+        inbox.know("14", "15")
+    assert time.monotonic() - started < 1
+    other.execute("COMMIT")
+    other.close()
+    _until(lambda: queue.knows("14") and queue.knows("15"))
+
+
+def test_a_project_that_could_not_be_noted_is_noted_at_its_next_request() -> None:
+    answers = [False, True]
+    asked: list[str] = []
+
+    def know(project: str) -> bool:
+        asked.append(project)
+        return answers.pop(0)
+
+    inbox = Inbox(lambda notice: None, _fail, know)
+    inbox.know("14")
+    _until(lambda: asked == ["14"])
+    for _ in range(5):
+        inbox.put(_NOTICE)  # behind it
+        inbox.know("14")
+    assert inbox.put(_NOTICE) is None
+    assert asked == ["14", "14"]
+
+
+def test_a_webhook_right_behind_the_first_request_finds_the_project(tmp_path: Path) -> None:
+    data = DataFolder(tmp_path)
+    queue = JobQueue(data.jobs_file)
+    inbox = Inbox(Trainer(queue, data, {}).take, _fail, queue.know)
+    inbox.know("14")
+    job = inbox.put(_NOTICE)
+    assert job is not None
+    assert job.project == "14"

@@ -103,3 +103,28 @@ def test_a_damaged_file_is_an_error_and_not_nothing(
         registry.promote("v1")
     (tmp_path / "models" / "serving.json").write_text(json.dumps({"global": ["v1"]}))
     assert registry.serving().version("") == "v1"
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", "null", '{"global": "v1"}', '{"global": [1]}', '{"global": {"v1": 1}}']
+)
+def test_a_file_of_another_form_is_damaged(
+    registry: ModelRegistry, tmp_path: Path, content: str
+) -> None:
+    (tmp_path / "models" / "serving.json").write_text(content)
+    with pytest.raises(RegistryError, match="damaged"):
+        registry.serving()
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "3", "\0"])
+def test_one_damaged_manifest_does_not_hide_the_other_versions(
+    registry: ModelRegistry, tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "models" / "v2" / "manifest.json").write_text(content)
+    assert [version.version for version in registry.versions()] == ["v1", "v3"]
+    assert "v2/manifest.json: damaged" in caplog.text
+
+
+def test_a_manifest_with_an_odd_time_is_listed(registry: ModelRegistry, tmp_path: Path) -> None:
+    (tmp_path / "models" / "v3" / "manifest.json").write_text('{"added": "yesterday"}')
+    assert [version.version for version in registry.versions()] == ["v3", "v1", "v2"]

@@ -136,3 +136,32 @@ def test_the_data_folder_is_for_its_user_only(tmp_path: Path) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o700
     for path in data.root.glob("*.sqlite3*"):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("kind", ["a folder", "a link to nothing", "other tables"])
+def test_what_is_no_file_of_ours_is_set_aside(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "things.sqlite3"
+    if kind == "a folder":
+        path.mkdir()
+        (path / "somebody's").touch()
+    elif kind == "a link to nothing":
+        path.symlink_to(tmp_path / "gone" / "things")
+    else:
+        other = sqlite3.connect(path)
+        other.execute("CREATE TABLE things (other)")
+        other.close()
+    kept = Kept(path, _SCHEMA, failure="things")
+    kept.write(_INSERT, [("new",)])
+    assert path.is_file()
+    assert Kept(path, _SCHEMA, failure="things").read("SELECT name FROM things") == [("new",)]
+    (aside,) = damaged_files(tmp_path)
+    assert kind != "a folder" or (aside / "somebody's").exists()
+
+
+def test_further_columns_are_no_damage(tmp_path: Path) -> None:
+    path = tmp_path / "things.sqlite3"
+    newer = sqlite3.connect(path)
+    newer.execute("CREATE TABLE things (name TEXT, added REAL)")
+    newer.close()
+    SharedFile(path, _SCHEMA)
+    assert not damaged_files(tmp_path)
