@@ -1,11 +1,27 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from torch import Tensor
 
+from mfp_model.engines.engine import Engine
 from mfp_model.frames.window import Window, whole
+from mfp_model.networks.network import Answer
 from mfp_model.prompts import Box, Click
 from mfp_model.segmenters.mfp import MfpSegmenter
-from mfp_model.segmenters.zoom import box_window, first_windows, over_border
+from mfp_model.segmenters.zoom import box_window, over_border
+
+
+class _Counting:
+    """An engine whose passes are counted."""
+
+    def __init__(self, engine: Engine, call: Callable[..., Answer]) -> None:
+        self.config, self.uses_maps = engine.config, engine.uses_maps
+        self.estimates_iou, self._call = engine.estimates_iou, call
+
+    def __call__(self, *given: Tensor) -> Answer:
+        return self._call(*given)
 
 
 def test_a_box_is_answered_alone_and_clicks_go_on_from_there(
@@ -38,14 +54,22 @@ def test_the_window_of_a_box_holds_it_and_lies_in_the_image() -> None:
     assert whole(400, 500).covers(box_window(edge, height=400, width=500))
 
 
-def test_first_windows_shrink_around_the_click_inside_the_image() -> None:
-    windows = first_windows(Click(x=1500, y=10), height=1200, width=1600)
-    assert windows[0] == whole(1200, 1600)
-    assert [window.width for window in windows] == [1600, 800, 400, 200]
-    assert [window.height for window in windows] == [1200, 600, 300, 150]
-    assert all(window.has(Click(x=1500, y=10)) for window in windows)
-    assert all(whole(1200, 1600).covers(window) for window in windows)
-    assert first_windows(Click(x=1, y=1), height=90, width=60) == (whole(90, 60),)
+def test_a_first_click_takes_two_passes_and_a_later_one_takes_one(
+    tiny_segmenter: MfpSegmenter, photo: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes: list[Answer] = []
+    engine = tiny_segmenter.engine
+
+    def counted(*given: Tensor) -> Answer:
+        passes.append(type(engine).__call__(engine, *given))
+        return passes[-1]
+
+    monkeypatch.setattr(tiny_segmenter._rounds_on, "_engine", _Counting(engine, counted))
+    clicks = [Click(x=70, y=40), Click(x=20, y=20, is_positive=False)]
+    first = tiny_segmenter.segment(photo, clicks[:1])
+    assert len(passes) == 2
+    tiny_segmenter.segment(photo, clicks, first)
+    assert len(passes) == 3
 
 
 def test_a_window_reaches_over_the_border_that_was_clicked_on() -> None:
