@@ -156,7 +156,12 @@ def _as_on_page(
 def _under_first_click(masks: list[ExistingMask], region: RegionRequest) -> ExistingMask | None:
     """The smallest mask of the points' labels that the first click lies on."""
     first, named = region.clicks[0], {*region.named}
-    hit = [mask for mask in masks if named <= {*mask.labels} and _lies_on(mask.runs, first)]
+    hit = [
+        mask
+        for mask in masks
+        if named <= {region.control.written(label) for label in mask.labels}
+        and _lies_on(mask.runs, first)
+    ]
     return min(hit, key=lambda mask: int(mask.runs.lengths.sum()), default=None)
 
 

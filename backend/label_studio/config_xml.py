@@ -104,7 +104,7 @@ def _refuse_document_type(xml: str) -> None:
     def refuse(*declaration: object) -> None:
         raise LabelConfigError("label config: document types and entities are refused")
 
-    parser = expat.ParserCreate()
+    parser = expat.ParserCreate("UTF-8")  # whatever the text says of itself
     parser.StartDoctypeDeclHandler = refuse
     parser.Parse(xml.encode(), True)
 

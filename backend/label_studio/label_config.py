@@ -92,7 +92,7 @@ class LabelConfig:
             point_control: Name of the points' control.
         """
         values = {label.name: label.value for label in self._point_labels(point_control)}
-        names = [control.written(label) or control.written(values.get(label)) for label in labels]
+        names = [_written(label, values.get(label, label), control) for label in labels]
         return None if None in names else tuple(name for name in names if name is not None)
 
     def _point_labels(self, name: str) -> tuple[Label, ...]:
@@ -183,6 +183,13 @@ def _config(root: ET.Element, data: Mapping[str, Any]) -> LabelConfig:
             control.name: control for tag in root.iter() if (control := _points(tag, generic, data))
         },
     )
+
+
+def _written(label: str, value: str, control: MaskControl) -> str | None:
+    """A point's label in a mask control, which may use one label's value as another one's alias."""
+    if label == value and label in control.names_by_value:
+        return control.names_by_value[label]
+    return control.written(label) or control.written(value)
 
 
 def _points(

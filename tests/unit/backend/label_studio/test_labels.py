@@ -18,6 +18,8 @@ _ONE = """<View><Image name="image" value="$image"/>
 </View>"""
 _PLAIN = '<Label value="Cat"/><Label value="Dog"/>'
 _ALIASES = '<Label value="Cat" alias="c1"/><Label value="Dog" alias="d1"/>'
+_CROSSED = '<Label value="Cat" alias="Dog"/><Label value="Dog" alias="d1"/>'
+_SAME = '<Label value="Cat" alias="c1"/><Label value="Cat" alias="c2"/>'
 _TWO = """<View><Image name="image" value="$image"/>
 <BrushLabels name="organs" toName="image"><Label value="Liver"/>{more}</BrushLabels>
 <BrushLabels name="tumors" toName="image"><Label value="Tumor"/>{more}</BrushLabels>
@@ -68,6 +70,11 @@ def _draft(*labels: str) -> dict[str, Any]:
         (_ALIASES, _PLAIN, "Dog", "d1"),
         (_PLAIN, _ALIASES, "d1", "Dog"),
         (_PLAIN, _PLAIN, "Dog", "Dog"),
+        (_CROSSED, _PLAIN, "Dog", "d1"),
+        (_CROSSED, _PLAIN, "Cat", "Dog"),
+        (_CROSSED, _CROSSED, "Dog", "Dog"),
+        (_SAME, _SAME, "c1", "c1"),
+        (_SAME, _SAME, "c2", "c2"),
     ],
 )
 def test_an_alias_is_answered_as_the_page_has_it(
@@ -81,6 +88,12 @@ def test_another_alias_than_the_masks_makes_a_new_object() -> None:
     found = _row(_config(_ALIASES), _point("d1"), drafts=[_draft("c1")])
     assert (found["id"] != "r1", found["value"]["brushlabels"]) == (True, ["d1"])
     assert _row(_config(_ALIASES), _point("c1"), drafts=[_draft("c1")])["id"] == "r1"
+
+
+def test_a_mask_from_before_there_was_an_alias_is_of_the_same_label() -> None:
+    found = _row(_config(_ALIASES), _point("c1"), drafts=[_draft("Cat")])
+    assert (found["id"], found["value"]["brushlabels"]) == ("r1", ["Cat"])
+    assert _row(_config(_ALIASES), _point("d1"), drafts=[_draft("Cat")])["id"] != "r1"
 
 
 @pytest.mark.parametrize("static", ["", '<Label value="Bird"/>'])
@@ -146,6 +159,14 @@ def test_tags_count_in_any_case() -> None:
         config = config.replace(f"<{tag}", f"<{tag.lower()}").replace(f"/{tag}", f"/{tag.lower()}")
     config = config.replace("toName", "toname")
     assert _row(config, _point("Dog"))["value"]["brushlabels"] == ["Dog"]
+
+
+@pytest.mark.parametrize("encoding", ["UTF-8", "ISO-8859-1", "UTF-16"])
+def test_what_a_configuration_says_of_its_encoding_does_not_count(encoding: str) -> None:
+    config = f'<?xml version="1.0" encoding="{encoding}"?>' + _config(
+        _PLAIN.replace("Dog", "Köter")
+    )
+    assert _row(config, _point("Köter"))["value"]["brushlabels"] == ["Köter"]
 
 
 def test_a_document_type_in_a_comment_is_none() -> None:
