@@ -24,12 +24,30 @@ _BARE_LETTERS = 64
 _BARE = re.compile(
     r"(/9j/|iVBORw0KGgo|R0lGOD|UklGR|SUkqA|TU0AK|Qk|AAAA..Z0eX)[A-Za-z0-9+/\s]*[=\s]*"
 )
+_WEB = re.compile(r"(https?:)?[/\\]", re.IGNORECASE)
 _PORTS = {"http": 80, "https": 443}
 
 
 def cleaned(address: str) -> str:
     """Return an address without the blanks and line breaks that browsers pass over."""
     return address.strip(_AROUND).translate(_WITHIN)
+
+
+def absolute(address: str, page_url: str) -> str:
+    """Return an address as browsers take it on a page, cleaned.
+
+    `//host/photo.png` has the page's scheme, and a backslash in a path of the web is a slash.
+
+    Args:
+        address: As a task has it.
+        page_url: Where the page is, empty where that is not known.
+    """
+    address = cleaned(address)
+    if _WEB.match(address):
+        path = re.split("[?#]", address, maxsplit=1)[0]
+        address = path.replace("\\", "/") + address[len(path) :]
+    scheme = page_url.partition("://")[0]
+    return f"{scheme}:{address}" if scheme and address.startswith("//") else address
 
 
 def split_address(address: str) -> SplitResult:

@@ -7,7 +7,7 @@
 | other paths | Label Studio |
 | `s3://…`, `gs://…`, `azure-blob://…` | where Label Studio's storage settings lead |
 | `http(s)://…` of Label Studio, under either of its names | as its paths |
-| other `http(s)://…` | an allowed host |
+| other `http(s)://…`, and `//…` with the scheme of Label Studio's page | an allowed host |
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Protocol
 from urllib.parse import parse_qs, unquote
 
 from backend.images.address import (
-    cleaned,
+    absolute,
     inner_path,
     is_bare_base64,
     is_embedded,
@@ -94,6 +94,7 @@ class ImageSources:
     ) -> None:
         self._web = web
         self._label_studio_url = label_studio_url
+        self._page_url = public_url or label_studio_url
         self._names = [url for url in (label_studio_url, public_url) if url]
         self._max_bytes = max_bytes
         self._uploads_dir = (
@@ -115,7 +116,7 @@ class ImageSources:
                 f"image address {address[:_BARE_SHOWN_LETTERS]!r}…: base64 of {len(address)} "
                 "letters, expected `data:image/…;base64,` before it"
             )
-        address = cleaned(address)
+        address = absolute(address, self._page_url)
         parts = split_address(address)
         if parts.scheme in _CLOUD_SCHEMES:
             return self._web.fetch(self._in_label_studio(_resolving(address, task_id)))
@@ -151,7 +152,7 @@ class ImageSources:
         Raises:
             ImageError: The address leads out of the folder.
         """
-        path = None if is_embedded(address) else self._path(cleaned(address))
+        path = None if is_embedded(address) else self._path(absolute(address, self._page_url))
         return None if path is None else self._mounted(path)
 
     def _mounted(self, path: str) -> Path | None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import struct
 
 from PIL import ExifTags, Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 UPRIGHT = 1
 _PREFIX = b"Exif\0\0"  # in front of the structure, in PNG by Pillow
@@ -23,7 +24,7 @@ _SHORT = 3  # TIFF's type of two bytes
 _ENTRY_BYTES = 12
 _MAX_ENTRIES = 1000
 _KNOWN = range(1, 9)
-_FOLLOWED = ("JPEG", "MPO", "PNG", "AVIF")
+_FOLLOWED = ("PNG", "AVIF")  # and JPEG
 
 
 def orientation_of(image: Image.Image) -> int:
@@ -31,6 +32,10 @@ def orientation_of(image: Image.Image) -> int:
     if image.format == "TIFF":
         orientation = image.getexif().get(ExifTags.Base.Orientation, UPRIGHT)
         return orientation if orientation in _KNOWN else UPRIGHT
+    if isinstance(image, JpegImageFile):  # browsers look at five letters, Pillow at six
+        segments = (segment for name, segment in image.applist if name == "APP1")
+        exif = next((one[6:] for one in segments if one.startswith(_PREFIX[:5])), b"")
+        return exif_orientation(exif)
     exif = image.info.get("exif")
     if image.format not in _FOLLOWED or not isinstance(exif, bytes):
         return UPRIGHT

@@ -19,7 +19,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from mfp_model.data.exif import UPRIGHT, orientation_of
 from mfp_model.data.image_header import ImageHeader
 from mfp_model.data.orientation import SIDEWAYS, turned
-from mfp_model.data.png import without_needless_chunks
+from mfp_model.data.png import pixels_alone, without_needless_chunks
 from mfp_model.errors import ImageError
 from mfp_model.masks.rle import MAX_PIXELS
 
@@ -136,9 +136,7 @@ def _opened(content: bytes, max_megapixels: float) -> Iterator[Image.Image]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(
-                io.BytesIO(without_needless_chunks(content)), formats=_known_formats()
-            )
+            image = _image(without_needless_chunks(content))
             megapixels = image.width * image.height / 1e6
             if megapixels > max_megapixels:
                 raise ImageTooLargeError(
@@ -155,6 +153,13 @@ def _opened(content: bytes, max_megapixels: float) -> Iterator[Image.Image]:
         raise ImageError(f"image refused: {error}") from None
     except (OSError, SyntaxError, ValueError) as error:
         raise ImageError(f"image cannot be decoded: {error}") from None
+
+
+def _image(content: bytes) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(content), formats=_known_formats())
+    except UnidentifiedImageError:
+        return Image.open(io.BytesIO(pixels_alone(content)), formats=_known_formats())
 
 
 def _known_formats() -> list[str]:

@@ -65,6 +65,13 @@ def _raw_profile() -> bytes:
     return chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(text))
 
 
+def _with_segment(*segments: bytes) -> bytes:
+    """A JPEG file with application segments before all others."""
+    plain = saved("JPEG")
+    marked = [b"\xff\xe1" + struct.pack(">H", len(one) + 2) + one for one in segments]
+    return plain[:2] + b"".join(marked) + plain[2:]
+
+
 def pictures() -> dict[str, bytes]:
     """Files by what is special about them; the first word is the kind."""
     files = {
@@ -92,6 +99,14 @@ def pictures() -> dict[str, bytes]:
         "PNG with a text of a wrong checksum": png(before=chunk(b"tEXt", b"a\0b", is_damaged=True)),
         "PNG with a long text": png(before=chunk(b"tEXt", text)),
         "PNG with a long packed text": png(before=chunk(b"zTXt", b"a\0\0" + zlib.compress(text))),
+        "PNG with EXIF twice": png(before=chunk(b"eXIf", tiff(1)) + chunk(b"eXIf", tiff(6))),
+        "PNG with a damaged profile": png(before=chunk(b"iCCP", b"none")),
+        "PNG with damaged EXIF and a damaged profile": png(
+            before=chunk(b"iCCP", b"none") + chunk(b"eXIf", b"none")
+        ),
+        "JPEG with orientation 6 in EXIF of another prefix": _with_segment(b"Exif\0\xff" + tiff(6)),
+        "JPEG with orientation 3 in the first EXIF of two": _with_segment(exif(3), exif(6)),
+        "JPEG with a word of small letters before EXIF": _with_segment(b"exif\0\0" + tiff(6)),
         "PNG with a size of a wrong checksum": png(
             before=chunk(b"pHYs", bytes(9), is_damaged=True)
         ),

@@ -162,6 +162,8 @@ def below_a_path(web: _RecordingFetcher, tmp_path: Path) -> ImageSources:
         "https://labels.example/annotate",
         "https://labels.example:443/annotate",
         " \n https://labels.example/annotate",
+        "//labels.example/annotate",
+        "https:\\\\labels.example\\annotate",
     ],
 )
 def test_an_image_of_label_studio_is_found_under_each_of_its_names(
@@ -203,6 +205,20 @@ def test_base64_alone_is_refused_and_shown_short(
         mounted.read(start + "A" * 100_000 + "==", "1")
     assert len(str(raised.value)) < 150
     assert web.urls == []
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("//host.example/a.png", "https://host.example/a.png"),
+        (r"http:\\host.example\a.png?b=\c", r"http://host.example/a.png?b=\c"),
+    ],
+)
+def test_an_address_stands_for_what_browsers_take_it_for(
+    below_a_path: ImageSources, web: _RecordingFetcher, address: str, expected: str
+) -> None:
+    below_a_path.read(address, "1")
+    assert web.urls == [expected]
 
 
 def test_blanks_and_line_breaks_around_and_in_an_address_are_passed_over(
