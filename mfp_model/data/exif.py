@@ -34,8 +34,9 @@ def orientation_of(image: Image.Image) -> int:
         return orientation if orientation in _KNOWN else UPRIGHT
     if isinstance(image, JpegImageFile):  # browsers look at five letters, Pillow at six
         segments = (segment for name, segment in image.applist if name == "APP1")
-        exif = next((one[6:] for one in segments if one.startswith(_PREFIX[:5])), b"")
-        return exif_orientation(exif)
+        return exif_orientation(
+            next((one[6:] for one in segments if one.startswith(_PREFIX[:5])), b"")
+        )
     exif = image.info.get("exif")
     if image.format not in _FOLLOWED or not isinstance(exif, bytes):
         return UPRIGHT
