@@ -5,11 +5,20 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from backend.commands.options import add_project
 from backend.commands.parsing import Commands, add_json
-from backend.commands.printing import facts, note_replaced, show
-from mfp_model.errors import DataError
+from backend.commands.printing import facts, note, note_replaced, show
+from backend.label_studio.access import LabelStudioError
+from mfp_model.errors import DataError, ImageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from backend.recording.objects import RecordedObject
+    from backend.settings import Settings
 
 
 def add(commands: Commands) -> None:
@@ -18,6 +27,9 @@ def add(commands: Commands) -> None:
     report = group.add("report", "clicks and seconds an object, what went wrong", _report)
     report.add_argument("--out", type=Path, required=True, metavar="FILE.html", help="the page")
     add_project(report, "default: all projects")
+    report.add_argument(
+        "--no-photos", action="store_true", help="shapes alone, where masks went wrong"
+    )
     add_json(report)
 
 
@@ -27,11 +39,45 @@ def _report(options: argparse.Namespace) -> None:
     from backend.storage.data_folder import DataFolder
 
     project = str(options.project or "")
-    path = DataFolder(options.settings.data_dir).sessions_file
-    objects = read_objects(path, project=project)
+    settings = options.settings
+    objects = read_objects(DataFolder(settings.data_dir).sessions_file, project=project)
     if not objects:
-        raise DataError("nothing was recorded yet")
+        what = f"of project {project} was" if project else "was"
+        raise DataError(f"nothing {what} recorded yet in {settings.data_dir}")
     note_replaced(options.out)
-    write_report(options.out, objects, label_studio_url=options.settings.label_studio_url)
+    images = _Images(settings) if not options.no_photos else None
+    write_report(
+        options.out,
+        objects,
+        label_studio_url=settings.label_studio_url,
+        image_of=images.image_of if images else lambda clicked: None,
+    )
+    if images and images.missing:
+        note(
+            f"{len(images.missing)} photos are not shown: {images.missing[0]}; LABEL_STUDIO_URL "
+            "and LABEL_STUDIO_API_KEY say where they are, --no-photos asks for none"
+        )
     report = dataclasses.asdict(figures("all", objects))
     show(options, report, [*facts(report), f"report: {options.out}"])
+
+
+class _Images:
+    """Reads the images of objects, and notes why some cannot be had."""
+
+    def __init__(self, settings: Settings) -> None:
+        from backend.images.sources import image_sources
+        from backend.label_studio.api import label_studio_access
+
+        self._sources = image_sources(settings, label_studio_access(settings))
+        self._max_megapixels = settings.max_megapixels
+        self.missing: list[str] = []
+
+    def image_of(self, clicked: RecordedObject) -> NDArray[np.uint8] | None:
+        """Return an object's image, None where it cannot be had."""
+        from backend.recording.targets import image_of
+
+        try:
+            return image_of(clicked, self._sources, max_megapixels=self._max_megapixels)
+        except (ImageError, LabelStudioError) as error:
+            self.missing.append(str(error))
+            return None

@@ -1,7 +1,13 @@
-"""Recorded rows -> objects: what was clicked on, and what became of it."""
+"""Recorded rows -> objects: what was clicked on, and what became of it.
+
+Where every answer is accepted at once, a correction is an edit of a mask that is there already. So
+an edit of an answered mask goes on with the same object. It does not where the annotation was
+submitted since, or somebody changed the mask by hand: then an object of its own begins with it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,6 +16,8 @@ from backend.storage.packed_runs import pack, unpack
 from mfp_model.errors import DataError
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.prompts import Click
+
+_SAME_IOU = 0.97
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +41,13 @@ class RecordedMask:
         """Return the intersection over union with a mask of the same size; 1 for two empty ones."""
         return self.runs.iou(other.runs)
 
+    def is_same(self, other: RecordedMask) -> bool:
+        """Return whether another mask is this one, but for what drawing as polygons changes."""
+        if self == other:
+            return True
+        has_size = (self.height, self.width) == (other.height, other.width)
+        return has_size and self.iou(other) >= _SAME_IOU
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
@@ -40,7 +55,7 @@ class Answer:
 
     Attributes:
         at: Seconds since 1970.
-        clicks: The clicks it answered, oldest first, image frame.
+        clicks: All clicks on the object so far, oldest first, image frame.
         mask: What was answered.
     """
 
@@ -62,6 +77,8 @@ class RecordedObject:
         prior: The mask that it began with, None for a new object.
         answers: In order, at least one.
         regions: Label Studio's ids of what was answered.
+        seconds: Spent between its answers, without the time in which other objects of the task
+            were clicked on.
         final: What was saved of it in the end, None where nothing was.
     """
 
@@ -73,17 +90,13 @@ class RecordedObject:
     prior: RecordedMask | None
     answers: list[Answer] = field(default_factory=list)
     regions: set[str] = field(default_factory=set)
+    seconds: float = 0.0
     final: RecordedMask | None = None
 
     @property
     def clicks(self) -> tuple[Click, ...]:
         """The clicks that led to the last answer."""
         return self.answers[-1].clicks
-
-    @property
-    def seconds(self) -> float:
-        """From the first answer to the last."""
-        return self.answers[-1].at - self.answers[0].at
 
     def ious(self) -> list[float]:
         """Return the IoU of each answer with what was saved, nothing where nothing was."""
@@ -105,7 +118,7 @@ def read_objects(path: Path, *, project: str = "") -> list[RecordedObject]:
     if not path.is_file():
         raise DataError(f"{path}: nothing was recorded yet")
     store = SessionStore(path, max_bytes=float("inf"))
-    reader = _Reader()
+    reader = _Reader(store.submissions(project))
     for answer in store.answers(project):
         reader.add(answer)
     for final in store.finals(project):
@@ -113,27 +126,63 @@ def read_objects(path: Path, *, project: str = "") -> list[RecordedObject]:
     return reader.objects
 
 
+_Key = tuple[str, ...]  # a project, a task, and the id of a point or a region in it
+
+
 class _Reader:
-    def __init__(self) -> None:
+    def __init__(self, submissions: Mapping[_Key, Sequence[float]]) -> None:
+        """Begin.
+
+        Args:
+            submissions: When annotations with a region were submitted, ascending.
+        """
         self.objects: list[RecordedObject] = []
-        self._by_point: dict[tuple[str, ...], RecordedObject] = {}
-        self._by_region: dict[tuple[str, ...], RecordedObject] = {}
+        self._submissions = submissions
+        self._by_point: dict[_Key, RecordedObject] = {}
+        self._by_region: dict[_Key, RecordedObject] = {}
+        self._newest: dict[_Key, RecordedObject] = {}  # of each task
+        self._before: dict[int, tuple[Click, ...]] = {}  # clicks of an object's earlier edits
 
     def add(self, row: AnswerRow) -> None:
-        """Add an answer to the object that has one of its points, or to a new one."""
+        """Add an answer to the object that has one of its points or its mask, or to a new one."""
         mask = _mask(row.answer, height=row.height, width=row.width)
         if mask is None:
             return
         points = [(row.project, row.task, point) for point in row.points]
         clicked = next((self._by_point[key] for key in points if key in self._by_point), None)
         if clicked is None:
-            clicked = self._begun(row)
+            clicked = self._edited(row) or self._begun(row)
         made = tuple(Click(x=x, y=y, is_positive=bool(sign)) for x, y, sign in row.clicks)
-        clicked.answers.append(Answer(at=row.at, clicks=made, mask=mask))
+        task = (row.project, row.task)
+        if clicked.answers and self._newest.get(task) is clicked:
+            clicked.seconds += row.at - clicked.answers[-1].at
+        self._newest[task] = clicked
+        clicks = (*self._before.get(id(clicked), ()), *made)
+        clicked.answers.append(Answer(at=row.at, clicks=clicks, mask=mask))
         clicked.regions |= set(row.regions)
         self._by_point |= dict.fromkeys(points, clicked)
         regions = [(row.project, row.task, region) for region in row.regions]
         self._by_region |= dict.fromkeys(regions, clicked)
+
+    def _edited(self, row: AnswerRow) -> RecordedObject | None:
+        """The object whose mask is edited, where it was not submitted since its last answer."""
+        prior = _mask(row.prior, height=row.height, width=row.width)
+        if prior is None:
+            return None
+        for region in row.regions:
+            key = (row.project, row.task, region)
+            clicked = self._by_region.get(key)
+            if clicked is None:
+                continue
+            last = clicked.answers[-1].at
+            if any(last <= at <= row.at for at in self._submissions.get(key, ())):
+                continue
+            # Of answers that were taken back again the clicks do not count.
+            for answer in reversed(clicked.answers):
+                if answer.mask.is_same(prior):
+                    self._before[id(clicked)] = answer.clicks
+                    return clicked
+        return None
 
     def _begun(self, row: AnswerRow) -> RecordedObject:
         """A new object; what it starts from was accepted, if an answer led to it."""

@@ -48,6 +48,11 @@ FROM finals JOIN saves ON saves.id = finals.save
 WHERE ? IN ('', saves.project) AND saves.id IN (SELECT MAX(id) FROM saves GROUP BY annotation)
 ORDER BY finals.rowid
 """
+_SUBMISSIONS = """
+SELECT saves.project, saves.task, finals.region, saves.at
+FROM finals JOIN saves ON saves.id = finals.save
+WHERE ? IN ('', saves.project) ORDER BY saves.id
+"""
 _LOOK_EVERY = 200  # rows written by one worker
 _DROPPED_SHARE = 0.1  # of the rows, oldest first, when the file is too large
 
@@ -169,6 +174,17 @@ class SessionStore:
         names = [field.name for field in fields(FinalRow)]
         for row in self._database.execute(_FINALS, (project,)):
             yield FinalRow(**dict(zip(names, row, strict=True)))
+
+    def submissions(self, project: str) -> dict[tuple[str, ...], list[float]]:
+        """Return when annotations were submitted, ascending, by project, task and region in them.
+
+        Args:
+            project: Label Studio's project id; all projects for an empty one.
+        """
+        times: dict[tuple[str, ...], list[float]] = {}
+        for *key, at in self._database.execute(_SUBMISSIONS, (project,)):
+            times.setdefault(tuple(key), []).append(float(at))
+        return times
 
     def _mask(self, packed: bytes | None) -> str | None:
         if packed is None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from backend.images.decoding import decode_image
 from backend.images.sources import ImageFiles
@@ -41,14 +42,11 @@ def targets_of(
             continue
         name = f"project {recorded.project} task {recorded.task}"
         try:
-            content = sources.read(recorded.image, recorded.task)
-            image = decode_image(content, max_megapixels=max_megapixels)
-            truth = recorded.final.runs.mask()
-            if image.shape[:2] != truth.shape:
-                raise ImageError(f"image {image.shape[:2]}, clicked on as {truth.shape}")
+            image = image_of(recorded, sources, max_megapixels=max_megapixels)
         except ImageError as error:
             problems.append(f"{name}: {error}")
             continue
+        truth = recorded.final.runs.mask()
         yield EvaluationObject(
             name=name,
             image=image,
@@ -57,6 +55,24 @@ def targets_of(
             clicks=recorded.clicks,
             prior=None if recorded.prior is None else recorded.prior.runs.mask(),
         )
+
+
+def image_of(
+    recorded: RecordedObject, sources: ImageFiles, *, max_megapixels: float
+) -> NDArray[np.uint8]:
+    """Return the image that an object was clicked on, RGB uint8 `[H, W, 3]`.
+
+    Raises:
+        ImageError: It cannot be read, or is of another size by now.
+    """
+    content = sources.read(recorded.image, recorded.task)
+    image = decode_image(content, max_megapixels=max_megapixels)
+    clicked = recorded.answers[0].mask
+    if image.shape[:2] != (clicked.height, clicked.width):
+        raise ImageError(
+            f"image {image.shape[:2]}, clicked on as {(clicked.height, clicked.width)}"
+        )
+    return image
 
 
 def add_clicks(folder: Path, objects: Iterable[RecordedObject]) -> int:

@@ -133,6 +133,52 @@ def test_an_edited_mask_was_accepted_before(person: _Person) -> None:
     assert second.final is not None
 
 
+def test_corrections_that_are_edits_are_clicks_on_the_same_object(
+    person: _Person, tmp_path: Path
+) -> None:
+    first = person.click(point("p1", 50, 60))
+    there = saved(first)
+    second = person.click(point("p2", 65, 60), drafts=[there])
+    assert second["id"] == first["id"]
+    person.click(point("p3", 160, 60))
+    there = saved(second)
+    third = person.click(point("p4", 60, 70), drafts=[there])
+    person.save(third)
+    edited, other = person.objects()
+    assert [len(answer.clicks) for answer in edited.answers] == [1, 2, 3]
+    assert edited.clicks == (Click(x=50, y=60), Click(x=65, y=60), Click(x=60, y=70))
+    assert edited.ious()[0] < edited.ious()[1] < edited.ious()[2] == 1
+    assert (edited.prior, other.final) == (None, None)
+    gap = edited.answers[2].at - edited.answers[1].at
+    whole = edited.answers[2].at - edited.answers[0].at
+    assert edited.seconds == pytest.approx(whole - gap)  # meanwhile the other was clicked on
+    found = figures("all", [edited, other])
+    assert (found.clicks, found.n_edits) == (3, 0)
+    assert found.first_iou is not None
+    assert found.first_iou < 0.9
+    page = tmp_path / "report.html"
+    write_report(page, [edited, other], label_studio_url="")
+    assert "clicks: 3" in page.read_text()
+
+
+def test_clicks_of_an_edit_that_was_undone_do_not_count(person: _Person) -> None:
+    first = person.click(point("p1", 50, 60))
+    person.click(point("p2", 65, 60), drafts=[saved(first)])
+    person.click(point("p3", 60, 70), drafts=[saved(first)])  # the page went back
+    (edited,) = person.objects()
+    assert edited.clicks == (Click(x=50, y=60), Click(x=60, y=70))
+
+
+def test_what_is_edited_after_it_was_submitted_is_another_object(person: _Person) -> None:
+    first = person.click(point("p1", 50, 60))
+    person.save(first)
+    person.objects()
+    person.click(point("p2", 65, 60), drafts=[saved(first)])
+    before, after = person.objects()
+    assert (len(before.clicks), len(after.clicks)) == (1, 1)
+    assert after.prior is not None
+
+
 def test_nothing_is_recorded_where_it_is_switched_off() -> None:
     person = _Person(temporary_settings(sessions_mb=0))
     person.click(point("p1", 50, 60))
@@ -227,7 +273,36 @@ def test_the_report_tells_clicks_and_failures(person: _Person, tmp_path: Path) -
 def test_a_report_without_anything_saved_is_one_too(person: _Person, tmp_path: Path) -> None:
     person.click(point("p1", 50, 60))
     write_report(tmp_path / "report.html", person.objects(), label_studio_url="")
-    assert "Not saved: 1" in (tmp_path / "report.html").read_text()
+    page = (tmp_path / "report.html").read_text()
+    assert "Not saved: 1" in page
+    assert "0.000" not in page
+    assert "data:image/png" not in page  # no axes without anything to draw
+    assert "<td>–<td>–" in page
+    found = figures("all", person.objects())
+    assert (found.clicks, found.seconds, found.first_iou) == (None, None, None)
+
+
+def test_a_good_first_answer_is_not_called_wrong(person: _Person, tmp_path: Path) -> None:
+    person.save(person.click(point("p1", 50, 60)))
+    write_report(tmp_path / "report.html", person.objects(), label_studio_url="")
+    page = (tmp_path / "report.html").read_text()
+    assert "furthest off" not in page
+    assert "No first answer was off by much" in page
+
+
+def test_objects_are_shown_on_their_photos_where_these_can_be_had(
+    person: _Person, tmp_path: Path
+) -> None:
+    person.save(_corrected(person.click(point("p1", 50, 60)), CAT))
+    pages = []
+    for shade in (None, 200):
+        image = None if shade is None else np.full((HEIGHT, WIDTH, 3), shade, np.uint8)
+        path = tmp_path / f"{shade}.html"
+        write_report(
+            path, person.objects(), label_studio_url="", image_of=lambda clicked, i=image: i
+        )
+        pages.append(path.read_text())
+    assert pages[0] != pages[1]
 
 
 class _Photo:
