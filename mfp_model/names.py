@@ -35,6 +35,7 @@ LOSSES = ("focal", "bce", "bce_dice")
 STRATEGIES = ("centre", "inside", "deep", "border_negatives")  # of drawn clicks
 SCHEDULES = ("cosine", "steps")
 
+EXPORT_FORMS = ("coco", "yolo-seg", "png")
 FORMATS = (  # of labelled folders
     "grabcut",
     "berkeley",

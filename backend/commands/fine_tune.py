@@ -77,5 +77,5 @@ def _fine_tune(options: argparse.Namespace) -> int:
             on_problem=options.problems.tell,
         )
     verdict = {"passes": decision.passes, "reason": decision.reason, "report": str(job.report)}
-    show(options, verdict, facts(verdict))
+    show(options, {**verdict, "sentence": decision.sentence}, [decision.sentence, *facts(verdict)])
     return 0 if decision.passes else _NOT_BETTER_CODE

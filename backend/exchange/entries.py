@@ -22,6 +22,7 @@ from backend.label_studio.config_xml import LabelConfigError
 from backend.label_studio.label_config import LabelConfig, TaskConfigs
 from backend.label_studio.regions import MaskRegion, regions_of
 from mfp_model.errors import ConfigError, DataError, ImageError
+from mfp_model.names import EXPORT_FORMS, listed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,22 +31,30 @@ class ExportOptions:
 
     Attributes:
         rules: Which annotations count.
+        form: A name in `mfp_model.names.EXPORT_FORMS`.
         images: `copy`, `link` (to files in mounted folders), or `none`: then sizes are believed.
-        polygon_error_px: How far polygons may be from a mask's edge; None for COCO RLE, which is
+        polygon_error_px: How far COCO's polygons may be from a mask's edge; None for RLE, which is
             exact.
+        outline_error_px: How far YOLO's outlines may be from a mask's edge.
+        val_share: The share of the tasks that go into YOLO's validation, 0..1.
         strict: Stop at the first item that cannot be exported.
         max_megapixels: Larger images are refused.
     """
 
     rules: ChoiceRules = field(default_factory=ChoiceRules)
+    form: str = "coco"
     images: str = "copy"
     polygon_error_px: float | None = None
+    outline_error_px: float = 0.25
+    val_share: float = 0.2
     strict: bool = False
     max_megapixels: float = 50.0
 
     def __post_init__(self) -> None:
         if self.images not in MODES:
             raise ConfigError(f"images={self.images!r}: expected one of {', '.join(MODES)}")
+        if self.form not in EXPORT_FORMS:
+            raise ConfigError(f"form={self.form!r}: expected {listed(EXPORT_FORMS)}")
 
 
 class TaskReader:

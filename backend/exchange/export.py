@@ -1,4 +1,4 @@
-"""Label Studio's annotations as an exact COCO folder: `annotations.json` beside `images/`.
+"""Label Studio's annotations as a folder: exact COCO, YOLO's segments, or pictures of masks.
 
 One region is one annotation. The folder appears whole or not at all; a damaged item is named and
 counted, and the rest is exported.
@@ -9,14 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from backend.exchange.coco import write_annotations
 from backend.exchange.entries import ExportOptions, TaskReader
+from backend.exchange.forms import form_writer
 from backend.exchange.placing import ImagePlacer
 from backend.exchange.spool import Spool, TaskEntries
 from backend.exchange.tasks import LabeledTask, TaskSource
+from backend.exchange.yolo import gather_images
 from backend.images.sources import ImageFiles
 from backend.label_studio.label_config import TaskConfigs
 from backend.storage.whole_folder import WholeFolder
@@ -38,7 +39,9 @@ class ExportSummary:
         messages: Up to 1000 of these, each with its task, annotation and region.
         left_out: What was left out by rule, counted by kind.
         polygon_iou: The least and the mean IoU of polygons with their masks.
-        categories: Label names; their ids are 1, 2, ...
+        categories: Label names; their ids are 1, 2, ..., and YOLO's one less.
+        form: The form.
+        remarks: What should be known of the form's files, see `backend.exchange.forms`.
     """
 
     tasks: int
@@ -49,6 +52,8 @@ class ExportSummary:
     left_out: dict[str, int]
     polygon_iou: dict[str, float] | None
     categories: tuple[str, ...]
+    form: str = "coco"
+    remarks: dict[str, float] = field(default_factory=dict)
 
 
 def export_coco(
@@ -60,7 +65,7 @@ def export_coco(
     options: ExportOptions | None = None,
     report: Callable[[int], None] = lambda n_read: None,
 ) -> ExportSummary:
-    """Export labelled tasks to a COCO folder.
+    """Export labelled tasks to a folder, of COCO where no other form is asked for.
 
     An export that was cut reads all tasks again, and does anew only those that have changed.
 
@@ -82,6 +87,7 @@ def export_coco(
     key = json.dumps([source.name, asdict(options), asdict(config.common) if config else None])
     with WholeFolder(out, mark="export.json").building() as folder:
         (folder / "images").mkdir(exist_ok=True)
+        gather_images(folder)
         spool = Spool(folder / "spool.sqlite3", key=key)
         placer = ImagePlacer(
             sources,
@@ -98,8 +104,13 @@ def export_coco(
                 if path.name not in names:
                     path.unlink()
             categories = _categories(config, spool.labels())
-            write_annotations(folder, spool, categories, about=source.name)
-            summary = _summary(spool, categories)
+            write = form_writer(
+                options.form,
+                polygon_error_px=options.outline_error_px,
+                val_share=options.val_share,
+            )
+            remarks = write(folder, spool, categories, source.name)
+            summary = _summary(spool, categories, options.form, remarks)
         finally:
             spool.close()
         for path in folder.glob("spool.sqlite3*"):
@@ -140,11 +151,15 @@ def _categories(config: TaskConfigs | None, labels: tuple[str, ...]) -> tuple[st
     return (*listed, *(label for label in labels if label not in listed))
 
 
-def _summary(spool: Spool, categories: tuple[str, ...]) -> ExportSummary:
+def _summary(
+    spool: Spool, categories: tuple[str, ...], form: str, remarks: dict[str, float]
+) -> ExportSummary:
     return ExportSummary(
         **spool.counts(),
         messages=spool.problems(_TOLD_PROBLEMS),
         left_out=spool.left_out(),
         polygon_iou=spool.polygon_iou(),
         categories=categories,
+        form=form,
+        remarks=remarks,
     )

@@ -164,6 +164,17 @@ class Spool:
         for number, (label, text) in enumerate(rows, start=1):
             yield number, label, json.loads(text)
 
+    def by_image(self) -> Iterator[tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]]:
+        """Yield each of COCO's images with its annotations and their labels, by their tasks."""
+        images = self._database.execute("SELECT task, json FROM images ORDER BY task, id")
+        for task, text in images.fetchall():
+            image = json.loads(text)
+            rows = self._database.execute(
+                "SELECT label, json FROM annotations WHERE task = ? ORDER BY id", (task,)
+            )
+            entries = ((label, json.loads(entry)) for label, entry in rows)
+            yield image, [row for row in entries if row[1]["image_id"] == image["id"]]
+
     def _one(self, statement: str, *values: object) -> Any:  # noqa: ANN401, as the column has it
         row = self._database.execute(statement, values).fetchone()
         return None if row is None else row[0]

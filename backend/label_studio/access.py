@@ -17,6 +17,10 @@ class LabelStudioError(MfpError):
     """Label Studio cannot be reached or does not accept the token."""
 
 
+class LabelStudioUnreachableError(LabelStudioError):
+    """Nothing answers at Label Studio's address, or does not answer in time."""
+
+
 class LabelStudioRefusedError(LabelStudioError):
     """Label Studio answered that it does not take what was sent."""
 
@@ -85,7 +89,7 @@ class LabelStudioAccess:
                 allow_redirects=False,
             )
         except requests.RequestException as error:
-            raise LabelStudioError(
+            raise LabelStudioUnreachableError(
                 f"Label Studio at {self._url} cannot be reached ({type(error).__name__}): "
                 "start it, or correct LABEL_STUDIO_URL"
             ) from None
@@ -115,7 +119,12 @@ class LabelStudioAccess:
                     "token: create a new one and set LABEL_STUDIO_API_KEY"
                 )
             return str(response.json()["access"])
-        except (requests.RequestException, ValueError, KeyError) as error:
+        except requests.RequestException as error:
+            raise LabelStudioUnreachableError(
+                f"Label Studio at {self._url} cannot be asked for a token "
+                f"({type(error).__name__}): check LABEL_STUDIO_URL"
+            ) from None
+        except (ValueError, KeyError) as error:
             raise LabelStudioError(
                 f"Label Studio at {self._url} cannot be asked for a token "
                 f"({type(error).__name__}): check LABEL_STUDIO_URL"

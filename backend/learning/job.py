@@ -104,7 +104,7 @@ class _JobRun:
             self._registry.promote(version, project=job.project)
         state = "promoted" if decision.passes else "kept"
         _log.info("job %d: %s: %s", job.id, state, decision.reason)
-        self._queue.end(job.id, state, decision.reason, version=version)
+        self._queue.end(job.id, state, decision.sentence, version=version)
 
     def _note_export(self, share: float) -> None:
         self._tell("export", _EXPORT_SHARE * share)

@@ -107,6 +107,11 @@ class JobQueue:
             rows = database.execute("SELECT 1 FROM projects WHERE project = ?", (project,))
             return rows.fetchone() is not None
 
+    def n_known(self) -> int:
+        """Return how many projects asked for a model."""
+        with self._file.using() as database:
+            return int(database.execute("SELECT COUNT(*) FROM projects").fetchone()[0])
+
     def enqueue(self, project: str) -> Job:
         """Return a job of the project that waits: a new one unless one waits already.
 

@@ -77,10 +77,20 @@ def write_report(
     label_studio_url: str,
     image_of: ImageOf = lambda clicked: None,
 ) -> None:
-    """Write the page.
+    """Write the page into a file; arguments as in `report_page`."""
+    page = report_page(objects, label_studio_url=label_studio_url, image_of=image_of)
+    write_atomically(path, page.encode())
+
+
+def report_page(
+    objects: Sequence[RecordedObject],
+    *,
+    label_studio_url: str,
+    image_of: ImageOf = lambda clicked: None,
+) -> str:
+    """Return the page's HTML.
 
     Args:
-        path: The file.
         objects: At least one.
         label_studio_url: For links to tasks; empty for none.
         image_of: Gives the images of the objects that are shown.
@@ -92,7 +102,7 @@ def write_report(
         "Clicks that saved objects took": clicks_plot(objects),
         "How good the answers were": ious_plot(objects),
     }
-    page = environment.get_template("sessions.html").render(
+    return environment.get_template("sessions.html").render(
         all=figures("all", objects),
         groups={
             "label": _grouped(objects, lambda clicked: clicked.label or "no label"),
@@ -108,7 +118,6 @@ def write_report(
         dropped=sum(clicked.final is None for clicked in objects),
         url=label_studio_url,
     )
-    write_atomically(path, page.encode())
 
 
 def _grouped(

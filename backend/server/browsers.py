@@ -14,10 +14,14 @@ from mfp_model.errors import MfpError
 _READING = ("GET", "HEAD", "OPTIONS")
 _JSON_ROUTES = ("/predict", "/setup", "/webhook")
 _LOCAL_NAMES = ("localhost", "*.localhost")
+_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'"
+)
+# The status page alone runs a script: its own file, which asks this server for the page anew.
+_STATUS_POLICY = f"{_POLICY}; script-src 'self'; connect-src 'self'"
 _HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
-    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
@@ -101,9 +105,11 @@ def check_content_type(request: Request) -> None:
         raise ContentTypeError(f"content type {request.mimetype!r:.80}: expected application/json")
 
 
-def add_headers(response: Response) -> None:
-    """Say that no page may show, keep or extend this answer."""
+def add_headers(response: Response, path: str) -> None:
+    """Say that no page may show, keep or extend the answer to a request for this path."""
     response.headers.update(_HEADERS)
+    policy = _STATUS_POLICY if path == "/" else _POLICY
+    response.headers["Content-Security-Policy"] = policy
 
 
 def _host_name(host: str) -> str:

@@ -59,7 +59,7 @@ def add_guard(app: Flask, telemetry: Telemetry, settings: Settings) -> None:
     @app.after_request
     def end(response: Response) -> Response:
         response.headers["X-Request-ID"] = request_id.get()
-        add_headers(response)
+        add_headers(response, request.path)
         route = request.url_rule.rule if request.url_rule else "other"
         telemetry.metrics.requests.labels(route, str(response.status_code)).inc()
         return response

@@ -13,6 +13,7 @@ from backend.monitoring.metrics import CONTENT_TYPE
 from backend.server.body import read_json
 from backend.server.fine_tuning import read_state
 from backend.server.service import Service
+from backend.server.sessions_page import render_sessions
 from backend.server.status_page import render_status
 
 _Redirect = Any  # Flask 1 and 3 return responses of different classes
@@ -74,6 +75,10 @@ def _add_pages(app: Flask, service: Service) -> None:
     @app.route("/")
     def status() -> str:
         return render_status(service)
+
+    @app.route("/sessions")
+    def sessions() -> str:
+        return render_sessions(service) or abort(404, "nothing was recorded yet")
 
     @app.route("/metrics")
     def metrics() -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from backend.finding.finders import Finders
 from backend.images.decoder import Decoder
 from backend.images.loader import ImageLoader
 from backend.images.sources import image_sources
-from backend.label_studio.access import LabelStudioAccess
+from backend.label_studio.access import LabelStudioAccess, LabelStudioUnreachableError
 from backend.label_studio.api import label_studio_access
 from backend.label_studio.drafts import SavedDrafts
 from backend.label_studio.projects import ProjectSettings
@@ -47,6 +48,8 @@ from mfp_model.weights.versions import model_version
 
 _KEPT_S = 3600.0  # images and clicks
 _EXISTING_BYTES = 64_000_000
+_LABEL_STUDIO_STARTS_S = 120.0
+_LOOK_EVERY_S = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -54,6 +57,7 @@ class Service:
     """What answers: clicks, `/setup`, the way to better weights, and what is noted of all.
 
     `shared_dir` is what the processes of a server share, None for one process alone.
+    `label_studio_url` is where people reach Label Studio, empty where it is not known.
     """
 
     predictor: Predictor
@@ -67,6 +71,7 @@ class Service:
     recorder: Recorder
     data: DataFolder
     shared_dir: Path | None
+    label_studio_url: str
 
 
 def create_service(
@@ -126,6 +131,7 @@ def create_service(
         recorder=recorder,
         data=data,
         shared_dir=shared_dir,
+        label_studio_url=settings.label_studio_url,
     )
 
 
@@ -201,8 +207,21 @@ def _images(settings: Settings, access: LabelStudioAccess, telemetry: Telemetry)
 
 
 def _check_label_studio(access: LabelStudioAccess, telemetry: Telemetry) -> None:
-    """Say at the start, and not at the first click, what is wrong with Label Studio's settings."""
-    try:
-        access.check()
-    except MfpError as error:
-        telemetry.failed(error, during="looking for Label Studio")
+    """Say soon after the start, and not at the first click, what is wrong with these settings.
+
+    Often both are started together, and Label Studio takes longer. So it is given some time.
+    """
+    until = time.monotonic() + _LABEL_STUDIO_STARTS_S
+    while True:
+        try:
+            access.check()
+        except LabelStudioUnreachableError as error:
+            if time.monotonic() > until:
+                telemetry.failed(error, during="looking for Label Studio")
+                return
+            time.sleep(_LOOK_EVERY_S)
+        except MfpError as error:
+            telemetry.failed(error, during="looking for Label Studio")
+            return
+        else:
+            return

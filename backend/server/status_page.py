@@ -1,198 +1,211 @@
-"""The page for people: is it well, how fast, and what went wrong.
+"""The page for people: is it well, how fast, what it learned, and what went wrong.
 
 Label Studio shows an annotator nothing of a backend's errors, so this page does, each with what
-to do about it.
+to do about it. What cannot be read of it is named, and the rest is shown.
 """
 
 from __future__ import annotations
 
-import math
+import logging
 import sqlite3
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from flask import render_template
 
 from backend.learning.jobs import OPEN_STATES, Job
-from backend.models.registry import RegistryError
-from backend.monitoring.journal import Journal, Minute
+from backend.monitoring.journal import JournalError
 from backend.monitoring.metrics import Figures
+from backend.server.advice import ADVICE, UNKNOWN
+from backend.server.charts import HEIGHT, clicks_chart, times_chart
 from backend.server.fine_tuning import read_state
 from backend.server.service import Service
+from backend.server.words import duration, state_words, step_words, time_left
 from backend.storage.database import damaged_files
+from mfp_model.errors import MfpError
 
-_T = TypeVar("_T")
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 _MINUTES = 60
-_N_ERRORS = 25
+_N_ERRORS = 100  # read; those that are alike make one row
+_N_ERROR_ROWS = 25
 _N_JOBS = 10
-_CHART_HEIGHT = 60
-_FASTEST_MS = 10  # at the chart's lower edge
-_ADVICE = {
-    "AccessError": "Enter the backend's user name and password where Label Studio's project "
-    "settings connect the model; for webhooks write them into the URL.",
-    "BusyError": "More clicks arrive than are computed: add workers, a GPU, or raise "
-    "MFP_MAX_WAITING.",
-    "FineTuningError": "Look into the log. Jobs wait until `mfp work` runs again.",
-    "CheckpointError": "A file of weights is missing or damaged: do what the message says.",
-    "ConfigError": "Correct what the message names, in the settings or in the project's label "
-    "configuration.",
-    "DataError": "An annotation or a file holds something that cannot be read: the message says "
-    "what.",
-    "BrushRleError": "A brush mask of the task is damaged: erase it and paint it again.",
-    "PromptError": "A click lies outside the image: reload the task.",
-    "ImageError": "Open the task's image in a browser. If it is well there, do what the message "
-    "says.",
-    "HostError": "Name the host under which Label Studio or you call this server in "
-    "MFP_ALLOWED_HOSTS.",
-    "ContentTypeError": "Something other than Label Studio sends requests.",
-    "InboxFullError": "The disk may be full, or another program holds the file of jobs.",
-    "OriginError": "Somebody's browser has a page open that tries to use this server.",
-    "TooManyTriesError": "Somebody tries passwords.",
-    "UnknownProjectError": "Open the project's settings in Label Studio, or one of its tasks.",
-    "LabelConfigError": "Compare the project's label configuration with those in label_config/.",
-    "LabelStudioError": "Check LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY, and restart the backend.",
-    "NotReadyError": "The weights load for some seconds after a start. If it goes on, the log "
-    "says why.",
-    "RegistryError": "Look into the folder models/ of MFP_DATA_DIR, and at `mfp models list`.",
-    "SupervisionError": "The workers that run go on. Correct what the message names, then send "
-    "SIGHUP or restart.",
-    "RequestEntityTooLarge": "The task carries very many regions: raise MFP_MAX_REQUEST_MB.",
-    "RequestError": "Something other than Label Studio sends requests, or another version of it.",
-}
-_UNKNOWN = "This is a bug here: report it with the lines of the log that have this request's id."
+_N_VERSIONS = 20
+_OUTCOMES = ("answered", "superseded", "busy", "failed")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Row:
-    age: str
-    kind: str
-    message: str
-    advice: str
-    request_id: str
+class _Sides:
+    """Reads what lies in files beside the page; one that fails costs only itself.
 
+    Attributes:
+        problems: What could not be read.
+    """
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _JobRow:
-    id: int
-    project: str
-    state: str
-    told: str
-    percent: int
-    since: str
-    version: str
-    has_report: bool
-    is_open: bool
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+
+    def read(self, what: str, read: Callable[[], T], otherwise: T) -> T:
+        try:
+            return read()
+        except (MfpError, OSError, sqlite3.Error, ValueError, KeyError, TypeError) as error:
+            _log.exception("status page: %s", what)
+            self.problems.append(f"{what} cannot be read: {error}")
+            return otherwise
 
 
 def render_status(service: Service) -> str:
     """Return the page's HTML."""
-    models, telemetry = service.models, service.telemetry
-    figures, journal = telemetry.metrics.figures(), telemetry.journal
-    minutes = journal.minutes(_MINUTES)
+    models, sides, journal = service.models, _Sides(), service.telemetry.journal
+    figures = sides.read("figures", service.telemetry.metrics.figures, Figures([]))
+    minutes = sides.read("clicks", lambda: journal.minutes(_MINUTES), [])
     busy = [minute for minute in minutes if minute.n_clicks]
-    problems: list[str] = []
-    queue = service.trainer.queue
-    slowest = max((minute.p95_ms for minute in minutes), default=0.0)
+    jobs = sides.read("fine-tunings", lambda: service.trainer.queue.newest(_N_JOBS), [])
+    n_projects = sides.read("projects", service.trainer.queue.n_known, 0)
+    outcomes = {
+        outcome: int(figures.value("mfp_clicks_total", outcome=outcome)) for outcome in _OUTCOMES
+    }
     return render_template(
         "status.html",
         models=models,
         state="DOWN" if models.failure else "ready" if models.is_ready else "loading",
         devices=sorted(figures.labels("mfp_model", "device")),
         n_workers=int(figures.value("mfp_model", version=models.version)),
-        projects=_readable(lambda: sorted(service.registry.serving().histories.items()), problems),
+        next_step=_next_step(service, outcomes, jobs, n_projects),
         fine_tuning=read_state(service.shared_dir),
-        jobs=_readable(lambda: [_job_row(job, service) for job in queue.newest(_N_JOBS)], problems),
-        uptime=_age(journal.uptime_s()),
-        outcomes={
-            outcome: int(figures.value("mfp_clicks_total", outcome=outcome))
-            for outcome in ("answered", "superseded", "busy", "failed")
-        },
+        jobs=[_job_row(job, sides, service) for job in jobs],
+        versions=sides.read("model versions", lambda: _versions(service), []),
+        uptime=duration(sides.read("uptime", journal.uptime_s, 0.0)),
+        outcomes=outcomes,
         waiting=int(figures.value("mfp_waiting")),
         cache_mb={
             name: figures.value("mfp_cache_bytes", cache=name) / 1e6
             for name in ("images", "clicks")
         },
         median_ms=statistics.median([m.median_ms for m in busy]) if busy else None,
-        clicks_per_minute=max((minute.n_clicks for minute in minutes), default=0),
-        bars=_bars([minute.n_clicks for minute in minutes]),
-        median_line=_dots(minutes, [m.median_ms for m in minutes], slowest),
-        p95_line=_dots(minutes, [m.p95_ms for m in minutes], slowest),
-        fastest_ms=_FASTEST_MS,
-        slowest_ms=slowest,
-        height=_CHART_HEIGHT,
-        errors=_errors(journal),
-        problems=problems,
-        set_aside=[path.name for path in damaged_files(service.data.root)],
+        clicks_chart=clicks_chart(minutes),
+        times_chart=times_chart(minutes),
+        height=HEIGHT,
+        errors=_error_rows(sides.read("errors", lambda: journal.errors(_N_ERRORS), [])),
+        set_aside=sides.read(
+            "data folder", lambda: [path.name for path in damaged_files(service.data.root)], []
+        ),
         refusals=_refusals(figures),
+        unreadable=sides.problems,
+        label_studio_url=service.label_studio_url,
+        has_sessions=service.data.sessions_file.is_file(),
     )
+
+
+def _next_step(
+    service: Service, outcomes: dict[str, int], jobs: list[Job], n_projects: int
+) -> tuple[str, str] | None:
+    """What somebody who has just come here would do next: what, and how; None for nothing."""
+    if service.models.failure:
+        return None
+    if not service.models.is_ready:
+        return "Wait some seconds.", "The weights are being loaded."
+    if not n_projects:
+        return (
+            "Connect a project of Label Studio.",
+            "Project → Settings → Model → Connect Model, with this page's address, and switch on "
+            "Interactive preannotations. Or run: mfp connect --backend ADDRESS --project NUMBER",
+        )
+    if not outcomes["answered"]:
+        return (
+            "Click on an object.",
+            "Open a task, switch on Auto-Annotation in the bottom bar, choose the tool "
+            "Auto-Detect (key M), and click.",
+        )
+    if not jobs:
+        return (
+            "Let it learn from your masks.",
+            "When about 20 images are labelled and submitted: Project → Settings → Model → … → "
+            "Start Training. What it comes to will be told here.",
+        )
+    return None
 
 
 def _refusals(figures: Figures) -> list[tuple[str, int, str]]:
     """Kind, number and advice of what was refused."""
     kinds = sorted(figures.labels("mfp_refusals_total", "kind"))
     return [
-        (kind, int(figures.value("mfp_refusals_total", kind=kind)), _ADVICE.get(kind, _UNKNOWN))
+        (kind, int(figures.value("mfp_refusals_total", kind=kind)), ADVICE.get(kind, UNKNOWN))
         for kind in kinds
     ]
 
 
-def _errors(journal: Journal) -> list[_Row]:
-    now = time.time()
-    return [
-        _Row(
-            age=_age(now - error.at),
+@dataclass(slots=True, kw_only=True)
+class _ErrorRow:
+    """Errors that are alike: how many, and the newest of them."""
+
+    age: str
+    kind: str
+    message: str
+    advice: str
+    request_id: str
+    n: int = 1
+
+
+def _error_rows(errors: list[JournalError]) -> list[_ErrorRow]:
+    rows: dict[tuple[str, str], _ErrorRow] = {}
+    for error in errors:  # newest first
+        row = rows.get((error.kind, error.message))
+        if row is not None:
+            row.n += 1
+            continue
+        rows[error.kind, error.message] = _ErrorRow(
+            age=duration(time.time() - error.at),
             kind=error.kind,
             message=error.message,
-            advice=_ADVICE.get(error.kind, _UNKNOWN),
+            advice=ADVICE.get(error.kind, UNKNOWN),
             request_id=error.request_id,
         )
-        for error in journal.errors(_N_ERRORS)
-    ]
+    return list(rows.values())[:_N_ERROR_ROWS]
 
 
-def _readable(read: Callable[[], list[_T]], problems: list[str]) -> list[_T]:
-    """What a file of the data folder holds; where it cannot be read the page tells that."""
-    try:
-        return read()
-    except (RegistryError, sqlite3.Error) as error:
-        problems.append(str(error))
-        return []
-
-
-def _job_row(job: Job, service: Service) -> _JobRow:
+def _job_row(job: Job, sides: _Sides, service: Service) -> dict[str, Any]:
     is_open = job.state in OPEN_STATES
-    return _JobRow(
-        id=job.id,
-        project=job.project,
-        state=job.state,
-        told=job.step if is_open else job.message,
-        percent=int(100 * job.share),
-        since=_age(time.time() - (job.finished or job.started or job.created)),
-        version=job.version,
-        has_report=job.version in service.registry.names(),
-        is_open=is_open,
+    since = time.time() - (job.finished or job.started or job.created)
+    has_report = sides.read(
+        "reports", lambda: bool(job.version) and job.version in service.registry.names(), False
     )
+    return {
+        "id": job.id,
+        "project": job.project,
+        "state": job.state,
+        "words": state_words(job.state),
+        "told": step_words(job.step) if job.state == "running" else job.message,
+        "percent": int(100 * job.share),
+        "left": time_left(job.share, since) if job.state == "running" else "",
+        "since": f"for {duration(since)}" if is_open else f"{duration(since)} ago",
+        "version": job.version,
+        "has_report": has_report,
+        "is_open": is_open,
+    }
 
 
-def _age(seconds: float) -> str:
-    return str(timedelta(seconds=int(max(seconds, 0))))
-
-
-def _bars(values: list[int]) -> list[tuple[int, float, float]]:
-    """Bars of a chart: x, top, height, in its own units."""
-    scale = _CHART_HEIGHT / max(*values, 1)
-    return [(10 * i, _CHART_HEIGHT - v * scale, v * scale) for i, v in enumerate(values)]
-
-
-def _dots(minutes: list[Minute], values: list[float], top: float) -> list[tuple[int, float]]:
-    """Points of a chart for the minutes that had clicks, y logarithmic: x, y."""
-    scale = (_CHART_HEIGHT - 4) / math.log(max(top / _FASTEST_MS, math.e))
-    return [
-        (10 * i + 4, _CHART_HEIGHT - 2 - math.log(max(value / _FASTEST_MS, 1)) * scale)
-        for i, (minute, value) in enumerate(zip(minutes, values, strict=True))
-        if minute.n_clicks
-    ]
+def _versions(service: Service) -> list[dict[str, Any]]:
+    """The newest versions, with the projects that they serve."""
+    histories = service.registry.serving().histories
+    rows = []
+    for entry in reversed(service.registry.versions()[-_N_VERSIONS:]):
+        serves = [
+            "all other projects" if name == "global" else f"project {name}"
+            for name, past in sorted(histories.items())
+            if past[-1:] == (entry.version,)
+        ]
+        verdict = entry.manifest.get("sentence") or entry.manifest.get("reason") or ""
+        has_report = entry.report.is_file()
+        rows.append(
+            {
+                "name": entry.version,
+                "serves": ", ".join(serves),
+                "verdict": str(verdict),
+                "has_report": has_report,
+            }
+        )
+    return rows

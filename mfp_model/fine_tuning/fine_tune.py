@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from itertools import count
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from mfp_model.fine_tuning.job import FineTuneJob, Progress, Report, StoppedErro
 from mfp_model.fine_tuning.recipe import (
     BLENDS,
     EPOCH_SAMPLES,
+    MIN_EPOCHS,
     N_VALIDATION,
     PATIENCE,
     REPLAY_WEIGHT,
@@ -157,7 +159,8 @@ class _FineTuning:
             start=self._base,
             validation=((corrections.held_out, 1.0),),
             n_validation=N_VALIDATION,
-            epoch_samples=EPOCH_SAMPLES,
+            epoch_samples=min(EPOCH_SAMPLES, ceil(config.n_samples / MIN_EPOCHS)),
+            validates_start=True,
             patience=PATIENCE,
             save_every_s=30.0,
             n_workers=job.n_workers,
@@ -210,6 +213,7 @@ class _FineTuning:
             "made": datetime.now(UTC).isoformat(timespec="seconds"),
             "passes": decision.passes,
             "reason": decision.reason,
+            "sentence": decision.sentence,
             "share_of_tuned_weights": checkpoint.origin["share_of_tuned_weights"],
             "data": dict(corrections.summary),
             "scores": {"old": old.as_json(), "new": new.as_json()},

@@ -67,10 +67,17 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """Whether a candidate passes, and why."""
+    """Whether a candidate passes, and why.
+
+    Attributes:
+        passes: Whether it takes the base's place.
+        reason: Why, with all numbers.
+        sentence: Why, for people who label.
+    """
 
     passes: bool
     reason: str
+    sentence: str
 
 
 def judge(
@@ -111,16 +118,31 @@ def verdict(candidate: Judgement, base: Judgement) -> Verdict:
         f"corrections {was:.2f} -> {now:.2f} clicks, general set {general_was:.2f} -> "
         f"{general_now:.2f} (at most {GENERAL_MARGIN} more)"
     )
+    clicks = (
+        f"on masks that it did not learn from it needs {now:.1f} clicks, the version before "
+        f"{was:.1f}"
+    )
     if candidate.recorded and base.recorded:
         before, after = base.recorded.mean_iou, candidate.recorded.mean_iou
         told += f", recorded clicks {before:.3f} -> {after:.3f} IoU"
         if after < before - RECORDED_MARGIN:
-            return Verdict(passes=False, reason=f"worse on recorded clicks: {told}")
+            return Verdict(
+                passes=False,
+                reason=f"worse on recorded clicks: {told}",
+                sentence="Not served, since it answers the clicks that people made worse: its "
+                f"masks are {after:.1%} right, those of the version before {before:.1%}.",
+            )
     if now >= was:
-        return Verdict(passes=False, reason=f"not better: {told}")
+        sentence = f"Not served, since it is not better: {clicks}."
+        return Verdict(passes=False, reason=f"not better: {told}", sentence=sentence)
     if general_now > general_was + GENERAL_MARGIN:
-        return Verdict(passes=False, reason=f"forgets: {told}")
-    return Verdict(passes=True, reason=f"better: {told}")
+        return Verdict(
+            passes=False,
+            reason=f"forgets: {told}",
+            sentence=f"Not served, since it has forgotten too much: {clicks}; but on other photos "
+            f"it needs {general_now:.1f}, the version before {general_was:.1f}.",
+        )
+    return Verdict(passes=True, reason=f"better: {told}", sentence=f"Better: {clicks}.")
 
 
 def mean_noc(scores: Scores) -> float:

@@ -8,7 +8,8 @@ from mfp_model.networks.network import NetworkConfig
 from mfp_model.training.config import Phase, TrainingConfig
 
 N_SAMPLES = 6000
-EPOCH_SAMPLES = 750  # between two validations
+EPOCH_SAMPLES = 750  # between two validations at most
+MIN_EPOCHS = 4  # validations of a short run
 N_VALIDATION = 48
 PATIENCE = 4
 BLENDS = (1.0, 0.8, 0.7, 0.6, 0.5, 0.4)  # shares of the tuned weights, the rest is the base's

@@ -94,8 +94,15 @@ def _training_curve(log: Path) -> bytes:
     axes = figure.subplots()
     seen = [int(float(row["n_seen"])) for row in rows]
     for name in ("miou@1", "miou@3", "miou@5"):
-        axes.plot(seen, [float(row[name]) for row in rows], marker="o", markersize=3, label=name)
-    axes.set(xlabel="samples", ylabel="mean IoU, held out")
+        axes.plot(
+            seen,
+            [float(row[name]) for row in rows],
+            marker="o",
+            markersize=3,
+            label=f"after {name[5:]} clicks" if name[5:] != "1" else "after 1 click",
+        )
+    axes.set(xlabel="samples learned from", ylabel="mean IoU, held out")
+    axes.set_xlim(left=min(0, *seen))
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")
     picture = io.BytesIO()

@@ -48,8 +48,32 @@ def polygons_of(mask: NDArray[np.bool_], *, max_error_px: float) -> list[Polygon
             _simplified(points[start : end - 1] + offset, max_error_px)
             for start, end in zip(offsets[:-1], offsets[1:], strict=True)
         ]
-        polygons.append(_joined(rings))
+        polygons.append(joined(rings))
     return sorted(polygons, key=lambda polygon: -_area(polygon))
+
+
+def joined(rings: list[Polygon]) -> Polygon:
+    """Return one outline of several: the first, with cuts to its holes or to further parts.
+
+    A cut has no width, and joins nearest points.
+
+    Args:
+        rings: Outlines float64 `[n, 2]`, at least one.
+    """
+    outline = rings[0]
+    for ring in sorted(rings[1:], key=lambda one: float(one[:, 0].min())):
+        distances, nearest = cKDTree(ring).query(outline)
+        here = int(distances.argmin())
+        there = int(nearest[here])
+        walk = np.concatenate([ring[there:], ring[: there + 1]])
+        outline = np.concatenate([outline[: here + 1], walk, outline[here:]])
+    return outline
+
+
+def n_holes(mask: NDArray[np.bool_]) -> int:
+    """Return the number of holes of a mask bool `[H, W]`."""
+    _, hierarchy = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    return 0 if hierarchy is None else int(np.count_nonzero(hierarchy[0, :, 3] >= 0))
 
 
 def mask_of(polygons: list[Polygon], *, height: int, width: int) -> NDArray[np.bool_]:
@@ -107,18 +131,6 @@ def _deviation(ring: Polygon, simple: Polygon) -> float:
     length = np.maximum((along**2).sum(axis=1), 1e-12)
     share = np.clip((offset * along).sum(axis=1) / length, 0, 1)
     return float(np.sqrt(((offset - share[:, None] * along) ** 2).sum(axis=1)).max())
-
-
-def _joined(rings: list[Polygon]) -> Polygon:
-    """The outline with its holes, nearest points joined."""
-    outline = rings[0]
-    for hole in sorted(rings[1:], key=lambda ring: float(ring[:, 0].min())):
-        distances, nearest = cKDTree(hole).query(outline)
-        here = int(distances.argmin())
-        there = int(nearest[here])
-        walk = np.concatenate([hole[there:], hole[: there + 1]])
-        outline = np.concatenate([outline[: here + 1], walk, outline[here:]])
-    return outline
 
 
 def _area(polygon: Polygon) -> float:

@@ -74,6 +74,7 @@ class TrainingJob:
         validation: Data sets, as in `TrainingConfig.folders`, none of whose images is trained on.
         n_validation: Samples drawn from them.
         epoch_samples: Samples between two validations; None for as many as there are images.
+        validates_start: Validate what is begun with, too, for the log alone.
         patience: Validations without a better score after which the run ends; None for no end.
         save_every_s: Seconds between two saves of the state.
         n_workers: Processes that prepare samples, for each rank.
@@ -89,6 +90,7 @@ class TrainingJob:
     validation: tuple[tuple[Path, float], ...] = ()
     n_validation: int = N_VALIDATION
     epoch_samples: int | None = None
+    validates_start: bool = False
     patience: int | None = None
     save_every_s: float = 120.0
     n_workers: int = 1
@@ -135,6 +137,9 @@ def train(
     if _is_out_of_patience(job, run):
         return
     told = {**origin(job.config, source), "start": job.start.version if job.start else None}
+    if held_out is not None and job.validates_start and not job.files.validation_log.exists():
+        network = run.state.averaged.module.eval()
+        _log_validation(job.files, 0, 0, validate(network, held_out, job.n_validation))  # type: ignore[arg-type]
     epoch = job.epoch_samples or sum(len(images) for images in source.folders)
     recent: list[Mapping[str, float]] = []
     unsaved_s, n_before = 0.0, run.state.n_seen

@@ -62,8 +62,9 @@ def _wait_for_job(page: LabelingPage, server: Server, *, limit_s: float) -> str:
     while time.monotonic() < until:
         page.page.goto(server.url)
         state = page.page.locator(".job-state").first
-        if state.count() and state.inner_text() not in ("queued", "running"):
-            return state.inner_text()
+        told = state.get_attribute("data-state") if state.count() else None
+        if told not in (None, "queued", "running"):
+            return str(told)
         page.page.wait_for_timeout(1000)
     log = requests.get(f"{server.url}/jobs/1/log", timeout=10).text
     raise TimeoutError(f"the job is not done after {limit_s} s:\n{log[-3000:]}")

@@ -12,7 +12,7 @@ import pytest
 import mfp_model
 from backend.cli import make_parser
 from backend.environment.table import FILE_VARIABLE, rows
-from backend.server.status_page import _ADVICE
+from backend.server.advice import ADVICE
 from backend.settings import Settings
 from mfp_model.names import FINDERS, INPAINTERS, SEGMENTERS
 from mfp_model.weights.sources import WEIGHTS_SOURCES
@@ -114,7 +114,7 @@ def test_the_glossary_has_every_word_of_the_code() -> None:
 
 def test_troubleshooting_has_every_kind_of_error() -> None:
     section = (_DOCS / "connecting.md").read_text().partition("### By kind of error")[2]
-    assert set(re.findall(r"^\| `(\w+)` \|", section, flags=re.MULTILINE)) == set(_ADVICE)
+    assert set(re.findall(r"^\| `(\w+)` \|", section, flags=re.MULTILINE)) == set(ADVICE)
 
 
 def test_label_configurations_and_their_attributes_are_complete() -> None:

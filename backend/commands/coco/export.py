@@ -1,4 +1,4 @@
-"""`mfp coco export`: a project's masks as exact COCO."""
+"""`mfp coco export`: a project's masks as exact COCO, or as other tools read them."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from backend.commands.printing import (
     show_problems,
 )
 from backend.environment.readers import file, number
+from mfp_model.names import EXPORT_FORMS, listed
 
 if TYPE_CHECKING:
     from backend.exchange.entries import ExportOptions
@@ -30,24 +31,40 @@ if TYPE_CHECKING:
     from backend.label_studio.label_config import TaskConfigs
 
 _POLYGON_ERROR_PX = 0.25
+_VAL_SHARE = 0.2
 
 
 def add(commands: Commands) -> None:
     """Add the command."""
-    parser = commands.add("export", "write a project's masks as exact COCO", _export)
+    parser = commands.add(
+        "export", "write a project's masks as exact COCO, YOLO segments or pictures", _export
+    )
     source = parser.add_mutually_exclusive_group(required=True)
     add_project(source, "of the settings' Label Studio")
     source.add_argument(
         "--export", type=of(file()), metavar="FILE.json", help="a JSON or JSON_MIN export"
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the COCO folder")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder")
+    parser.add_argument(
+        "--format",
+        choices=EXPORT_FORMS,
+        default="coco",
+        metavar="NAME",
+        help=f"{listed(EXPORT_FORMS)} (pictures of classes and instances); default: coco",
+    )
+    parser.add_argument(
+        "--val-share",
+        type=of(number(low=0, high=0.9)),
+        metavar="SHARE",
+        help=f"of the tasks, held out with yolo-seg; default: {_VAL_SHARE}",
+    )
     add_label_config(parser)
     parser.add_argument("--polygons", action="store_true", help="polygons instead of RLE")
     parser.add_argument(
         "--polygon-error",
         type=of(number(low=0)),
         metavar="PX",
-        help=f"off the edge, with --polygons; default: {_POLYGON_ERROR_PX}",
+        help=f"off the edge, with --polygons or yolo-seg; default: {_POLYGON_ERROR_PX}",
     )
     parser.add_argument(
         "--images", choices=("copy", "link", "none"), default="copy", help="default: copy"
@@ -74,8 +91,7 @@ def _export(options: argparse.Namespace) -> int:
     from backend.images.sources import image_sources
     from backend.label_studio.api import label_studio_access
 
-    if options.polygon_error is not None and not options.polygons:
-        note_without_effect("--polygon-error", "there is no --polygons")
+    _name_what_has_no_effect(options)
     settings = options.settings
     source, config = _source(options)
     if options.out.is_dir() and any(options.out.iterdir()):
@@ -95,8 +111,19 @@ def _export(options: argparse.Namespace) -> int:
         )
     figures = dataclasses.asdict(summary)
     show_problems(figures.pop("messages"), summary.problems)
-    show(options, figures, facts(figures))
+    remarks = figures.pop("remarks")
+    show(options, {**figures, "remarks": remarks}, facts(figures | remarks))
     return PROBLEMS_CODE if summary.problems else 0
+
+
+def _name_what_has_no_effect(options: argparse.Namespace) -> None:
+    has_outlines = options.polygons or options.format == "yolo-seg"
+    if options.polygon_error is not None and not has_outlines:
+        note_without_effect("--polygon-error", "there is no --polygons")
+    if options.polygons and options.format != "coco":
+        note_without_effect("--polygons", f"it is for coco, not for {options.format}")
+    if options.val_share is not None and options.format != "yolo-seg":
+        note_without_effect("--val-share", f"it is for yolo-seg, not for {options.format}")
 
 
 def _source(options: argparse.Namespace) -> tuple[TaskSource, TaskConfigs | None]:
@@ -121,8 +148,11 @@ def _export_options(options: argparse.Namespace) -> ExportOptions:
             with_cancelled=options.cancelled,
             with_predictions=options.predictions,
         ),
+        form=options.format,
         images=options.images,
-        polygon_error_px=error_px if options.polygons else None,
+        polygon_error_px=error_px if options.polygons and options.format == "coco" else None,
+        outline_error_px=error_px,
+        val_share=_VAL_SHARE if options.val_share is None else options.val_share,
         strict=options.strict,
         max_megapixels=options.settings.max_megapixels,
     )

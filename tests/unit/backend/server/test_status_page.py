@@ -1,18 +1,26 @@
-"""Every error that can be shown comes with what to do about it."""
+"""The page for people: next step, charts, links, and each error with what to do about it."""
 
-import sqlite3
+import re
+import time
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
+import pytest
 from flask.testing import FlaskClient
 
+from backend.label_studio.access import LabelStudioUnreachableError
 from backend.models.served import ServedModels
-from backend.server import routes
+from backend.monitoring.journal import Minute
+from backend.server import routes, service
+from backend.server.advice import ADVICE
 from backend.server.app import create_app
-from backend.server.status_page import _ADVICE
+from backend.server.charts import HEIGHT, clicks_chart, times_chart
+from backend.server.words import duration, time_left
 from backend.settings import Settings
-from backend.storage.data_folder import DataFolder
 from mfp_model.errors import MfpError
 from tests.fakes import DiskSegmenter, temporary_settings
+from tests.unit.backend.page import point, request
 
 _NEVER_SHOWN = {
     "RefusedError",  # only its kinds are raised
@@ -33,43 +41,140 @@ def _kinds(kind: type[Exception]) -> Iterator[str]:
 
 def test_no_error_of_our_own_is_called_a_bug() -> None:
     assert routes.add_routes  # all that can fail is imported
-    assert set(_kinds(MfpError)) - _NEVER_SHOWN <= set(_ADVICE)
+    assert set(_kinds(MfpError)) - _NEVER_SHOWN <= set(ADVICE)
 
 
-def _client(settings: Settings) -> FlaskClient:
+def _page(client: FlaskClient) -> str:
+    return client.get("/").get_data(as_text=True)
+
+
+def _ready(client: FlaskClient) -> FlaskClient:
+    until = time.monotonic() + 20
+    while not client.get("/health").json["ready"]:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    return client
+
+
+def _client(settings: Settings | None = None) -> FlaskClient:
     models = ServedModels(lambda checkpoint: DiskSegmenter(), version="disks-1")
-    return create_app(settings, models=models).test_client()
+    return create_app(settings or temporary_settings(), models=models).test_client()
 
 
-def test_the_page_is_shown_while_what_serves_cannot_be_read() -> None:
+def test_the_page_tells_the_next_step_from_connecting_to_learning() -> None:
+    client = _ready(_client())
+    assert "Connect a project of Label Studio." in _page(client)
+    assert "No clicks." in _page(client)
+    client.post("/setup", json={"project": "3.1700000000"})
+    assert "Click on an object." in _page(client)
+    client.post("/predict", json=request(point("p1", 50, 60)))
+    page = _page(client)
+    assert "Let it learn from your masks." in page
+    assert page.count("<svg") == 2
+    client.post("/webhook", json={"action": "START_TRAINING", "project": {"id": 3}})
+    assert 'class="next"' not in _page(client)
+    assert "waits" in _page(client)
+
+
+def test_links_lead_to_label_studio_and_to_what_was_recorded() -> None:
     settings = temporary_settings()
-    client = _client(settings)
-    path = DataFolder(settings.data_dir).models / "serving.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text("{")
-    page = client.get("/")
-    assert page.status_code == 200
-    assert "serving.json: damaged" in page.text
+    client = _ready(_client(replace(settings, label_studio_url="http://127.0.0.1:9")))
+    assert 'href="http://127.0.0.1:9"' in _page(client)
+    assert "/sessions" not in _page(client)
+    assert client.get("/sessions").status_code == 404
+    client.post("/predict", json=request(point("p1", 50, 60)))
+    until = time.monotonic() + 20
+    while client.get("/sessions").status_code == 404:  # it is written beside the answers
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert 'href="/sessions"' in _page(client)
+    assert "How people clicked" in client.get("/sessions").get_data(as_text=True)
 
 
-def test_the_page_and_the_metrics_are_shown_while_the_queue_cannot_be_read() -> None:
-    settings = temporary_settings()
-    client = _client(settings)
-    database = sqlite3.connect(DataFolder(settings.data_dir).jobs_file)
-    database.execute("DROP TABLE jobs")
-    database.commit()
-    assert "no such table: jobs" in client.get("/").text
-    metrics = client.get("/metrics")
-    assert metrics.status_code == 200
-    assert "mfp_requests_total" in metrics.text
+@pytest.mark.parametrize("damage", [b"", b"[]", b"\xff\xfe{", b'{"global": 3}'])
+def test_the_page_outlives_damaged_side_files(tmp_path: Path, damage: bytes) -> None:
+    models = tmp_path / "models"
+    (models / "mine-1").mkdir(parents=True)
+    (models / "mine-1" / "manifest.json").write_bytes(damage)
+    (models / "serving.json").write_bytes(damage)
+    client = _ready(_client(temporary_settings(data_dir=tmp_path)))
+    answer = client.get("/")
+    assert answer.status_code == 200
+    assert "model versions cannot be read" in answer.get_data(as_text=True)
 
 
-def test_a_report_of_odd_bytes_is_sent_as_it_is() -> None:
-    settings = temporary_settings()
-    client = _client(settings)
-    folder = DataFolder(settings.data_dir).models / "v1"
-    folder.mkdir(parents=True)
-    (folder / "manifest.json").write_text("{}")
-    assert client.get("/models/v1/report").status_code == 404
-    (folder / "report.html").write_bytes(b"\xff<p>")
-    assert client.get("/models/v1/report").data == b"\xff<p>"
+def test_alike_errors_are_one_row() -> None:
+    client = _client()
+    for _ in range(3):
+        client.post("/predict", json=[])
+    page = _page(client)
+    assert page.count("body: expected a JSON object") == 1
+    assert "3 times" in page
+
+
+def test_its_script_is_a_file_of_this_server() -> None:
+    client = _client()
+    (source,) = re.findall(r'<script src="([^"]+)"', _page(client))
+    answer = client.get(source)
+    assert answer.status_code == 200
+    assert "javascript" in answer.headers["Content-Type"]
+
+
+def test_label_studio_that_starts_later_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries, told = [], []
+
+    class Access:
+        def check(self) -> None:
+            tries.append(1)
+            if len(tries) < 3:
+                raise LabelStudioUnreachableError("not yet")
+
+    class Telemetry:
+        def failed(self, error: Exception, *, during: str) -> None:
+            told.append(error)
+
+    monkeypatch.setattr(service, "_LOOK_EVERY_S", 0.0)
+    service._check_label_studio(Access(), Telemetry())  # type: ignore[arg-type]
+    assert (len(tries), told) == (3, [])
+    tries.clear()
+    monkeypatch.setattr(service, "_LABEL_STUDIO_STARTS_S", -1.0)
+    service._check_label_studio(Access(), Telemetry())  # type: ignore[arg-type]
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(-3, "0 s"), (59.9, "59 s"), (60, "1 min"), (7500, "2 h 5 min"), (100_000, "1 d 3 h")],
+)
+def test_durations_are_words(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_time_left_is_told_once_it_can_be_guessed() -> None:
+    assert time_left(0.05, 60) == ""
+    assert time_left(0.5, 600) == "about 10 min left"
+    assert time_left(1.0, 600) == ""
+
+
+def _minute(n_clicks: int, median_ms: float, p95_ms: float) -> Minute:
+    return Minute(n_clicks=n_clicks, median_ms=median_ms, p95_ms=p95_ms)
+
+
+def test_charts_have_lines_around_what_they_draw() -> None:
+    quiet, busy = _minute(0, 0, 0), _minute(7, 130, 900)
+    assert clicks_chart([quiet]) is None
+    assert times_chart([quiet]) is None
+    clicks, times = clicks_chart([quiet, busy]), times_chart([quiet, busy])
+    assert clicks is not None
+    assert times is not None
+    assert [tick.text for tick in clicks.ticks] == ["0", "4", "8"]
+    assert [tick.text for tick in times.ticks] == ["100 ms", "200 ms", "500 ms", "1 s"]
+    for bar in (*clicks.bars, *times.bars, *times.marks):
+        assert bar.x == 10
+        assert 0 <= bar.top <= bar.top + bar.height <= HEIGHT + 1
+
+
+def test_a_chart_of_equal_times_is_one_too() -> None:
+    chart = times_chart([_minute(1, 1000, 1000)])
+    assert chart is not None
+    assert [tick.text for tick in chart.ticks] == ["1 s", "2 s"]

@@ -43,6 +43,12 @@ def test_only_what_is_better_and_forgets_little_passes() -> None:
     same = verdict(_judged(5, 1), base)
     assert not same.passes
     assert "not better: corrections 5.50 -> 5.50" in same.reason
+    assert same.sentence == (
+        "Not served, since it is not better: on masks that it did not learn from it needs 5.5 "
+        "clicks, the version before 5.5."
+    )
+    assert verdict(_judged(4, 3), base).sentence.startswith("Better: ")
+    assert "forgotten" in forgetful.sentence
 
 
 def test_a_judgement_survives_json() -> None:
@@ -139,6 +145,9 @@ def test_a_run_leaves_weights_a_report_and_a_manifest(job: FineTuneJob) -> None:
     page = job.report.read_text()
     assert decision.reason in page.replace("&gt;", ">")
     assert page.count("data:image/png;base64,") == 4
+    assert page.index(decision.sentence.partition(":")[0]) < page.index(told["base"])
+    rows = (job.work / "tuned.validation.csv").read_text().splitlines()[1:]
+    assert [float(row.split(",")[1]) for row in rows] == [0, 16, 32, 48, 64]
     shares = [progress.share for progress in seen]
     assert shares == sorted(shares)
     assert 0.85 < shares[-1] <= 1

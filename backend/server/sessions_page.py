@@ -1,0 +1,32 @@
+"""How people clicked, made when somebody asks for it."""
+
+from __future__ import annotations
+
+import threading
+
+from backend.answering.turns import BusyError
+from backend.server.service import Service
+
+_making = threading.Lock()  # it reads the whole file: one at a time
+
+
+def render_sessions(service: Service) -> str | None:
+    """Return the page's HTML, without photos; None where nothing was recorded yet.
+
+    Raises:
+        BusyError: The page is being made for somebody else.
+    """
+    from backend.recording.objects import read_objects  # these need matplotlib
+    from backend.recording.report import report_page
+
+    if not service.data.sessions_file.is_file():
+        return None
+    if not _making.acquire(blocking=False):
+        raise BusyError("the page of sessions is being made: try again in some seconds")
+    try:
+        objects = read_objects(service.data.sessions_file)
+        if not objects:
+            return None
+        return report_page(objects, label_studio_url=service.label_studio_url)
+    finally:
+        _making.release()
