@@ -61,13 +61,14 @@ def ious_plot(objects: Sequence[RecordedObject]) -> bytes | None:
         return None
     figure = _figure()
     axes = figure.subplots()
+    lowest = 1.0
     for version, curves in by_version.items():
         filled = [(curve + curve[-1:] * _N_CLICKS)[:_N_CLICKS] for curve in curves]
         mean = np.mean(filled, axis=0)
+        lowest = min(lowest, float(mean.min()))
         axes.plot(range(1, _N_CLICKS + 1), mean, marker="o", label=f"{version} ({len(curves)})")
     axes.set(xlabel="answer", ylabel="mean IoU with what was saved")
-    bottom = axes.get_ylim()[0]
-    axes.set_ylim(min(0.9, max(0.0, bottom)), 1.005)
+    axes.set_ylim(max(0.0, min(0.9, lowest - 0.03)), 1.005)
     axes.legend(title="version (objects)", loc="lower right")
     return _png(figure)
 

@@ -85,7 +85,8 @@ def test_names_can_be_allowed_and_with_a_password_all_are() -> None:
 
 @pytest.mark.parametrize("path", ["/", "/health", "/metrics", "/nothing", "/static/status.js"])
 def test_pages_cannot_be_shown_in_others_nor_kept(path: str) -> None:
-    headers = _client().get(path).headers
+    with _client().get(path) as answer:
+        headers = answer.headers
     assert headers["X-Frame-Options"] == "DENY"
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
     if path == "/":  # runs one file of its own, and nothing that stands in the page

@@ -115,9 +115,9 @@ def test_alike_errors_are_one_row() -> None:
 def test_its_script_is_a_file_of_this_server() -> None:
     client = _client()
     (source,) = re.findall(r'<script src="([^"]+)"', _page(client))
-    answer = client.get(source)
-    assert answer.status_code == 200
-    assert "javascript" in answer.headers["Content-Type"]
+    with client.get(source) as answer:
+        assert answer.status_code == 200
+        assert "javascript" in answer.headers["Content-Type"]
 
 
 def test_label_studio_that_starts_later_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
