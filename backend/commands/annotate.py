@@ -7,6 +7,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backend.commands.boxes import mask_maker, show_summary
 from backend.commands.options import (
     add_finder_options,
     add_project,
@@ -35,6 +36,14 @@ if TYPE_CHECKING:
     from mfp_model.finding.layers import LayeredObject
 
 _BATCH, _LABEL = 8, "Object"
+_FINDING = {  # options that only finding has, as they are where nobody sets them
+    "finder": "mfp",
+    "inpainter": "telea",
+    "inpainter_weights": None,
+    "rounds": 4,
+    "removal": "surest",
+    "combination": "layers",
+}
 
 
 def add(commands: Commands) -> None:
@@ -44,6 +53,13 @@ def add(commands: Commands) -> None:
     add_project(source, "of the settings' Label Studio: predictions")
     source.add_argument("--folder", type=of(folder()), metavar="DIR", help="of images, into --out")
     parser.add_argument("--out", type=Path, metavar="DIR", help="COCO folder")
+    parser.add_argument(
+        "--from",
+        dest="source",
+        choices=("boxes",),
+        metavar="boxes",
+        help="instead of finding: make masks of a project's rectangles",
+    )
     parser.add_argument(
         "--batch",
         type=of(count(low=1)),
@@ -59,6 +75,8 @@ def add(commands: Commands) -> None:
 
 def _annotate(options: argparse.Namespace) -> int:
     _check(options)
+    if options.source == "boxes":
+        return _boxes(options)
     from backend.finding.finders import finding_version
     from backend.finding.project import ObjectFinder
     from mfp_model.finding.layers import find_layers
@@ -84,6 +102,50 @@ def _annotate(options: argparse.Namespace) -> int:
     return PROBLEMS_CODE if problems else 0
 
 
+def _boxes(options: argparse.Namespace) -> int:
+    """Make masks of the rectangles that a project has."""
+    from tqdm import tqdm
+
+    from backend.finding.boxes import ProjectBoxes
+    from backend.finding.storing import store_predictions
+    from backend.images.sources import image_sources
+    from backend.label_studio.api import label_studio_access, label_studio_api
+    from backend.label_studio.label_config import parse_label_config
+
+    for name, usual in _FINDING.items():
+        if getattr(options, name) != usual:
+            note_without_effect(f"--{name.replace('_', '-')}", "nothing is looked for in boxes")
+    settings = options.settings
+    api = label_studio_api(settings)
+    config = parse_label_config(api.label_config(options.project))
+    n_tasks = api.n_tasks(options.project)
+    make, version = mask_maker(
+        options.checkpoint or _serving(options.project, settings), options.device
+    )
+    boxes = ProjectBoxes(
+        make,
+        config,
+        version=version,
+        max_megapixels=settings.max_megapixels,
+        polygon_error_px=settings.polygon_error_px,
+    )
+    with tqdm(total=n_tasks, unit="task") as bar:
+
+        def report() -> None:
+            bar.update()
+
+        store_predictions(
+            boxes,
+            api.patient(),
+            options.project,
+            config,
+            image_sources(settings, label_studio_access(settings)),
+            batch=options.batch or _BATCH,
+            report=report,
+        )
+    return show_summary(options, boxes.summary)
+
+
 def _serving(project: int, settings: Settings) -> Path | None:
     """The weights that a project's tasks are opened with; None for the shipped ones."""
     from backend.models.registry import ModelRegistry
@@ -94,6 +156,8 @@ def _serving(project: int, settings: Settings) -> Path | None:
 
 
 def _check(options: argparse.Namespace) -> None:
+    if options.source and options.folder is not None:
+        raise ConfigError("--from boxes: is for --project; mfp coco masks is for folders")
     if (options.folder is None) != (options.out is None):
         raise ConfigError("--folder and --out: expected both, or --project")
     if options.folder is not None and options.batch is not None:

@@ -88,9 +88,15 @@ def chosen(task: LabeledTask, rules: ChoiceRules, left_out: Counter[str]) -> lis
             left_out["choices of the newest annotation: JSON_MIN cannot tell the ground truth"] += 1
         left_out["annotations older than another of their task"] += len(candidates) - 1
         return [newest]
-    if not candidates and rules.with_predictions and task.predictions:
-        return [_prediction(max(task.predictions, key=_changed))]
+    if not candidates and rules.with_predictions:
+        return newest_predictions(task)[:1]
     return candidates
+
+
+def newest_predictions(task: LabeledTask) -> list[ChosenAnnotation]:
+    """Return a task's predictions, the newest first."""
+    newest = sorted(task.predictions, key=_changed, reverse=True)
+    return [_prediction(prediction) for prediction in newest]
 
 
 def _changed(entry: Mapping[str, Any]) -> datetime:

@@ -74,7 +74,7 @@ def project_tasks(api: LabelStudioApi, project: int) -> TaskSource:
                 return
             for row in rows:
                 after = int(row["id"])
-                yield _task(row)
+                yield labeled_task(row)
             report(n_all - api.n_tasks(project, after=after))
 
     n_all = api.n_tasks(project)
@@ -130,7 +130,7 @@ def _element(rows: list[Any], n_read: int) -> LabeledTask | DataError:
         return DataError(f"element {n_read}: expected a task with an id, got {rows[0]!r:.60}")
     first = rows[0]
     if isinstance(first.get("data"), dict):
-        return _task(first)
+        return labeled_task(first)
     data = {name: value for name, value in first.items() if name not in _MIN_KEYS}
     annotated = [row for row in rows if row.get("annotation_id") is not None]
     return LabeledTask(
@@ -143,7 +143,9 @@ def _element(rows: list[Any], n_read: int) -> LabeledTask | DataError:
     )
 
 
-def _task(row: Mapping[str, Any]) -> LabeledTask:
+def labeled_task(row: Mapping[str, Any]) -> LabeledTask:
+    """Return a task as Label Studio's API and its JSON have it."""
+
     def entries(name: str) -> list[Mapping[str, Any]]:
         listed = row.get(name)  # some exports have only ids of drafts and predictions
         return [x for x in listed if isinstance(x, dict)] if isinstance(listed, list) else []

@@ -37,6 +37,7 @@ class RowFields:
         score: 0..1, None for none.
         order: After how many removals the object was seen; above 0 it is marked as hidden.
         is_crowd: It is a group of objects, and marked so.
+        notes: Further ones for the region's details.
     """
 
     control: MaskControl
@@ -47,6 +48,7 @@ class RowFields:
     score: float | None = None
     order: int = 0
     is_crowd: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def brush_rows(runs: MaskRuns, fields: RowFields) -> list[Row]:
@@ -121,6 +123,7 @@ def _rows(
         common["score"] = fields.score
     notes = [f"hidden: seen after {fields.order} removals"] if fields.order else []
     notes += [CROWD_NOTE] if fields.is_crowd else []
+    notes += fields.notes
     if notes:
         common["meta"] = {"text": notes}
     if fields.page is not None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +66,37 @@ def region_outline(region: MaskRegion) -> NDArray[np.float64] | None:
         raise DataError(f"{region.kind}: expected finite percentages, got {error!r}") from None
 
 
+def rectangle_corners(region: MaskRegion) -> NDArray[np.float64]:
+    """Return the corners of a rectangle, turned or not, float64 `[4, 2]` of x and y in pixels.
+
+    They lie in order around it, and may lie out of the image.
+
+    Raises:
+        DataError: The rectangle is damaged.
+    """
+    try:
+        corners = _rectangle(region.value, _size(region))
+        if not np.isfinite(corners).all():
+            raise ValueError("numbers that are not finite")
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise DataError(f"{region.kind}: expected finite percentages, got {error!r}") from None
+    return corners
+
+
+def _size(region: MaskRegion) -> NDArray[np.float64]:
+    return np.array([region.width, region.height], dtype=np.float64)
+
+
+def _rectangle(value: Mapping[str, Any], size: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Turned around its first corner."""
+    start, extent = (
+        np.array([value[x], value[y]], dtype=np.float64) / 100 * size
+        for x, y in (("x", "y"), ("width", "height"))
+    )
+    corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * extent
+    return np.asarray(start + corners @ _turn(float(value.get("rotation") or 0)).T)
+
+
 def _brush_mask(region: MaskRegion) -> NDArray[np.bool_]:
     form = region.value.get("format")
     if form != "rle":
@@ -75,20 +108,19 @@ def _brush_mask(region: MaskRegion) -> NDArray[np.bool_]:
 
 
 def _outline(region: MaskRegion) -> NDArray[np.float64]:
-    value, size = region.value, np.array([region.width, region.height], dtype=np.float64)
+    value, size = region.value, _size(region)
     if region.kind == "polygon":
         points = np.array(value["points"], dtype=np.float64).reshape(-1, 2) / 100 * size
-    else:
-        start = np.array([value["x"], value["y"]], dtype=np.float64) / 100 * size
-        turn = _turn(float(value.get("rotation") or 0))
-        if region.kind == "rectangle":  # turned around its first corner
-            extent = np.array([value["width"], value["height"]], dtype=np.float64) / 100 * size
-            corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * extent
-        else:  # around its centre
-            radii = np.array([value["radiusX"], value["radiusY"]], dtype=np.float64) / 100 * size
-            angles = np.linspace(0, 2 * np.pi, _n_corners(float(radii.max())), endpoint=False)
-            corners = np.stack([np.cos(angles), np.sin(angles)], axis=1) * radii
-        points = start + corners @ turn.T
+    elif region.kind == "rectangle":
+        points = _rectangle(value, size)
+    else:  # turned around its centre
+        centre, radii = (
+            np.array([value[x], value[y]], dtype=np.float64) / 100 * size
+            for x, y in (("x", "y"), ("radiusX", "radiusY"))
+        )
+        angles = np.linspace(0, 2 * np.pi, _n_corners(float(radii.max())), endpoint=False)
+        corners = np.stack([np.cos(angles), np.sin(angles)], axis=1) * radii
+        points = centre + corners @ _turn(float(value.get("rotation") or 0)).T
     if len(points) < 3 or not np.isfinite(points).all():
         raise ValueError(f"{len(points)} points")
     corners = _cut(points, size)

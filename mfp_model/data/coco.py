@@ -14,7 +14,14 @@ from typing import Any
 
 from mfp_model.data.coco_data import CocoAnnotation, CocoData, CocoImage
 from mfp_model.data.coco_layout import annotation_file, file_name, image_path
-from mfp_model.data.coco_rows import Id, check_annotation, checked_image, is_crowd, row_id
+from mfp_model.data.coco_rows import (
+    Id,
+    check_annotation,
+    check_box,
+    checked_image,
+    is_crowd,
+    row_id,
+)
 from mfp_model.errors import DataError
 
 OnProblem = Callable[[str], None]
@@ -29,12 +36,13 @@ def refuse(problem: str) -> None:
     raise DataError(problem)
 
 
-def read_coco(root: Path, *, on_problem: OnProblem = refuse) -> CocoData:
+def read_coco(root: Path, *, on_problem: OnProblem = refuse, wants_boxes: bool = False) -> CocoData:
     """Return what a COCO folder or an annotation file holds.
 
     Args:
         root: A folder, or a file of COCO's or LVIS v1's form; see `mfp_model.data.coco_layout`.
         on_problem: Told of each row that is left out, and why.
+        wants_boxes: Check the annotations' boxes and not their segmentations, which may be missing.
 
     Raises:
         DataError: The file is missing, or has another form.
@@ -52,7 +60,8 @@ def read_coco(root: Path, *, on_problem: OnProblem = refuse) -> CocoData:
     for name, rows in tables.items():
         if not isinstance(rows, list):
             raise DataError(f"{path}: {name}={rows!r:.40}, expected a list")
-    reader = _Reader(path, on_problem, is_as_shown=_is_label_studios(told.get("info")))
+    is_as_shown = _is_label_studios(told.get("info"))
+    reader = _Reader(path, on_problem, is_as_shown=is_as_shown, wants_boxes=wants_boxes)
     return reader.data(tables, hashlib.sha256(content).hexdigest())
 
 
@@ -63,10 +72,13 @@ def _is_label_studios(info: object) -> bool:
 class _Reader:
     """Checks rows, one table after the other."""
 
-    def __init__(self, path: Path, on_problem: OnProblem, *, is_as_shown: bool) -> None:
+    def __init__(
+        self, path: Path, on_problem: OnProblem, *, is_as_shown: bool, wants_boxes: bool
+    ) -> None:
         self._path = path
         self._on_problem = on_problem
         self._is_as_shown = is_as_shown
+        self._check = check_box if wants_boxes else check_annotation
 
     def data(self, tables: Mapping[str, Any], digest: str) -> CocoData:
         categories = self._categories(tables["categories"])
@@ -137,12 +149,12 @@ class _Reader:
                 if number in seen:
                     raise DataError("another one has this id")
                 size = {side: rows[image][side] for side in ("height", "width")}
-                check_annotation(row, **size)
+                self._check(row, **size)
                 category = row_id(row, "category_id") if "category_id" in row else ""
                 by_image[image].append(
                     CocoAnnotation(
                         id=number,
-                        segmentation=row["segmentation"],
+                        segmentation=row.get("segmentation"),
                         is_crowd=is_crowd(row),
                         category=categories.get(category),
                         entry=row,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
@@ -55,10 +56,35 @@ def check_annotation(row: Mapping[str, Any], *, height: int, width: int) -> None
     Raises:
         DataError: The segmentation is damaged, or whether it is a crowd is no truth value.
     """
+    _check_crowd(row)
+    check_segmentation(row.get("segmentation"), height=height, width=width)
+
+
+def check_box(row: Mapping[str, Any], *, height: int, width: int) -> None:
+    """Refuse an annotation whose box is none of COCO's, or has nothing of the image in it.
+
+    Raises:
+        DataError: As it says.
+    """
+    _check_crowd(row)
+    box = row.get("bbox")
+    is_box = isinstance(box, list) and len(box) == 4 and all(map(_is_number, box))
+    if not is_box or box[2] <= 0 or box[3] <= 0:
+        raise DataError(f"bbox={box!r:.80}, expected x, y, width and height")
+    left, top, right, bottom = box[0], box[1], box[0] + box[2], box[1] + box[3]
+    if left >= width or top >= height or right <= 0 or bottom <= 0:
+        raise DataError(f"bbox={box!r:.80}, outside of the image's {width}x{height}")
+
+
+def _is_number(value: object) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and math.isfinite(value)  # type: ignore[arg-type]
+
+
+def _check_crowd(row: Mapping[str, Any]) -> None:
     for name in _CROWD_KEYS:
         if row.get(name) not in (0, 1, None):
             raise DataError(f"{name}={row[name]!r:.40}, expected 0 or 1")
-    check_segmentation(row.get("segmentation"), height=height, width=width)
 
 
 def is_crowd(row: Mapping[str, Any]) -> bool:

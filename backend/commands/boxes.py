@@ -1,0 +1,42 @@
+"""What the commands share that make masks of boxes."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backend.commands.printing import PROBLEMS_CODE, facts, show, show_problems
+
+if TYPE_CHECKING:
+    from backend.finding.boxes import BoxSummary, MaskInBox
+
+
+def mask_maker(checkpoint: Path | None, device: str) -> tuple[MaskInBox, str]:
+    """Return what makes the mask of a box, and the model version of such masks; loads torch.
+
+    Raises:
+        ConfigError: The weights know no boxes.
+        CheckpointError: The file cannot be loaded.
+    """
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from mfp_model.finding.boxes import BoxedMask, check_knows_boxes, mask_in_box
+    from mfp_model.loading import load_segmenter
+
+    segmenter = load_segmenter("mfp", checkpoint=checkpoint, device=device)
+    check_knows_boxes(segmenter)
+
+    def make(image: NDArray[np.uint8], corners: NDArray[np.float64]) -> BoxedMask:
+        return mask_in_box(segmenter, image, corners)
+
+    return make, f"{segmenter.version}-boxes"
+
+
+def show_summary(options: argparse.Namespace, summary: BoxSummary) -> int:
+    """Print what was done, and return the exit code."""
+    show_problems(summary.problems, len(summary.problems))
+    figures = summary.figures()
+    show(options, figures, facts(figures))
+    return PROBLEMS_CODE if summary.problems else 0
