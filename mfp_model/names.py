@@ -35,6 +35,7 @@ LOSSES = ("focal", "bce", "bce_dice")
 STRATEGIES = ("centre", "inside", "deep", "border_negatives")  # of drawn clicks
 SCHEDULES = ("cosine", "steps")
 
+EXAMPLES = ("mask", "box", "click")  # of what all are looked for that are alike
 EXPORT_FORMS = ("coco", "yolo-seg", "png")
 FORMATS = (  # of labelled folders
     "grabcut",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +13,8 @@ from mfp_model.errors import ImageError, PromptError
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.prediction import Prediction, empty_prediction, mask_prediction
 from mfp_model.prompts import Click, Prompt, Stroke, check_prompts
+
+APPEARANCE_CELL_PX = 4
 
 
 class Segmenter(ABC):
@@ -45,6 +48,23 @@ class Segmenter(ABC):
     @abstractmethod
     def device(self) -> str:
         """Where it computes, in torch's words, and by which engine where there are several."""
+
+    def appearance(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return what an image looks like, for each cell of 4x4 pixels.
+
+        Here that is its mean colour; a segmenter that has learned more tells more.
+
+        Args:
+            image: RGB uint8 `[H, W, 3]`, H and W multiples of 4.
+
+        Returns:
+            float32 `[H/4, W/4, C]`.
+        """
+        check_image(image)
+        height, width = image.shape[:2]
+        size = (width // APPEARANCE_CELL_PX, height // APPEARANCE_CELL_PX)
+        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        return np.asarray(small, dtype=np.float32) / np.float32(255)
 
     def rounds(
         self,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from backend.answering.alike import alike_answer
 from backend.answering.doubts import Doubts
 from backend.answering.edit import Answered, Edit
 from backend.answering.edits import Edits
+from backend.answering.made import Made, check_size
 from backend.answering.prefetch import Prefetcher
 from backend.answering.rounds import ClickStore
 from backend.answering.sure import made_sure
@@ -27,23 +29,12 @@ from backend.label_studio.rows import (
 )
 from backend.models.choice import SegmenterChoice
 from backend.monitoring.telemetry import Telemetry
-from mfp_model.errors import ImageError, MfpError
+from mfp_model.errors import MfpError
 from mfp_model.masks.polygons import polygon_iou, polygons_of
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.masks.specks import remove_new_specks, remove_specks
 from mfp_model.prediction import Prediction, mask_prediction
 from mfp_model.segmenter import Segmenter
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Made:
-    """A mask, and what it came of; it hangs on the page where masks or strokes there changed it."""
-
-    edit: Edit
-    runs: MaskRuns
-    score: float
-    version: str
-    hangs_on_page: bool
 
 
 class Predictor:
@@ -88,6 +79,7 @@ class Predictor:
         self._doubts = Doubts(telemetry)
         self._on_answer = on_answer
         self._polygon_error_px = polygon_error_px
+        self._alike = partial(alike_answer, polygon_error_px=polygon_error_px)
         self._prefetcher = Prefetcher(images, edits, telemetry)
 
     def results(
@@ -142,9 +134,10 @@ class Predictor:
             ):
                 with self._telemetry.step("image"):
                     image = self._images.load(task.image, task_id=task.task_id)
-                _check_size(image, region)
+                check_size(image, region)
                 made = self._made(task, region, image, place)
-                if task.there.is_unsure and made is not None and made.hangs_on_page:
+                hangs = made is not None and (made.hangs_on_page or task.is_alike)
+                if task.there.is_unsure and hangs:
                     with self._telemetry.step("page"):
                         task = made_sure(task, self._drafts, place)
                     assert task.region is not None, "its points are the same"
@@ -153,6 +146,8 @@ class Predictor:
                 self._doubts.note(task)
                 if made is None:
                     return empty_result()
+                if task.is_alike:
+                    return self._alike(task, region, made, image, lambda: self._turns.turn(place))
                 with self._telemetry.step("encode"):
                     answer = self._encoded(task, region, made)
                 self._edits.note(task, region, made.edit, made.runs)
@@ -168,7 +163,7 @@ class Predictor:
 
     def _made(
         self, task: TaskRequest, region: RegionRequest, image: LoadedImage, place: Place
-    ) -> _Made | None:
+    ) -> Made | None:
         """The mask that answers; None where the clicks mean no object."""
         with self._telemetry.step("edit"):
             edit = self._edits.edit(task, region)
@@ -187,11 +182,11 @@ class Predictor:
             runs = edit.bounded(whole)
         is_cut = int(runs.lengths.sum()) != int(whole.lengths.sum())
         has_strokes = len(region.prompts) > len(region.clicks)
-        return _Made(
+        return Made(
             edit=edit,
             runs=runs,
             score=round(prediction.score, 4),
-            version=segmenter.version,
+            segmenter=segmenter,
             hangs_on_page=edit.prior is not None or is_cut or has_strokes,
         )
 
@@ -220,8 +215,8 @@ class Predictor:
             return remove_specks(prediction.runs, prediction.prompts)
         return remove_new_specks(prediction.runs, prior, prediction.prompts)
 
-    def _encoded(self, task: TaskRequest, region: RegionRequest, made: _Made) -> dict[str, Any]:
-        runs, score, version = made.runs, made.score, made.version
+    def _encoded(self, task: TaskRequest, region: RegionRequest, made: Made) -> dict[str, Any]:
+        runs, score, version = made.runs, made.score, made.segmenter.version
         assert (runs.height, runs.width) == (region.height, region.width), "else the page breaks"
         fields = RowFields(
             control=region.control,
@@ -239,11 +234,3 @@ class Predictor:
         self._telemetry.metrics.polygon_iou.observe(iou)
         rows = polygon_rows(polygons, fields, height=region.height, width=region.width)
         return result(rows, score=score, version=version, polygon_iou=iou)
-
-
-def _check_size(image: LoadedImage, region: RegionRequest) -> None:
-    height, width = image.pixels.shape[:2]
-    if (width, height) != (region.width, region.height):
-        raise ImageError(
-            f"image is {width}x{height}, but the page sees {region.width}x{region.height}"
-        )

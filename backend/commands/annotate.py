@@ -7,6 +7,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backend.commands.alike import annotate_like, task_and_region
 from backend.commands.boxes import mask_maker, show_summary
 from backend.commands.options import (
     add_finder_options,
@@ -61,6 +62,12 @@ def add(commands: Commands) -> None:
         help="instead of finding: make masks of a project's rectangles",
     )
     parser.add_argument(
+        "--like",
+        type=task_and_region,
+        metavar="TASK:REGION",
+        help="instead of finding: what looks like a region of a project",
+    )
+    parser.add_argument(
         "--batch",
         type=of(count(low=1)),
         metavar="N",
@@ -75,8 +82,15 @@ def add(commands: Commands) -> None:
 
 def _annotate(options: argparse.Namespace) -> int:
     _check(options)
+    if options.source or options.like:
+        for name, usual in _FINDING.items():
+            if getattr(options, name) != usual:
+                note_without_effect(f"--{name.replace('_', '-')}", "it is for finding everything")
     if options.source == "boxes":
         return _boxes(options)
+    if options.like:
+        checkpoint = options.checkpoint or _serving(options.project, options.settings)
+        return annotate_like(options, checkpoint, options.batch or _BATCH)
     from backend.finding.finders import finding_version
     from backend.finding.project import ObjectFinder
     from mfp_model.finding.layers import find_layers
@@ -112,9 +126,6 @@ def _boxes(options: argparse.Namespace) -> int:
     from backend.label_studio.api import label_studio_access, label_studio_api
     from backend.label_studio.label_config import parse_label_config
 
-    for name, usual in _FINDING.items():
-        if getattr(options, name) != usual:
-            note_without_effect(f"--{name.replace('_', '-')}", "nothing is looked for in boxes")
     settings = options.settings
     api = label_studio_api(settings)
     config = parse_label_config(api.label_config(options.project))
@@ -156,6 +167,8 @@ def _serving(project: int, settings: Settings) -> Path | None:
 
 
 def _check(options: argparse.Namespace) -> None:
+    if options.like and (options.source or options.folder is not None):
+        raise ConfigError("--like: is for --project, and not beside --from")
     if options.source and options.folder is not None:
         raise ConfigError("--from boxes: is for --project; mfp coco masks is for folders")
     if (options.folder is None) != (options.out is None):

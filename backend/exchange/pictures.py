@@ -85,7 +85,7 @@ def _save(path: Path, numbers: NDArray[np.uint16]) -> bool:
 
 def palette() -> NDArray[np.uint8]:
     """Return PASCAL VOC's colours, uint8 `[256, 3]`: the bits of a number, spread over a colour."""
-    numbers = np.arange(256)
+    numbers: NDArray[np.int64] = np.arange(256)
     colours = np.zeros((256, 3), np.uint8)
     for bit in range(8):
         for channel in range(3):

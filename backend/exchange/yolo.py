@@ -94,7 +94,7 @@ def _outline(
     counts["objects with holes"] += n_holes(mask) > 0
     counts["objects of several parts"] += len(polygons) > 1
     ious.append(polygon_iou(polygons, mask))
-    return joined(polygons) / np.array([width, height])
+    return np.asarray(joined(polygons) / np.array([width, height]))
 
 
 def _splits(tasks: Iterable[int], val_share: float) -> dict[int, str]:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from backend.exchange.coco import write_annotations
 from backend.exchange.placing import ImagePlacer
 from backend.exchange.spool import Spool, TaskEntries
-from backend.finding.project import AnnotateSummary, ObjectFinder, Report
+from backend.finding.project import AnnotateSummary, ObjectFinder
+from backend.finding.storing import Report
 from backend.storage.whole_folder import WholeFolder
 from mfp_model.errors import ImageError
 from mfp_model.files import write_atomically

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from backend.label_studio.label_config import LabelConfig, PointControl
+from backend.label_studio.labels import Label
 from mfp_model.names import FINDERS, INPAINTERS, SEGMENTERS, listed
 
 
@@ -45,7 +46,7 @@ def _homeless(config: LabelConfig, points: PointControl) -> Iterator[str]:
             label.name
             for label in points.labels
             if controls
-            and all(config.named((label.name,), one, points.name) is None for one in controls)
+            and all(config.named((_meant(label),), one, points.name) is None for one in controls)
         ]
         if homeless:
             names = ", ".join(dict.fromkeys(name for one in controls for name in one.labels))
@@ -53,3 +54,8 @@ def _homeless(config: LabelConfig, points: PointControl) -> Iterator[str]:
                 f"{where} have labels that no mask control of image {image!r:.40} has: "
                 f"{', '.join(homeless):.200}; expected some of {names:.200}"
             )
+
+
+def _meant(label: Label) -> str:
+    """What a mask is called that answers a label's points."""
+    return label.name if label.alike is None else label.alike

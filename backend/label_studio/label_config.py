@@ -29,6 +29,8 @@ class LabelConfig:
             and whether they mean the object.
         plain: Controls that draw without labels; no click is answered with them.
         points: Controls that points are set with, by name.
+        alike: By the values and aliases of labels that ask for all like this, the label that is
+            meant.
     """
 
     image_values: dict[str, str]
@@ -38,6 +40,7 @@ class LabelConfig:
     seeds: dict[str, dict[str, bool]] = field(default_factory=dict)
     plain: tuple[MaskControl, ...] = ()
     points: dict[str, PointControl] = field(default_factory=dict)
+    alike: dict[str, str] = field(default_factory=dict)
 
     @property
     def image_keys(self) -> dict[str, str]:
@@ -178,6 +181,13 @@ def _config(root: ET.Element, data: Mapping[str, Any]) -> LabelConfig:
             if label.alias
         },
         seeds=seeds,
+        alike={
+            name: label.alike
+            for tag in root.iter()
+            for label in labels_of(tag, data)
+            if label.alike is not None
+            for name in (label.value, label.name)
+        },
         plain=tuple(control for tag in tags for control in plain_controls(tag, generic)),
         points={
             control.name: control for tag in root.iter() if (control := _points(tag, generic, data))

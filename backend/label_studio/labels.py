@@ -21,11 +21,14 @@ class Label:
         value: Its text.
         alias: What results have in its place, empty for the value itself.
         seed: Its attribute `seed`, None where it has none.
+        alike: Its attribute `alike`: the label that all objects get which look like what is
+            clicked with this one; None where it has none.
     """
 
     value: str
     alias: str = ""
     seed: str | None = None
+    alike: str | None = None
 
     @property
     def name(self) -> str:
@@ -48,7 +51,12 @@ def labels_of(control: ET.Element, data: Mapping[str, Any]) -> tuple[Label, ...]
     if not control.tag.endswith("labels"):
         return ()
     listed = [
-        Label(value=tag.get("value", ""), alias=tag.get("alias", ""), seed=tag.get("seed"))
+        Label(
+            value=tag.get("value", ""),
+            alias=tag.get("alias", ""),
+            seed=tag.get("seed"),
+            alike=tag.get("alike"),
+        )
         for tag in control.iter("label")
     ]
     brought = resolved(control.get("value", ""), data) if takes_labels_of_tasks(control) else None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from backend.label_studio.alike import without_alike
 from backend.label_studio.config_xml import LabelConfigError
 from backend.label_studio.controls import MaskControl
 from backend.label_studio.label_config import LabelConfig, TaskConfigs
@@ -78,6 +79,7 @@ class TaskRequest:
         doubt: What is not known of its annotations, and why; empty where all is.
         with_drafts: Returns the same request, had Label Studio these drafts of the task and nothing
             else; None where no click is asked about.
+        is_alike: All objects that look like the region's are asked for.
     """
 
     task_id: str
@@ -93,6 +95,7 @@ class TaskRequest:
     with_drafts: Callable[[list[Mapping[str, Any]]], TaskRequest] | None = field(
         default=None, compare=False, repr=False
     )
+    is_alike: bool = False
 
 
 def parse_predict(
@@ -168,6 +171,8 @@ def _clicked(
         raise RequestError(f"task: expected an object, got {type(task).__name__}")
     data = field_of(task, "data", dict)
     config = configs.of(data)
+    asked = points
+    points, is_alike = without_alike(asked, config)
     newest = points[-1] if points else {}
     # One request has the points of all pages.
     points = [point for point in points if point.get("item_index") == newest.get("item_index")]
@@ -181,7 +186,7 @@ def _clicked(
 
     def with_drafts(drafts: list[Mapping[str, Any]]) -> TaskRequest:
         alone = {**task, "drafts": drafts, "annotations": [], "predictions": []}
-        return _clicked(alone, project, configs, points, rules)
+        return _clicked(alone, project, configs, asked, rules)
 
     return TaskRequest(
         task_id=str(task.get("id", "")),
@@ -194,6 +199,7 @@ def _clicked(
         region=region,
         doubt=page.doubt,
         with_drafts=with_drafts,
+        is_alike=is_alike,
     )
 
 

@@ -34,7 +34,7 @@ class Inbox:
     def __init__(
         self,
         take: Callable[[Notice], Job | None],
-        on_failure: Callable[[Exception], None],
+        on_failure: Callable[[Exception], object],
         know: Callable[[str], bool] = lambda project: True,
         *,
         max_waiting: int = _MAX_WAITING,

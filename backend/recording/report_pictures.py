@@ -98,7 +98,8 @@ def object_picture(clicked: RecordedObject, image: NDArray[np.uint8] | None) -> 
     scale = _TILE_PX / max(box.width, box.height)
     size = (max(1, round(box.width * scale)), max(1, round(box.height * scale)))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    tile = np.ascontiguousarray(cv2.resize(background, size, interpolation=method))
+    resized = cv2.resize(background, size, interpolation=method)
+    tile: NDArray[np.uint8] = np.ascontiguousarray(resized, dtype=np.uint8)
     for mask, colour in ((final, _KEPT), (first, _EXCESS)) if image is not None else ():
         small = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
         outlines, _ = cv2.findContours(small, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)

@@ -107,12 +107,11 @@ def times_chart(minutes: Sequence[Minute]) -> Chart | None:
 
 
 def _rounded_up(value: int) -> int:
-    return next(
-        step * 10**power
-        for power in range(9)
-        for step in (1, 2, 4, 6, 8)
-        if step * 10**power >= value
-    )
+    """The next number with one digit that is not 0, and even where it can be."""
+    power = 1
+    while 8 * power < value:
+        power *= 10
+    return next(step * power for step in (1, 2, 4, 6, 8) if step * power >= value)
 
 
 def _milliseconds(value: float) -> str:

@@ -115,10 +115,6 @@ def create_service(
     )
     threading.Thread(target=_check_label_studio, args=(access, telemetry), daemon=True).start()
     trainer = Trainer(queue, data, settings.train_every)
-
-    def on_failure(error: Exception) -> None:
-        telemetry.failed(error, during="a webhook")
-
     return Service(
         predictor=predictor,
         models=models,
@@ -127,7 +123,7 @@ def create_service(
         trainer=trainer,
         setup=ProjectSetup(models, finders, telemetry),
         projects=ProjectSettings(access),
-        inbox=Inbox(trainer.take, on_failure, queue.know),
+        inbox=Inbox(trainer.take, partial(telemetry.failed, during="a webhook"), queue.know),
         recorder=recorder,
         data=data,
         shared_dir=shared_dir,

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from flask import render_template
 
 from backend.learning.jobs import OPEN_STATES, Job
-from backend.monitoring.journal import JournalError
+from backend.monitoring.journal import JournalError, Minute
 from backend.monitoring.metrics import Figures
 from backend.server.advice import ADVICE, UNKNOWN
 from backend.server.charts import HEIGHT, clicks_chart, times_chart
@@ -61,10 +61,14 @@ def render_status(service: Service) -> str:
     """Return the page's HTML."""
     models, sides, journal = service.models, _Sides(), service.telemetry.journal
     figures = sides.read("figures", service.telemetry.metrics.figures, Figures([]))
-    minutes = sides.read("clicks", lambda: journal.minutes(_MINUTES), [])
+    minutes: list[Minute] = sides.read("clicks", lambda: journal.minutes(_MINUTES), [])
     busy = [minute for minute in minutes if minute.n_clicks]
-    jobs = sides.read("fine-tunings", lambda: service.trainer.queue.newest(_N_JOBS), [])
+    jobs: list[Job] = sides.read("fine-tunings", lambda: service.trainer.queue.newest(_N_JOBS), [])
     n_projects = sides.read("projects", service.trainer.queue.n_known, 0)
+    versions: list[dict[str, Any]] = sides.read("model versions", lambda: _versions(service), [])
+    set_aside: list[str] = sides.read(
+        "data folder", lambda: [path.name for path in damaged_files(service.data.root)], []
+    )
     outcomes = {
         outcome: int(figures.value("mfp_clicks_total", outcome=outcome)) for outcome in _OUTCOMES
     }
@@ -77,7 +81,7 @@ def render_status(service: Service) -> str:
         next_step=_next_step(service, outcomes, jobs, n_projects),
         fine_tuning=read_state(service.shared_dir),
         jobs=[_job_row(job, sides, service) for job in jobs],
-        versions=sides.read("model versions", lambda: _versions(service), []),
+        versions=versions,
         uptime=duration(sides.read("uptime", journal.uptime_s, 0.0)),
         outcomes=outcomes,
         waiting=int(figures.value("mfp_waiting")),
@@ -90,9 +94,7 @@ def render_status(service: Service) -> str:
         times_chart=times_chart(minutes),
         height=HEIGHT,
         errors=_error_rows(sides.read("errors", lambda: journal.errors(_N_ERRORS), [])),
-        set_aside=sides.read(
-            "data folder", lambda: [path.name for path in damaged_files(service.data.root)], []
-        ),
+        set_aside=set_aside,
         refusals=_refusals(figures),
         unreadable=sides.problems,
         label_studio_url=service.label_studio_url,

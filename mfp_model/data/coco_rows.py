@@ -67,7 +67,7 @@ def check_box(row: Mapping[str, Any], *, height: int, width: int) -> None:
         DataError: As it says.
     """
     _check_crowd(row)
-    box = row.get("bbox")
+    box: Any = row.get("bbox")
     is_box = isinstance(box, list) and len(box) == 4 and all(map(_is_number, box))
     if not is_box or box[2] <= 0 or box[3] <= 0:
         raise DataError(f"bbox={box!r:.80}, expected x, y, width and height")

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from mfp_model.errors import ConfigError
 from mfp_model.names import BACKBONES, UNET
 from mfp_model.networks.backbones import ARCHITECTURES
+from mfp_model.networks.backbones.efficientnet_lite import EfficientNetLiteBackbone
 from mfp_model.networks.click_map import draw_click_maps
 from mfp_model.networks.heads import IouHead, LateFusion
 from mfp_model.networks.modulation import ModulationConfig, modulate
@@ -162,6 +163,22 @@ class MfpNetwork(ClickNetwork):
         logits, *auxiliary = self.head(features)
         iou_logits = None if self.iou_head is None else self.iou_head(features, logits)
         return Outputs(logits=logits, auxiliary=tuple(auxiliary), iou_logits=iou_logits)
+
+    @property
+    def tells_appearance(self) -> bool:
+        """Whether its backbone tells what an image looks like."""
+        return isinstance(self.backbone, EfficientNetLiteBackbone)
+
+    def appearance(self, image: Tensor) -> Tensor:
+        """Return what an image looks like, float32 `[B, C, H/4, W/4]`.
+
+        Only of a network that `tells_appearance`.
+
+        Args:
+            image: RGB float32 `[B, 3, H, W]` in 0..1, H and W multiples of 4.
+        """
+        assert isinstance(self.backbone, EfficientNetLiteBackbone)
+        return self.backbone.appearance(self._normalised(image))
 
     def encoder_parameters(self) -> list[nn.Parameter]:
         """Return the parameters that pretrained weights fill, none for some backbones."""

@@ -17,9 +17,11 @@ from mfp_model.frames.crops import box_to_network, clicks_to_network
 from mfp_model.frames.layered_map import LayeredMap
 from mfp_model.frames.window import Window, whole
 from mfp_model.masks.runs import MaskRuns
+from mfp_model.networks.network import MfpNetwork
 from mfp_model.prediction import Prediction
 from mfp_model.prompts import Box, Click, Prompt, Stroke, clicks_of
-from mfp_model.segmenter import Segmenter
+from mfp_model.segmenter import Segmenter, check_image
+from mfp_model.segmenters.appearance import Appearance
 from mfp_model.segmenters.editing import edited, previous_map
 from mfp_model.segmenters.window_round import WindowRounds
 from mfp_model.segmenters.zoom import (
@@ -59,7 +61,11 @@ class MfpSegmenter(Segmenter):
             CheckpointError: The weights do not fit the network.
         """
         self._device = best_device(device)
-        self._engine = make_engine(engine, checkpoint.network(), self._device)
+        network = checkpoint.network()
+        self._engine = make_engine(engine, network, self._device)
+        self._appearance: Appearance | None = None
+        if isinstance(network, MfpNetwork) and network.tells_appearance:
+            self._appearance = Appearance(network, self._device)
         version = with_answers(checkpoint.identity)
         marks = ("-bf16" * self._engine.is_half, "-flip" * averages_flip)
         self._version = version + "".join(marks)
@@ -95,7 +101,7 @@ class MfpSegmenter(Segmenter):
     @property
     def n_bytes(self) -> int:
         """What its engine holds, about."""
-        return self._engine.n_bytes
+        return self._engine.n_bytes + (self._appearance.n_bytes if self._appearance else 0)
 
     @property
     def edits(self) -> bool:
@@ -106,6 +112,13 @@ class MfpSegmenter(Segmenter):
     def prompt_kinds(self) -> tuple[type[Prompt], ...]:
         """Boxes, too, of a network that was taught them."""
         return (Click, Stroke, Box) if self._engine.estimates_iou else (Click, Stroke)
+
+    def appearance(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return what its network sees in an image, see `Segmenter.appearance`."""
+        if self._appearance is None:
+            return super().appearance(image)
+        check_image(image)
+        return self._appearance.of(image)
 
     def _rounds(
         self, image: NDArray[np.uint8], prompts: tuple[Prompt, ...], previous: Prediction

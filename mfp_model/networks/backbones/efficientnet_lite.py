@@ -81,8 +81,7 @@ class EfficientNetLiteBackbone(nn.Module):
             image: Normalised image float32 `[B, 3, H, W]`, H and W multiples of `stride`.
             guidance: Previous map, modulated map and click maps float32 `[B, 4, H, W]`.
         """
-        rescaled = image * self.scale[:, None, None] + self.shift[:, None, None]
-        features = F.relu6(self.stem(rescaled) + self.guidance(guidance))
+        features = self._begun(image, guidance)
         levels = []
         for index, stage in enumerate(self.stages):
             features = stage(features)
@@ -93,6 +92,23 @@ class EfficientNetLiteBackbone(nn.Module):
         levels[-1] = self.attention(self.narrow(levels[-1]))
         merged: Tensor = self.pyramid(levels)
         return merged
+
+    def _begun(self, image: Tensor, guidance: Tensor) -> Tensor:
+        rescaled = image * self.scale[:, None, None] + self.shift[:, None, None]
+        return F.relu6(self.stem(rescaled) + self.guidance(guidance))
+
+    def appearance(self, image: Tensor) -> Tensor:
+        """Return what an image looks like whatever is clicked, float32 `[B, 24, H/4, W/4]`.
+
+        Args:
+            image: Normalised image float32 `[B, 3, H, W]`, H and W multiples of 4.
+        """
+        guidance = image.new_zeros(len(image), 4, *image.shape[-2:])
+        features = self._begun(image, guidance)
+        for stage in self.stages[: _LEVELS[0] + 1]:
+            features = stage(features)
+        late: Tensor = features + self.late_guidance(guidance)
+        return late
 
 
 def _stages() -> nn.ModuleList:

@@ -1,0 +1,44 @@
+"""A mask on its way to an answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backend.answering.edit import Edit
+from backend.images.loader import LoadedImage
+from backend.label_studio.request import RegionRequest
+from mfp_model.errors import ImageError
+from mfp_model.masks.runs import MaskRuns
+from mfp_model.segmenter import Segmenter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Made:
+    """A mask, and what it came of.
+
+    Attributes:
+        edit: What was there already.
+        runs: The mask.
+        score: 0..1.
+        segmenter: What made it.
+        hangs_on_page: Masks or strokes that are there changed it.
+    """
+
+    edit: Edit
+    runs: MaskRuns
+    score: float
+    segmenter: Segmenter
+    hangs_on_page: bool
+
+
+def check_size(image: LoadedImage, region: RegionRequest) -> None:
+    """Refuse an image of another size than the page sees.
+
+    Raises:
+        ImageError: It is of another size.
+    """
+    height, width = image.pixels.shape[:2]
+    if (width, height) != (region.width, region.height):
+        raise ImageError(
+            f"image is {width}x{height}, but the page sees {region.width}x{region.height}"
+        )

@@ -1,0 +1,32 @@
+"""Points and boxes that ask for all objects like this one."""
+
+from __future__ import annotations
+
+from backend.label_studio.label_config import LabelConfig
+from backend.label_studio.points import Point, labels_of_point
+
+
+def without_alike(points: list[Point], config: LabelConfig) -> tuple[list[Point], bool]:
+    """Return the points under the label that they mean, and whether all like this is asked for.
+
+    Args:
+        points: As the page sends them, oldest first.
+        config: Of the task, whose labels may have the attribute `alike`.
+    """
+    if not any(label in config.alike for label in labels_of_point(points[-1]) if points):
+        return points, False
+    return [_meant(point, config) for point in points], True
+
+
+def _meant(point: Point, config: LabelConfig) -> Point:
+    """A point of no control, whose label is the one that objects get."""
+    labels = [config.alike.get(label, label) for label in labels_of_point(point)]
+    value = {
+        **{name: part for name, part in point["value"].items() if not name.endswith("labels")},
+        f"{_kind(point)}labels": labels,
+    }
+    return {**point, "from_name": "", "type": f"{_kind(point)}labels", "value": value}
+
+
+def _kind(point: Point) -> str:
+    return str(point.get("type")).removesuffix("labels") or "keypoint"

@@ -1,0 +1,115 @@
+"""All objects that look like one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mfp_model.errors import PromptError
+from mfp_model.finding.alike import AlikeObject, find_alike
+from mfp_model.finding.likeness import example_of
+from mfp_model.masks.bounds import mask_iou
+from tests.fakes import DiskSegmenter
+
+_HEIGHT, _WIDTH, _RADIUS = 240, 320, 15
+_RED, _GREEN, _GREY = (200, 40, 40), (40, 180, 60), (110, 110, 110)
+_REDS = ((40, 40), (120, 60), (250, 50), (60, 180), (200, 190))
+_GREENS = ((180, 120), (290, 130), (120, 200))
+
+
+def _disk(x: int, y: int, radius: int = _RADIUS) -> NDArray[np.bool_]:
+    rows, columns = np.mgrid[:_HEIGHT, :_WIDTH]
+    return np.asarray((columns - x) ** 2 + (rows - y) ** 2 < radius**2)
+
+
+def _image() -> NDArray[np.uint8]:
+    noise = np.random.default_rng(0).integers(0, 12, (_HEIGHT, _WIDTH, 3))
+    image = np.full((_HEIGHT, _WIDTH, 3), _GREY, dtype=np.int64)
+    for places, colour in ((_REDS, _RED), (_GREENS, _GREEN)):
+        for x, y in places:
+            image[_disk(x, y)] = colour
+    return (image + noise).astype(np.uint8)
+
+
+def _found(objects: list[AlikeObject], places: tuple[tuple[int, int], ...]) -> set[tuple[int, int]]:
+    masks = [found.runs.mask() for found in objects]
+    return {place for place in places if any(mask_iou(mask, _disk(*place)) > 0.5 for mask in masks)}
+
+
+@pytest.fixture
+def segmenter() -> DiskSegmenter:
+    return DiskSegmenter(radius=_RADIUS)
+
+
+def test_all_of_the_examples_colour_are_found_and_none_of_another(segmenter: DiskSegmenter) -> None:
+    image, mask = _image(), _disk(*_REDS[0])
+    found = find_alike(segmenter, image, example_of(segmenter, image, mask), taken=mask)
+    assert _found(found, _REDS) == set(_REDS[1:])
+    assert not _found(found, _GREENS)
+    assert len(found) == len(_REDS) - 1
+    scores = [one.score for one in found]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 < score <= 1 for score in scores)
+
+
+def test_an_example_finds_its_like_on_another_image(segmenter: DiskSegmenter) -> None:
+    image = _image()
+    example = example_of(segmenter, image, _disk(*_GREENS[0]))
+    other = np.ascontiguousarray(image[:, ::-1])
+    found = find_alike(segmenter, other, example)
+    mirrored = tuple((_WIDTH - 1 - x, y) for x, y in _GREENS)
+    assert _found(found, mirrored) == set(mirrored)
+    assert len(found) == len(_GREENS)
+
+
+def test_nothing_is_found_where_masks_are_and_at_most_so_many(segmenter: DiskSegmenter) -> None:
+    image, mask = _image(), _disk(*_REDS[0])
+    example = example_of(segmenter, image, mask)
+    taken = mask | _disk(*_REDS[1]) | _disk(_REDS[2][0] + 20, _REDS[2][1])
+    found = find_alike(segmenter, image, example, taken=taken)
+    assert all(not (one.runs.mask() & taken).any() for one in found)
+    assert _REDS[1] not in _found(found, _REDS)
+    assert len(find_alike(segmenter, image, example, taken=mask, limit=2)) == 2
+
+
+def test_each_look_has_its_turn_and_what_it_raises_ends_the_search(
+    segmenter: DiskSegmenter,
+) -> None:
+    image = _image()
+    turns = []
+
+    @contextmanager
+    def turn() -> Iterator[None]:
+        turns.append(1)
+        if len(turns) == 3:
+            raise InterruptedError
+        yield
+
+    with pytest.raises(InterruptedError):
+        find_alike(segmenter, image, example_of(segmenter, image, _disk(*_REDS[0])), turn=turn)
+    assert len(turns) == 3
+
+
+def test_an_answer_is_the_same_again(segmenter: DiskSegmenter) -> None:
+    image, mask = _image(), _disk(*_REDS[0])
+    first, second = (
+        find_alike(segmenter, image, example_of(segmenter, image, mask)) for _ in range(2)
+    )
+    assert [one.score for one in first] == [one.score for one in second]
+
+
+def test_an_example_without_a_pixel_is_refused(segmenter: DiskSegmenter) -> None:
+    with pytest.raises(PromptError, match="empty"):
+        example_of(segmenter, _image(), np.zeros((_HEIGHT, _WIDTH), np.bool_))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 400), (30, 30)])
+def test_images_of_any_size_can_be_looked_at(
+    segmenter: DiskSegmenter, size: tuple[int, int]
+) -> None:
+    image, mask = np.zeros((*size, 3), np.uint8), np.ones(size, np.bool_)
+    assert find_alike(segmenter, image, example_of(segmenter, image, mask), taken=mask) == []
