@@ -116,6 +116,8 @@ def _make_what_is_exchanged(folder: Path) -> None:
         file = make_coco_folder(folder / name, n_images=1) / "annotations.json"
         coco = json.loads(file.read_text())
         coco["annotations"] = [row for row in coco["annotations"] if not row["iscrowd"]]
+        for row in coco["annotations"]:
+            row["bbox"] = [2, 2, 20, 20]
         coco["categories"] = [{"id": 1, "name": "Object"}]
         file.write_text(json.dumps(coco))
     task = {"id": 1, "data": {"image": "data:image/png;base64,"}, "annotations": []}
