@@ -13,7 +13,8 @@ def without_alike(points: list[Point], config: LabelConfig) -> tuple[list[Point]
         points: As the page sends them, oldest first.
         config: Of the task, whose labels may have the attribute `alike`.
     """
-    if not any(label in config.alike for label in labels_of_point(points[-1]) if points):
+    newest = labels_of_point(points[-1]) if points else ()
+    if not any(label in config.alike for label in newest):
         return points, False
     return [_meant(point, config) for point in points], True
 
