@@ -23,8 +23,9 @@ from backend.label_studio.access import LabelStudioAccess, LabelStudioUnreachabl
 from backend.label_studio.api import label_studio_access
 from backend.label_studio.drafts import SavedDrafts
 from backend.label_studio.projects import ProjectSettings
+from backend.learning.figures import JobFigures
 from backend.learning.inbox import Inbox
-from backend.learning.jobs import JobFigures, JobQueue
+from backend.learning.jobs import JobQueue
 from backend.learning.trainer import Trainer
 from backend.models.begun import BegunVersions
 from backend.models.loaded import LoadedSegmenters

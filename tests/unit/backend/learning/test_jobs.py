@@ -2,7 +2,8 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from backend.learning.jobs import JobFigures, JobQueue
+from backend.learning.figures import JobFigures
+from backend.learning.jobs import JobQueue
 
 
 def test_a_project_waits_once_and_may_wait_again_while_it_runs(tmp_path: Path) -> None:
