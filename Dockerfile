@@ -19,9 +19,9 @@ ENV PATH=/opt/mfp/bin:$PATH \
     PIP_PROGRESS_BAR=off \
     PYTHONUNBUFFERED=1
 
-# Packages as `requirements/` locks them: another file than the one that was locked is refused.
+# Packages as `.ci/packages/` locks them: another file than the one that was locked is refused.
 WORKDIR /opt/build
-COPY requirements/torch-*.txt requirements/
+COPY .ci/packages/torch-*.txt packages/
 RUN python3 -m venv /opt/mfp && \
     index="${TORCH_INDEX}" && \
     case "${VARIANT}" in \
@@ -29,16 +29,16 @@ RUN python3 -m venv /opt/mfp && \
       nvidia) ;; \
       *) echo "VARIANT=${VARIANT}: expected cpu or nvidia" >&2; exit 1 ;; \
     esac && \
-    pip install ${index:+--index-url "${index}"} --no-deps -r "requirements/torch-${VARIANT}.txt"
+    pip install ${index:+--index-url "${index}"} --no-deps -r "packages/torch-${VARIANT}.txt"
 
-COPY requirements/packages.txt requirements/
-RUN pip install --no-deps --require-hashes -r requirements/packages.txt
+COPY .ci/packages/packages.txt packages/
+RUN pip install --no-deps --require-hashes -r packages/packages.txt
 
 COPY README.md LICENSE ./
 COPY label_config label_config
 COPY mfp_model mfp_model
 COPY backend backend
-COPY pyproject.toml requirements/sbom.txt ./
+COPY pyproject.toml .ci/packages/sbom.txt ./
 # With a list of all packages, in CycloneDX' form, at /opt/mfp/sbom.cdx.json.
 RUN pip install --no-deps --no-build-isolation . && \
     pip check && \

@@ -34,7 +34,7 @@ reference: .venv/dev
 
 # The packages of the image, with the hashes of their files.
 lock: .venv/dev
-	PATH="$(abspath $(BIN)):$$PATH" requirements/lock.sh
+	PATH="$(abspath $(BIN)):$$PATH" .ci/packages/lock.sh
 
 # Into build/docs; a warning is an error.
 docs: .venv/docs

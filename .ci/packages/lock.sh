@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Renews the lock of all packages that the image holds, each with the hashes of its files. No
-# address of a registry gets into it.
+# address of a registry gets into it. PyTorch has the version of the environment that this runs in,
+# in which the tests ran.
 #
 #   packages.txt      all but PyTorch
 #   torch-nvidia.txt  PyTorch with the CUDA libraries, from the default index
@@ -11,12 +12,14 @@ cd "$(dirname "$0")"
 
 compile() { # compile OUTPUT SOURCE…: for every Python and platform that the project supports
   uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-    --no-annotate --no-header --output-file "$@"
+    --no-annotate --no-header --constraints "$tested" --output-file "$@"
 }
 
 all=$(mktemp)
-trap 'rm -f "$all"' EXIT
-echo "setuptools>=77" | compile "$all" ../pyproject.toml - # which the image builds its wheel with
+tested=$(mktemp)
+trap 'rm -f "$all" "$tested"' EXIT
+python -m pip freeze | grep -E "^(torch|torchvision)==" | sed 's/+.*//' > "$tested"
+echo "setuptools>=77" | compile "$all" ../../pyproject.toml - # which the image builds its wheel with
 awk -v torch=torch-nvidia.txt -v others=packages.txt '
   BEGIN { printf "" > torch; printf "" > others }
   /^[a-z0-9]/ { file = /^(torch|torchvision|triton|nvidia-|cuda-)/ ? torch : others }
