@@ -139,8 +139,10 @@ class Fuzzer:
             holder[key] = self._cut(holder[key].encode("utf-8", "replace")).decode("latin-1")
         elif change < 0.65:
             holder[key] = self._random.choice(self._pictures)[0]
-        elif change < 0.75 and isinstance(holder[key], (int, float)):
-            holder[key] = holder[key] * self._random.choice((-1, 0, 1e-9, 1.5, 1e9))
+        elif change < 0.7 and isinstance(holder[key], float):
+            holder[key] *= self._random.choice((-1, 0, 1e-9, 1.5, 1e9))
+        elif change < 0.75 and isinstance(holder[key], int):
+            holder[key] *= self._random.choice((-1, 0, 3, 10**9))
         else:
             holder[key] = copy.deepcopy(self._random.choice(_VALUES))
 
