@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import base64
 import json
-import time
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-import requests
-
-from backend.label_studio.access import LabelStudioAccess, LabelStudioError
-from backend.label_studio.refusals import checked_json
+from backend.label_studio.access import (
+    LabelStudioAccess,
+    LabelStudioRefusedError,
+)
+from backend.label_studio.calling import call
 from backend.settings import Settings
-from mfp_model.errors import ConfigError, DataError
+from mfp_model.errors import ConfigError
 
-_TIMEOUT_S = 60
 _PATIENCE_S = (1.0, 5.0, 20.0, 60.0)
-_PASSING = (429, 502, 503, 504)
-_NOT_DONE = (429, 503)  # what may be sent again, whatever it is
-_REPEATABLE = ("GET", "PATCH")
+_KEPT_FILE = re.compile(r"parse input file (.+): Your label config has more than one data key")
 
 
 def label_studio_access(settings: Settings) -> LabelStudioAccess:
@@ -78,20 +76,30 @@ class LabelStudioApi:
     def upload(self, project: int, photos: Iterable[Path]) -> None:
         """Make a task of each photo."""
         for photo in photos:
-            with photo.open("rb") as file:
-                self._call("POST", f"/api/projects/{project}/import", files={photo.name: file})
+            files = {photo.name: photo.read_bytes()}
+            self._call("POST", f"/api/projects/{project}/import", files=files)
 
     def upload_file(self, project: int, path: Path) -> str:
         """Upload an image without making a task of it, and return its address."""
-        with path.open("rb") as file:
-            query = "commit_to_project=false"
-            uploaded = self._call(
-                "POST", f"/api/projects/{project}/import?{query}", files={path.name: file}
-            )
-        number = uploaded["file_upload_ids"][0]
-        uploaded = self._call("GET", f"/api/import/file-upload/{number}")
         below = urlsplit(self.access.url).path.rstrip("/")
-        return f"{below}/data/{uploaded['file']}"
+        return f"{below}/data/{self._uploaded(project, path)}"
+
+    def _uploaded(self, project: int, path: Path) -> str:
+        """A new file's path among the uploads.
+
+        For a project of several images a task Label Studio keeps the file, too, before it refuses
+        to make a task of it.
+        """
+        importing = f"/api/projects/{project}/import?commit_to_project=false"
+        files = {path.name: path.read_bytes()}
+        try:
+            uploaded = self._call("POST", importing, files=files, is_harmless=True)
+        except LabelStudioRefusedError as refusal:
+            if kept := _KEPT_FILE.search(str(refusal)):
+                return f"upload/{project}/{kept[1]}"
+            raise
+        number = uploaded["file_upload_ids"][0]
+        return str(self._call("GET", f"/api/import/file-upload/{number}")["file"])
 
     def import_tasks(self, project: int, tasks: list[dict[str, Any]]) -> None:
         """Make tasks, with their predictions and annotations."""
@@ -169,8 +177,9 @@ class LabelStudioApi:
 
     def tasks(self, project: int) -> list[dict[str, Any]]:
         """Return the project's tasks with their annotations, in order."""
-        query = f"/api/tasks/?project={project}&fields=all&page_size=100"
-        tasks: list[dict[str, Any]] = self._call("GET", query)["tasks"]
+        tasks: list[dict[str, Any]] = self._call(
+            "GET", f"/api/tasks/?project={project}&fields=all&page_size=100"
+        )["tasks"]
         return sorted(tasks, key=lambda task: int(task["id"]))
 
     def label_config(self, project: int) -> str:
@@ -203,35 +212,5 @@ class LabelStudioApi:
         answer: dict[str, Any] = self._call("GET", f"/api/tasks/?{parameters}&fields={fields}")
         return answer
 
-    def _call(self, method: str, path: str, *, body: object = None, files: object = None) -> Any:  # noqa: ANN401, JSON of any form
-        for wait_s in (*self.waits_s, None):
-            try:
-                response = self._asked(method, path, body, files)
-            except LabelStudioError:
-                if wait_s is None or method not in _REPEATABLE:
-                    raise
-            else:
-                passing = _PASSING if method in _REPEATABLE else _NOT_DONE
-                if wait_s is None or files or response.status_code not in passing:
-                    break
-            time.sleep(wait_s)
-        return checked_json(response, self.access.url, f"{method} {path}")
-
-    def _asked(self, method: str, path: str, body: object, files: object) -> requests.Response:
-        access = self.access
-        try:
-            return requests.request(
-                method,
-                access.url + path,
-                headers=access.headers(),
-                timeout=_TIMEOUT_S,
-                verify=access.verify,
-                json=body,
-                files=files,  # type: ignore[arg-type]
-            )
-        except requests.exceptions.InvalidJSONError as error:
-            raise DataError(f"{method} {path}: cannot be sent as JSON: {error}") from None
-        except requests.RequestException as error:
-            raise LabelStudioError(
-                f"Label Studio at {access.url} cannot be reached ({type(error).__name__})"
-            ) from None
+    def _call(self, method: str, path: str, **content: Any) -> Any:  # noqa: ANN401, see `call`
+        return call(self.access, method, path, waits_s=self.waits_s, **content)

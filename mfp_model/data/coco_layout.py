@@ -43,11 +43,14 @@ def file_name(row: Mapping[str, Any]) -> str:
     """Return what COCO calls the file, with slashes between folders.
 
     LVIS has only an address, ending in `train2017/000.jpg`.
+
+    Returns:
+        Nothing where it is no text.
     """
     name = row.get("file_name")
     if name is None:
         return str(row.get("coco_url", "")).rpartition("/")[2]
-    return str(name).replace("\\", "/")
+    return name.replace("\\", "/") if isinstance(name, str) else ""
 
 
 def image_path(file: Path, row: Mapping[str, Any]) -> Path:

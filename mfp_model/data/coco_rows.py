@@ -16,7 +16,7 @@ _CROWD_KEYS = ("iscrowd", "ignore")
 
 
 def row_id(row: Any, name: str) -> Id:  # noqa: ANN401, JSON
-    """Return the id that a row has under a name.
+    """Return the id that a row has under a name; tools that count in tables write `1.0` for 1.
 
     Raises:
         DataError: The row is no object, or the value neither a whole number nor a text.
@@ -24,6 +24,8 @@ def row_id(row: Any, name: str) -> Id:  # noqa: ANN401, JSON
     if not isinstance(row, dict):
         raise DataError(f"{row!r:.40}, expected an object")
     value = row.get(name)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise DataError(f"{name}={value!r:.40}, expected a number")
     return value
@@ -46,7 +48,7 @@ def checked_image(row: dict[str, Any]) -> dict[str, Any]:
     name = file_name(row)
     is_absolute = PurePosixPath(name).is_absolute() or bool(PureWindowsPath(name).drive)
     if not name or "\0" in name or is_absolute or ".." in name.split("/"):
-        raise DataError(f"file_name={name!r:.80}, expected a file in {IMAGES}/")
+        raise DataError(f"file_name={row.get('file_name')!r:.80}, expected a file in {IMAGES}/")
     return {**row, **size}
 
 

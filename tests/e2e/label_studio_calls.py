@@ -30,6 +30,18 @@ def add_annotation(
     _post(api, f"/api/tasks/{task}/annotations/", {"result": result, **more})
 
 
+def change_annotation(api: LabelStudioApi, annotation: int, result: list[dict[str, Any]]) -> None:
+    """Store another result of an annotation, as if somebody had updated it."""
+    _call(api, "PATCH", f"/api/annotations/{annotation}/", {"result": result})
+
+
+def delete_task(api: LabelStudioApi, task: int) -> None:
+    """Delete a task."""
+    access = api.access
+    url = f"{access.url}/api/tasks/{task}/"
+    assert requests.delete(url, headers=access.headers(), timeout=_TIMEOUT_S).ok
+
+
 def change_project(api: LabelStudioApi, project: int, **settings: object) -> None:
     """Change settings of a project."""
     _call(api, "PATCH", f"/api/projects/{project}/", settings)

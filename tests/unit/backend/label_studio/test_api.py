@@ -93,3 +93,30 @@ def test_an_uploaded_file_has_an_address_that_exists_below_a_path_too(
         address = _api(site.url + below).upload_file(1, tmp_path / "a.png")
     assert address == f"{below}/data/upload/1/a.png"
     assert asked[1] == f"GET {below}/api/import/file-upload/7"
+
+
+_SEVERAL = (
+    "0a1b-a b.png: Your label config has more than one data key and direct file upload supports"
+)
+
+
+@pytest.mark.parametrize("below", ["", "/label-studio"])
+def test_a_file_for_a_project_of_several_images_is_kept_though_no_task_is_made_of_it(
+    tmp_path: Path, below: str
+) -> None:
+    (tmp_path / "a b.png").write_bytes(b"x")
+    reason = {"validation_errors": {"non_field_errors": [f"Failed to parse input file {_SEVERAL}"]}}
+    handler, _ = _answering((400, reason))
+    with LoopbackSite(handler).serving() as site:
+        address = _api(site.url + below).upload_file(7, tmp_path / "a b.png")
+    assert address == f"{below}/data/upload/7/0a1b-a b.png"
+
+
+def test_an_upload_is_sent_whole_again_where_label_studio_was_away(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"x" * 1000)
+    handler, asked = _answering(
+        (502, ""), (503, ""), (201, {"file_upload_ids": [7]}), (200, {"file": "upload/1/a.png"})
+    )
+    with LoopbackSite(handler).serving() as site:
+        assert _api(site.url).upload_file(1, tmp_path / "a.png") == "/data/upload/1/a.png"
+    assert len(asked) == 4

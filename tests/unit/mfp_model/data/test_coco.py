@@ -121,6 +121,13 @@ def test_ids_that_say_nothing_clear_are_named(tmp_path: Path) -> None:
     ]
 
 
+def test_whole_numbers_with_a_point_are_ids(tmp_path: Path) -> None:
+    images, masks = [{**_IMAGE, "id": 1.0}], [{**_MASK, "id": 2.0, "image_id": 1.0}]
+    data, problems = _read(tmp_path, images=images, annotations=masks)
+    assert not problems
+    assert [mask.id for mask in data.images[0].objects] == [2]
+
+
 def test_a_mask_without_an_id_is_named_by_its_place(tmp_path: Path) -> None:
     plain = {name: value for name, value in _MASK.items() if name != "id"}
     data, problems = _read(tmp_path, annotations=[plain, plain])
@@ -144,6 +151,8 @@ def test_a_mask_without_an_id_is_named_by_its_place(tmp_path: Path) -> None:
         {"file_name": "../../secret.png"},
         {"file_name": "/etc/passwd"},
         {"file_name": "a\0b"},
+        {"file_name": ["a.png"]},
+        {"id": 1.5},
         {"id": [1]},
         {"id": True},
     ],

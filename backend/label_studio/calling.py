@@ -1,0 +1,83 @@
+"""A call of Label Studio's API, sent again where that may help."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import requests
+
+from backend.label_studio.access import LabelStudioAccess, LabelStudioError
+from backend.label_studio.refusals import checked_json
+from mfp_model.errors import DataError
+
+_TIMEOUT_S = 60
+_PASSING = (429, 502, 503, 504)
+_NOT_DONE = (429, 503)  # what may be sent again, whatever it is
+_REPEATABLE = ("GET", "PATCH")
+
+
+def call(
+    access: LabelStudioAccess,
+    method: str,
+    path: str,
+    *,
+    waits_s: tuple[float, ...] = (),
+    body: object = None,
+    files: dict[str, bytes] | None = None,
+    is_harmless: bool = False,
+) -> Any:  # noqa: ANN401, JSON of any form
+    """Return what Label Studio answers.
+
+    Args:
+        access: The way to it.
+        method: Of HTTP.
+        path: With its query.
+        waits_s: How long to wait before each further try, seconds.
+        body: Sent as JSON.
+        files: Sent as a form, by name.
+        is_harmless: It does not matter whether it is done twice.
+
+    Raises:
+        LabelStudioRefusedError: What was sent is refused.
+        LabelStudioError: It cannot be reached, or fails.
+        DataError: The body cannot be sent as JSON.
+    """
+    is_repeatable = is_harmless or method in _REPEATABLE
+    passing = _PASSING if is_repeatable else _NOT_DONE
+    for wait_s in (*waits_s, None):
+        try:
+            response = _asked(access, method, path, body, files)
+        except LabelStudioError:
+            if wait_s is None or not is_repeatable:
+                raise
+        else:
+            if wait_s is None or response.status_code not in passing:
+                break
+        time.sleep(wait_s)
+    return checked_json(response, access.url, f"{method} {path}")
+
+
+def _asked(
+    access: LabelStudioAccess,
+    method: str,
+    path: str,
+    body: object,
+    files: dict[str, bytes] | None,
+) -> requests.Response:
+    try:
+        return requests.request(
+            method,
+            access.url + path,
+            headers=access.headers(),
+            timeout=_TIMEOUT_S,
+            verify=access.verify,
+            json=body,
+            files=files,
+        )
+    except requests.exceptions.InvalidJSONError as error:
+        raise DataError(f"{method} {path}: cannot be sent as JSON: {error}") from None
+    except requests.RequestException as error:
+        raise LabelStudioError(
+            f"Label Studio at {access.url} cannot be reached ({type(error).__name__})"
+        ) from None
