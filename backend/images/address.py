@@ -13,6 +13,7 @@ _FILES = re.compile(
     r"/data/(upload|local-files)/|/storage-data/uploaded/|/static/"
     r"|/(tasks|projects)/[0-9]+/(resolve|presign)/"
 )
+_SEPARATORS = re.compile(r"[/\\]")
 _STRANGE = re.compile(r"[^A-Za-z0-9._-]+")
 _MAX_NAME_LETTERS = 100
 _SHOWN_LETTERS = 80
@@ -156,7 +157,8 @@ def check_serves_files(path: str, base: str) -> None:
         ImageError: Label Studio serves no file there.
     """
     inner = unquote(path).removeprefix(base.rstrip("/"))
-    if ".." in inner.split("/") or not _FILES.match(inner):
+    parts = _SEPARATORS.split(unquote(inner))  # once more, as a proxy before it may do
+    if ".." in parts or not _FILES.match(inner):
         raise ImageError(
             f"image {shown_address(path)!r}: not a path at which Label Studio serves images; "
             "expected /data/upload/…, /data/local-files/… or the address of a cloud storage"
