@@ -200,9 +200,9 @@ def _sizes(body: object) -> set[tuple[int, int]]:
     sizes = set()
     for holder, key in _places(body):
         value = holder[key]
-        if isinstance(value, str) and value.strip().lower().startswith("data:image"):
-            try:
-                content = base64.b64decode(value.partition(",")[2])
+        if isinstance(value, str) and value.strip().lower().startswith("data:"):
+            try:  # of any type and without padding, as browsers read it
+                content = base64.b64decode(value.partition(",")[2] + "==")
                 sizes.add(Image.open(io.BytesIO(content)).size)
             except (ValueError, OSError, SyntaxError):
                 continue
