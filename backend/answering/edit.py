@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from backend.label_studio.request import RegionRequest, TaskRequest
+from backend.label_studio.region_request import PlacedPrompt, RegionRequest
+from backend.label_studio.request import TaskRequest
 from backend.storage.packed_runs import pack
 from mfp_model.masks.runs import MaskRuns
 
@@ -17,16 +18,24 @@ class Edit:
     """What is there already, as an answer needs it.
 
     Attributes:
-        region_id: Of the mask that is being edited, None for a new object.
-        labels: That mask's.
-        prior: Its pixels as they were before the object's first click.
+        placed: All prompts of the object, those of earlier answers that it goes on from, too.
+        regions: Ids of the page's regions in whose place the answer comes; none for a new object.
+        labels: Of what is there; None where the prompts say them.
+        is_new: The object was begun by prompts, and not by a mask that was there.
+        before: What the page shows of it, None for nothing.
+        prior: Its pixels as they were before its first prompt, None where there were none.
         others: Pixels that the answer must not cover, beside the prior's.
+        joined: Ids of further regions whose pixels the answer takes in, and that are left over.
     """
 
-    region_id: str | None = None
-    labels: tuple[str, ...] = ()
+    placed: tuple[PlacedPrompt, ...]
+    regions: tuple[str, ...] = ()
+    labels: tuple[str, ...] | None = None
+    is_new: bool = True
+    before: MaskRuns | None = None
     prior: MaskRuns | None = None
     others: MaskRuns | None = None
+    joined: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -35,7 +44,7 @@ class Edit:
 
     def labels_of(self, region: RegionRequest) -> tuple[str, ...]:
         """Return the answer's labels: the edited mask's, or those that were asked for."""
-        return region.labels if self.region_id is None else self.labels
+        return region.labels if self.labels is None else self.labels
 
     def bounded(self, answer: MaskRuns) -> MaskRuns:
         """Return the answer without what it must not cover."""

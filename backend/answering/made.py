@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from backend.answering.edit import Edit
 from backend.images.loader import LoadedImage
-from backend.label_studio.request import RegionRequest
+from backend.label_studio.region_request import RegionRequest
 from mfp_model.errors import ImageError
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.segmenter import Segmenter
@@ -17,13 +17,15 @@ class Made:
     """A mask, and what it came of.
 
     Attributes:
+        region: The object and all its prompts.
         edit: What was there already.
         runs: The mask.
         score: 0..1.
         segmenter: What made it.
-        hangs_on_page: Masks or strokes that are there changed it.
+        hangs_on_page: It is another one in another annotation.
     """
 
+    region: RegionRequest
     edit: Edit
     runs: MaskRuns
     score: float

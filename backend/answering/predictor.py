@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,7 @@ from backend.answering.alike import alike_answer
 from backend.answering.doubts import Doubts
 from backend.answering.edit import Answered, Edit
 from backend.answering.edits import Edits
+from backend.answering.encoding import Encoded, MaskEncoder, together
 from backend.answering.made import Made, check_size
 from backend.answering.prefetch import Prefetcher
 from backend.answering.rounds import ClickStore
@@ -19,21 +21,16 @@ from backend.finding.answer import TaskFinder
 from backend.images.loader import ImageLoader, LoadedImage
 from backend.label_studio.drafts import SavedDrafts
 from backend.label_studio.points import RequestError
-from backend.label_studio.request import RegionRequest, TaskRequest
-from backend.label_studio.rows import (
-    RowFields,
-    brush_rows,
-    empty_result,
-    polygon_rows,
-    result,
-)
+from backend.label_studio.region_request import RegionRequest
+from backend.label_studio.request import TaskRequest
+from backend.label_studio.rows import empty_result
 from backend.models.choice import SegmenterChoice
 from backend.monitoring.telemetry import Telemetry
 from mfp_model.errors import MfpError
-from mfp_model.masks.polygons import polygon_iou, polygons_of
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.masks.specks import remove_new_specks, remove_specks
 from mfp_model.prediction import Prediction, mask_prediction
+from mfp_model.prompts import Box
 from mfp_model.segmenter import Segmenter
 
 
@@ -78,8 +75,7 @@ class Predictor:
         self._telemetry = telemetry
         self._doubts = Doubts(telemetry)
         self._on_answer = on_answer
-        self._polygon_error_px = polygon_error_px
-        self._alike = partial(alike_answer, polygon_error_px=polygon_error_px)
+        self._encoder = MaskEncoder(telemetry, polygon_error_px=polygon_error_px)
         self._prefetcher = Prefetcher(images, edits, telemetry)
 
     def results(
@@ -135,45 +131,59 @@ class Predictor:
                 with self._telemetry.step("image"):
                     image = self._images.load(task.image, task_id=task.task_id)
                 check_size(image, region)
-                made = self._made(task, region, image, place)
-                hangs = made is not None and (made.hangs_on_page or task.is_alike)
-                if task.there.is_unsure and hangs:
+                made = self._made_objects(task, region, image, place)
+                if task.there.is_unsure and any(one.hangs_on_page for one in made):
                     with self._telemetry.step("page"):
                         task = made_sure(task, self._drafts, place)
                     assert task.region is not None, "its points are the same"
-                    region = task.region
-                    made = self._made(task, region, image, place)
+                    made = self._made_objects(task, task.region, image, place)
                 self._doubts.note(task)
-                if made is None:
-                    return empty_result()
-                if task.is_alike:
-                    return self._alike(task, region, made, image, lambda: self._turns.turn(place))
-                with self._telemetry.step("encode"):
-                    answer = self._encoded(task, region, made)
-                self._edits.note(task, region, made.edit, made.runs)
-                self._on_answer(
-                    Answered(
-                        task=task, region=region, edit=made.edit, runs=made.runs, result=answer
-                    )
-                )
-                return answer
+                if made and task.is_alike:
+                    turn = partial(self._turns.turn, place)
+                    return alike_answer(task, made[-1], image, turn, self._encoder)
+                answers = [self._answered(task, one) for one in made]
+                return together(answers) if answers else empty_result()
         except SupersededError as error:
             self._telemetry.superseded(task.task_id, str(error))
             return empty_result()
 
-    def _made(
+    def _answered(self, task: TaskRequest, made: Made) -> Encoded:
+        """An object's answer, noted."""
+        region, edit, runs = made.region, made.edit, made.runs
+        with self._telemetry.step("encode"):
+            answer = self._encoder.encode(
+                task, region, edit, runs, score=made.score, version=made.segmenter.version
+            )
+        self._edits.note(task, region, edit, runs, regions=answer.regions, shown=answer.shown)
+        self._on_answer(
+            Answered(task=task, region=region, edit=edit, runs=runs, result=answer.entry)
+        )
+        return answer
+
+    def _made_objects(
         self, task: TaskRequest, region: RegionRequest, image: LoadedImage, place: Place
+    ) -> list[Made]:
+        """The masks that answer, each clear of those before it; none for no object."""
+        made: list[Made] = []
+        for one in self._edits.objects(task, region):
+            with self._telemetry.step("edit"):
+                edit = self._edits.edit(task, one, [before.runs for before in made])
+            mask = self._made(task, replace(one, placed=edit.placed), edit, image, place)
+            made += [] if mask is None else [mask]
+        return made
+
+    def _made(
+        self, task: TaskRequest, region: RegionRequest, edit: Edit, image: LoadedImage, place: Place
     ) -> Made | None:
-        """The mask that answers; None where the clicks mean no object."""
-        with self._telemetry.step("edit"):
-            edit = self._edits.edit(task, region)
+        """The mask of an object; None where the prompts mean none."""
         if edit.prior is None and not region.is_positive:
             return None
+        has_box = any(isinstance(prompt, Box) for prompt in region.prompts)
         segmenter = self._choice.segmenter(
             task.project,
             region.point_ids,
             asked=region.control.segmenter,
-            edits=edit.prior is not None,
+            edits=edit.prior is not None or has_box,
         )
         prediction = self._predict(segmenter, image, region, edit, place)
         place.check()
@@ -181,13 +191,13 @@ class Predictor:
             whole = self._without_specks(prediction, edit.prior)
             runs = edit.bounded(whole)
         is_cut = int(runs.lengths.sum()) != int(whole.lengths.sum())
-        has_strokes = len(region.prompts) > len(region.clicks)
         return Made(
+            region=region,
             edit=edit,
             runs=runs,
             score=round(prediction.score, 4),
             segmenter=segmenter,
-            hangs_on_page=edit.prior is not None or is_cut or has_strokes,
+            hangs_on_page=bool(edit.regions or region.strokes) or is_cut or task.is_alike,
         )
 
     def _predict(
@@ -214,23 +224,3 @@ class Predictor:
         if prior is None:
             return remove_specks(prediction.runs, prediction.prompts)
         return remove_new_specks(prediction.runs, prior, prediction.prompts)
-
-    def _encoded(self, task: TaskRequest, region: RegionRequest, made: Made) -> dict[str, Any]:
-        runs, score, version = made.runs, made.score, made.segmenter.version
-        assert (runs.height, runs.width) == (region.height, region.width), "else the page breaks"
-        fields = RowFields(
-            control=region.control,
-            labels=made.edit.labels_of(region),
-            page=task.image_index,
-            region_id=made.edit.region_id,
-            origin="prediction",
-            score=score,
-        )
-        if region.control.kind == "brush":
-            return result(brush_rows(runs, fields), score=score, version=version)
-        mask = runs.mask()
-        polygons = polygons_of(mask, max_error_px=self._polygon_error_px)
-        iou = round(polygon_iou(polygons, mask), 4)
-        self._telemetry.metrics.polygon_iou.observe(iou)
-        rows = polygon_rows(polygons, fields, height=region.height, width=region.width)
-        return result(rows, score=score, version=version, polygon_iou=iou)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backend.label_studio.label_config import LabelConfig
-from backend.label_studio.points import Point, labels_of_point
+from backend.label_studio.points import Point, is_box, labels_of_point
 
 
 def without_alike(points: list[Point], config: LabelConfig) -> tuple[list[Point], bool]:
@@ -22,12 +22,9 @@ def without_alike(points: list[Point], config: LabelConfig) -> tuple[list[Point]
 def _meant(point: Point, config: LabelConfig) -> Point:
     """A point of no control, whose label is the one that objects get."""
     labels = [config.alike.get(label, label) for label in labels_of_point(point)]
+    kind = "rectanglelabels" if is_box(point) else "keypointlabels"
     value = {
         **{name: part for name, part in point["value"].items() if not name.endswith("labels")},
-        f"{_kind(point)}labels": labels,
+        kind: labels,
     }
-    return {**point, "from_name": "", "type": f"{_kind(point)}labels", "value": value}
-
-
-def _kind(point: Point) -> str:
-    return str(point.get("type")).removesuffix("labels") or "keypoint"
+    return {**point, "from_name": "", "type": kind, "value": value}

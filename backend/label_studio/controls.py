@@ -35,6 +35,8 @@ class MaskControl:
         inpainter: Its attribute `inpainter`, what fills the place of the objects that the finder
             takes out.
         overlaps: Its attribute `overlaps`, whether a new mask may cover those that are there.
+        auto_accept: Its attribute `autoAccept`, whether people work with Auto-Accept on, so that
+            each click without Alt is an object of its own.
     """
 
     kind: str
@@ -50,6 +52,7 @@ class MaskControl:
     finder: str | None = None
     inpainter: str = DEFAULT_INPAINTER
     overlaps: bool = False
+    auto_accept: bool = False
 
     def written(self, label: str | None) -> str | None:
         """Return what results have for a label's alias or value, None where it has none such."""
@@ -104,12 +107,17 @@ def mask_controls(
             segmenter=tag.get("segmenter"),
             finder=tag.get("finder"),
             inpainter=tag.get("inpainter", DEFAULT_INPAINTER),
-            overlaps=_switch(tag, "overlaps"),
+            overlaps=switch(tag, "overlaps"),
+            auto_accept=switch(tag, "autoaccept"),
         )
 
 
-def _switch(tag: ET.Element, name: str) -> bool:
-    """An attribute that is true or false, which it is by default.
+def switch(tag: ET.Element, name: str) -> bool:
+    """Return an attribute that is true or false, which it is by default.
+
+    Args:
+        tag: Of the label configuration, its names in lower case.
+        name: The attribute's.
 
     Raises:
         LabelConfigError: It is neither.

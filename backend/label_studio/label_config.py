@@ -8,10 +8,11 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from backend.label_studio.config_xml import LabelConfigError, has_repeaters, read_xml, repeated
-from backend.label_studio.controls import MaskControl, mask_controls, plain_controls
+from backend.label_studio.controls import MaskControl, mask_controls, plain_controls, switch
 from backend.label_studio.labels import Label, labels_of, takes_labels_of_tasks
 from backend.label_studio.task_values import key_of
 
+_PROMPT_TAGS = ("keypoint", "keypointlabels", "rectangle", "rectanglelabels")
 _SHAPES = ("brush", "polygon", "rectangle", "ellipse")
 
 
@@ -28,7 +29,7 @@ class LabelConfig:
         seeds: Controls whose strokes are seeds of graph cuts, by name: label values and aliases,
             and whether they mean the object.
         plain: Controls that draw without labels; no click is answered with them.
-        points: Controls that points are set with, by name.
+        points: Controls that points and boxes are set with, by name.
         alike: By the values and aliases of labels that ask for all like this, the label that is
             meant.
     """
@@ -104,19 +105,22 @@ class LabelConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PointControl:
-    """A `<KeyPointLabels>` or `<KeyPoint>`.
+    """A `<KeyPointLabels>`, `<KeyPoint>`, `<RectangleLabels>` or `<Rectangle>`.
 
     Attributes:
         name: The control's `name`.
         images: The names of its images.
         labels: Its labels, or those of the `<Labels>` of its image.
-        is_smart: Whether the page asks the backend about its points.
+        is_smart: Whether the page asks the backend about its points; of rectangles, which are
+            often drawn for themselves, whether it says so.
+        is_negative: Its attribute `negative`: its points mean "not object", with whatever key.
     """
 
     name: str
     images: tuple[str, ...]
     labels: tuple[Label, ...]
     is_smart: bool
+    is_negative: bool = False
 
 
 class TaskConfigs:
@@ -205,14 +209,16 @@ def _written(label: str, value: str, control: MaskControl) -> str | None:
 def _points(
     tag: ET.Element, generic: Mapping[str, ET.Element], data: Mapping[str, Any]
 ) -> PointControl | None:
-    if tag.tag not in ("keypointlabels", "keypoint"):
+    if tag.tag not in _PROMPT_TAGS:
         return None
-    holder = tag if tag.tag == "keypointlabels" else generic.get(tag.get("toname", ""), tag)
+    holder = tag if tag.tag.endswith("labels") else generic.get(tag.get("toname", ""), tag)
+    by_default = "true" if tag.tag.startswith("keypoint") else "false"
     return PointControl(
         name=tag.get("name", ""),
         images=tuple(tag.get("toname", "").split(",")),
         labels=labels_of(holder, data),
-        is_smart=tag.get("smart", "true") != "false",
+        is_smart=tag.get("smart", by_default) != "false",
+        is_negative=switch(tag, "negative"),
     )
 
 

@@ -1,18 +1,28 @@
-"""The points of a click request, as Label Studio's page sends them. Percent becomes pixels here."""
+"""The points and boxes of a click request, as Label Studio's page sends them.
+
+Percent becomes pixels here.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from backend.label_studio.regions import MAX_SIDE_PX
-from mfp_model.errors import MfpError
-from mfp_model.prompts import Click
+from mfp_model.errors import MfpError, PromptError
+from mfp_model.prompts import Box, Click
 
 _Kind = TypeVar("_Kind")
 
 _MAX_POINTS = 200  # each is a round of the network where nothing is known of the object yet
 _EDGE_TOLERANCE_PERCENT = 0.5  # the page may round a click on the border to just outside
+_MAX_PERCENT = 1000  # of a box, parts of which may lie outside of the image; or its turn
+_LABEL_KEYS = ("keypointlabels", "rectanglelabels", "labels")
+_POINT_TYPES = ("keypointlabels", "keypoint", "labels")
+_BOX_TYPES = ("rectanglelabels", "rectangle")
+_MASK_TYPES = ("brushlabels", "polygonlabels", "brush", "polygon")
+_BESIDE_SELECTED = "beside selected"  # no field of Label Studio's
 
 Point = Mapping[str, Any]
 
@@ -34,12 +44,14 @@ def field_of(body: Mapping[str, Any], name: str, kind: type[_Kind]) -> _Kind:
 
 
 def points_of(body: Mapping[str, Any]) -> list[Point] | None:
-    """Return the context's points that are ours, each id once, in click order.
+    """Return the context's points and boxes that are ours, each id once, in their order.
 
-    Points that survived a reload or a submit come along without `is_positive`.
+    Points that survived a reload or a submit come along without `is_positive`. A point that was
+    placed while a mask is selected comes twice, the second time as a row of the mask's control.
 
     Returns:
-        The points of all pages of a task; None without context, as where a task is opened.
+        The points and boxes of all pages of a task; None without context, as where a task is
+        opened.
 
     Raises:
         RequestError: The context has another form, or too many points.
@@ -50,18 +62,36 @@ def points_of(body: Mapping[str, Any]) -> list[Point] | None:
         return None
     if not isinstance(context, dict):
         raise RequestError(f"context: expected an object or null, got {type(context).__name__}")
-    points: dict[str, Point] = {}
+    points: dict[str, dict[str, Any]] = {}
     for item in field_of(context, "result", list):
         if not isinstance(item, dict) or not isinstance(item.get("value"), dict):
             raise RequestError("context.result: expected objects with a value")
-        is_point = item.get("type") in ("keypointlabels", "keypoint", "labels")
-        if is_point and isinstance(item.get("is_positive"), bool):
-            points.setdefault(str(item.get("id")), item)
+        name = str(item.get("id"))
+        if name in points:
+            points[name][_BESIDE_SELECTED] |= item.get("type") in _MASK_TYPES
+        elif is_box(item) or _is_point(item):
+            points[name] = {**item, _BESIDE_SELECTED: False}
     if len(points) > _MAX_POINTS:
         raise RequestError(
             f"context.result: {len(points)} points of one object, at most {_MAX_POINTS}"
         )
     return list(points.values())
+
+
+def is_box(point: Point) -> bool:
+    """Return whether it is a rectangle; a generic label's row of one counts, too."""
+    return point.get("type") in _BOX_TYPES or (
+        point.get("type") == "labels" and "height" in point["value"]
+    )
+
+
+def is_beside_selected(point: Point) -> bool:
+    """Return whether a mask was selected on the page when the point was placed."""
+    return bool(point.get(_BESIDE_SELECTED))
+
+
+def _is_point(item: Point) -> bool:
+    return item.get("type") in _POINT_TYPES and isinstance(item.get("is_positive"), bool)
 
 
 def size_of(point: Point) -> tuple[int, int]:
@@ -73,23 +103,55 @@ def size_of(point: Point) -> tuple[int, int]:
     return _size(point, "original_width"), _size(point, "original_height")
 
 
-def click_of(point: Point, *, width: int, height: int) -> Click:
+def click_of(point: Point, *, width: int, height: int, is_negative: bool = False) -> Click:
     """Return a point as a click on an image of this size.
+
+    Args:
+        point: As the page sends it.
+        width: Of the image, in pixels.
+        height: Of the image, in pixels.
+        is_negative: Whether its control says "not object", whatever key is pressed.
 
     Raises:
         RequestError: It lies nowhere on the image.
     """
     return Click(
-        x=_pixels(point, "x", width),
-        y=_pixels(point, "y", height),
-        is_positive=point["is_positive"],
+        x=_pixels(point["value"].get("x"), "x", width),
+        y=_pixels(point["value"].get("y"), "y", height),
+        is_positive=point["is_positive"] and not is_negative,
     )
+
+
+def box_of(point: Point, *, width: int, height: int) -> Box:
+    """Return a rectangle as a box on an image of this size, what is outside of it cut off.
+
+    Of a rectangle that is turned around its first corner, the box that encloses it.
+
+    Raises:
+        RequestError: It is damaged, or lies outside of the image.
+    """
+    value = point["value"]
+    x, y, across, down = (_number(value, name) for name in ("x", "y", "width", "height"))
+    turn = math.radians(_number(value, "rotation") if value.get("rotation") else 0.0)
+    # Percents are of width and height, so a turn is made in pixels.
+    corners = [(side * across * width, end * down * height) for side in (0, 1) for end in (0, 1)]
+    columns = [x * width + a * math.cos(turn) - b * math.sin(turn) for a, b in corners]
+    rows = [y * height + a * math.sin(turn) + b * math.cos(turn) for a, b in corners]
+    try:
+        return Box(
+            left=max(min(columns) / 100, 0.0),
+            top=max(min(rows) / 100, 0.0),
+            right=min(max(columns) / 100, float(width)),
+            bottom=min(max(rows) / 100, float(height)),
+        )
+    except PromptError as error:
+        raise RequestError(f"a box outside of the image of {width}x{height}: {error}") from None
 
 
 def labels_of_point(point: Point) -> tuple[str, ...]:
     """Return a point's own labels, as the page sends them."""
     value = point["value"]
-    labels = value.get("keypointlabels") or value.get("labels") or []
+    labels: object = next((value[name] for name in _LABEL_KEYS if value.get(name)), [])
     texts = (
         [label for label in labels if isinstance(label, str)] if isinstance(labels, list) else []
     )
@@ -105,10 +167,18 @@ def _size(point: Point, name: str) -> int:
     return value
 
 
-def _pixels(point: Point, axis: str, size: int) -> float:
-    percent = point["value"].get(axis)
+def _pixels(percent: object, axis: str, size: int) -> float:
     if not isinstance(percent, (int, float)):
         raise RequestError(f"point {axis}={percent!r:.40}: expected a number in percent")
     if not -_EDGE_TOLERANCE_PERCENT <= percent <= 100 + _EDGE_TOLERANCE_PERCENT:  # nor NaN
         raise RequestError(f"point {axis}={percent!r:.40}: expected 0..100 percent")
     return min(max(percent, 0.0), 100.0) / 100 * size
+
+
+def _number(value: Mapping[str, Any], name: str) -> float:
+    number = value.get(name)
+    if isinstance(number, bool) or not isinstance(number, (int, float)):
+        raise RequestError(f"box {name}={number!r:.40}: expected a number")
+    if not abs(number) <= _MAX_PERCENT:  # nor NaN
+        raise RequestError(f"box {name}={number!r:.40}: expected at most {_MAX_PERCENT}")
+    return float(number)

@@ -11,55 +11,13 @@ from backend.label_studio.config_xml import LabelConfigError
 from backend.label_studio.controls import MaskControl
 from backend.label_studio.label_config import LabelConfig, TaskConfigs
 from backend.label_studio.page import Annotation, page_of, storable
-from backend.label_studio.points import (
-    Point,
-    RequestError,
-    click_of,
-    field_of,
-    labels_of_point,
-    points_of,
-    size_of,
-)
+from backend.label_studio.points import Point, RequestError, field_of, points_of
 from backend.label_studio.projects import UNKNOWN_RULES, ProjectRules
-from backend.label_studio.strokes import seed_strokes
+from backend.label_studio.region_request import RegionRequest, region_request
 from backend.label_studio.task_values import key_of, page_at
-from mfp_model.prompts import Click, Prompt
 
 _MAX_CLICKED_TASKS = 10  # the page sends one
 _MAX_OPENED_TASKS = 10_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegionRequest:
-    """One object being clicked.
-
-    Attributes:
-        prompts: Clicks in pixels of the displayed image, seed strokes before them, oldest first.
-        point_ids: Label Studio's ids of the clicks, kept while the object is being clicked.
-        control: Control that the answer belongs to.
-        labels: Labels of a new object; none where the control has none.
-        named: Labels that the points themselves carry, as the control writes them.
-        width: Image width in pixels as the page sees it.
-        height: Image height in pixels as the page sees it.
-    """
-
-    prompts: tuple[Prompt, ...]
-    point_ids: frozenset[str]
-    control: MaskControl
-    labels: tuple[str, ...]
-    named: tuple[str, ...]
-    width: int
-    height: int
-
-    @property
-    def clicks(self) -> tuple[Click, ...]:
-        """The clicks among the prompts, oldest first."""
-        return tuple(prompt for prompt in self.prompts if isinstance(prompt, Click))
-
-    @property
-    def is_positive(self) -> bool:
-        """Whether any prompt says "object"."""
-        return any(prompt.is_positive for prompt in self.prompts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +35,7 @@ class TaskRequest:
         region: The object being clicked, None where there is no click.
         problem: Why the task has no image; empty where it has one.
         doubt: What is not known of its annotations, and why; empty where all is.
+        is_alone: The project asks for one annotator a task.
         with_drafts: Returns the same request, had Label Studio these drafts of the task and nothing
             else; None where no click is asked about.
         is_alike: All objects that look like the region's are asked for.
@@ -92,6 +51,7 @@ class TaskRequest:
     image_index: int | None = None
     problem: str = ""
     doubt: str = ""
+    is_alone: bool = False
     with_drafts: Callable[[list[Mapping[str, Any]]], TaskRequest] | None = field(
         default=None, compare=False, repr=False
     )
@@ -182,7 +142,7 @@ def _clicked(
     image, image_index = _image(config, name, data, newest.get("item_index"))
     page = page_of(task, point_ids, rules)
     there = page.annotation.at(image_index)
-    region = _region(points, point_ids, config, name, there) if points else None
+    region = region_request(points, config, name, there) if points else None
 
     def with_drafts(drafts: list[Mapping[str, Any]]) -> TaskRequest:
         alone = {**task, "drafts": drafts, "annotations": [], "predictions": []}
@@ -198,6 +158,7 @@ def _clicked(
         there=there,
         region=region,
         doubt=page.doubt,
+        is_alone=rules.n_annotators == 1,
         with_drafts=with_drafts,
         is_alike=is_alike,
     )
@@ -219,28 +180,3 @@ def _image(
     except UnicodeEncodeError:
         raise RequestError(f"image address {address[:80]!r}: not Unicode") from None
     return address, page
-
-
-def _region(
-    points: list[Point],
-    point_ids: frozenset[str],
-    config: LabelConfig,
-    image_name: str,
-    there: Annotation,
-) -> RegionRequest:
-    labels, point_control = labels_of_point(points[-1]), str(points[-1].get("from_name", ""))
-    control = config.control_for(image_name, labels=labels, point_control=point_control)
-    width, height = size_of(points[-1])
-    clicks = tuple(click_of(point, width=width, height=height) for point in points)
-    strokes = seed_strokes(there, config, image_name, height=height, width=width)
-    named = (config.named(labels, control, point_control) or ()) if control.labels else ()
-    chosen = named or control.labels[:1]
-    return RegionRequest(
-        prompts=(*strokes, *clicks),
-        point_ids=point_ids,
-        control=control,
-        labels=chosen if control.is_multiple else chosen[:1],
-        named=named if control.is_multiple else named[:1],
-        width=width,
-        height=height,
-    )

@@ -33,17 +33,19 @@ class RowFields:
         labels: Its labels; none where the control has none.
         page: Index of the image among those of a task with several pages; None for one image.
         region_id: Id of the region whose place it takes when it is accepted; None for a new one.
+        part_ids: The same for the second polygon and those behind it.
         origin: `prediction` for what the page is to count as a model's; None leaves it open.
         score: 0..1, None for none.
         order: After how many removals the object was seen; above 0 it is marked as hidden.
         is_crowd: It is a group of objects, and marked so.
-        notes: Further ones for the region's details.
+        notes: Further texts for the region's details.
     """
 
     control: MaskControl
     labels: tuple[str, ...]
     page: int | None = None
     region_id: str | None = None
+    part_ids: tuple[str, ...] = ()
     origin: str | None = None
     score: float | None = None
     order: int = 0
@@ -71,14 +73,15 @@ def polygon_rows(
         height: Rows of the image.
         width: Columns of the image.
     """
-    first_id = fields.region_id or _new_id()
+    ids = [fields.region_id or _new_id(), *fields.part_ids][: len(polygons)]
+    ids += [_new_id() for _ in polygons[len(ids) :]]
     return [
         row
-        for index, polygon in enumerate(polygons)
+        for region_id, polygon in zip(ids, polygons, strict=True)
         for row in _rows(
             {"points": _percents(polygon, height=height, width=width), "closed": True},
             fields,
-            region_id=_new_id() if index else first_id,
+            region_id=region_id,
             height=height,
             width=width,
         )

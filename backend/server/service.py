@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from backend.answering.answered import AnsweredObjects
 from backend.answering.edits import Edits
 from backend.answering.existing import ExistingMasks
 from backend.answering.newest_clicks import NewestClicks
@@ -106,7 +107,7 @@ def create_service(
         images,
         _store(settings, telemetry),
         choice_of(settings, models, BegunVersions(data.regions_file)),
-        Edits(ExistingMasks(max_bytes=_EXISTING_BYTES), data.regions_file),
+        Edits(ExistingMasks(max_bytes=_EXISTING_BYTES), AnsweredObjects(data.regions_file)),
         TaskFinder(images, finders.finder, telemetry, polygon_error_px=settings.polygon_error_px),
         _turns(settings, telemetry, shared_dir),
         SavedDrafts(access),

@@ -1,0 +1,98 @@
+"""A mask -> the rows that answer, in the form that its control takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from backend.answering.edit import Edit
+from backend.label_studio.page import storable
+from backend.label_studio.region_request import RegionRequest
+from backend.label_studio.request import TaskRequest
+from backend.label_studio.rows import RowFields, brush_rows, polygon_rows, result
+from backend.monitoring.telemetry import Telemetry
+from mfp_model.masks.polygons import mask_of, polygon_iou, polygons_of
+from mfp_model.masks.runs import MaskRuns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Encoded:
+    """An object's answer.
+
+    Attributes:
+        entry: Of `results`.
+        regions: Ids of its regions, in order.
+        shown: Their pixels where they are not the mask's, None where they are.
+    """
+
+    entry: dict[str, Any]
+    regions: tuple[str, ...]
+    shown: MaskRuns | None = None
+
+
+class MaskEncoder:
+    """Encodes masks."""
+
+    def __init__(self, telemetry: Telemetry, *, polygon_error_px: float) -> None:
+        """Make one; polygons may be so many pixels from the mask's edge."""
+        self._telemetry = telemetry
+        self._polygon_error_px = polygon_error_px
+
+    def encode(
+        self,
+        task: TaskRequest,
+        region: RegionRequest,
+        edit: Edit,
+        runs: MaskRuns,
+        *,
+        score: float,
+        version: str,
+    ) -> Encoded:
+        """Return an object's answer.
+
+        Args:
+            task: The task.
+            region: The object.
+            edit: What it takes the place of.
+            runs: The mask.
+            score: 0..1.
+            version: The model version.
+        """
+        assert (runs.height, runs.width) == (region.height, region.width), "else the page breaks"
+        notes = [f"region {name} is in it now: delete that one" for name in edit.joined]
+        fields = RowFields(
+            control=region.control,
+            labels=edit.labels_of(region),
+            page=task.image_index,
+            region_id=next(iter(edit.regions), None),
+            part_ids=edit.regions[1:],
+            origin="prediction",
+            score=score,
+            notes=tuple(notes),
+        )
+        if region.control.kind == "brush":
+            entry = result(brush_rows(runs, fields), score=score, version=version)
+            return Encoded(entry=entry, regions=_ids(entry))
+        mask = runs.mask()
+        polygons = polygons_of(mask, max_error_px=self._polygon_error_px)
+        iou = round(polygon_iou(polygons, mask), 4)
+        self._telemetry.metrics.polygon_iou.observe(iou)
+        size = {"height": region.height, "width": region.width}
+        rows = polygon_rows(polygons, fields, **size)
+        entry = result(rows, score=score, version=version, polygon_iou=iou)
+        shown = MaskRuns.of(mask_of(polygons, **size))
+        return Encoded(entry=entry, regions=_ids(entry), shown=shown)
+
+
+def together(answers: list[Encoded]) -> dict[str, Any]:
+    """Return the entry of `results` that answers several objects of one request."""
+    entries = [one.entry for one in answers]
+    if len(entries) == 1:
+        return entries[0]
+    rows = [row for entry in entries for row in entry["result"]]
+    score = min(entry["score"] for entry in entries)
+    return result(rows, score=score, version=entries[-1]["model_version"])
+
+
+def _ids(entry: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(storable(row["id"]) for row in entry["result"]))

@@ -1,0 +1,173 @@
+"""Which objects are on the page of whoever clicks: what it has saved, and what it was answered.
+
+An answer counts as on the page until the draft says otherwise: it is not there any more once a
+draft without it was saved, or when none was saved for longer than the page waits. Nobody else's
+answer counts. Label Studio does not tell who clicks, so before the first draft of a task for
+several annotators no answer counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from backend.answering.answered import AnsweredObject
+from backend.answering.existing import ExistingMask
+from backend.label_studio.page import storable
+from backend.label_studio.region_request import RegionRequest
+from backend.label_studio.request import TaskRequest
+from mfp_model.masks.runs import MaskRuns
+from mfp_model.prompts import Box
+
+_UNSAVED_S = 8.0  # the page saves after five
+_BOX_UNSAVED_S = 600.0  # of a box that waits for its check
+_ROUNDING_PX, _ROUNDING = 2, 0.001  # of polygons, in pixels and as a share of the object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PageObject:
+    """One of them.
+
+    Attributes:
+        regions: Ids of the page's regions that it is made of, in order.
+        labels: Its labels.
+        runs: Its pixels.
+        answered: The answer that it still is; None where somebody drew or changed it.
+        is_saved: A draft has it. Else it may have been undone or dismissed.
+    """
+
+    regions: tuple[str, ...]
+    labels: tuple[str, ...]
+    runs: MaskRuns
+    answered: AnsweredObject | None = None
+    is_saved: bool = True
+
+
+def annotation_name(task: TaskRequest, region: RegionRequest) -> str:
+    """Return what tells the annotation from the task's others.
+
+    Of one that several people may begin, each for themselves, it names whoever clicks.
+    """
+    is_open = task.there.is_shared or not (task.there.name or task.is_alone)
+    return f"points {min(region.point_ids)}" if is_open else task.there.name
+
+
+def objects_on_page(
+    masks: Iterable[ExistingMask],
+    answered: Iterable[AnsweredObject],
+    task: TaskRequest,
+    region: RegionRequest,
+    now: float,
+) -> list[PageObject]:
+    """Return the objects of a control, those answered last at the end.
+
+    Args:
+        masks: What the annotation holds.
+        answered: What was answered for the task, oldest first.
+        task: The task.
+        region: What is clicked now.
+        now: Seconds since 1970.
+    """
+    ours = [one for one in answered if _is_ours(one, task, region)]
+    by_region = {name: one for one in ours for name in one.regions}
+    parts: dict[tuple[str, ...], list[ExistingMask]] = {}
+    for mask in masks:
+        entry = by_region.get(storable(mask.id))
+        parts.setdefault(entry.regions if entry else (mask.id,), []).append(mask)
+    saved = [
+        _saved(masks, by_region.get(storable(masks[0].id)), task, region)
+        for masks in parts.values()
+    ]
+    unsaved = [
+        PageObject(
+            regions=one.regions,
+            labels=one.labels,
+            runs=one.answer,
+            answered=one,
+            is_saved=False,
+        )
+        for one in ours
+        if one.regions not in parts and _may_stand(one, task, region, now)
+    ]
+    objects = [*saved, *unsaved]
+    return sorted(objects, key=lambda one: one.answered.at if one.answered else 0.0)
+
+
+def is_continued(answered: AnsweredObject, region: RegionRequest) -> bool:
+    """Return whether the prompts are the next ones of an object that is not accepted."""
+    return not answered.open_ids.isdisjoint(region.point_ids)
+
+
+def is_waiting_box(answered: AnsweredObject, task: TaskRequest, now: float) -> bool:
+    """Return whether an object is a box's that may wait for its check."""
+    return (
+        answered.is_new
+        and any(isinstance(one.prompt, Box) for one in answered.placed)
+        and not task.there.has_any(frozenset(answered.regions))
+        and not _is_saved(answered, task)
+        and now - answered.at < _BOX_UNSAVED_S
+    )
+
+
+def _saved(
+    masks: list[ExistingMask],
+    answered: AnsweredObject | None,
+    task: TaskRequest,
+    region: RegionRequest,
+) -> PageObject:
+    """An object that the annotation holds.
+
+    It is its last answer where that was accepted and is not saved yet. Somebody may have dismissed
+    the answer instead: then this shows what they dismissed, until the page saves; nothing that they
+    made is lost. Where several people begin with one prediction, each sees it as it is.
+    """
+    runs = masks[0].runs.union(*(mask.runs for mask in masks[1:]))
+    regions, labels = tuple(mask.id for mask in masks), masks[0].labels
+    as_drawn = PageObject(regions=regions, labels=labels, runs=runs)
+    if answered is None or (task.there.is_shared and not is_continued(answered, region)):
+        return as_drawn
+    if is_continued(answered, region) or (
+        _is_saved(answered, task) and _is_same(runs, answered.shown)
+    ):
+        return PageObject(regions=answered.regions, labels=labels, runs=runs, answered=answered)
+    if _is_saved(answered, task):
+        return as_drawn
+    return PageObject(
+        regions=answered.regions, labels=labels, runs=answered.answer, answered=answered
+    )
+
+
+def _is_ours(answered: AnsweredObject, task: TaskRequest, region: RegionRequest) -> bool:
+    """Whether it was answered for the annotation that is clicked in.
+
+    Masks of one prediction have the same ids in several people's annotations, those of new objects
+    do not.
+    """
+    return (
+        answered.annotation == annotation_name(task, region)
+        or is_continued(answered, region)
+        or task.there.has_any(answered.point_ids)
+        or (answered.is_new and task.there.has_any(frozenset(answered.regions)))
+    )
+
+
+def _is_saved(answered: AnsweredObject, task: TaskRequest) -> bool:
+    """Whether the annotation was saved since it was answered, and its prompts were gone then."""
+    is_stale = answered.stamp == storable(task.there.stamp)
+    return not is_stale and not task.there.has_any(answered.point_ids)
+
+
+def _may_stand(
+    answered: AnsweredObject, task: TaskRequest, region: RegionRequest, now: float
+) -> bool:
+    """Whether an answer that no draft has may be on the page."""
+    if not answered.is_new or is_continued(answered, region):
+        return False
+    return not _is_saved(answered, task) and now - answered.at < _UNSAVED_S
+
+
+def _is_same(runs: MaskRuns, other: MaskRuns) -> bool:
+    """Whether they differ by no more than the page's numbers are rounded."""
+    n_either = int(runs.union(other).lengths.sum())
+    n_both = int(runs.intersection(other).lengths.sum())
+    return n_either - n_both <= _ROUNDING_PX + _ROUNDING * n_either

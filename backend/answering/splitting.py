@@ -1,0 +1,54 @@
+"""The prompts of a request -> those of each object.
+
+The page sends all prompts since the last acceptance together. They are one object, but where
+people work with Auto-Accept on: there each click is meant as an object of its own, and prompts come
+together only where they were placed faster than they were answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from backend.answering.answered import AnsweredObject
+from backend.label_studio.region_request import PlacedPrompt, RegionRequest
+from mfp_model.prompts import Box
+
+_TOGETHER_S = 15.0  # a box that is still sent after this time was left behind
+
+
+def split(
+    region: RegionRequest, answered: Iterable[AnsweredObject], now: float
+) -> list[RegionRequest]:
+    """Return one request for each object.
+
+    A box is an object of its own. Of several boxes the newest counts; with Auto-Accept those before
+    it as well that were answered just now, since the page did not show these answers.
+
+    Args:
+        region: What the page sends.
+        answered: What was answered for the task.
+        now: Seconds since 1970.
+    """
+    *earlier, newest = region.placed
+    if isinstance(newest.prompt, Box):
+        fresh = {name for one in answered if now - one.at < _TOGETHER_S for name in one.open_ids}
+        boxes = [one for one in earlier if isinstance(one.prompt, Box) and one.id in fresh]
+        together = [*boxes, newest] if region.control.auto_accept else [newest]
+        groups: list[tuple[PlacedPrompt, ...]] = [(one,) for one in together]
+    else:
+        clicks = tuple(one for one in region.placed if not isinstance(one.prompt, Box))
+        groups = _by_object(clicks) if region.control.auto_accept else [clicks]
+    return [replace(region, placed=group) for group in groups]
+
+
+def _by_object(clicks: tuple[PlacedPrompt, ...]) -> list[tuple[PlacedPrompt, ...]]:
+    """A click without Alt begins an object, but where a mask is selected that it adds to."""
+    groups: list[tuple[PlacedPrompt, ...]] = []
+    for click in clicks:
+        goes_on = not click.prompt.is_positive or click.is_beside_selected
+        if groups and goes_on and click.is_beside_selected == groups[-1][-1].is_beside_selected:
+            groups[-1] = (*groups[-1], click)
+        else:
+            groups.append((click,))
+    return groups

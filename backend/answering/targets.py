@@ -1,0 +1,212 @@
+"""Which object of the page a request's prompts mean.
+
+Prompts whose first one lies on a mask of the page edit it: the answer carries its id, and the page
+puts it in the mask's place. So do prompts that are placed beside a mask that is selected, and a
+click after a box that waits for its check. Alt+click beside all masks takes from the object that
+was answered last. All others begin a new object.
+
+An object that is as it was last answered goes on from the prompts of that answer, as if it had
+never been accepted. Any other mask is the prior of what is answered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from backend.answering.answered import AnsweredObject
+from backend.answering.edit import Edit
+from backend.answering.on_page import PageObject, is_continued
+from backend.label_studio.region_request import PlacedPrompt, RegionRequest
+from mfp_model.masks.runs import MaskRuns
+from mfp_model.prompts import Box, Click
+
+_MAX_PROMPTS = 100  # of an object; more edit its mask
+_AROUND_BOX = 0.1  # of a box's sides: so near to it a click is about the box's object
+
+
+def begun_edit(
+    objects: list[PageObject], box: AnsweredObject | None, region: RegionRequest
+) -> Edit:
+    """Return the edit of prompts that are the first ones of a group on the page.
+
+    Args:
+        objects: What is on the page, answered last at the end.
+        box: A box that waits for its check.
+        region: The prompts.
+    """
+    first = region.placed[0]
+    if isinstance(first.prompt, Box):
+        return Edit(placed=region.placed)
+    target = _target(objects, first, first.prompt, region)
+    if target is None and box is not None and not region.control.auto_accept:
+        target = _pending(box) if _is_about(first.prompt, box) else None
+    if target is None and not first.prompt.is_positive:
+        target = _last(objects, region)
+    if target is None:
+        return Edit(placed=region.placed)
+    if _may_be_undone(target, first, first.prompt):
+        return Edit(placed=region.placed, regions=target.regions)
+    joined = _joined(objects, target, region)
+    if target.answered is not None and not joined:
+        return _going_on(target, target.answered, region)
+    return Edit(
+        placed=region.placed,
+        regions=target.regions,
+        labels=target.labels,
+        is_new=False,
+        before=target.runs,
+        prior=target.runs.union(*(one.runs for one in joined)),
+        joined=tuple(name for one in joined for name in one.regions),
+    )
+
+
+def continued_edit(
+    objects: list[PageObject], answered: AnsweredObject, region: RegionRequest
+) -> Edit:
+    """Return the edit of prompts that are the next ones of an object that is not accepted."""
+    target = next((one for one in objects if one.answered is answered), _pending(answered))
+    return _going_on(target, answered, region)
+
+
+def _pending(answered: AnsweredObject) -> PageObject:
+    return PageObject(
+        regions=answered.regions,
+        labels=answered.labels,
+        runs=answered.answer,
+        answered=answered,
+        is_saved=False,
+    )
+
+
+def _may_be_undone(target: PageObject, first: PlacedPrompt, click: Click) -> bool:
+    """Whether a click means an object anew that may be on the page no more, and must not come back.
+
+    A click without Alt on a mask reaches the server with Ctrl, or where the mask was undone. The
+    page decides: what the click alone gives takes the mask's place, or is new.
+    """
+    is_on_mask = click.is_positive and lies_on(target.runs, click)
+    return is_on_mask and not (target.is_saved or first.is_beside_selected)
+
+
+def _last(objects: list[PageObject], region: RegionRequest) -> PageObject | None:
+    """The object of the points' labels that was answered last."""
+    fitting = (one for one in reversed(objects) if _has_labels(one, region))
+    return next((one for one in fitting if one.answered is not None), None)
+
+
+def _target(
+    objects: list[PageObject], first: PlacedPrompt, click: Click, region: RegionRequest
+) -> PageObject | None:
+    """The smallest object of the points' labels that the first click lies on.
+
+    Beside a selected one the nearest: the page does not say which one is selected.
+    """
+    fitting = [one for one in objects if _has_labels(one, region)]
+    hit = [one for one in fitting if lies_on(one.runs, click)]
+    if first.is_beside_selected:
+        beside = [one for one in fitting if one not in hit] or hit
+        return min(beside, key=lambda one: _distance(one.runs, click), default=None)
+    return min(hit, key=lambda one: int(one.runs.lengths.sum()), default=None)
+
+
+def _has_labels(target: PageObject, region: RegionRequest) -> bool:
+    """Whether an object has the points' labels; a mask may tell them by value or by alias."""
+    return {*region.named} <= {region.control.written(label) for label in target.labels}
+
+
+def is_of_saved(objects: list[PageObject], answered: AnsweredObject, region: RegionRequest) -> bool:
+    """Return whether prompts that were answered as a new object mean one that the page had.
+
+    Which masks are on the page may be known only after the first answer.
+    """
+    if not answered.is_new or any(one.answered is answered for one in objects):
+        return False
+    first = region.placed[0]
+    if isinstance(first.prompt, Box):
+        return False
+    saved = [one for one in objects if one.is_saved]
+    return _target(saved, first, first.prompt, region) is not None
+
+
+def _going_on(target: PageObject, answered: AnsweredObject, region: RegionRequest) -> Edit:
+    """The edit that goes on from the prompts of the last answer."""
+    placed = _merged(answered, region)
+    if len(placed) > _MAX_PROMPTS and not is_continued(answered, region):
+        return Edit(
+            placed=region.placed,
+            regions=target.regions,
+            labels=target.labels,
+            is_new=False,
+            before=target.runs,
+            prior=target.runs,
+        )
+    return Edit(
+        placed=placed,
+        regions=target.regions,
+        labels=target.labels,
+        is_new=answered.is_new,
+        before=target.runs,
+        prior=answered.prior,
+    )
+
+
+def _merged(answered: AnsweredObject, region: RegionRequest) -> tuple[PlacedPrompt, ...]:
+    """An object's prompts with those of a request.
+
+    A request has all open prompts of one control: what it lacks of them was undone. If it has none
+    of them, they were accepted.
+    """
+    newest = {one.id: one for one in region.placed}
+    controls = {one.control for one in region.placed}
+    goes_on = is_continued(answered, region)
+    kept = []
+    for one in answered.placed:
+        if one.id in newest:
+            kept.append(newest[one.id])
+        elif not one.is_open or one.control not in controls:
+            kept.append(one)
+        elif not goes_on:
+            kept.append(replace(one, is_open=False))
+    return (*kept, *(one for one in region.placed if one.id not in answered.point_ids))
+
+
+def _joined(
+    objects: list[PageObject], target: PageObject, region: RegionRequest
+) -> list[PageObject]:
+    """Further objects of the target's labels that its clicks lie on."""
+    claims = [one.prompt for one in region.placed if isinstance(one.prompt, Click)]
+    return [
+        one
+        for one in objects
+        if one is not target and one.is_saved and one.labels == target.labels
+        if any(
+            click.is_positive and lies_on(one.runs, click) and not lies_on(target.runs, click)
+            for click in claims
+        )
+    ]
+
+
+def _is_about(click: Click, answered: AnsweredObject) -> bool:
+    """Whether a click lies in a box, or just beside it."""
+    box = next(one.prompt for one in answered.placed if isinstance(one.prompt, Box))
+    across, down = (box.right - box.left) * _AROUND_BOX, (box.bottom - box.top) * _AROUND_BOX
+    return (
+        box.left - across <= click.x <= box.right + across
+        and box.top - down <= click.y <= box.bottom + down
+    )
+
+
+def lies_on(runs: MaskRuns, click: Click) -> bool:
+    """Return whether a click lies on a mask."""
+    x, y = min(int(click.x), runs.width - 1), min(int(click.y), runs.height - 1)
+    return runs.index_at(x=x, y=y) is not None
+
+
+def _distance(runs: MaskRuns, click: Click) -> float:
+    """Pixels from a click to a mask."""
+    if not runs.rows.size:
+        return float("inf")
+    across = np.maximum(np.maximum(runs.starts - click.x, click.x - runs.stops), 0)
+    return float(np.hypot(across, runs.rows + 0.5 - click.y).min())
