@@ -20,12 +20,14 @@ from mfp_model.frames.layered_map import LayeredMap
 from mfp_model.frames.window import whole
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.prediction import Prediction
-from mfp_model.prompts import Click, Prompt, clicks_of
+from mfp_model.prompts import Box, Click, Prompt, Stroke, clicks_of
 from mfp_model.segmenter import Segmenter
 
 
 class DiskSegmenter(Segmenter):
     """Answers a disk around every positive click, minus one around every negative click.
+
+    A box is answered whole.
 
     Attributes:
         n_rounds: Rounds computed so far.
@@ -49,6 +51,10 @@ class DiskSegmenter(Segmenter):
     def edits(self) -> bool:
         return True
 
+    @property
+    def prompt_kinds(self) -> tuple[type[Prompt], ...]:
+        return (Click, Stroke, Box)
+
     def _rounds(
         self, image: NDArray[np.uint8], prompts: tuple[Prompt, ...], previous: Prediction
     ) -> Iterator[Prediction]:
@@ -68,6 +74,8 @@ class DiskSegmenter(Segmenter):
         height, width = image.shape[:2]
         rows, columns = np.mgrid[0:height, 0:width]
         values = np.zeros((height, width), np.float32)
+        for box in (prompt for prompt in prompts if isinstance(prompt, Box)):
+            values[int(box.top) : int(box.bottom), int(box.left) : int(box.right)] = 1.0
         for click in clicks_of(prompts):
             near = (columns - click.x) ** 2 + (rows - click.y) ** 2 < self._radius**2
             values[near] = float(click.is_positive)

@@ -9,7 +9,7 @@ several annotators no answer counts.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backend.answering.answered import AnsweredObject
 from backend.answering.existing import ExistingMask
@@ -33,6 +33,7 @@ class PageObject:
         labels: Its labels.
         runs: Its pixels.
         answered: The answer that it still is; None where somebody drew or changed it.
+        at: When it was answered last, seconds since 1970; 0 for never.
         is_saved: A draft has it. Else it may have been undone or dismissed.
     """
 
@@ -40,6 +41,7 @@ class PageObject:
     labels: tuple[str, ...]
     runs: MaskRuns
     answered: AnsweredObject | None = None
+    at: float = 0.0
     is_saved: bool = True
 
 
@@ -84,13 +86,14 @@ def objects_on_page(
             labels=one.labels,
             runs=one.answer,
             answered=one,
+            at=one.at,
             is_saved=False,
         )
         for one in ours
         if one.regions not in parts and _may_stand(one, task, region, now)
     ]
     objects = [*saved, *unsaved]
-    return sorted(objects, key=lambda one: one.answered.at if one.answered else 0.0)
+    return sorted(objects, key=lambda one: one.at)
 
 
 def is_continued(answered: AnsweredObject, region: RegionRequest) -> bool:
@@ -121,20 +124,19 @@ def _saved(
     the answer instead: then this shows what they dismissed, until the page saves; nothing that they
     made is lost. Where several people begin with one prediction, each sees it as it is.
     """
-    runs = masks[0].runs.union(*(mask.runs for mask in masks[1:]))
+    drawn = masks[0].runs.union(*(mask.runs for mask in masks[1:]))
     regions, labels = tuple(mask.id for mask in masks), masks[0].labels
-    as_drawn = PageObject(regions=regions, labels=labels, runs=runs)
+    as_drawn = PageObject(
+        regions=regions, labels=labels, runs=drawn, at=0.0 if answered is None else answered.at
+    )
     if answered is None or (task.there.is_shared and not is_continued(answered, region)):
         return as_drawn
-    if is_continued(answered, region) or (
-        _is_saved(answered, task) and _is_same(runs, answered.shown)
-    ):
-        return PageObject(regions=answered.regions, labels=labels, runs=runs, answered=answered)
-    if _is_saved(answered, task):
+    is_saved = _is_saved(answered, task)
+    if is_saved and not is_continued(answered, region) and not _is_same(drawn, answered.shown):
         return as_drawn
-    return PageObject(
-        regions=answered.regions, labels=labels, runs=answered.answer, answered=answered
-    )
+    is_shown = is_saved or is_continued(answered, region)
+    runs = drawn if is_shown else answered.answer
+    return replace(as_drawn, regions=answered.regions, runs=runs, answered=answered)
 
 
 def _is_ours(answered: AnsweredObject, task: TaskRequest, region: RegionRequest) -> bool:

@@ -93,7 +93,7 @@ def _may_be_undone(target: PageObject, first: PlacedPrompt, click: Click) -> boo
 def _last(objects: list[PageObject], region: RegionRequest) -> PageObject | None:
     """The object of the points' labels that was answered last."""
     fitting = (one for one in reversed(objects) if _has_labels(one, region))
-    return next((one for one in fitting if one.answered is not None), None)
+    return next((one for one in fitting if one.at > 0), None)
 
 
 def _target(

@@ -176,6 +176,15 @@ def _models(settings: Settings, telemetry: Telemetry, registry: ModelRegistry) -
     )
 
 
+def _turns(settings: Settings, telemetry: Telemetry, shared_dir: Path | None) -> Turns:
+    return Turns(
+        max_places=settings.max_waiting,
+        on_change=telemetry.metrics.waiting.set,
+        on_turn=telemetry.metrics.step_seconds.labels("wait").observe,
+        newest=NewestClicks(shared_dir / "newest-clicks" if shared_dir else None),
+    )
+
+
 def _recorder(settings: Settings, data: DataFolder, telemetry: Telemetry) -> Recorder:
     def open_store() -> SessionStore:
         return SessionStore(data.sessions_file, max_bytes=settings.sessions_mb * MEGABYTE)

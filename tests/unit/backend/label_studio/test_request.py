@@ -62,7 +62,7 @@ def test_points_without_labels_take_the_first_label(capture: Capture) -> None:
 def test_rectangles_and_empty_lists_are_no_clicks(capture: Capture, name: str) -> None:
     (task,) = parse_predict(capture(name))
     assert not task.is_opening
-    assert task.region is None
+    assert task.region is None or not task.region.clicks
 
 
 def test_only_negative_clicks_ask_for_no_new_object(capture: Capture) -> None:

@@ -1,0 +1,255 @@
+"""Work without the way to the check: what a click means after masks that were accepted at once.
+
+The answers go through the whole application; what the page does with them is for the browser tests.
+"""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+from numpy.typing import NDArray
+
+from backend.label_studio import brush_rle
+from backend.models.served import ServedModels
+from backend.server.app import create_app
+from backend.settings import Settings
+from tests.fakes import DiskSegmenter
+from tests.unit.backend.page import (
+    BRUSH,
+    HEIGHT,
+    WIDTH,
+    point,
+    request,
+    row,
+    saved,
+    settings_of,
+)
+
+_AUTO = BRUSH.format(' autoAccept="true"')
+
+
+class _Page:
+    """A page that accepts each answer at once."""
+
+    def __init__(self, settings: Settings | None = None, config: str = BRUSH.format("")) -> None:
+        self.segmenter = DiskSegmenter()
+        models = ServedModels(lambda checkpoint: self.segmenter, version="disks-1")
+        self.client: FlaskClient = create_app(
+            settings or settings_of(), models=models
+        ).test_client()
+        self.config = config
+        self.task: dict[str, Any] = {}
+
+    def ask(self, *prompts: dict[str, Any], **task: object) -> list[dict[str, Any]]:
+        body = request(*prompts, config=self.config, **{**self.task, **task})
+        answer = self.client.post("/predict", json=body)
+        assert answer.status_code == 200, answer.json
+        rows: list[dict[str, Any]] = answer.json["results"][0]["result"]
+        return rows
+
+    def click(self, name: str, x: float, y: float, **more: Any) -> dict[str, Any]:  # noqa: ANN401
+        (found,) = self.ask(point(name, x, y, **more))
+        return found
+
+    def save(self, *rows: dict[str, Any], **more: object) -> None:
+        """Save a draft."""
+        self.task = {"drafts": [saved(*rows, id=1, annotation=None, **more)]}
+
+
+def _mask(row: dict[str, Any]) -> NDArray[np.bool_]:
+    return brush_rle.decode(row["value"]["rle"], height=HEIGHT, width=WIDTH) > 127
+
+
+def _beside(placed: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A point that is placed while a mask is selected comes twice."""
+    return placed, {**placed, "type": "brushlabels", "from_name": "mask"}
+
+
+def _rectangle(name: str, left: float, top: float, right: float, bottom: float) -> dict[str, Any]:
+    value = {
+        "x": left / WIDTH * 100,
+        "y": top / HEIGHT * 100,
+        "width": (right - left) / WIDTH * 100,
+        "height": (bottom - top) / HEIGHT * 100,
+        "rotation": 0,
+        "rectanglelabels": ["Dog"],
+    }
+    return {**point(name, 0, 0), "type": "rectanglelabels", "from_name": "box", "value": value}
+
+
+def test_clicks_beside_what_was_answered_make_new_objects_that_keep_clear_of_it() -> None:
+    page = _Page()
+    first, second = page.click("p", 60, 60), page.click("q", 90, 60)
+    assert first["id"] != second["id"]
+    assert not (_mask(first) & _mask(second)).any()
+
+
+@pytest.mark.parametrize("is_saved", [False, True])
+def test_alt_and_ctrl_on_a_mask_take_away_there_at_once_and_later(is_saved: bool) -> None:
+    page = _Page()
+    first = page.click("p", 60, 60)
+    if is_saved:
+        page.save(first)
+    second = page.click("q", 60, 75, is_positive=False)
+    assert second["id"] == first["id"]
+    assert _mask(second)[50, 60]
+    assert not _mask(second)[75, 60]
+    assert len(page.segmenter.clicks) == 2  # as if it had not been accepted
+
+
+def test_alt_beside_all_masks_takes_from_the_last_object() -> None:
+    page = _Page()
+    page.click("p", 30, 60)
+    last = page.click("q", 100, 60)
+    taken = page.click("n", 125, 60, is_positive=False)
+    assert taken["id"] == last["id"]
+    assert _mask(taken)[60, 95]
+    assert not _mask(taken)[60, 110]
+    page.save(last)
+    assert page.click("m", 140, 60, is_positive=False)["id"] == last["id"]
+
+
+def test_a_mask_that_the_page_saved_no_more_never_comes_back() -> None:
+    page = _Page()
+    first, undone = page.click("p", 30, 60), page.click("q", 100, 60)
+    page.save(first)
+    taken = page.click("n", 60, 60, is_positive=False)
+    assert taken["id"] == first["id"]  # the last one that stands
+    page.save()
+    assert page.ask(point("m", 100, 60, is_positive=False)) == []
+    assert page.click("r", 100, 62)["id"] not in (first["id"], undone["id"])
+
+
+def test_a_click_on_a_mask_that_may_have_been_undone_shows_nothing_of_it() -> None:
+    page = _Page()
+    first = page.click("p", 60, 60)
+    again = page.click("q", 70, 60)
+    assert again["id"] == first["id"]  # of two masks there is one, whether it was undone or not
+    assert not _mask(again)[60, 45]
+    alone = _Page().click("q", 70, 60)
+    np.testing.assert_array_equal(_mask(again), _mask(alone))
+
+
+def test_after_some_seconds_without_a_draft_an_answer_no_longer_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    page = _Page()
+    page.click("p", 60, 60)
+    monkeypatch.setattr("backend.answering.on_page._UNSAVED_S", 0.0)
+    assert page.ask(point("n", 60, 60, is_positive=False)) == []
+
+
+def test_nobody_gets_what_others_were_answered() -> None:
+    page = _Page(settings_of(maximum_annotations=2))
+    first = page.click("p", 60, 60)
+    assert page.ask(point("n", 60, 60, is_positive=False)) == []
+    assert page.ask(point("m", 120, 60, is_positive=False)) == []
+    page.save(first)
+    assert page.click("q", 60, 70, is_positive=False)["id"] == first["id"]
+    page.task = {"drafts": [saved(id=2, annotation=None)]}  # another person's, or another tab's
+    assert page.ask(point("o", 60, 60, is_positive=False)) == []
+    assert page.click("r", 60, 60)["id"] != first["id"]
+
+
+def test_workers_share_what_was_answered() -> None:
+    settings = settings_of()
+    first = _Page(settings).click("p", 60, 60)
+    assert _Page(settings).click("q", 60, 75, is_positive=False)["id"] == first["id"]
+
+
+def test_what_somebody_drew_on_an_answer_is_what_is_edited() -> None:
+    page = _Page()
+    first = page.click("p", 60, 60)
+    drawn = _mask(first)
+    drawn[100:110, 150:180] = True
+    page.save(row(first["id"], drawn))
+    edited = _mask(page.click("q", 60, 75, is_positive=False))
+    assert edited[105, 160]
+    assert not edited[75, 60]
+
+
+def test_a_click_beside_a_selected_mask_adds_to_it_and_alt_takes_from_it() -> None:
+    page = _Page()
+    first, second = page.click("p", 30, 60), page.click("q", 150, 60)
+    (added,) = page.ask(*_beside(point("r", 60, 60)))
+    assert added["id"] == first["id"]
+    assert _mask(added)[60, 75]
+    page.save(added, second)
+    (taken,) = page.ask(*_beside(point("n", 120, 60, is_positive=False)))
+    assert taken["id"] == second["id"]
+    assert not _mask(taken)[60, 135]
+
+
+def test_points_faster_than_answers_are_objects_of_their_own_with_auto_accept() -> None:
+    page = _Page(config=_AUTO)
+    placed = [point(name, x, 60) for name, x in (("a", 30), ("b", 80), ("c", 130))]
+    (first,) = page.ask(placed[0])
+    rows = page.ask(*placed)
+    assert len({found["id"] for found in rows}) == 3
+    assert rows[0]["id"] == first["id"]
+    assert all(_mask(found)[60, x] for found, x in zip(rows, (30, 80, 130), strict=True))
+    assert page.ask(*placed[1:])[0]["id"] == rows[1]["id"]
+    again = page.ask(*placed[1:], point("n", 145, 60, is_positive=False))
+    assert again[1]["id"] == rows[2]["id"]
+    assert not _mask(again[1])[60, 140]
+
+
+def test_points_faster_than_answers_are_one_object_without_auto_accept() -> None:
+    assert len(_Page().ask(point("a", 30, 60), point("b", 130, 60))) == 1
+
+
+def test_points_of_an_accepted_object_are_dead() -> None:
+    page = _Page()
+    left_behind = point("p", 30, 60)
+    (first,) = page.ask(left_behind)
+    page.save(first, {**left_behind, "from_name": "click"})
+    (second,) = page.ask(left_behind, point("q", 130, 60))
+    assert second["id"] != first["id"]
+    assert not _mask(second)[60, 30]
+
+
+def test_a_box_gives_a_mask_with_its_label_and_a_click_in_it_corrects_it() -> None:
+    page = _Page()
+    (first,) = page.ask(_rectangle("b", 20, 20, 90, 100))
+    assert first["value"]["brushlabels"] == ["Dog"]
+    assert _mask(first)[60, 50]
+    (taken,) = page.ask(point("n", 85, 60, is_positive=False, label="Dog"))
+    assert taken["id"] == first["id"]
+    assert _mask(taken)[30, 30]
+    assert not _mask(taken)[60, 85]
+    (both,) = page.ask(
+        point("n", 85, 60, is_positive=False, label="Dog"), point("p", 95, 100, label="Dog")
+    )
+    assert both["id"] == first["id"]
+    assert _mask(both)[100, 97]
+    assert not _mask(both)[60, 85]
+    far = page.click("q", 170, 30, label="Dog")
+    assert far["id"] != first["id"]
+
+
+def test_a_box_that_was_accepted_at_once_takes_no_further_click() -> None:
+    page = _Page(config=_AUTO)
+    (first,) = page.ask(_rectangle("b", 20, 20, 60, 100))
+    (second,) = page.ask(point("p", 61, 60, label="Dog"))
+    assert second["id"] != first["id"]
+    rows = page.ask(_rectangle("c", 100, 20, 130, 50), _rectangle("d", 140, 20, 170, 50))
+    assert len(rows) == 1  # of several that are sent the newest counts, and those just answered
+    assert len(page.ask(_rectangle("d", 140, 20, 170, 50), _rectangle("e", 140, 60, 170, 90))) == 2
+
+
+def test_ctrl_on_two_masks_of_one_label_joins_them() -> None:
+    page = _Page()
+    first, second = page.click("p", 30, 60), page.click("q", 120, 60)
+    page.save(first, second)
+    (joined,) = page.ask(point("r", 30, 60), point("s", 120, 60))
+    assert joined["id"] == first["id"]
+    assert (_mask(joined) & _mask(second)).sum() == _mask(second).sum()
+    assert second["id"] in joined["meta"]["text"][0]
+
+
+def test_a_mask_without_pixels_is_never_sent() -> None:
+    page = _Page(config=_AUTO)
+    page.click("p", 60, 60)
+    assert page.ask(point("n", 60, 60, is_positive=False)) == []
+    assert page.click("q", 60, 62)["id"]
