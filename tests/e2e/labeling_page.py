@@ -26,11 +26,15 @@ _STORE = "(window.Htx || window.dataManager?.lsf?.lsf?.store)"
 class LabelingPage:
     """One annotator's browser tab. Positions are percent of the image."""
 
-    def __init__(self, playwright: Playwright, url: str, *, width: int, height: int) -> None:
+    def __init__(
+        self, playwright: Playwright, url: str, *, width: int, height: int, has_touch: bool = False
+    ) -> None:
         self.url = url
         self.image = "image"  # the name of the one that is clicked on
         self._browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        self.page: Page = self._browser.new_page(viewport={"width": width, "height": height})
+        self.page: Page = self._browser.new_page(
+            viewport={"width": width, "height": height}, has_touch=has_touch
+        )
         self.page.set_default_timeout(_LIMIT_MS)
         self.answers: list[dict[str, Any]] = []
         self.asked: list[dict[str, Any]] = []
@@ -126,6 +130,27 @@ class LabelingPage:
                 return self.answers[-1]
             self.page.wait_for_timeout(50)
         raise TimeoutError("the page got no answer to the click")
+
+    def tap(self, x: float, y: float) -> dict[str, Any]:
+        """Touch a place, wait for the answer to be shown, and return it."""
+        self._n_answers = len(self.answers)
+        box = self._image_box()
+        self.page.touchscreen.tap(
+            box["x"] + box["width"] * x / 100, box["y"] + box["height"] * y / 100
+        )
+        return self.finish_click()
+
+    def draw_box(self, x: float, y: float, to_x: float, to_y: float) -> dict[str, Any]:
+        """Draw with the tool that is chosen, wait for the answer to be shown, and return it."""
+        self._n_answers = len(self.answers)
+        self._drag(x, y, to_x, to_y)
+        return self.finish_click()
+
+    def switch_auto_accept(self, is_on: bool) -> None:
+        """Switch Auto-Accept."""
+        if bool(self.store("s.autoAcceptSuggestions")) != is_on:
+            self.page.locator("[data-testid=bottombar-auto-accept-toggle]").click()
+            self.page.wait_for_function(f"on => {_STORE}.autoAcceptSuggestions === on", arg=is_on)
 
     def accept(self) -> None:
         self.page.click("[data-testid=bottombar-accept-suggestions-button]")

@@ -167,7 +167,7 @@ def test_every_label_configuration_works_in_the_page(
     free = np.ones((300, 451), bool)
     for index, label in enumerate(labels):
         if len(labels) > 1:
-            page.page.keyboard.press("qwe"[index])
+            page.page.keyboard.press("qas"[index])
         answer = _click_pixel(page, free, np.zeros_like(free))
         rows = answer["data"]["result"]
         assert {row["type"] for row in rows} == {kind}
