@@ -151,6 +151,7 @@ class LabelingPage:
         if bool(self.store("s.autoAcceptSuggestions")) != is_on:
             self.page.locator("[data-testid=bottombar-auto-accept-toggle]").click()
             self.page.wait_for_function(f"on => {_STORE}.autoAcceptSuggestions === on", arg=is_on)
+            self.page.evaluate("() => document.activeElement.blur()")  # it swallows the page's keys
 
     def accept(self) -> None:
         self.page.click("[data-testid=bottombar-accept-suggestions-button]")
