@@ -253,3 +253,38 @@ def test_a_mask_without_pixels_is_never_sent() -> None:
     page.click("p", 60, 60)
     assert page.ask(point("n", 60, 60, is_positive=False)) == []
     assert page.click("q", 60, 62)["id"]
+
+
+def test_a_configuration_for_other_backends_works_as_it_is() -> None:
+    labels = '<Label value="Banana"/><Label value="Orange"/>'
+    page = _Page(
+        config=f"""<View><Image name="image" value="$image" zoom="true"/>
+        <BrushLabels name="tag" toName="image">{labels}</BrushLabels>
+        <KeyPointLabels name="kp-1" toName="image" smart="true">{labels}</KeyPointLabels>
+        <RectangleLabels name="rect-1" toName="image" smart="true">{labels}</RectangleLabels></View>"""
+    )
+    box = _rectangle("b", 20, 20, 90, 100)
+    box = {**box, "from_name": "rect-1", "value": {**box["value"], "rectanglelabels": ["Orange"]}}
+    (boxed,) = page.ask(box)
+    assert (boxed["from_name"], boxed["value"]["brushlabels"]) == ("tag", ["Orange"])
+    clicked = {**point("p", 150, 60, label="Orange"), "from_name": "kp-1"}
+    (new,) = page.ask(clicked)
+    assert (new["from_name"], new["value"]["brushlabels"]) == ("tag", ["Orange"])
+    assert new["id"] != boxed["id"]
+
+
+def test_a_control_for_touch_screens_says_not_this() -> None:
+    config = BRUSH.format("").replace(
+        "</View>", '<KeyPoint name="not-this" toName="image" negative="true"/></View>'
+    )
+    page = _Page(config=config)
+    this = {**point("p", 60, 60), "from_name": "click"}
+    (first,) = page.ask(this)
+    away = {**point("n", 75, 60), "from_name": "not-this", "type": "keypoint"}
+    (taken,) = page.ask(away)
+    assert taken["id"] == first["id"]
+    assert not _mask(taken)[60, 75]
+    (added,) = page.ask(this, {**point("q", 60, 80), "from_name": "click"})
+    assert added["id"] == first["id"]
+    assert _mask(added)[95, 60]
+    assert not _mask(added)[60, 75]
