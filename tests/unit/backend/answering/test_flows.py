@@ -261,7 +261,8 @@ def test_a_configuration_for_other_backends_works_as_it_is() -> None:
         config=f"""<View><Image name="image" value="$image" zoom="true"/>
         <BrushLabels name="tag" toName="image">{labels}</BrushLabels>
         <KeyPointLabels name="kp-1" toName="image" smart="true">{labels}</KeyPointLabels>
-        <RectangleLabels name="rect-1" toName="image" smart="true">{labels}</RectangleLabels></View>"""
+        <RectangleLabels name="rect-1" toName="image" smart="true">{labels}</RectangleLabels>
+        </View>"""
     )
     box = _rectangle("b", 20, 20, 90, 100)
     box = {**box, "from_name": "rect-1", "value": {**box["value"], "rectanglelabels": ["Orange"]}}
