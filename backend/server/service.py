@@ -133,15 +133,6 @@ def create_service(
     )
 
 
-def _turns(settings: Settings, telemetry: Telemetry, shared_dir: Path | None) -> Turns:
-    return Turns(
-        max_places=settings.max_waiting,
-        on_change=telemetry.metrics.waiting.set,
-        on_turn=telemetry.metrics.step_seconds.labels("wait").observe,
-        newest=NewestClicks(shared_dir / "newest-clicks" if shared_dir else None),
-    )
-
-
 def _models(settings: Settings, telemetry: Telemetry, registry: ModelRegistry) -> ServedModels:
     def load(checkpoint: Path | None) -> Segmenter:
         if settings.n_torch_threads:  # first: engines take as many

@@ -131,6 +131,15 @@ class LabelingPage:
             self.page.wait_for_timeout(50)
         raise TimeoutError("the page got no answer to the click")
 
+    def take_tool(self, key: str, control: str) -> None:
+        """Press a tool's key, and wait for the tool of a control."""
+        self.page.keyboard.press(key)
+        self.page.wait_for_function(
+            f"name => {_STORE}.annotationStore.selected.names.get('{self.image}')"
+            ".getToolsManager().findSelectedTool()?.control?.name === name",
+            arg=control,
+        )
+
     def tap(self, x: float, y: float) -> dict[str, Any]:
         """Touch a place, wait for the answer to be shown, and return it."""
         self._n_answers = len(self.answers)

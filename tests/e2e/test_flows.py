@@ -156,11 +156,11 @@ def test_a_box_gives_a_mask_and_a_click_in_it_corrects_it(
     tab: LabelingPage, api: LabelStudioApi, backend: Server
 ) -> None:
     _open(tab, api, backend, "boxes_and_points.xml", auto_accept=False)
-    tab.page.keyboard.press("m")
-    tab.page.keyboard.press("r")
+    tab.take_tool("m", "click")
+    tab.take_tool("r", "box")
     boxed = tab.draw_box(20, 20, 75, 90)
     tab.page.keyboard.press("u")  # the box stays selected else
-    tab.page.keyboard.press("m")
+    tab.take_tool("m", "click")
     corrected = tab.click(*_CAT, alt=True, on_mask=True)
     assert _first_id(corrected) == _first_id(boxed)
     assert not _at(_mask(corrected), *_CAT)
@@ -172,13 +172,13 @@ def test_two_tools_say_this_and_not_this_on_a_touch_screen(
     tab: LabelingPage, api: LabelStudioApi, backend: Server
 ) -> None:
     _open(tab, api, backend, "touch.xml", auto_accept=False)
-    tab.page.keyboard.press("m")
+    tab.take_tool("m", "this")
     first = tab.tap(*_CAT)
-    tab.page.keyboard.press("k")
+    tab.take_tool("k", "not-this")
     taken = tab.tap(*_CORNER)
     assert _first_id(taken) == _first_id(first)
     assert not _at(_mask(taken), *_CORNER)
-    tab.page.keyboard.press("m")
+    tab.take_tool("m", "this")
     added = tab.tap(_CAT[0] + 5, _CAT[1])
     assert _first_id(added) == _first_id(first)
     assert not _at(_mask(added), *_CORNER)  # the other tool's point still counts
