@@ -132,13 +132,14 @@ class LabelingPage:
         raise TimeoutError("the page got no answer to the click")
 
     def take_tool(self, key: str, control: str) -> None:
-        """Press a tool's key, and wait for the tool of a control."""
-        self.page.keyboard.press(key)
-        self.page.wait_for_function(
-            f"name => {_STORE}.annotationStore.selected.names.get('{self.image}')"
-            ".getToolsManager().findSelectedTool()?.control?.name === name",
-            arg=control,
-        )
+        """Press a tool's key until the tool of a control is chosen; a busy page may lose it."""
+        for _ in range(40):
+            self.page.keyboard.press(key)
+            self.page.wait_for_timeout(300)
+            tool = f"a.names.get('{self.image}').getToolsManager().findSelectedTool()"
+            if self.store(f"{tool}?.control?.name") == control:
+                return
+        raise TimeoutError(f"the key {key} does not choose the tool of {control}")
 
     def tap(self, x: float, y: float) -> dict[str, Any]:
         """Touch a place, wait for the answer to be shown, and return it."""
