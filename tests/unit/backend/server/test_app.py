@@ -58,13 +58,16 @@ def test_a_click_is_answered_with_a_mask_of_exactly_the_images_size(capture: Cap
     assert alpha[192, 460] == 255
 
 
-def test_region_ids_are_fresh(capture: Capture) -> None:
+def test_region_ids_are_fresh_and_an_object_keeps_its_own(capture: Capture) -> None:
     client = _client()
     body = _with_image(capture("predict_first_click"), 1024, 768)
-    ids = {
-        client.post("/predict", json=body).json["results"][0]["result"][0]["id"] for _ in range(3)
-    }
-    assert len(ids) == 3
+    ids = []
+    for task in (1, 2, 3, 3):
+        body["tasks"][0]["id"] = task
+        (row,) = client.post("/predict", json=body).json["results"][0]["result"]
+        ids.append(row["id"])
+    assert len({*ids}) == 3
+    assert ids[-1] == ids[-2]
 
 
 def test_generic_labels_are_answered_with_both_rows(capture: Capture) -> None:
@@ -103,10 +106,23 @@ def test_opening_a_task_answers_nothing_and_fetches_the_image(capture: Capture) 
     assert _client().post("/predict", json=body).json == {"results": []}
 
 
-@pytest.mark.parametrize("name", ["predict_rectangle", "predict_after_submit_empty_result"])
-def test_what_is_no_click_gets_an_empty_result(capture: Capture, name: str) -> None:
-    answer = _client().post("/predict", json=capture(name))
+def test_what_is_no_prompt_gets_an_empty_result(capture: Capture) -> None:
+    answer = _client().post("/predict", json=capture("predict_after_submit_empty_result"))
     assert answer.json == {"results": [{"result": [], "score": 0.0}]}
+
+
+def test_a_rectangle_is_answered_with_the_mask_in_it(capture: Capture) -> None:
+    body = _with_image(capture("predict_rectangle"), 1024, 768)
+    (row,) = _client().post("/predict", json=body).json["results"][0]["result"]
+    assert row["type"] == "brushlabels"
+    mask = decode(row["value"]["rle"], height=768, width=1024) > 127
+    (box,) = [
+        one["value"]
+        for one in body["params"]["context"]["result"]
+        if one["type"] == "rectanglelabels"
+    ]
+    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    assert mask[int(middle[1] * 7.68), int(middle[0] * 10.24)]
 
 
 def test_several_tasks_are_all_answered(capture: Capture) -> None:
