@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from backend.answering.answered import AnsweredObject, AnsweredObjects
 from backend.answering.edit import Edit
 from backend.answering.existing import ExistingMasks
+from backend.answering.made import Made
 from backend.answering.on_page import (
     PageObject,
     annotation_name,
@@ -43,20 +44,24 @@ class Edits:
         objects = split(living, answered, self._answered.clock())
         return [one for one in objects[-1:] if one.is_positive] if task.is_alike else objects
 
-    def edit(
-        self, task: TaskRequest, region: RegionRequest, beside: Iterable[MaskRuns] = ()
-    ) -> Edit:
+    def edit(self, task: TaskRequest, region: RegionRequest, before: Sequence[Made] = ()) -> Edit:
         """Return what an object's prompts edit, and what is around it.
 
         Args:
             task: The task.
             region: The object and its prompts.
-            beside: Masks of the same answer, which the object keeps clear of, too.
+            before: Objects of the same answer. They are not on the page yet, so no prompt means
+                them, but the object keeps clear of them, too.
         """
         size, now = {"height": region.height, "width": region.width}, self._answered.clock()
         masks = self._existing.read(task.there, region.control, **size)
         answered = self._answered.of(task, region)
-        objects = objects_on_page(masks, answered, task, region, now)
+        taken = {name for made in before for name in made.edit.regions}
+        objects = [
+            one
+            for one in objects_on_page(masks, answered, task, region, now)
+            if taken.isdisjoint(one.regions)
+        ]
         begun = next((one for one in reversed(answered) if is_continued(one, region)), None)
         if begun is not None and not is_of_saved(objects, begun, region):
             edit = continued_edit(objects, begun, region)
@@ -64,6 +69,7 @@ class Edits:
             box = next((one for one in reversed(answered) if is_waiting_box(one, task, now)), None)
             edit = begun_edit(objects, box, region)
         others = [one for one in objects if not {*one.regions} & {*edit.regions, *edit.joined}]
+        beside = [made.runs for made in before]
         return replace(edit, others=_others(others, beside, edit, region))
 
     def prepare(self, task: TaskRequest, *, height: int, width: int) -> None:

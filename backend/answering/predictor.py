@@ -167,7 +167,7 @@ class Predictor:
         made: list[Made] = []
         for one in self._edits.objects(task, region):
             with self._telemetry.step("edit"):
-                edit = self._edits.edit(task, one, [before.runs for before in made])
+                edit = self._edits.edit(task, one, made)
             mask = self._made(task, replace(one, placed=edit.placed), edit, image, place)
             made += [] if mask is None else [mask]
         return made

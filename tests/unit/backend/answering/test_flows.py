@@ -195,6 +195,15 @@ def test_points_faster_than_answers_are_objects_of_their_own_with_auto_accept() 
     assert not _mask(again[1])[60, 140]
 
 
+def test_a_point_on_a_mask_that_was_not_shown_yet_is_an_object_of_its_own() -> None:
+    page = _Page(config=_AUTO)
+    placed = [point("a", 60, 60), point("b", 70, 60)]
+    (first,) = page.ask(placed[0])
+    rows = page.ask(*placed)
+    assert [found["id"] == first["id"] for found in rows] == [True, False]
+    assert [found["id"] for found in page.ask(*placed)] == [found["id"] for found in rows]
+
+
 def test_points_faster_than_answers_are_one_object_without_auto_accept() -> None:
     assert len(_Page().ask(point("a", 30, 60), point("b", 130, 60))) == 1
 
