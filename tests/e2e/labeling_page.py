@@ -137,9 +137,10 @@ class LabelingPage:
             self.page.keyboard.press(key)
             self.page.wait_for_timeout(300)
             tool = f"a.names.get('{self.image}').getToolsManager().findSelectedTool()"
-            if self.store(f"{tool}?.control?.name") == control:
+            if (chosen := self.store(f"{tool}?.control?.name")) == control:
                 return
-        raise TimeoutError(f"the key {key} does not choose the tool of {control}")
+        focus = self.page.evaluate("() => document.activeElement?.outerHTML.slice(0, 200)")
+        raise TimeoutError(f"key {key}: expected the tool of {control}, got {chosen} ({focus})")
 
     def tap(self, x: float, y: float) -> dict[str, Any]:
         """Touch a place, wait for the answer to be shown, and return it."""
