@@ -125,7 +125,7 @@ class LabelingPage:
 
     def finish_click(self) -> dict[str, Any]:
         """Wait for the answer to `start_click` to be shown, and return it."""
-        for _ in range(600):
+        for _ in range(_LIMIT_MS // 50):  # the first answer waits for the weights
             if len(self.answers) > self._n_answers and not self.store("s.awaitingSuggestions"):
                 return self.answers[-1]
             self.page.wait_for_timeout(50)
@@ -268,6 +268,7 @@ class LabelingPage:
 
     def _image_box(self) -> dict[str, float]:
         """Where the image is drawn: in its canvas's top left corner, as large as fits."""
+        self.page.locator("canvas:visible").first.wait_for()  # the page may draw it anew just now
         boxes = [canvas.bounding_box() for canvas in self.page.locator("canvas").all()]
         box = max((b for b in boxes if b), key=lambda b: b["width"] * b["height"])
         ratio = float(
