@@ -156,11 +156,11 @@ def test_a_box_gives_a_mask_and_a_click_in_it_corrects_it(
     tab: LabelingPage, api: LabelStudioApi, backend: Server
 ) -> None:
     _open(tab, api, backend, "boxes_and_points.xml", auto_accept=False)
-    tab.take_tool("m", "click")
+    tab.take_tool("k", "click")  # M takes either of the smart tools
     tab.take_tool("r", "box")
     boxed = tab.draw_box(20, 20, 75, 90)
     tab.page.keyboard.press("u")  # the box stays selected else
-    tab.take_tool("m", "click")
+    tab.take_tool("k", "click")
     corrected = tab.click(*_CAT, alt=True, on_mask=True)
     assert _first_id(corrected) == _first_id(boxed)
     assert not _at(_mask(corrected), *_CAT)
