@@ -90,6 +90,14 @@ def temporary_settings(**fields: Any) -> Settings:  # noqa: ANN401, as the setti
     return Settings(**{"data_dir": Path(folder.name), **fields})
 
 
+class ClickSegmenter(DiskSegmenter):
+    """Understands clicks alone."""
+
+    @property
+    def prompt_kinds(self) -> tuple[type[Prompt], ...]:
+        return (Click,)
+
+
 class LoopbackSite(ThreadingHTTPServer):
     """A web server on a free port of this machine."""
 

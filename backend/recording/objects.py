@@ -1,8 +1,9 @@
 """Recorded rows -> objects: what was clicked on, and what became of it.
 
 Where every answer is accepted at once, a correction is an edit of a mask that is there already. So
-an edit of an answered mask goes on with the same object. It does not where the annotation was
-submitted since, or somebody changed the mask by hand: then an object of its own begins with it.
+an edit of an answered mask goes on with the same object. It does not where somebody changed the
+mask by hand, or the annotation was submitted since and the edit is not one of the last answer (see
+`backend.answering.answered`): then an object of its own begins with it.
 """
 
 from __future__ import annotations

@@ -169,10 +169,23 @@ def test_clicks_of_an_edit_that_was_undone_do_not_count(person: _Person) -> None
     assert edited.clicks == (Click(x=50, y=60), Click(x=60, y=70))
 
 
-def test_what_is_edited_after_it_was_submitted_is_another_object(person: _Person) -> None:
+def test_what_is_corrected_soon_after_it_was_submitted_is_the_same_object(person: _Person) -> None:
     first = person.click(point("p1", 50, 60))
     person.save(first)
     person.objects()
+    person.click(point("p2", 65, 60), drafts=[saved(first)])
+    (one,) = person.objects()
+    assert one.clicks == (Click(x=50, y=60), Click(x=65, y=60))
+    assert one.prior is None
+
+
+def test_what_is_edited_long_after_it_was_submitted_is_another_object(
+    person: _Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = person.click(point("p1", 50, 60))
+    person.save(first)
+    person.objects()
+    monkeypatch.setattr("backend.answering.answered._KEPT_S", 0.0)
     person.click(point("p2", 65, 60), drafts=[saved(first)])
     before, after = person.objects()
     assert (len(before.clicks), len(after.clicks)) == (1, 1)

@@ -9,7 +9,7 @@ from mfp_model.frames.layered_map import LayeredMap
 from mfp_model.frames.window import whole
 from mfp_model.prediction import Prediction
 from mfp_model.prompts import Box, Prompt
-from tests.fakes import DiskSegmenter
+from tests.fakes import ClickSegmenter, DiskSegmenter
 
 
 class _FillsBoxes(DiskSegmenter):
@@ -57,6 +57,6 @@ def test_the_box_is_that_of_the_pixels_that_count() -> None:
 def test_what_cannot_be_measured_is_said() -> None:
     nothing = _object(0)
     with pytest.raises(DataError, match="no object has a pixel"):
-        evaluate_boxes(_FillsBoxes(), [nothing])
-    with pytest.raises(PromptError, match="does not understand boxes"):
         evaluate_boxes(DiskSegmenter(), [nothing])
+    with pytest.raises(PromptError, match="does not understand boxes"):
+        evaluate_boxes(ClickSegmenter(), [nothing])

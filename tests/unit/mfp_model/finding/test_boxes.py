@@ -13,8 +13,7 @@ from mfp_model.finding.boxes import box_iou, check_knows_boxes, mask_in_box
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.prediction import Prediction, mask_prediction
 from mfp_model.prompts import Box, Click, Prompt
-from mfp_model.segmenter import Segmenter
-from tests.fakes import DiskSegmenter
+from tests.fakes import ClickSegmenter, DiskSegmenter
 
 _IMAGE = np.zeros((60, 80, 3), np.uint8)
 
@@ -84,6 +83,5 @@ def test_an_empty_mask_has_no_box() -> None:
 
 def test_a_segmenter_without_boxes_is_refused() -> None:
     check_knows_boxes(Filler())
-    segmenter: Segmenter = DiskSegmenter()
     with pytest.raises(ConfigError, match="know no boxes"):
-        check_knows_boxes(segmenter)
+        check_knows_boxes(ClickSegmenter())
