@@ -99,7 +99,7 @@ def file_tasks(path: Path) -> TaskSource:
         with path.open("rb") as file:
             try:
                 for element in ijson.items(file, "item", use_float=True):
-                    if rows and _key(element) != _key(rows[0]):
+                    if rows and (_is_task(element) or _key(element) != _key(rows[0])):
                         yield _element(rows, n_read)
                         rows = []
                     rows.append(element)
@@ -124,13 +124,21 @@ def _key(element: object) -> object:
     return element.get("id") if isinstance(element, dict) else None
 
 
+def _is_task(element: object) -> bool:
+    """Whether it is a task of JSON, which has all annotations of one."""
+    return isinstance(element, dict) and {"data", "annotations"} <= element.keys()
+
+
 def _element(rows: list[Any], n_read: int) -> LabeledTask | DataError:
     key = _key(rows[0])
     if isinstance(key, bool) or not isinstance(key, int):
         return DataError(f"element {n_read}: expected a task with an id, got {rows[0]!r:.60}")
     first = rows[0]
-    if isinstance(first.get("data"), dict):
-        return labeled_task(first)
+    if _is_task(first) or isinstance(first.get("data"), dict):
+        task = labeled_task(first)
+        if task.data != first["data"] or task.annotations != (first.get("annotations") or []):
+            return DataError(f"task {key}: expected objects in data and annotations")
+        return task
     data = {name: value for name, value in first.items() if name not in _MIN_KEYS}
     annotated = [row for row in rows if row.get("annotation_id") is not None]
     return LabeledTask(

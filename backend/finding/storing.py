@@ -19,6 +19,7 @@ from mfp_model.errors import DataError, ImageError, PromptError
 
 _PAGE = 50
 _READERS = 4
+_TRIES = 4
 _TAB = "Least sure first"
 _LEAST_SURE_FIRST = "tasks:predictions_score"
 
@@ -154,12 +155,28 @@ def _store(
     n_refused = 0
     for entry in left:
         try:
-            api.import_predictions(project, [entry])
+            _store_one(api, project, entry, version)
         except LabelStudioRefusedError as error:
             n_refused += 1
             problems.append(f"task {entry['task']}: {error}")
     if n_refused < len(predictions):
         api.show_predictions(project, version)  # which must exist by then
+
+
+def _store_one(api: LabelStudioApi, project: int, entry: dict[str, Any], version: str) -> None:
+    """Store a prediction once, where Label Studio may be away and have stored it nevertheless."""
+    for n_left in reversed(range(_TRIES)):
+        try:
+            api.import_predictions(project, [entry])
+        except LabelStudioRefusedError:
+            raise
+        except LabelStudioError:
+            is_stored = _is_stored(api, project, entry, version)  # which waits until it is back
+            if not is_stored and n_left:
+                continue
+            if not is_stored:
+                raise
+        return
 
 
 def _is_stored(api: LabelStudioApi, project: int, entry: dict[str, Any], version: str) -> bool:

@@ -69,6 +69,8 @@ def regions_of(result: object, left_out: Counter[str]) -> Iterator[MaskRegion | 
             yield DataError(f"row {index}: expected an object with a value, got {row!r:.60}")
         elif str(row.get("type")).startswith("bitmask"):
             yield DataError(f"region {row.get('id')}: bitmask regions are not read")
+        elif _kind(row) is None and "rle" in row["value"] and not _is_copy(row):
+            yield DataError(f"region {row.get('id')}: {row.get('type')!r:.40} masks are not read")
         elif _kind(row) is None:
             left_out[f"{str(row.get('type'))[:40]} rows"] += 1
         elif _is_point(row):
@@ -90,6 +92,11 @@ def _kind(row: Mapping[str, Any]) -> str | None:
     if kind == "":  # a generic label's row repeats the shape
         return next((kind for kind, mark in _MARKS.items() if mark in row["value"]), None)
     return None
+
+
+def _is_copy(row: Mapping[str, Any]) -> bool:
+    """Whether a row repeats a mask for the points that it was made with."""
+    return str(row.get("type")).startswith("keypoint")
 
 
 def _is_point(row: Mapping[str, Any]) -> bool:

@@ -180,6 +180,30 @@ def test_damaged_items_are_named_and_the_rest_is_exported(tmp_path: Path) -> Non
         export(tmp_path, tasks, options=ExportOptions(strict=True))
 
 
+def test_a_task_that_stands_there_twice_or_has_no_content_is_named(tmp_path: Path) -> None:
+    once, again = task(1, [row(RING)]), task(1, [row(~RING)])
+    tasks = [
+        once,
+        again,
+        {**task(2), "annotations": [17]},
+        {**task(3, [row(RING)]), "data": None},
+        {**task(4, [row(RING)]), "annotations": {"id": 5}},
+    ]
+    content, summary = export(tmp_path, tasks)
+    assert [image["id"] for image in content["images"]] == [1]
+    expected = "expected objects in data and annotations"
+    assert summary.messages == [
+        "task 1: stands there twice",
+        *(f"task {number}: {expected}" for number in (2, 3, 4)),
+    ]
+
+
+def test_a_mask_of_a_kind_that_is_not_read_is_named(tmp_path: Path) -> None:
+    wand = {**row(RING), "type": "magicwand"}
+    _, summary = export(tmp_path, [task(1, [wand])])
+    assert summary.messages == ["task 1: annotation 10: region r1: 'magicwand' masks are not read"]
+
+
 def test_broken_json_keeps_what_stands_before_the_break(tmp_path: Path) -> None:
     path = write_tasks(tmp_path / "tasks.json", [task(1, [row(RING)]), task(2, [row(RING)])])
     text = path.read_text()

@@ -409,6 +409,25 @@ def test_a_task_that_is_deleted_meanwhile_costs_its_own_prediction_only() -> Non
     assert summary.problems == ["task 2: no task 2"]
 
 
+def test_a_label_studio_that_is_away_again_and_again_gets_each_prediction_once() -> None:
+    rows = [{"id": n, "data": {"image": "good"}, "predictions": []} for n in range(1, 6)]
+
+    class Restless(_Fickle):
+        n_asked = 0
+
+        def import_predictions(self, project: int, predictions: list[dict[str, Any]]) -> None:
+            self.n_asked += 1
+            if self.n_asked % 2:
+                raise LabelStudioError("answered 502")
+            super().import_predictions(project, predictions)
+            if self.n_asked % 4 == 0:
+                raise LabelStudioError("answered 502")
+
+    summary = _annotated(Restless(rows, gone=2), [], batch=3)
+    assert [len(row["predictions"]) for row in rows] == [1, 0, 1, 1, 1]  # type: ignore[arg-type]
+    assert summary.problems == ["task 2: no task 2"]
+
+
 def test_what_was_stored_before_label_studio_went_away_is_not_stored_twice() -> None:
     rows = [{"id": n, "data": {"image": "good"}, "predictions": []} for n in range(1, 6)]
     api = _Fickle(rows, is_away=True)
