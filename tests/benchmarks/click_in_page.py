@@ -30,7 +30,7 @@ from backend.demo.processes import (
 from backend.label_studio.access import LabelStudioAccess
 from backend.label_studio.api import LabelStudioApi
 from tests.e2e.conftest import PHOTOS, ROOT
-from tests.e2e.labeling_page import LabelingPage
+from tests.e2e.labeling_page import LabelingPage, new_person, start_browser
 from tests.fakes import LoopbackSite, QuietHandler
 
 _N_OBJECTS = 6
@@ -138,9 +138,14 @@ def main(sizes: list[str]) -> None:
         port = free_port(19290)
         server = start_backend(folder / "backend.log", port=port, label_studio_url=studio.url)
         config = (ROOT / "label_config" / "one_class.xml").read_text()
-        with studio.running(limit_s=300), server.running(limit_s=60), sync_playwright() as browser:
+        with (
+            studio.running(limit_s=300),
+            server.running(limit_s=60),
+            sync_playwright() as playwright,
+        ):
             access = LabelStudioAccess(url=studio.url, api_key=TOKEN, timeout_s=60)
             api = LabelStudioApi(access)
+            browser = start_browser(playwright)
             for size in sizes:
                 width, height = (int(part) for part in size.split("x"))
                 tabs = {}
@@ -148,7 +153,7 @@ def main(sizes: list[str]) -> None:
                     project = api.create_project(f"{kind} {size}", config)
                     api.upload(project, [_photo(folder, width, height)])
                     api.connect_backend(project, url)
-                    tab = tabs[kind] = LabelingPage(browser, studio.url, width=1400, height=900)
+                    tab = tabs[kind] = LabelingPage(new_person(browser), studio.url)
                     tab.log_in(USER, PASSWORD)
                     tab.open_task(project, api.tasks(project)[0]["id"])
                     tab.switch_on_clicking()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from backend.demo.processes import (
     PASSWORD,
@@ -19,10 +19,19 @@ from backend.demo.processes import (
 )
 from backend.label_studio.access import LabelStudioAccess
 from backend.label_studio.api import LabelStudioApi
-from tests.e2e.labeling_page import CHROMIUM, LabelingPage
+from tests.e2e.labeling_page import CHROMIUM, LabelingPage, new_person, start_browser
 
 ROOT = Path(__file__).parents[2]
 PHOTOS = ROOT / "backend" / "demo" / "photos"
+_WITHOUT_THE_PAGE = ("test_bench", "test_demo", "test_faults", "test_server", "test_soak")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together what shares a Label Studio, and what times servers, if there are workers."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            group = "servers" if item.path.stem in _WITHOUT_THE_PAGE else "label studio"
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
@@ -49,27 +58,38 @@ def api(label_studio: Server) -> LabelStudioApi:
 
 
 @pytest.fixture(scope="session")
-def playwright() -> Iterator[Playwright]:
+def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("no chromium on this machine: install Debian's package chromium")
-    with sync_playwright() as running:
-        yield running
+    with sync_playwright() as playwright:
+        yield start_browser(playwright)
+
+
+@pytest.fixture(scope="session")
+def annotator(browser: Browser, label_studio: Server) -> BrowserContext:
+    """Somebody who is logged in; the tabs share what was loaded before."""
+    return logged_in(browser, label_studio)
 
 
 @pytest.fixture
-def page(playwright: Playwright, label_studio: Server) -> Iterator[LabelingPage]:
-    yield from _tab(playwright, label_studio)
+def page(annotator: BrowserContext, label_studio: Server) -> Iterator[LabelingPage]:
+    tab = LabelingPage(annotator, label_studio.url)
+    tab.forget_switches()
+    yield tab
+    tab.close()
 
 
 @pytest.fixture
-def other_page(playwright: Playwright, label_studio: Server) -> Iterator[LabelingPage]:
-    yield from _tab(playwright, label_studio)
+def other_page(browser: Browser, label_studio: Server) -> Iterator[LabelingPage]:
+    """The same person at another machine."""
+    person = logged_in(browser, label_studio)
+    yield LabelingPage(person, label_studio.url)
+    person.close()
 
 
-def _tab(playwright: Playwright, label_studio: Server) -> Iterator[LabelingPage]:
-    tab = LabelingPage(playwright, label_studio.url, width=1400, height=900)
-    try:
-        tab.log_in(USER, PASSWORD)
-        yield tab
-    finally:
-        tab.close()
+def logged_in(browser: Browser, studio: Server, *, has_touch: bool = False) -> BrowserContext:
+    person = new_person(browser, has_touch=has_touch)
+    tab = LabelingPage(person, studio.url)
+    tab.log_in(USER, PASSWORD)
+    tab.close()
+    return person

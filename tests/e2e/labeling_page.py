@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, Playwright, Response
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Response
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = [
@@ -19,22 +19,27 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+_SIZE = {"width": 1400, "height": 900}
 _LIMIT_MS = 60_000
 _STORE = "(window.Htx || window.dataManager?.lsf?.lsf?.store)"
+
+
+def start_browser(playwright: Playwright) -> Browser:
+    return playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+
+
+def new_person(browser: Browser, *, has_touch: bool = False) -> BrowserContext:
+    """A window with cookies and a cache of its own, as of somebody else at another machine."""
+    return browser.new_context(viewport=_SIZE, has_touch=has_touch)
 
 
 class LabelingPage:
     """One annotator's browser tab. Positions are percent of the image."""
 
-    def __init__(
-        self, playwright: Playwright, url: str, *, width: int, height: int, has_touch: bool = False
-    ) -> None:
+    def __init__(self, person: BrowserContext, url: str) -> None:
         self.url = url
         self.image = "image"  # the name of the one that is clicked on
-        self._browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        self.page: Page = self._browser.new_page(
-            viewport={"width": width, "height": height}, has_touch=has_touch
-        )
+        self.page: Page = person.new_page()
         self.page.set_default_timeout(_LIMIT_MS)
         self.answers: list[dict[str, Any]] = []
         self.asked: list[dict[str, Any]] = []
@@ -45,6 +50,11 @@ class LabelingPage:
         if "interactive-annotating" in response.url:
             self.asked.append(response.request.post_data_json)
             self.answers.append(response.json())
+
+    def forget_switches(self) -> None:
+        """Forget what was switched on in another tab of the same person."""
+        self.page.goto(f"{self.url}/version", wait_until="domcontentloaded")
+        self.page.evaluate("() => localStorage.clear()")
 
     def log_in(self, user: str, password: str) -> None:
         self.page.goto(f"{self.url}/user/login/", wait_until="domcontentloaded")
@@ -264,13 +274,17 @@ class LabelingPage:
         self.page.screenshot(path=path)
 
     def close(self) -> None:
-        self._browser.close()
+        self.page.close()
 
     def _image_box(self) -> dict[str, float]:
         """Where the image is drawn: in its canvas's top left corner, as large as fits."""
         self.page.locator("canvas:visible").first.wait_for()  # the page may draw it anew just now
-        boxes = [canvas.bounding_box() for canvas in self.page.locator("canvas").all()]
-        box = max((b for b in boxes if b), key=lambda b: b["width"] * b["height"])
+        boxes = self.page.evaluate(
+            "() => [...document.querySelectorAll('canvas')].map(canvas => {"
+            " const {x, y, width, height} = canvas.getBoundingClientRect();"
+            " return {x, y, width, height}; })"
+        )
+        box = max(boxes, key=lambda b: b["width"] * b["height"])
         ratio = float(
             self.store(f"(i => i.naturalWidth / i.naturalHeight)(a.names.get('{self.image}'))")
         )

@@ -12,14 +12,14 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from playwright.sync_api import Playwright
+from playwright.sync_api import Browser
 
-from backend.demo.processes import PASSWORD, USER, Server
+from backend.demo.processes import Server
 from backend.label_studio.api import LabelStudioApi
 from backend.label_studio.brush_rle import decode
 from mfp_model.data.automatic_clicks import next_click
 from mfp_model.masks.polygons import mask_of
-from tests.e2e.conftest import PHOTOS, ROOT
+from tests.e2e.conftest import PHOTOS, ROOT, logged_in
 from tests.e2e.labeling_page import LabelingPage
 
 pytestmark = pytest.mark.browser
@@ -29,13 +29,10 @@ _CONFIGS = ROOT / "label_config"
 
 
 @pytest.fixture(scope="module")
-def tab(playwright: Playwright, label_studio: Server) -> Iterator[LabelingPage]:
-    page = LabelingPage(playwright, label_studio.url, width=1400, height=900, has_touch=True)
-    try:
-        page.log_in(USER, PASSWORD)
-        yield page
-    finally:
-        page.close()
+def tab(browser: Browser, label_studio: Server) -> Iterator[LabelingPage]:
+    person = logged_in(browser, label_studio, has_touch=True)
+    yield LabelingPage(person, label_studio.url)
+    person.close()
 
 
 def _open(

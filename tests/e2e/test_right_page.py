@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Playwright
+from playwright.sync_api import Browser
 
 from backend.demo.processes import Server
 from backend.label_studio.api import LabelStudioApi
@@ -20,7 +20,7 @@ from tests.e2e.label_studio_calls import (
     change_project,
     invitation,
 )
-from tests.e2e.labeling_page import LabelingPage
+from tests.e2e.labeling_page import LabelingPage, new_person
 
 pytestmark = pytest.mark.browser
 
@@ -85,19 +85,18 @@ def _is_new(row: dict[str, Any]) -> bool:
 
 @pytest.fixture
 def second_page(
-    playwright: Playwright, label_studio: Server, api: LabelStudioApi
+    browser: Browser, label_studio: Server, api: LabelStudioApi
 ) -> Iterator[LabelingPage]:
     """The page of another annotator."""
-    tab = LabelingPage(playwright, label_studio.url, width=1400, height=900)
-    try:
-        tab.page.goto(label_studio.url + invitation(api), wait_until="domcontentloaded")
-        tab.page.fill("input[name=email]", "second@example.com")
-        tab.page.fill("input[name=password]", "a-long-password")
-        tab.page.click("button[type=submit]")
-        tab.page.wait_for_url(lambda url: "signup" not in url, wait_until="commit")
-        yield tab
-    finally:
-        tab.close()
+    person = new_person(browser)
+    tab = LabelingPage(person, label_studio.url)
+    tab.page.goto(label_studio.url + invitation(api), wait_until="domcontentloaded")
+    tab.page.fill("input[name=email]", "second@example.com")
+    tab.page.fill("input[name=password]", "a-long-password")
+    tab.page.click("button[type=submit]")
+    tab.page.wait_for_url(lambda url: "signup" not in url, wait_until="commit")
+    yield tab
+    person.close()
 
 
 def test_a_second_annotator_gets_nothing_of_the_first_ones(

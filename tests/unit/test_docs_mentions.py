@@ -97,6 +97,7 @@ def test_every_picture_is_shown() -> None:
     assert not set((_DOCS / "images").iterdir()) - shown
 
 
+@pytest.mark.slow
 def test_the_pages_build_without_a_warning(tmp_path: Path) -> None:
     pytest.importorskip("sphinx", reason="`make docs` installs it")
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "html", str(_DOCS), str(tmp_path)]

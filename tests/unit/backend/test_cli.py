@@ -75,6 +75,7 @@ def test_evaluate_prints_and_writes_the_scores(
     assert re.fullmatch(r"tiny-1-[0-9a-f]{8}\.\d+", scores["checkpoint"])
 
 
+@pytest.mark.slow
 def test_evaluation_takes_jitter_flip_size_and_constants_and_draws_a_plot(
     weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -201,6 +201,7 @@ def _check(result: dict[str, Any]) -> None:
             assert all(0 <= part <= 100 for point in row["value"]["points"] for part in point)
 
 
+@pytest.mark.slow
 @settings(
     max_examples=_N_EXAMPLES,
     deadline=None,
@@ -265,6 +266,7 @@ def test_deep_and_long_json_is_refused(client: FlaskClient, route: str, content:
     assert answer.status_code == 400
 
 
+@pytest.mark.slow
 def test_memory_stays_bounded(client: FlaskClient) -> None:
     path = next(path for path in _CAPTURES if path.stem == "predict_first_click")
     body = _capture(path)

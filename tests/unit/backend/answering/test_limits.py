@@ -88,6 +88,7 @@ def test_more_masks_than_can_be_read_are_left_out_and_the_click_is_answered() ->
     assert answered["result"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [201, 100_000])
 def test_more_points_than_anybody_clicks_are_refused(n: int) -> None:
     points = [point(f"p{index}", 1 + index % 190, 50) for index in range(n)]
@@ -96,6 +97,7 @@ def test_more_points_than_anybody_clicks_are_refused(n: int) -> None:
     assert f"{n} points of one object, at most 200" in answer.json["error"]
 
 
+@pytest.mark.slow
 def test_two_hundred_points_are_answered() -> None:
     points = [point(f"p{index}", 1 + index % 190, 50) for index in range(200)]
     assert _answered(request(*points))["result"]

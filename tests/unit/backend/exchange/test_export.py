@@ -307,6 +307,7 @@ print(len(files.asked))
 """
 
 
+@pytest.mark.slow
 def test_an_export_that_was_killed_goes_on_and_shows_nothing_before_it_is_whole(
     tmp_path: Path,
 ) -> None:

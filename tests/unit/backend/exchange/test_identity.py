@@ -262,6 +262,7 @@ _SHAPES = st.tuples(
 )
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(st.lists(_SHAPES, max_size=5), st.integers(1, 8)), min_size=1, max_size=4)
 )

@@ -33,6 +33,7 @@ def decoder() -> Decoder:
     return Decoder(max_megapixels=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
 @pytest.mark.parametrize("size", [(1, 1), (300, 200), (1999, 1000)])
 def test_pixels_are_the_same_bytes_as_without_a_process(

@@ -108,6 +108,7 @@ def test_truncated_files_are_refused() -> None:
             _decode(content[: len(content) // 2])
 
 
+@pytest.mark.slow
 def test_large_images_are_refused_by_their_header() -> None:
     content = _file(Image.new("L", (2000, 1000)))
     with pytest.raises(ImageError, match=r"2000x1000 = 2\.0 megapixels"):

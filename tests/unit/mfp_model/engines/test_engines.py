@@ -53,6 +53,7 @@ def test_every_network_answers_alike_in_openvino(backbone: str) -> None:
     assert float((expected - found).abs().max()) <= tolerance
 
 
+@pytest.mark.slow
 def test_openvino_answers_the_same_bytes_again_with_any_number_of_threads_and_callers(
     tiny_checkpoint: Checkpoint,
 ) -> None:

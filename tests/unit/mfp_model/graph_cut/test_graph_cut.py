@@ -173,6 +173,7 @@ class TestDeepFeatures:
         assert mask[40, 50]
         assert not mask.all()
 
+    @pytest.mark.slow
     def test_imagenets_file_is_read_by_its_layout(self, tmp_path: Path) -> None:
         from torchvision.models import resnet50
 

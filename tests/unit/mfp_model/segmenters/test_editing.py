@@ -160,6 +160,7 @@ def test_new_specks_go_and_old_ones_stay() -> None:
     assert not remove_specks(runs, (), share=0.01).mask()[80, 80]
 
 
+@pytest.mark.slow
 def test_the_shipped_weights_mend_masks_in_fewer_clicks_than_drawing_takes() -> None:
     truth = np.asarray(Image.open(ROOT / "tests" / "data" / "bowl_mask.png")) > 0
     image = np.asarray(Image.open(ROOT / "backend" / "demo" / "photos" / "bowl.jpg").convert("RGB"))

@@ -175,6 +175,7 @@ def test_training_writes_a_checkpoint_that_records_where_it_comes_from(
     assert str(folder) not in str(checkpoint.origin)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["streamed", "recursive"])
 def test_a_run_cut_in_two_ends_where_an_uncut_one_does(
     scheme: str, folder: Path, tmp_path: Path
@@ -208,6 +209,7 @@ def test_a_damaged_state_is_refused(folder: Path, tmp_path: Path) -> None:
         _train(_config(folder), tmp_path / "net")
 
 
+@pytest.mark.slow
 def test_validation_keeps_the_best_weights_and_draws_a_sheet(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "net.safetensors"
     held_out = make_coco_folder(tmp_path / "held-out")
@@ -231,6 +233,7 @@ def test_steps_are_logged(folder: Path, tmp_path: Path) -> None:
     assert {"loss", "iou", "learning_rate", "images_per_s"} <= rows[0].keys()
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_a_checkpoint(folder: Path, tmp_path: Path) -> None:
     _train(_config(folder), tmp_path / "one")
     start = load_checkpoint(tmp_path / "one")
