@@ -1,7 +1,6 @@
 # Two commands matter: `make demo` and `make test`. All of them install what they need.
 PYTHON ?= python3
 BIN := .venv/bin
-TESTERS ?= 3
 LABEL_STUDIO := label-studio==1.23.2
 LABEL_STUDIO_ML := label-studio-ml==1.0.9 redis rq
 
@@ -14,7 +13,8 @@ test: environments .venv/dev .venv-label-studio-ml/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n $(TESTERS) --dist loadgroup tests/e2e tests/unit tests/parity
+	$(BIN)/python -m pytest -n auto tests/unit tests/parity
+	$(BIN)/python -m pytest tests/e2e
 
 # Without Label Studio, a browser, and what takes long.
 test-unit: .venv/dev

@@ -51,15 +51,7 @@ def begun_edit(
     joined = _joined(objects, target, region)
     if target.answered is not None and not joined:
         return _going_on(target, target.answered, region)
-    return Edit(
-        placed=region.placed,
-        regions=target.regions,
-        labels=target.labels,
-        is_new=False,
-        before=target.runs,
-        prior=target.runs.union(*(one.runs for one in joined)),
-        joined=tuple(name for one in joined for name in one.regions),
-    )
+    return _edit_of(target, joined, region)
 
 
 def continued_edit(
@@ -130,18 +122,24 @@ def is_of_saved(objects: list[PageObject], answered: AnsweredObject, region: Reg
     return _target(saved, first, first.prompt, region) is not None
 
 
+def _edit_of(target: PageObject, joined: list[PageObject], region: RegionRequest) -> Edit:
+    """The edit of a mask as it is, with those that are to become part of it."""
+    return Edit(
+        placed=region.placed,
+        regions=target.regions,
+        labels=target.labels,
+        is_new=False,
+        before=target.runs,
+        prior=target.runs.union(*(one.runs for one in joined)),
+        joined=tuple(name for one in joined for name in one.regions),
+    )
+
+
 def _going_on(target: PageObject, answered: AnsweredObject, region: RegionRequest) -> Edit:
     """The edit that goes on from the prompts of the last answer."""
     placed = _merged(answered, region)
     if len(placed) > _MAX_PROMPTS and not is_continued(answered, region):
-        return Edit(
-            placed=region.placed,
-            regions=target.regions,
-            labels=target.labels,
-            is_new=False,
-            before=target.runs,
-            prior=target.runs,
-        )
+        return _edit_of(target, [], region)
     return Edit(
         placed=placed,
         regions=target.regions,

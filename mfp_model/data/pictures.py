@@ -42,14 +42,8 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     Raises:
         ImageError: As in `decode_image`, or there is no such file; the message names it.
     """
-    try:
+    with _named(path):
         return decode_image(path.read_bytes())
-    except FileNotFoundError:
-        raise ImageError(f"no such file: {path}") from None
-    except OSError as error:
-        raise ImageError(f"{path}: {error.strerror}") from None
-    except ImageError as error:
-        raise ImageError(f"{path}: {error}") from None
 
 
 def check_image(path: Path) -> ImageHeader:
@@ -58,10 +52,17 @@ def check_image(path: Path) -> ImageHeader:
     Raises:
         ImageError: As in `read_image`.
     """
-    try:
+    with _named(path):
         content = path.read_bytes()
         check_whole(content)
         return read_header(content)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Name the file in what is raised."""
+    try:
+        yield
     except FileNotFoundError:
         raise ImageError(f"no such file: {path}") from None
     except OSError as error:

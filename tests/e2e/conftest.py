@@ -23,15 +23,6 @@ from tests.e2e.labeling_page import CHROMIUM, LabelingPage, new_person, start_br
 
 ROOT = Path(__file__).parents[2]
 PHOTOS = ROOT / "backend" / "demo" / "photos"
-_WITHOUT_THE_PAGE = ("test_bench", "test_demo", "test_faults", "test_server", "test_soak")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together what shares a Label Studio, and what times servers, if there are workers."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            group = "servers" if item.path.stem in _WITHOUT_THE_PAGE else "label studio"
-            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
