@@ -40,7 +40,7 @@ def segmentation_of(region: MaskRegion, *, polygon_error_px: float | None = None
     Args:
         region: The region.
         polygon_error_px: How far polygons may be from a brush mask's edge; None for RLE. Shapes
-            that are polygons already stay as they are.
+            that are polygons already stay as they are. Crowds are RLE, as COCO wants them.
 
     Raises:
         DataError: The shape is damaged, or covers no pixel.
@@ -49,7 +49,8 @@ def segmentation_of(region: MaskRegion, *, polygon_error_px: float | None = None
     bounds = bounds_of(mask)
     if bounds is None:
         raise DataError(f"{region.kind} without a pixel")
-    segmentation, iou = _as_coco(mask, outline, polygon_error_px)
+    error_px = None if region.is_crowd else polygon_error_px
+    segmentation, iou = _as_coco(mask, outline, error_px)
     return Segmentation(
         segmentation=segmentation,
         area=int(mask.sum()),

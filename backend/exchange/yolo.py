@@ -5,7 +5,8 @@
     labels/train/7-a.txt    labels/val/9-b.txt
 
 A line is an object: its class, and its outline as x and y in shares of width and height. A hole and
-a further part are joined to the outline by a cut of no width, as YOLO's own tools do it.
+a further part are joined to the outline by a cut of no width, as YOLO's own tools do it. These fill
+the pixels on an outline, too, so it runs through the pixels at the mask's edge.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from numpy.typing import NDArray
 from backend.exchange.spool import Spool
 from mfp_model.data.coco_layout import IMAGES
 from mfp_model.files import write_atomically
-from mfp_model.masks.polygons import joined, n_holes, polygon_iou, polygons_of
+from mfp_model.masks.bounds import mask_iou
+from mfp_model.masks.outlines import filled, pixel_outlines
+from mfp_model.masks.polygons import joined, n_holes
 from mfp_model.masks.rle import decode_segmentation
 
 _SPLITS = ("train", "val")
@@ -47,8 +50,9 @@ def write_yolo(
         val_share: The share of the tasks that go into validation, 0..1.
 
     Returns:
-        Objects with holes, of several parts and in crowds, which are left out; the least and the
-        mean IoU of the outlines with their masks; images in each split.
+        Objects with holes, of several parts and in crowds, which are left out; the pixels that
+        cuts fill; the least and the mean IoU of the outlines, filled as YOLO's tools do it but
+        without cuts, with their masks; images in each split.
     """
     splits = _splits([image["label_studio"]["task"] for image in spool.images()], val_share)
     counts, ious = Counter[str](), list[float]()
@@ -90,11 +94,16 @@ def _outline(
     """An object's one outline `[n, 2]`, in shares of the image; what it lacks is counted."""
     height, width = image["height"], image["width"]
     mask = decode_segmentation(entry["segmentation"], height=height, width=width)
-    polygons = polygons_of(mask, max_error_px=max_error_px)
-    counts["objects with holes"] += n_holes(mask) > 0
-    counts["objects of several parts"] += len(polygons) > 1
-    ious.append(polygon_iou(polygons, mask))
-    return np.asarray(joined(polygons) / np.array([width, height]))
+    outlines = pixel_outlines(mask, max_error_px=max_error_px)
+    outline = joined(outlines)
+    drawn = filled(outlines, height=height, width=width)
+    cut = filled([outline], height=height, width=width) & ~drawn
+    holes = n_holes(mask)
+    counts["objects with holes"] += holes > 0
+    counts["objects of several parts"] += len(outlines) - holes > 1
+    counts["pixels filled by cuts"] += int(np.count_nonzero(cut))
+    ious.append(mask_iou(drawn, mask))
+    return np.asarray(outline / np.array([width, height]))
 
 
 def _splits(tasks: Iterable[int], val_share: float) -> dict[int, str]:

@@ -45,7 +45,7 @@ def polygons_of(mask: NDArray[np.bool_], *, max_error_px: float) -> list[Polygon
     polygons = []
     for points, offsets in zip(*generator.filled(0.5, 2.0), strict=True):
         rings = [
-            _simplified(points[start : end - 1] + offset, max_error_px)
+            simplified(points[start : end - 1] + offset, max_error_px)
             for start, end in zip(offsets[:-1], offsets[1:], strict=True)
         ]
         polygons.append(joined(rings))
@@ -103,10 +103,14 @@ def polygon_iou(polygons: list[Polygon], mask: NDArray[np.bool_]) -> float:
     return mask_iou(drawn, mask[bounds.place])
 
 
-def _simplified(ring: Polygon, max_error_px: float) -> Polygon:
-    """The ring with as few of its points as the error allows.
+def simplified(ring: Polygon, max_error_px: float) -> Polygon:
+    """Return a ring with as few of its points as the error allows.
 
     OpenCV drops points that are nearly on a line once it is done, and so may go too far.
+
+    Args:
+        ring: Float64 `[n, 2]` of x and y in pixels.
+        max_error_px: How far its points may be from the edges that replace them.
     """
     epsilon = max_error_px
     while epsilon > 0.1 * max_error_px:

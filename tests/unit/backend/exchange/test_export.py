@@ -88,6 +88,18 @@ def test_polygons_keep_holes_and_tell_how_far_they_are_off(tmp_path: Path) -> No
     assert summary.polygon_iou == {"least": 1.0, "mean": 1.0}
 
 
+def test_crowds_stay_rle_among_polygons_as_coco_wants_them(tmp_path: Path) -> None:
+    mask = np.zeros((30, 40), dtype=np.bool_)
+    mask[3:9, 4:20] = True
+    rows = [row(mask), row(mask, id="r2", meta={"text": ["crowd"]})]
+    content, _ = export(tmp_path, [task(1, rows)], options=ExportOptions(polygon_error_px=0.25))
+    single, crowd = content["annotations"]
+    assert (single["iscrowd"], type(single["segmentation"])) == (0, list)
+    assert (crowd["iscrowd"], type(crowd["segmentation"])) == (1, dict)
+    coco = COCO(tmp_path / "coco" / "annotations.json")
+    np.testing.assert_array_equal(coco.annToMask(crowd), mask)
+
+
 def test_shapes_of_other_controls_are_exported_too(tmp_path: Path) -> None:
     size = (40, 30)
     rows = [

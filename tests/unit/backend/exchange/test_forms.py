@@ -79,6 +79,34 @@ def test_yolos_outlines_are_the_masks_with_holes_and_parts(tmp_path: Path) -> No
     assert summary.remarks["outline iou least"] > 0.98
 
 
+@pytest.mark.parametrize("is_rounded", [False, True], ids=["cut off", "rounded"])
+def test_tools_that_round_corners_or_cut_fractions_off_read_the_very_same_masks(
+    tmp_path: Path, is_rounded: bool
+) -> None:
+    pixel, full = np.zeros(_SIZE, np.bool_), np.ones(_SIZE, np.bool_)
+    pixel[-1, -1] = True
+    masks = [RING, PLAIN, pixel, full, np.roll(PLAIN, 35, axis=1)]  # the last one in two parts
+    rows = [row(mask, "Cat", id=f"r{number}") for number, mask in enumerate(masks)]
+    crowd = row(PLAIN, "Cat", id="crowd", meta={"text": ["crowd"]})
+    summary = _run(tmp_path, [task(1, [*rows, crowd])], form="yolo-seg", outline_error_px=0.0)
+    (text,) = [path.read_text() for path in (tmp_path / "out" / "labels").glob("*/*.txt")]
+    read = []
+    for line in text.splitlines():
+        outline = np.array(line.split()[1:], dtype=np.float32).reshape(-1, 2) * (80, 60)
+        corners = np.round(outline) if is_rounded else outline
+        canvas = np.zeros(_SIZE, np.uint8)
+        cv2.fillPoly(canvas, [corners.astype(np.int32)], 1)
+        read.append(canvas > 0)
+        assert len(outline) >= 3  # with fewer, YOLO's tools take them for a box
+    *exact, parts = read
+    for mask, expected in zip(exact, masks, strict=False):
+        np.testing.assert_array_equal(mask, expected)
+    assert (parts & ~masks[-1]).sum() == summary.remarks["pixels filled by cuts"] > 0
+    assert not (masks[-1] & ~parts).any()
+    assert summary.remarks["outline iou least"] == 1
+    assert summary.remarks["crowds left out"] == 1
+
+
 def test_each_image_lies_beside_its_labels_and_the_splits_are_named(tmp_path: Path) -> None:
     out, summary = _export(tmp_path, form="yolo-seg")
     for split in ("train", "val"):
