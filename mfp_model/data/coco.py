@@ -13,7 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from mfp_model.data.coco_data import CocoAnnotation, CocoData, CocoImage
-from mfp_model.data.coco_layout import annotation_file, file_name, image_path
+from mfp_model.data.coco_layout import (
+    annotation_file,
+    file_name,
+    image_path,
+    label_studios_row,
+)
 from mfp_model.data.coco_rows import (
     Id,
     check_annotation,
@@ -123,11 +128,11 @@ class _Reader:
             try:
                 number = row_id(row, "id")
                 name = f"image {number!r:.40}"
-                checked = checked_image(row)
+                checked = checked_image(label_studios_row(row) if self._is_as_shown else row)
                 if rows.setdefault(number, checked) != checked:
                     doubtful.add(number)
                     other = file_name(rows[number])
-                    raise DataError(f"is {other!r:.80}, and {file_name(row)!r:.80}, too")
+                    raise DataError(f"is {other!r:.80}, and {file_name(checked)!r:.80}, too")
             except DataError as error:
                 self._tell(name, error)
         return {number: row for number, row in rows.items() if number not in doubtful}

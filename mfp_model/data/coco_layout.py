@@ -3,7 +3,7 @@
 | made by | annotations | images |
 |---|---|---|
 | this project | `annotations.json` | `images/` |
-| Label Studio | `result.json`, `result_coco.json` | `images/`, which the names begin with |
+| Label Studio | `result.json`, `result_coco.json` | `images/`; names may be a server's paths |
 | Roboflow | `_annotations.coco.json` | beside it |
 | COCO, CVAT | `annotations/instances_SPLIT.json` | `SPLIT/`, `images/SPLIT/`, `images/` |
 | LVIS | any file | `SPLIT/`, as the images' addresses end |
@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from mfp_model.errors import DataError
@@ -51,6 +51,22 @@ def file_name(row: Mapping[str, Any]) -> str:
     if name is None:
         return str(row.get("coco_url", "")).rpartition("/")[2]
     return name.replace("\\", "/") if isinstance(name, str) else ""
+
+
+def leads_out(name: str) -> bool:
+    """Return whether a file's name leads out of the folder that it lies in."""
+    is_absolute = PurePosixPath(name).is_absolute() or bool(PureWindowsPath(name).drive)
+    return is_absolute or ".." in name.split("/")
+
+
+def label_studios_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an image's row of Label Studio's own file, with the name that its file has there.
+
+    Label Studio names an upload by its path on the server, `../data/media/upload/1/a.png`, and puts
+    it into `images/a.png`.
+    """
+    name = file_name(row)
+    return {**row, "file_name": PurePosixPath(name).name} if leads_out(name) else dict(row)
 
 
 def image_path(file: Path, row: Mapping[str, Any]) -> Path:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
-from mfp_model.data.coco_layout import IMAGES, file_name
+from mfp_model.data.coco_layout import IMAGES, file_name, leads_out
 from mfp_model.errors import DataError
 from mfp_model.masks.rle import MAX_PIXELS, check_segmentation
 
@@ -46,8 +45,7 @@ def checked_image(row: dict[str, Any]) -> dict[str, Any]:
     if min(size.values()) < 1 or size["height"] * size["width"] > MAX_PIXELS:
         raise DataError(f"{size['width']}x{size['height']}, expected 1..{MAX_PIXELS} pixels")
     name = file_name(row)
-    is_absolute = PurePosixPath(name).is_absolute() or bool(PureWindowsPath(name).drive)
-    if not name or "\0" in name or is_absolute or ".." in name.split("/"):
+    if not name or "\0" in name or leads_out(name):
         raise DataError(f"file_name={row.get('file_name')!r:.80}, expected a file in {IMAGES}/")
     return {**row, **size}
 

@@ -8,6 +8,8 @@ are below one half, the smaller the further left and up the mask's edge is.
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +62,7 @@ def filled(outlines: list[Polygon], *, height: int, width: int) -> NDArray[np.bo
     return canvas > 0
 
 
-def _fewer(ring: NDArray[np.int32], max_error_px: float) -> NDArray[np.int64]:
+def _fewer(ring: NDArray[Any], max_error_px: float) -> NDArray[np.int64]:
     """The pixels of a ring at which it turns, less those that the error allows to leave out."""
     steps = np.roll(ring, -1, axis=0) - ring
     turns = ring[(steps != np.roll(steps, 1, axis=0)).any(axis=1)]

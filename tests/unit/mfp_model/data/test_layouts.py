@@ -72,6 +72,28 @@ def test_folders_are_read_as_tools_make_them(
     assert (one.truth == _MASK).all()
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../label-studio/data/media/upload/3/0cba4b79-a.png",
+        "/label-studio/data/media/upload/3/0cba4b79-a.png",
+        "..\\media\\upload\\3\\0cba4b79-a.png",
+    ],
+)
+def test_uploads_that_label_studio_names_by_their_path_there_lie_in_images(
+    tmp_path: Path, name: str
+) -> None:
+    _write(tmp_path / "result.json", name=name, info={"contributor": "Label Studio"})
+    _photo(tmp_path / "images" / "0cba4b79-a.png")
+    (image,) = read_coco(tmp_path).images
+    assert image.path == tmp_path / "images" / "0cba4b79-a.png"
+    assert image.file_name == "0cba4b79-a.png"
+    _write(tmp_path / "result.json", name=name)
+    problems: list[str] = []
+    assert not read_coco(tmp_path, on_problem=problems.append).images
+    assert "expected a file in images/" in problems[0]
+
+
 def test_of_several_files_of_annotations_none_is_guessed(tmp_path: Path) -> None:
     for split in ("train", "val"):
         _write(tmp_path / f"annotations/instances_{split}.json", name="a.png")
