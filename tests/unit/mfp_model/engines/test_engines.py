@@ -116,7 +116,9 @@ def test_a_named_precision_counts_on_processors_with_fast_bfloat16(
 def test_an_engine_that_answers_something_else_is_not_used(
     tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, is_half: bool
 ) -> None:
-    monkeypatch.setattr(choice, "has_fast_bf16", lambda device: is_half)  # with AMX and without
+    monkeypatch.setattr(
+        choice, "has_fast_bf16", lambda device: is_half
+    )  # with such instructions and without
     tolerance = BF16_TOLERANCE if is_half else F32_TOLERANCE
     network = tiny_checkpoint.network()
     engine = OpenVinoEngine(network, is_half=is_half)
@@ -177,8 +179,12 @@ def test_masks_are_the_same_by_either_engine() -> None:
     assert (np.abs(plain.probability_map[differs] - 0.5) <= tolerance).all()
 
 
-@pytest.mark.parametrize(("flag", "expected"), [("avx512_bf16", False), ("amx_bf16", True)])
-def test_bfloat16_needs_amx(flag: str, expected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("flag", "expected"), [("avx512_f", False), ("avx512_bf16", True), ("amx_bf16", True)]
+)
+def test_bfloat16_needs_instructions_of_its_own(
+    flag: str, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {flag: True})
     assert has_fast_bf16(_CPU) is expected
 
