@@ -45,10 +45,12 @@ RUN pip install --no-deps --no-build-isolation . && \
     python3 -m venv /opt/sbom && \
     /opt/sbom/bin/pip install --no-deps --require-hashes -r sbom.txt && \
     /opt/sbom/bin/cyclonedx-py environment /opt/mfp --output-format JSON \
-      --output-file /opt/mfp/sbom.cdx.json && \
+      --pyproject pyproject.toml --output-file /opt/mfp/sbom.cdx.json && \
     rm -rf /opt/build/* /opt/sbom && \
-    useradd --system --uid 10001 --user-group --home-dir /data --no-create-home mfp && \
-    install -d -o mfp -g mfp /data
+    groupadd --gid 10001 mfp && \
+    useradd --uid 10001 --gid mfp --home-dir /data --no-create-home --no-log-init \
+      --shell /usr/sbin/nologin mfp && \
+    install -d -o mfp -g mfp -m 0700 /data
 
 # Downloaded weights, trained versions and recordings.
 ENV MFP_DATA_DIR=/data \

@@ -97,7 +97,7 @@ class Fuzzer:
         headers = {
             self._random.choice(("Origin", "Host", "X-Request-ID", "Authorization", "Range")): (
                 self._random.choice(
-                    ("", "null", "http://evil", "localhost", "Basic !!", "a" * 5000)
+                    ("", "null", "http://evil", "http://[", "localhost", "Basic !!", "a" * 5000)
                 )
             )
         }

@@ -8,6 +8,7 @@ import logging
 from collections import Counter
 from dataclasses import dataclass
 
+from backend.label_studio.brush import painted_px
 from backend.label_studio.controls import MaskControl
 from backend.label_studio.page import Annotation
 from backend.label_studio.regions import MaskRegion, regions_of
@@ -19,6 +20,7 @@ from mfp_model.masks.runs import MaskRuns
 _log = logging.getLogger(__name__)
 _KEPT_S = 3600.0
 _MAX_READ_PX = 10_000_000_000  # 800 masks on 12 megapixels
+_MAX_PAINTED_PX = 30_000_000_000  # seven seconds; 2,500 strokes on 12 megapixels
 _RUN_BYTES = 24
 _OVERHEAD_BYTES = 1000
 _KINDS = ("brush", "polygon")
@@ -56,15 +58,19 @@ class ExistingMasks:
         those after the first so many pixels.
         """
         found, left_out = [], Counter[str]()
-        n_pixels = 0
+        n_pixels = n_painted = 0
         for one in regions_of(list(annotation.rows), Counter()):
             if isinstance(one, DataError) or one.kind not in _KINDS:
                 continue
             if (one.from_name, one.to_name) != (control.name, control.to_name):
                 continue
-            n_pixels += height * width
             if (one.height, one.width) != (height, width):
                 left_out["of another size than the image"] += 1
+                continue
+            n_pixels += height * width
+            n_painted += _painted_px(one)
+            if n_painted > _MAX_PAINTED_PX:
+                left_out[f"strokes of drafts beyond {_MAX_PAINTED_PX} pixels; submit them"] += 1
             elif n_pixels > _MAX_READ_PX:
                 left_out[f"beyond {_MAX_READ_PX} pixels"] += 1
             elif (mask := self._mask(one)) is not None:
@@ -88,6 +94,14 @@ class ExistingMasks:
             runs = region_runs(region)
             self._known.put(key, runs, _OVERHEAD_BYTES + _RUN_BYTES * runs.rows.size)
         return runs
+
+
+def _painted_px(region: MaskRegion) -> int:
+    """What a mask's strokes take; a damaged one is named where it is read."""
+    try:
+        return painted_px(region.value, height=region.height, width=region.width)
+    except DataError:
+        return 0
 
 
 def _digest(region: MaskRegion) -> str:

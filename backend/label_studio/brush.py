@@ -19,7 +19,7 @@ from mfp_model.errors import DataError
 _MAX_THRESHOLD = 128  # the eraser's soft edge leaves 1 to 254
 _FRACTION_BITS = 4  # of a pixel's coordinates in OpenCV's fixed point
 _MAX_WIDTH_PX = 32_767  # OpenCV's
-_MAX_PAINTED_PX = 10_000_000_000  # some seconds; 800 strokes on 12 megapixels
+_MAX_PAINTED_PX = 10_000_000_000  # two seconds; 800 strokes on 12 megapixels
 _LIMIT_PERCENT = 1000.0  # a stroke may leave the image, but not for this far
 
 
@@ -64,17 +64,33 @@ def _alpha(
     if is_solid:
         threshold = min(_MAX_THRESHOLD, max(1, (int(alpha.max(initial=0)) + 1) // 2))
         alpha = np.where(alpha >= threshold, np.uint8(255), np.uint8(0))
-    n_painted = 0
+    if painted_px(value, **size) > _MAX_PAINTED_PX:
+        raise DataError(
+            f"brush of {len(touches)} strokes: more than {_MAX_PAINTED_PX} pixels to paint; "
+            "submit it once, so that it is saved as a mask"
+        )
     for touch in touches:
-        line, thickness_px, kind = _stroke(touch, height=height, width=width)
-        n_painted += alpha.size + _n_painted(line, thickness_px)
-        if n_painted > _MAX_PAINTED_PX:
-            raise DataError(
-                f"brush of {len(touches)} strokes: more than {_MAX_PAINTED_PX} pixels to paint; "
-                "submit it once, so that it is saved as a mask"
-            )
-        _paint(alpha, line, thickness_px, kind)
+        _paint(alpha, *_stroke(touch, **size))
     return alpha
+
+
+def painted_px(value: Mapping[str, Any], *, height: int, width: int) -> int:
+    """Return how many pixels are to be painted for a brush's strokes, about; no RLE is any.
+
+    Args:
+        value: Of the brush region.
+        height: Rows of the image.
+        width: Columns of the image.
+
+    Raises:
+        DataError: A stroke is damaged.
+    """
+    touches = value.get("touches")
+    strokes = (
+        _stroke(touch, height=height, width=width)
+        for touch in (touches if isinstance(touches, list) else [])
+    )
+    return sum(height * width + _n_painted(line, wide_px) for line, wide_px, _ in strokes)
 
 
 def _n_painted(line: NDArray[np.int32], thickness_px: int) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from backend.label_studio.label_config import LabelConfig, PointControl
+from backend.label_studio.controls import PointControl
+from backend.label_studio.label_config import LabelConfig
 from backend.label_studio.labels import Label
 from mfp_model.names import FINDERS, INPAINTERS, SEGMENTERS, listed
 

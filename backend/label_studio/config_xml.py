@@ -62,7 +62,7 @@ def repeated(root: ET.Element, data: Mapping[str, Any]) -> ET.Element:
     """Return the configuration with each `<Repeater>` replaced by its copies for a task's data.
 
     Raises:
-        LabelConfigError: These are too many tags.
+        LabelConfigError: These are too many tags, or too many letters.
     """
     return _Repeating(data).copy(root)
 
@@ -70,12 +70,13 @@ def repeated(root: ET.Element, data: Mapping[str, Any]) -> ET.Element:
 class _Repeating:
     def __init__(self, data: Mapping[str, Any]) -> None:
         self._data = data
-        self._n_tags = 0
+        self._n_copied = 0
+        self._n_numbered = 0  # more than are copied, where repeaters lie in each other
+        self._n_letters = 0
 
     def copy(self, tag: ET.Element) -> ET.Element:
-        self._n_tags += 1
-        if self._n_tags > _MAX_TAGS:
-            raise LabelConfigError(f"label config: its repeaters make more than {_MAX_TAGS} tags")
+        self._n_copied += 1
+        self._check()
         made = ET.Element(tag.tag, tag.attrib)
         for child in tag:
             made.extend(self._copies(child) if child.tag == "repeater" else [self.copy(child)])
@@ -87,17 +88,27 @@ class _Repeating:
         views = []
         for index in range(len(elements) if isinstance(elements, list) else 0):
             view = ET.Element("view")
-            view.extend(_numbered(child, flag, str(index)) for child in repeater)
+            view.extend([self._numbered(child, flag, str(index)) for child in repeater])
             views.append(self.copy(view))
         return views
 
+    def _numbered(self, tag: ET.Element, flag: str, index: str) -> ET.Element:
+        """A copy with the index in the place of its flag."""
+        attributes = {name: value.replace(flag, index) for name, value in tag.attrib.items()}
+        self._n_numbered += 1
+        self._n_letters += sum(map(len, attributes.values()))
+        self._check()
+        made = ET.Element(tag.tag, attributes)
+        made.extend([self._numbered(child, flag, index) for child in tag])
+        return made
 
-def _numbered(tag: ET.Element, flag: str, index: str) -> ET.Element:
-    """A copy with the index in the place of its flag."""
-    attributes = {name: value.replace(flag, index) for name, value in tag.attrib.items()}
-    made = ET.Element(tag.tag, attributes)
-    made.extend(_numbered(child, flag, index) for child in tag)
-    return made
+    def _check(self) -> None:
+        if max(self._n_copied, self._n_numbered) > _MAX_TAGS:
+            raise LabelConfigError(f"label config: its repeaters make more than {_MAX_TAGS} tags")
+        if self._n_letters > _MAX_LETTERS:
+            raise LabelConfigError(
+                f"label config: its repeaters make more than {_MAX_LETTERS} letters"
+            )
 
 
 def _refuse_document_type(xml: str) -> None:

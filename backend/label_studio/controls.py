@@ -8,9 +8,10 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from backend.label_studio.config_xml import LabelConfigError
-from backend.label_studio.labels import labels_of, takes_labels_of_tasks
+from backend.label_studio.labels import Label, labels_of, takes_labels_of_tasks
 from mfp_model.names import INPAINTERS
 
+_PROMPT_TAGS = ("keypoint", "keypointlabels", "rectangle", "rectanglelabels")
 DEFAULT_INPAINTER = INPAINTERS[0]
 
 
@@ -59,6 +60,26 @@ class MaskControl:
         if label is None or label in self.labels:
             return label
         return self.names_by_value.get(label)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PointControl:
+    """A `<KeyPointLabels>`, `<KeyPoint>`, `<RectangleLabels>` or `<Rectangle>`.
+
+    Attributes:
+        name: The control's `name`.
+        images: The names of its images.
+        labels: Its labels, or those of the `<Labels>` of its image.
+        is_smart: Whether the page asks the backend about its points; of rectangles, which are
+            often drawn for themselves, whether it says so.
+        is_negative: Its attribute `negative`: its points mean "not object", with whatever key.
+    """
+
+    name: str
+    images: tuple[str, ...]
+    labels: tuple[Label, ...]
+    is_smart: bool
+    is_negative: bool = False
 
 
 def plain_controls(tag: ET.Element, generic: Mapping[str, ET.Element]) -> Iterator[MaskControl]:
@@ -110,6 +131,32 @@ def mask_controls(
             overlaps=switch(tag, "overlaps"),
             auto_accept=switch(tag, "autoaccept"),
         )
+
+
+def point_control(
+    tag: ET.Element, generic: Mapping[str, ET.Element], data: Mapping[str, Any]
+) -> PointControl | None:
+    """Return the control that a tag sets points or boxes with, None where it does not.
+
+    Args:
+        tag: Any, its names in lower case.
+        generic: The `<Labels>` of each image, by the image's name.
+        data: The task's, which labels may come from.
+
+    Raises:
+        LabelConfigError: An attribute that is neither true nor false.
+    """
+    if tag.tag not in _PROMPT_TAGS:
+        return None
+    holder = tag if tag.tag.endswith("labels") else generic.get(tag.get("toname", ""), tag)
+    by_default = "true" if tag.tag.startswith("keypoint") else "false"
+    return PointControl(
+        name=tag.get("name", ""),
+        images=tuple(tag.get("toname", "").split(",")),
+        labels=labels_of(holder, data),
+        is_smart=tag.get("smart", by_default) != "false",
+        is_negative=switch(tag, "negative"),
+    )
 
 
 def switch(tag: ET.Element, name: str) -> bool:

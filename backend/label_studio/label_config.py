@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from backend.label_studio.config_size import check_labels, size_of
 from backend.label_studio.config_xml import LabelConfigError, has_repeaters, read_xml, repeated
-from backend.label_studio.controls import MaskControl, mask_controls, plain_controls, switch
-from backend.label_studio.labels import Label, labels_of, takes_labels_of_tasks
+from backend.label_studio.controls import (
+    MaskControl,
+    PointControl,
+    mask_controls,
+    plain_controls,
+    point_control,
+)
+from backend.label_studio.labels import Label, generic_labels, labels_of, takes_labels_of_tasks
 from backend.label_studio.task_values import key_of
 
-_PROMPT_TAGS = ("keypoint", "keypointlabels", "rectangle", "rectanglelabels")
 _SHAPES = ("brush", "polygon", "rectangle", "ellipse")
 
 
@@ -103,35 +110,22 @@ class LabelConfig:
         return self.points[name].labels if name in self.points else ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PointControl:
-    """A `<KeyPointLabels>`, `<KeyPoint>`, `<RectangleLabels>` or `<Rectangle>`.
-
-    Attributes:
-        name: The control's `name`.
-        images: The names of its images.
-        labels: Its labels, or those of the `<Labels>` of its image.
-        is_smart: Whether the page asks the backend about its points; of rectangles, which are
-            often drawn for themselves, whether it says so.
-        is_negative: Its attribute `negative`: its points mean "not object", with whatever key.
-    """
-
-    name: str
-    images: tuple[str, ...]
-    labels: tuple[Label, ...]
-    is_smart: bool
-    is_negative: bool = False
-
-
 class TaskConfigs:
     """The configuration of each task of a project; most have one for all."""
 
-    def __init__(self, xml: str) -> None:
+    def __init__(self, xml: str, *, most: float = math.inf) -> None:
         """Read a configuration.
 
+        Args:
+            xml: As the project has it.
+            most: Tags and labels that tasks may make of it, all tasks together.
+
         Raises:
-            LabelConfigError: See `read_xml`, or an attribute has an unknown value.
+            LabelConfigError: See `read_xml`, or an attribute has an unknown value, or controls
+                have too many labels.
         """
+        self._most = most
+        self._n_made = 0
         self._root = read_xml(xml)
         self.common = _config(self._root, {})
         self._is_one_for_all = not (
@@ -149,11 +143,17 @@ class TaskConfigs:
         """Return the configuration for a task with this data.
 
         Raises:
-            LabelConfigError: The task makes too many tags of it.
+            LabelConfigError: The task makes too many tags or labels of it, or all tasks together.
         """
         if self._is_one_for_all:
             return self.common
-        return _config(repeated(self._root, data), data)
+        if self._n_made > self._most:
+            raise LabelConfigError(
+                f"label config: the tasks before made more than {self._most} tags and labels of it"
+            )
+        root = repeated(self._root, data)
+        self._n_made += size_of(root, data)
+        return _config(root, data)
 
 
 def parse_label_config(xml: str) -> LabelConfig:
@@ -166,9 +166,8 @@ def parse_label_config(xml: str) -> LabelConfig:
 
 
 def _config(root: ET.Element, data: Mapping[str, Any]) -> LabelConfig:
-    generic = {
-        name: tag for tag in root.iter("labels") for name in tag.get("toname", "").split(",")
-    }
+    check_labels(root, data)
+    generic = generic_labels(root)
     seeds = {tag.get("name", ""): signs for tag in root.iter() if (signs := _seeds(tag, data))}
     tags = [tag for tag in root.iter() if tag.get("name", "") not in seeds]
     return LabelConfig(
@@ -194,7 +193,9 @@ def _config(root: ET.Element, data: Mapping[str, Any]) -> LabelConfig:
         },
         plain=tuple(control for tag in tags for control in plain_controls(tag, generic)),
         points={
-            control.name: control for tag in root.iter() if (control := _points(tag, generic, data))
+            control.name: control
+            for tag in root.iter()
+            if (control := point_control(tag, generic, data))
         },
     )
 
@@ -204,22 +205,6 @@ def _written(label: str, value: str, control: MaskControl) -> str | None:
     if label == value and label in control.names_by_value:
         return control.names_by_value[label]
     return control.written(label) or control.written(value)
-
-
-def _points(
-    tag: ET.Element, generic: Mapping[str, ET.Element], data: Mapping[str, Any]
-) -> PointControl | None:
-    if tag.tag not in _PROMPT_TAGS:
-        return None
-    holder = tag if tag.tag.endswith("labels") else generic.get(tag.get("toname", ""), tag)
-    by_default = "true" if tag.tag.startswith("keypoint") else "false"
-    return PointControl(
-        name=tag.get("name", ""),
-        images=tuple(tag.get("toname", "").split(",")),
-        labels=labels_of(holder, data),
-        is_smart=tag.get("smart", by_default) != "false",
-        is_negative=switch(tag, "negative"),
-    )
 
 
 def _seeds(tag: ET.Element, data: Mapping[str, Any]) -> dict[str, bool]:

@@ -41,6 +41,11 @@ def takes_labels_of_tasks(tag: ET.Element) -> bool:
     return tag.tag.endswith("labels") and tag.get("value", "").startswith("$")
 
 
+def generic_labels(root: ET.Element) -> dict[str, ET.Element]:
+    """Return the `<Labels>` of each image, by the image's name."""
+    return {name: tag for tag in root.iter("labels") for name in tag.get("toname", "").split(",")}
+
+
 def labels_of(control: ET.Element, data: Mapping[str, Any]) -> tuple[Label, ...]:
     """Return the labels of a control, of which a task's stand behind the configuration's.
 

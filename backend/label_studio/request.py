@@ -18,6 +18,7 @@ from backend.label_studio.task_values import key_of, page_at
 
 _MAX_CLICKED_TASKS = 10  # the page sends one
 _MAX_OPENED_TASKS = 10_000
+_MAX_TAGS_OF_TASKS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +78,7 @@ def parse_predict(
     if not isinstance(body, dict):
         raise RequestError(f"body: expected a JSON object, got {type(body).__name__}")
     tasks = field_of(body, "tasks", list)
-    configs = TaskConfigs(field_of(body, "label_config", str))
+    configs = TaskConfigs(field_of(body, "label_config", str), most=_MAX_TAGS_OF_TASKS)
     project = project_id(body)
     points = points_of(body)
     most = _MAX_CLICKED_TASKS if points else _MAX_OPENED_TASKS

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.label_studio.brush import brush_mask
+from backend.label_studio.brush import brush_mask, painted_px
 from backend.label_studio.label_config import LabelConfig
 from backend.label_studio.page import Annotation
 from backend.label_studio.regions import MAX_PIXELS
@@ -22,6 +22,9 @@ from mfp_model.errors import DataError
 from mfp_model.masks.bounds import bounds_of
 from mfp_model.masks.rle import encode_mask
 from mfp_model.prompts import Stroke
+
+_PASSES = 10  # over the image, to read one stroke and to find its middle
+_MAX_READ_PX = 10_000_000_000  # 80 strokes on 12 megapixels
 
 
 def seed_strokes(
@@ -37,23 +40,31 @@ def seed_strokes(
         width: Columns of the image.
 
     Raises:
-        DataError: A stroke is damaged, or of an image of another size.
+        DataError: A stroke is damaged, or of an image of another size, or there are too many.
         BrushRleError: Its RLE is.
     """
-    strokes = [
-        _stroke(row, signs, height=height, width=width)
+    rows = [
+        (row, signs)
         for row in annotation.rows
         if isinstance(row, dict) and row.get("to_name") == image_name
         if (signs := config.seeds.get(str(row.get("from_name")))) is not None
     ]
+    values = [_value(row, height=height, width=width) for row, _ in rows]
+    size = {"height": height, "width": width}
+    n_pixels = sum(_PASSES * height * width + painted_px(value, **size) for value in values)
+    if n_pixels > _MAX_READ_PX:
+        raise DataError(
+            f"{len(values)} strokes on {width}x{height}: {n_pixels} pixels to read and paint, at "
+            f"most {_MAX_READ_PX}"
+        )
+    signed = zip(values, (signs for _, signs in rows), strict=True)
+    strokes = [_stroke(value, signs, **size) for value, signs in signed]
     painted = [stroke for stroke in strokes if stroke is not None]
     return tuple(sorted(painted, key=lambda stroke: not stroke.is_positive))
 
 
-def _stroke(
-    row: Mapping[str, Any], signs: Mapping[str, bool], *, height: int, width: int
-) -> Stroke | None:
-    """The stroke around its deepest pixel; None for one without a pixel or a known label."""
+def _value(row: Mapping[str, Any], *, height: int, width: int) -> dict[str, Any]:
+    """The brush of a row, of this size."""
     value, name = row.get("value"), f"stroke {row.get('id')!r:.40}"
     if not isinstance(value, dict):
         raise DataError(f"{name}: expected a brush")
@@ -61,6 +72,13 @@ def _stroke(
         raise DataError(f"{name}: of an image of another size")
     if height * width > MAX_PIXELS:  # the image's own limit comes later
         raise DataError(f"{name}: on {width}x{height} pixels, expected at most {MAX_PIXELS}")
+    return value
+
+
+def _stroke(
+    value: Mapping[str, Any], signs: Mapping[str, bool], *, height: int, width: int
+) -> Stroke | None:
+    """The stroke around its deepest pixel; None for one without a pixel or a known label."""
     mask = brush_mask(value, height=height, width=width)
     labels = value.get("brushlabels")
     listed = labels if isinstance(labels, list) else []

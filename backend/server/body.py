@@ -12,9 +12,9 @@ from backend.label_studio.points import RequestError
 
 _MAX_DEPTH = 60
 _MAX_PARTS = 2_000_000  # lists, objects and texts
-_STRUCTURE = b'"\\[]{}'
+_STRUCTURE = b'"[]{}'
 _REST = bytes(sorted(set(range(256)) - set(_STRUCTURE)))
-_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"?')
+_TEXT = re.compile(rb'"[^"]*+"?')
 
 
 def read_json(request: Request) -> object:
@@ -33,9 +33,10 @@ def read_json(request: Request) -> object:
 
 def _check_structure(content: bytes) -> None:
     """Count, without reading it, what would take memory and stack when it is read."""
-    marks = content.translate(None, delete=_REST)
+    unescaped = content.replace(b"\\\\", b"").replace(b'\\"', b"")
+    marks = unescaped.translate(None, delete=_REST)
     n_texts = marks.count(b'"') // 2
-    brackets = _TEXT.sub(b"", marks).replace(b"\\", b"").replace(b'"', b"")
+    brackets = _TEXT.sub(b"", marks)
     n_parts = n_texts + len(brackets) // 2
     if n_parts > _MAX_PARTS:
         raise RequestError(

@@ -9,7 +9,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from backend.label_studio.config_xml import LabelConfigError
-from backend.label_studio.label_config import parse_label_config
+from backend.label_studio.label_config import TaskConfigs, parse_label_config
+from backend.label_studio.request import parse_predict
 from backend.models.served import ServedModels
 from backend.server.app import create_app
 from tests.fakes import DiskSegmenter, temporary_settings
@@ -123,6 +124,9 @@ def test_a_client_that_has_left_is_computed_for_no_further() -> None:
     assert 'mfp_clicks_total{outcome="superseded"} 1.0' in client.get("/metrics").text
 
 
+_LABELS = "<View><Labels toName='{}'>" + "<Label value='x'/>" * 10_000 + "</Labels>"
+
+
 @pytest.mark.parametrize(
     "xml",
     [
@@ -131,8 +135,15 @@ def test_a_client_that_has_left_is_computed_for_no_further() -> None:
         "<View>" + "<Label/>" * 60_000 + "</View>",
         "<View>" + " " * 3_000_000 + "</View>",
         "<View>" * 2_000_000,
+        _LABELS.format("a") + f'<View><Brush toName="{",".join(["a"] * 500_000)}"/></View></View>',
+        _LABELS.format("a") + '<Brush toName="a"/>' * 25_000 + "</View>",
+        _LABELS.format("a") + '<KeyPoint toName="a"/>' * 25_000 + "</View>",
+        _LABELS.format(",".join(["a"] * 300_000)) + "</View>",
     ],
-    ids=["nested views", "nested controls", "labels", "long", "endless"],
+    ids=[
+        *("nested views", "nested controls", "labels", "long", "endless"),
+        *("images of a control", "controls", "points", "images of labels"),
+    ],
 )
 def test_label_configurations_that_no_page_has_are_refused_soon(xml: str) -> None:
     started = time.perf_counter()
@@ -147,3 +158,39 @@ def test_a_large_label_configuration_is_read_soon() -> None:
     started = time.perf_counter()
     assert len(parse_label_config(xml).controls[0].labels) == 5001
     assert time.perf_counter() - started < 2
+
+
+_REPEATER = BRUSH.format("").replace("</View>", '<Repeater on="$l">{}</Repeater></View>')
+
+
+@pytest.mark.parametrize(
+    ("content", "n_elements", "problem"),
+    [
+        ("<View/>" * 10, 10_000, "more than 50000 tags"),
+        ('<Text value="' + "x{{idx}}" * 20_000 + '"/>', 10_000, "more than 2000000 letters"),
+        ('<Repeater on="$none">' + "<View/>" * 9_000 + "</Repeater>", 10_000, "50000 tags"),
+    ],
+    ids=["tags", "letters", "repeaters of nothing"],
+)
+def test_what_a_repeater_makes_of_a_task_is_bounded(
+    content: str, n_elements: int, problem: str
+) -> None:
+    config = TaskConfigs(_REPEATER.format(content))
+    started = time.perf_counter()
+    with pytest.raises(LabelConfigError, match=problem):
+        config.of({"l": [0] * n_elements})
+    assert time.perf_counter() - started < 2
+
+
+def test_what_all_tasks_make_of_a_configuration_is_bounded_and_the_first_ones_are_answered() -> (
+    None
+):
+    body = {
+        "label_config": _REPEATER.format("<View/>" * 40),
+        "tasks": [{"id": n, "data": {"image": "/a.png", "l": [0] * 1000}} for n in range(200)],
+    }
+    started = time.perf_counter()
+    problems = [task.problem for task in parse_predict(body)]
+    assert time.perf_counter() - started < _SOON_S
+    assert problems[:20] == [""] * 20
+    assert all("the tasks before made more than" in problem for problem in problems[-100:])

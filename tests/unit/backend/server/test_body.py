@@ -43,6 +43,20 @@ def test_json_nested_too_deep_is_refused(n: int, brackets: tuple[str, str]) -> N
         read_json(_request((opening * n + "1" + closing * n).encode()))
 
 
+@pytest.mark.parametrize(
+    "text", [r"\n", r"\\", r"\\\"", r"\\\\\n", r"\u0022", r"\n\"", r"\"\n\\", r"[\n["]
+)
+def test_no_text_before_them_hides_brackets(text: str) -> None:
+    content = f'{{"{text}": "{text}", "b": {"[" * 500}{"]" * 500}}}'
+    with pytest.raises(RequestError, match="nested 501 deep"):
+        read_json(_request(content.encode()))
+
+
+def test_brackets_in_texts_do_not_count() -> None:
+    value = {"a\n": '\n[{"' * 100, "b": "\\" + '"[\\' * 100}
+    assert read_json(_request(json.dumps(value).encode())) == value
+
+
 def test_sixty_deep_is_deep_enough() -> None:
     assert read_json(_request(b"[" * 60 + b"]" * 60))
 
@@ -65,7 +79,7 @@ def test_what_is_no_json_is_refused(content: bytes) -> None:
 
 
 def test_looking_at_a_megabyte_takes_milliseconds() -> None:
-    rows = [{"value": {"rle": list(range(256)) * 130}, "id": "a" * 10} for _ in range(10)]
+    rows = [{"value": {"rle": list(range(256)) * 130}, "id": '\n\\"' * 9999} for _ in range(10)]
     request = _request(json.dumps(rows).encode())
     started = time.perf_counter()
     read_json(request)
