@@ -10,6 +10,7 @@ from backend.label_studio.config_xml import LabelConfigError
 from backend.label_studio.labels import generic_labels, labels_of
 
 _MAX_LABELS = 200_000  # of all controls, for each of their images anew
+_MAX_CONTROLS = 4_000  # each for all of its images anew
 _LETTERS_A_TAG = 100  # take about as long
 
 
@@ -21,36 +22,40 @@ def size_of(root: ET.Element, data: Mapping[str, Any]) -> int:
         data: The task's, which labels may come from.
     """
     n_letters = sum(len(value) for tag in root.iter() for value in tag.attrib.values())
-    return sum(1 for _ in root.iter()) + n_letters // _LETTERS_A_TAG + _n_labels(root, data)
+    n_tags = sum(1 for _ in root.iter())
+    return n_tags + n_letters // _LETTERS_A_TAG + sum(_controls(root, data))
 
 
-def check_labels(root: ET.Element, data: Mapping[str, Any]) -> None:
-    """Refuse controls that have, together, more labels than any page has.
+def check_controls(root: ET.Element, data: Mapping[str, Any]) -> None:
+    """Refuse more controls, or more labels of controls, than any page has.
 
     Args:
         root: The configuration's root, the names in lower case.
         data: The task's, which labels may come from.
 
     Raises:
-        LabelConfigError: They have.
+        LabelConfigError: There are more.
     """
-    n_labels = _n_labels(root, data)
-    if n_labels > _MAX_LABELS:
+    n_controls, n_labels = _controls(root, data)
+    if n_controls > _MAX_CONTROLS or n_labels > _MAX_LABELS:
         raise LabelConfigError(
-            f"label config: controls with {n_labels} labels, each for all its images, at most "
-            f"{_MAX_LABELS}"
+            f"label config: {n_controls} controls with {n_labels} labels, each for all of its "
+            f"images, at most {_MAX_CONTROLS} and {_MAX_LABELS}"
         )
 
 
-def _n_labels(root: ET.Element, data: Mapping[str, Any]) -> int:
-    """Of all controls, anew for each of their images; a control without labels counts as one."""
+def _controls(root: ET.Element, data: Mapping[str, Any]) -> tuple[int, int]:
+    """How many controls there are, and labels of them, both for each of their images anew."""
     counts = {tag: len(labels_of(tag, data)) for tag in root.iter()}
     generic = generic_labels(root)
-    total = 0
+    n_controls = n_labels = 0
     for tag, count in counts.items():
         if not count and "toname" not in tag.attrib:
             continue
         names = tag.get("toname", "").split(",")
-        of_others = sum(counts[generic[name]] for name in names if name in generic)
-        total += len(names) * max(1, count) + (0 if tag.tag.endswith("labels") else of_others)
-    return total
+        n_controls += len(names)
+        if tag.tag.endswith("labels"):
+            n_labels += len(names) * count
+        else:
+            n_labels += sum(counts[generic[name]] for name in names if name in generic)
+    return n_controls, n_labels

@@ -11,7 +11,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 from xml.parsers import expat
 
-from backend.label_studio.task_values import resolved
+from backend.label_studio.task_values import list_at
 from mfp_model.errors import MfpError
 
 _MAX_LETTERS = 2_000_000
@@ -83,10 +83,10 @@ class _Repeating:
         return made
 
     def _copies(self, repeater: ET.Element) -> list[ET.Element]:
-        elements = resolved(repeater.get("on", ""), self._data)
+        n_elements = len(list_at(repeater.get("on", ""), self._data))
         flag = repeater.get("indexflag", _INDEX_FLAG)
         views = []
-        for index in range(len(elements) if isinstance(elements, list) else 0):
+        for index in range(n_elements):
             view = ET.Element("view")
             view.extend([self._numbered(child, flag, str(index)) for child in repeater])
             views.append(self.copy(view))

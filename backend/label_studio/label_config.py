@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from backend.label_studio.config_size import check_labels, size_of
+from backend.label_studio.config_size import check_controls, size_of
 from backend.label_studio.config_xml import LabelConfigError, has_repeaters, read_xml, repeated
 from backend.label_studio.controls import (
     MaskControl,
@@ -121,8 +121,8 @@ class TaskConfigs:
             most: Tags and labels that tasks may make of it, all tasks together.
 
         Raises:
-            LabelConfigError: See `read_xml`, or an attribute has an unknown value, or controls
-                have too many labels.
+            LabelConfigError: See `read_xml`, or an attribute has an unknown value, or there
+                are too many controls or labels.
         """
         self._most = most
         self._n_made = 0
@@ -166,7 +166,7 @@ def parse_label_config(xml: str) -> LabelConfig:
 
 
 def _config(root: ET.Element, data: Mapping[str, Any]) -> LabelConfig:
-    check_labels(root, data)
+    check_controls(root, data)
     generic = generic_labels(root)
     seeds = {tag.get("name", ""): signs for tag in root.iter() if (signs := _seeds(tag, data))}
     tags = [tag for tag in root.iter() if tag.get("name", "") not in seeds]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from backend.label_studio.task_values import resolved
+from backend.label_studio.task_values import list_at
 
 _MAX_LABELS = 10_000  # of a control
 
@@ -64,14 +64,14 @@ def labels_of(control: ET.Element, data: Mapping[str, Any]) -> tuple[Label, ...]
         )
         for tag in control.iter("label")
     ]
-    brought = resolved(control.get("value", ""), data) if takes_labels_of_tasks(control) else None
+    brought = list_at(control.get("value", ""), data) if takes_labels_of_tasks(control) else []
     labels = [*listed, *_brought(brought)]
     return tuple(labels[:_MAX_LABELS])
 
 
-def _brought(entries: object) -> Iterator[Label]:
+def _brought(entries: list[Any]) -> Iterator[Label]:
     """A task's labels: texts, or objects with `value`, `alias` and further ones in `children`."""
-    waiting = deque(entries if isinstance(entries, list) else [])
+    waiting = deque(entries)
     while waiting:
         entry = waiting.popleft()
         if isinstance(entry, str):

@@ -16,6 +16,7 @@ from mfp_model.prompts import Box, Click
 _Kind = TypeVar("_Kind")
 
 _MAX_POINTS = 200  # each is a round of the network where nothing is known of the object yet
+_MAX_LABELS = 200  # of a point
 _EDGE_TOLERANCE_PERCENT = 0.5  # the page may round a click on the border to just outside
 _MAX_PERCENT = 1000  # of a box, parts of which may lie outside of the image; or its turn
 _LABEL_KEYS = ("keypointlabels", "rectanglelabels", "labels")
@@ -54,7 +55,7 @@ def points_of(body: Mapping[str, Any]) -> list[Point] | None:
         opened.
 
     Raises:
-        RequestError: The context has another form, or too many points.
+        RequestError: The context has another form, too many points, or one too many labels.
     """
     params = body.get("params")
     context = params.get("context") if isinstance(params, dict) else None
@@ -75,6 +76,10 @@ def points_of(body: Mapping[str, Any]) -> list[Point] | None:
         raise RequestError(
             f"context.result: {len(points)} points of one object, at most {_MAX_POINTS}"
         )
+    for point in points.values():
+        n_labels = len(labels_of_point(point))
+        if n_labels > _MAX_LABELS:
+            raise RequestError(f"a point has {n_labels} labels, expected at most {_MAX_LABELS}")
     return list(points.values())
 
 

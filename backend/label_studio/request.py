@@ -14,7 +14,7 @@ from backend.label_studio.page import Annotation, page_of, storable
 from backend.label_studio.points import Point, RequestError, field_of, points_of
 from backend.label_studio.projects import UNKNOWN_RULES, ProjectRules
 from backend.label_studio.region_request import RegionRequest, region_request
-from backend.label_studio.task_values import key_of, page_at
+from backend.label_studio.task_values import MAX_LETTERS, key_of, page_at
 
 _MAX_CLICKED_TASKS = 10  # the page sends one
 _MAX_OPENED_TASKS = 10_000
@@ -175,7 +175,8 @@ def _image(
     address, page = page_at(value, data, index)
     if not isinstance(address, str) or not address:
         got = "an empty text" if address == "" else type(address).__name__
-        raise RequestError(f"{key_of(value):.80}: expected str, got {got}")
+        expected = f"str of at most {MAX_LETTERS} letters" if address is None else "str"
+        raise RequestError(f"{key_of(value):.80}: expected {expected}, got {got}")
     try:
         address.encode()
     except UnicodeEncodeError:

@@ -16,13 +16,31 @@ from typing import Any
 _VARIABLE = re.compile(r"\$[\w\[\].{}]+")
 _STEP = re.compile(r"[^.\[\]]+")
 _MAX_STEPS = 50
+MAX_LETTERS = 20_000_000  # of a text with values in it
 
 
 def resolved(value: str, data: Mapping[str, Any]) -> object:
-    """Return what a value stands for in a task's data, None for what is not there."""
+    """Return what a value stands for in a task's data.
+
+    None stands for what is not there, and for a text that its values make too long.
+    """
     if _VARIABLE.fullmatch(value):
         return _at(data, value[1:])
-    return _VARIABLE.sub(lambda variable: _text(_at(data, variable[0][1:])), value)
+    texts: dict[str, str] = {}
+    n_letters = len(value)
+    for variable in _VARIABLE.findall(value):
+        if variable not in texts:
+            texts[variable] = _text(_at(data, variable[1:]))
+        n_letters += len(texts[variable])
+        if n_letters > MAX_LETTERS:
+            return None
+    return _VARIABLE.sub(lambda variable: texts[variable[0]], value)
+
+
+def list_at(value: str, data: Mapping[str, Any]) -> list[Any]:
+    """Return the list that a value stands for in a task's data, an empty one for anything else."""
+    place = _at(data, value[1:]) if _VARIABLE.fullmatch(value) else None
+    return place if isinstance(place, list) else []
 
 
 def page_at(value: str, data: Mapping[str, Any], index: object) -> tuple[object, int | None]:

@@ -46,7 +46,7 @@ class ConnectionLimits:
         may_enter: Whether these headers (upper case, underscores) carry the password.
         max_connections: The longest idle one makes room for one more.
         header_s: For a request's first line and headers.
-        slowest_bytes_per_s: A body must arrive at least so fast.
+        slowest_bytes_per_s: A body must arrive, and an answer be taken, at least so fast.
     """
 
     n_threads: int
@@ -148,6 +148,8 @@ class _Connection(HTTPChannel):  # type: ignore[misc]
     close_when_flushed: bool  # Waitress's
     was_refused = False  # before the whole request was read
     _draining_until: float | None = None
+    _n_sent = 0  # bytes
+    _untaken: tuple[float, int] | None = None  # since when there are such, and bytes sent by then
 
     def parser_class(self, adjustments: Adjustments) -> IncomingRequest:
         """Return what reads a request."""
@@ -164,15 +166,35 @@ class _Connection(HTTPChannel):  # type: ignore[misc]
         return not self.is_waiting or self.request is not None or is_new
 
     def is_late(self, now: float) -> bool:
-        """Return whether the client had time enough for what it has not sent yet."""
+        """Return whether the client had time enough for what it has not sent or taken yet."""
         if self._draining_until is not None:
             return now > self._draining_until
+        if self._is_taken_too_slowly(now):
+            return True
         request: IncomingRequest | None = self.request
         if not self.is_waiting or request is None:
             return False
         limits: ConnectionLimits = self.server.limits
         allowed_s = limits.header_s + request.body_bytes_received / limits.slowest_bytes_per_s
         return bool(now - request.begun > allowed_s)
+
+    def _is_taken_too_slowly(self, now: float) -> bool:
+        """Whether answers wait for a client that takes none: a thread may wait with them."""
+        if not self.total_outbufs_len:
+            self._untaken = None
+            return False
+        if self._untaken is None:
+            self._untaken = (now, self._n_sent)
+        since, n_before = self._untaken
+        limits: ConnectionLimits = self.server.limits
+        allowed_s = limits.header_s + (self._n_sent - n_before) / limits.slowest_bytes_per_s
+        return now - since > allowed_s
+
+    def send(self, data: bytes, do_close: bool = True) -> int:
+        """Send what the system takes now, and return how many bytes that were."""
+        n_bytes = int(super().send(data, do_close))
+        self._n_sent += n_bytes
+        return n_bytes
 
     def readable(self) -> bool:
         """Whether more bytes are wanted."""

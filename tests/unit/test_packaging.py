@@ -1,19 +1,28 @@
-"""What `pip install .` installs."""
+"""What `pip install .` installs, and what the image is made of."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
-
-pytestmark = pytest.mark.slow
+from packaging.requirements import Requirement
 
 _ROOT = Path(__file__).parents[2]
+_LOCKS = _ROOT / ".ci" / "packages"
+_WITH_HASHES = ("packages.txt", "sbom.txt", "torch-nvidia.txt")
+_LOCKED = re.compile(
+    r"^(?P<name>[a-z0-9-]+)==(?P<version>\S+)(?: ;[^\\\n]+)?"
+    r"(?P<hashes>(?: \\\n    --hash=sha256:[0-9a-f]{64})*)\n",
+    re.MULTILINE,
+)
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_weights_configurations_and_photos(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", str(tmp_path)]
     subprocess.run([*command, str(_ROOT)], check=True, capture_output=True)
@@ -35,3 +44,48 @@ def test_the_wheel_holds_weights_configurations_and_photos(tmp_path: Path) -> No
     ):
         assert name in names
     assert not [name for name in names if name.startswith("tests/")]
+
+
+def _locked(name: str) -> dict[str, str]:
+    """Version by package."""
+    return {one["name"]: one["version"] for one in _LOCKED.finditer((_LOCKS / name).read_text())}
+
+
+@pytest.mark.parametrize("variant", ["cpu", "nvidia"])
+def test_every_dependency_is_locked_at_a_version_that_fits(variant: str) -> None:
+    locked = _locked("packages.txt") | _locked(f"torch-{variant}.txt")
+    project = tomllib.loads((_ROOT / "pyproject.toml").read_text())
+    needed = (*project["project"]["dependencies"], *project["build-system"]["requires"])
+    for requirement in map(Requirement, needed):
+        assert requirement.specifier.contains(locked[requirement.name]), requirement
+
+
+def test_both_images_have_the_same_torch() -> None:
+    pins = _locked("torch-cpu.txt")
+    assert pins.keys() == {"torch", "torchvision"}
+    assert pins.items() <= _locked("torch-nvidia.txt").items()
+
+
+@pytest.mark.parametrize("name", _WITH_HASHES)
+def test_every_locked_package_has_hashes_and_the_lock_no_address(name: str) -> None:
+    text = (_LOCKS / name).read_text()
+    assert _LOCKED.sub(lambda one: "" if one["hashes"] else one[0], text) == ""
+
+
+def test_what_the_image_copies_is_there_and_gets_there() -> None:
+    allowed = (_ROOT / ".dockerignore").read_text().split()
+    copies = re.findall(r"^COPY (.+) \S+$", (_ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    for source in " ".join(copies).split():
+        assert list(_ROOT.glob(source)), source
+        assert any(f"!{part}" in allowed for part in (source, *map(str, Path(source).parents)))
+
+
+def test_the_image_runs_as_a_user_that_owns_nothing_but_its_closed_data_folder() -> None:
+    dockerfile = (_ROOT / "Dockerfile").read_text()
+    uid = re.search(r"useradd --uid (\d+)", dockerfile)
+    assert uid is not None
+    assert f"\nUSER {uid[1]}\n" in dockerfile
+    assert re.findall(r"install -d -o mfp .*", dockerfile) == [
+        "install -d -o mfp -g mfp -m 0700 /data"
+    ]
+    assert "chown" not in dockerfile

@@ -70,6 +70,18 @@ def test_a_brush_of_ever_so_many_wide_strokes_is_left_out_undecoded() -> None:
     assert answered["id"] != "r1"
 
 
+def test_drafts_of_ever_so_many_strokes_are_read_up_to_a_limit(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    touch = {"type": "add", "relativePoints": [0, 0, 100, 100] * 250, "relativeStrokeWidth": 900}
+    rows = [row(f"r{index}", box(0, 0, 1, 1)) for index in range(60)]
+    for number, brush in enumerate(rows):
+        touches = [{**touch, "relativeStrokeWidth": 900 + number}] * 5
+        brush["value"] = {"format": "rle", "touches": touches, "brushlabels": ["Cat"]}
+    assert "error" not in _answered(request(point("p", 50, 50), drafts=[saved(*rows)]))
+    assert "strokes of drafts beyond 30000000000 pixels" in caplog.text
+
+
 def test_an_endless_brush_rle_is_left_out_undecoded() -> None:
     brush = row("r1", box(20, 20, 80, 100))
     brush["value"]["rle"] = [*brush["value"]["rle"], *[0] * 4_000_000]
@@ -96,6 +108,14 @@ def test_more_points_than_anybody_clicks_are_refused(n: int) -> None:
     answer = _client().post("/predict", json=request(*points))
     assert answer.status_code == 400
     assert f"{n} points of one object, at most 200" in answer.json["error"]
+
+
+def test_more_labels_of_a_point_than_anybody_gives_it_are_refused() -> None:
+    many = point("p", 50, 50)
+    many["value"]["keypointlabels"] = [f"label {index}" for index in range(100_000)]
+    answer = _client().post("/predict", json=request(many))
+    assert answer.status_code == 400
+    assert "a point has 100000 labels, expected at most 200" in answer.json["error"]
 
 
 @pytest.mark.slow

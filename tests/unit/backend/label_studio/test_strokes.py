@@ -1,5 +1,7 @@
 """Strokes of drafts, as the page saves them, and what becomes of them."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -145,6 +147,18 @@ def test_a_stroke_of_another_size_is_named() -> None:
         _strokes(_task(huge), height=100_000, width=100_000)
     with pytest.raises(DataError, match="brush"):
         _strokes(_task(_row("Yes", value=[])))
+
+
+def test_more_strokes_than_can_be_read_are_refused_unread() -> None:
+    size = {"original_width": 4000, "original_height": 3000}
+    started = time.perf_counter()
+    with pytest.raises(DataError, match="2000 strokes on 4000x3000: .* at most"):
+        _strokes(_task(*[_row("Yes", **size)] * 2000), height=3000, width=4000)
+    wide = {**_touch(), "relativePoints": [0, 0, 100, 100] * 50, "relativeStrokeWidth": 900.0}
+    value = {"format": "rle", "touches": [wide] * 50, "brushlabels": ["Yes"]}
+    with pytest.raises(DataError, match="1 strokes on 4000x3000: .* at most"):
+        _strokes(_task(_row("Yes", value=value, **size)), height=3000, width=4000)
+    assert time.perf_counter() - started < 2
 
 
 def test_seed_controls_take_no_masks_and_have_no_categories() -> None:

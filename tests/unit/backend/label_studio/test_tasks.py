@@ -8,6 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 from PIL import Image
 
+from backend.label_studio.points import RequestError
 from backend.label_studio.request import TaskRequest, parse_predict
 from backend.label_studio.task_values import resolved
 from backend.models.served import ServedModels
@@ -88,6 +89,15 @@ def test_repeaters_lie_in_each_other() -> None:
     body["tasks"][0]["data"] = {"a": ["x", "y"], "b": ["1", "2"]}
     (task,) = parse_predict(body)
     assert task.image == "x/1"
+
+
+def test_an_address_of_ever_so_many_values_is_none() -> None:
+    value = "/" + "$name" * 300_000
+    assert resolved(value, {"name": "a" * 10}) == "/" + "a" * 3_000_000
+    assert resolved(value, {"name": "a" * 1_000_000}) is None
+    config = _CONFIG.format(value=f'value="{value}"')
+    with pytest.raises(RequestError, match="at most 20000000 letters"):
+        _parsed(config, {"name": "a" * 1_000_000})
 
 
 def test_a_repeater_is_bounded() -> None:

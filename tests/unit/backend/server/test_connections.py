@@ -25,6 +25,7 @@ _LIMITS = ConnectionLimits(
     may_enter=Doorkeeper("", "").lets_in,
     header_s=60,
 )
+_LARGE_BYTES = 20_000_000  # more than is kept for a client that takes nothing
 _HALF = b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nX-A: "
 
 
@@ -56,6 +57,8 @@ class _Site:
                 time.sleep(0.01)
             if time.monotonic() < until:
                 self.left.set()
+        if environ["PATH_INFO"] == "/large":
+            body = bytes(_LARGE_BYTES)
         start_response("200 OK", [("Content-Length", str(len(body)))])
         return [body]
 
@@ -132,6 +135,29 @@ def test_a_body_that_trickles_has_so_much_time_and_no_more() -> None:
             b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 90000\r\n\r\n" + b"x" * 9
         )
         assert connection.recv(100) == b""
+
+
+def test_clients_that_take_no_answers_hold_no_thread_for_long() -> None:
+    limits = replace(_LIMITS, n_threads=2, header_s=0.5)
+    with _site(limits) as site, ExitStack() as stack:
+        for _ in range(2):
+            connection = stack.enter_context(_connect(site))
+            connection.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n" * 5)
+        time.sleep(0.5)
+        assert requests.post(site.url, data="click", timeout=8).text == "click"
+
+
+def test_a_client_that_takes_its_answer_slowly_gets_all_of_it() -> None:
+    limits = replace(_LIMITS, header_s=0.5, slowest_bytes_per_s=1e6)
+    with _site(limits) as site, _connect(site) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 100_000)
+        connection.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        n_received, started = 0, time.monotonic()
+        while part := connection.recv(1 << 18):
+            n_received += len(part)
+            time.sleep(max(0.0, n_received / 8e6 - (time.monotonic() - started)))
+        assert time.monotonic() - started > 2
+        assert n_received > _LARGE_BYTES
 
 
 def test_where_there_are_too_many_the_longest_idle_one_makes_room() -> None:
