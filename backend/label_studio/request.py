@@ -18,7 +18,8 @@ from backend.label_studio.task_values import MAX_LETTERS, key_of, page_at
 
 _MAX_CLICKED_TASKS = 10  # the page sends one
 _MAX_OPENED_TASKS = 10_000
-_MAX_TAGS_OF_TASKS = 1_000_000
+_MAX_PROJECT_LETTERS = 40
+_MAX_TAGS_OF_TASKS = 500_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +92,17 @@ def parse_predict(
 
 
 def project_id(body: Mapping[str, Any]) -> str:
-    """Return Label Studio's project id of a request; it sends `14.1790000000`, id and time."""
-    return str(body.get("project") or "").partition(".")[0]
+    """Return Label Studio's project id of a request; it sends `14.1790000000`, id and time.
+
+    Raises:
+        RequestError: It is longer than any id.
+    """
+    project = str(body.get("project") or "").partition(".")[0]
+    if len(project) > _MAX_PROJECT_LETTERS:  # it is kept
+        raise RequestError(
+            f"project: {len(project)} letters, expected at most {_MAX_PROJECT_LETTERS}"
+        )
+    return project
 
 
 def _opened(task: object, project: str, configs: TaskConfigs, rules: ProjectRules) -> TaskRequest:
@@ -109,7 +119,7 @@ def _opened(task: object, project: str, configs: TaskConfigs, rules: ProjectRule
     except (RequestError, LabelConfigError) as error:
         problem = f"task {task.get('id')!r:.40}: {error}"
     return TaskRequest(
-        task_id=str(task.get("id", "")),
+        task_id=storable(task.get("id", "")),
         project=project,
         image=image,
         image_index=image_index,
@@ -150,7 +160,7 @@ def _clicked(
         return _clicked(alone, project, configs, asked, rules)
 
     return TaskRequest(
-        task_id=str(task.get("id", "")),
+        task_id=storable(task.get("id", "")),
         project=project,
         image=image,
         image_index=image_index,

@@ -30,6 +30,7 @@ _HEADER_S = 20.0
 _SLOWEST_BYTES_PER_S = 20_000
 _IDLE_S = 30
 _LINGER_S = 3.0
+_LOOK_AGAIN_S = 0.5
 _NEW_S = 2.0  # after so long without a byte a connection is idle
 _MAX_CONNECTIONS = 1000
 _BODIES_IN_RECEIPT = 4  # of the largest size, at a time
@@ -192,9 +193,28 @@ class _Connection(HTTPChannel):  # type: ignore[misc]
 
     def send(self, data: bytes, do_close: bool = True) -> int:
         """Send what the system takes now, and return how many bytes that were."""
-        n_bytes = int(super().send(data, do_close))
+        try:
+            n_bytes = int(super().send(data, do_close))
+        except AttributeError:
+            if self.socket is not None:
+                raise
+            # The thread that reads has closed it meanwhile; Waitress expects an `OSError`.
+            raise ConnectionAbortedError("closed") from None
         self._n_sent += n_bytes
         return n_bytes
+
+    def _flush_outbufs_below_high_watermark(self) -> None:
+        """Wait, in a thread that answers, while the client has too much to take yet.
+
+        Waitress's own waits for ever where the connection was closed in this very moment.
+        """
+        with self.outbuf_lock:
+            most = self.adj.outbuf_high_watermark
+            if self.total_outbufs_len > most:
+                self._flush_exception(self._flush_some, do_close=False)
+            while self.connected and self.total_outbufs_len > most:
+                self.server.pull_trigger()
+                self.outbuf_lock.wait(_LOOK_AGAIN_S)
 
     def readable(self) -> bool:
         """Whether more bytes are wanted."""

@@ -56,14 +56,26 @@ class IncomingRequest(HTTPRequestParser):  # type: ignore[misc]
     def received(self, data: bytes) -> int:
         """Read on, and return how many bytes belonged to this request."""
         was_in_header = not self.headers_finished
-        n_taken = int(super().received(data))
-        if was_in_header and self.headers_finished and not self.completed:
-            self.error = self._connection.server.refusal(self)
-        elif isinstance(self.body_rcv, ChunkedReceiver) and not self.completed:
-            body = self.body_rcv
-            if len(body.control_line) > _CHUNK_LINE_BYTES or len(body.trailer) > _TRAILER_BYTES:
-                self.error = BadRequest("a chunk's line or trailer is too long")
+        try:
+            n_taken = int(super().received(data))
+        except ValueError as error:  # Waitress asks `urlsplit`, which refuses some addresses
+            n_taken = len(data)
+            self.error = BadRequest(f"not an address ({error})")
+        if self.error is None and not self.completed:
+            self.error = self._refusal(is_header_new=was_in_header and self.headers_finished)
         if self.error is not None:
             self.completed = True
             self._connection.was_refused = True
         return n_taken
+
+    def _refusal(self, *, is_header_new: bool) -> Error | None:
+        """Why the rest is not to be read, None where it is."""
+        if is_header_new:
+            refused: Error | None = self._connection.server.refusal(self)
+            return refused
+        body = self.body_rcv
+        if isinstance(body, ChunkedReceiver) and (
+            len(body.control_line) > _CHUNK_LINE_BYTES or len(body.trailer) > _TRAILER_BYTES
+        ):
+            return BadRequest("a chunk's line or trailer is too long")
+        return None

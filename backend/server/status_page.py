@@ -52,7 +52,8 @@ class _Sides:
         try:
             return read()
         except (MfpError, OSError, sqlite3.Error, ValueError, KeyError, TypeError) as error:
-            _log.exception("status page: %s", what)
+            is_bug = isinstance(error, (ValueError, KeyError, TypeError))
+            _log.error("status page: %s cannot be read: %s", what, error, exc_info=is_bug)
             self.problems.append(f"{what} cannot be read: {error}")
             return otherwise
 

@@ -16,6 +16,7 @@ import requests
 from waitress import wasyncore
 from waitress.task import ThreadedTaskDispatcher
 
+from backend.server import connections
 from backend.server.connections import ConnectionLimits, Listener
 from backend.server.doorkeeper import Doorkeeper
 
@@ -212,11 +213,48 @@ def test_many_large_bodies_at_a_time_are_refused_and_not_kept(site: _Site) -> No
         b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 100_000 + b"\r\n\r\n",
         b"GET\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n",
+        b"GET http://[ HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET http://[x]y/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
     ],
-    ids=["chunk of -1", "endless chunk size", "negative length", "large header", "bare", "TLS"],
+    ids=[
+        *("chunk of -1", "endless chunk size", "negative length", "large header", "bare", "TLS"),
+        *("half a host", "odd host"),
+    ],
 )
 def test_what_is_no_request_is_answered_4xx(site: _Site, sent: bytes) -> None:
     assert _raw(site, sent).split()[1][:1] == b"4"
+
+
+def test_who_leaves_amid_answers_holds_no_thread_and_writes_no_traceback_into_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with _site(replace(_LIMITS, n_threads=1)) as site:
+        for _ in range(30):
+            with _connect(site) as connection:
+                connection.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n" * 20)
+        assert requests.post(site.url, data="click", timeout=20).text == "click"
+    assert not [record.getMessage() for record in caplog.records if record.exc_info]
+
+
+def test_a_connection_closed_while_an_answer_waits_for_it_holds_no_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sends = connections._Connection.send
+    sent: list[int] = []
+
+    def closed_meanwhile(self: Any, data: bytes, do_close: bool = True) -> int:  # noqa: ANN401
+        if sent[-1:] == [0]:  # the client takes no more, and now the thread is about to wait
+            self.handle_close()  # as the thread that reads does
+        sent.append(sends(self, data, do_close))
+        return sent[-1]
+
+    with _site(replace(_LIMITS, n_threads=1)) as site, _connect(site) as connection:
+        site.listener.adj.outbuf_high_watermark = 1_000_000
+        monkeypatch.setattr(connections._Connection, "send", closed_meanwhile)
+        connection.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n" * 2)
+        time.sleep(0.5)
+        monkeypatch.undo()
+        assert requests.post(site.url, data="click", timeout=5).text == "click"
 
 
 def test_headers_cannot_name_the_script(site: _Site) -> None:
