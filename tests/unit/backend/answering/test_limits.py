@@ -217,6 +217,7 @@ def test_what_a_repeater_makes_of_a_task_is_bounded(
     assert time.perf_counter() - started < 2
 
 
+@pytest.mark.slow
 def test_what_all_tasks_make_of_a_configuration_is_bounded_and_the_first_ones_are_answered() -> (
     None
 ):

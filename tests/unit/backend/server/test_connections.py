@@ -138,6 +138,7 @@ def test_a_body_that_trickles_has_so_much_time_and_no_more() -> None:
         assert connection.recv(100) == b""
 
 
+@pytest.mark.slow
 def test_clients_that_take_no_answers_hold_no_thread_for_long() -> None:
     limits = replace(_LIMITS, n_threads=2, header_s=0.5)
     with _site(limits) as site, ExitStack() as stack:
@@ -148,6 +149,7 @@ def test_clients_that_take_no_answers_hold_no_thread_for_long() -> None:
         assert requests.post(site.url, data="click", timeout=8).text == "click"
 
 
+@pytest.mark.slow
 def test_a_client_that_takes_its_answer_slowly_gets_all_of_it() -> None:
     limits = replace(_LIMITS, header_s=0.5, slowest_bytes_per_s=1e6)
     with _site(limits) as site, _connect(site) as connection:
@@ -225,6 +227,7 @@ def test_what_is_no_request_is_answered_4xx(site: _Site, sent: bytes) -> None:
     assert _raw(site, sent).split()[1][:1] == b"4"
 
 
+@pytest.mark.slow
 def test_who_leaves_amid_answers_holds_no_thread_and_writes_no_traceback_into_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -236,6 +239,7 @@ def test_who_leaves_amid_answers_holds_no_thread_and_writes_no_traceback_into_th
     assert not [record.getMessage() for record in caplog.records if record.exc_info]
 
 
+@pytest.mark.slow
 def test_a_connection_closed_while_an_answer_waits_for_it_holds_no_thread(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
