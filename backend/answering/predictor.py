@@ -87,7 +87,8 @@ class Predictor:
 
         Args:
             tasks: The tasks.
-            has_left: Whether nobody waits for the answer any more; asked before each round.
+            has_left: Whether nobody waits for the answer any more; asked before each round, and
+                before each task whose objects are looked for.
 
         Raises:
             ImageError: An image cannot be used, or is not of the size that the page sees.
@@ -105,7 +106,7 @@ class Predictor:
             if task.problem:
                 raise RequestError(task.problem)
             if task.is_opening and task.control and task.control.finder:
-                return [self._finding.answer(task, task.control)]
+                return [self._finding.answer(task, task.control, has_left)]
             if task.is_opening:
                 self._prefetcher.prefetch(task)
                 return []

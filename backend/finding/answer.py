@@ -52,11 +52,25 @@ class TaskFinder:
         self._polygon_error_px = polygon_error_px
         self._one_at_a_time = threading.Lock()
 
-    def answer(self, task: TaskRequest, control: MaskControl) -> dict[str, Any]:
-        """Return one entry of `results` with every object found; an error leaves it empty."""
+    def answer(
+        self,
+        task: TaskRequest,
+        control: MaskControl,
+        has_left: Callable[[], bool] = lambda: False,
+    ) -> dict[str, Any]:
+        """Return one entry of `results` with every object found; an error leaves it empty.
+
+        Args:
+            task: Whose image is looked at.
+            control: What the objects belong to.
+            has_left: Whether nobody waits for the answer any more; then nothing is computed.
+        """
         assert control.finder is not None
         try:
             with self._one_at_a_time:
+                if has_left():
+                    self._telemetry.superseded(task.task_id, "its client has left")
+                    return empty_result()
                 version, find = self._make(control.finder, control.inpainter, task.project)
                 image = self._images.load(task.image, task_id=task.task_id)
                 layers = find(image.pixels)

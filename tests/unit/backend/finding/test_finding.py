@@ -120,6 +120,20 @@ def test_each_task_gets_its_objects_and_a_broken_one_an_empty_answer(capture: Ca
     assert "3 bytes that are no image" in client.get("/").data.decode()
 
 
+def test_nothing_is_looked_for_once_the_client_has_left(capture: Capture) -> None:
+    models = ServedModels(lambda checkpoint: DiskSegmenter(radius=25), version="disks-1")
+    client = create_app(temporary_settings(), models=models).test_client()
+    asked = iter([False])  # at the second task it has left
+    answer = client.post(
+        "/predict",
+        json=_body(capture, "mfp", *[_uri()] * 5),
+        environ_overrides={"waitress.client_disconnected": lambda: next(asked, True)},
+    )
+    n_objects = [len(result["result"]) for result in answer.json["results"]]
+    assert n_objects[0] > 0
+    assert n_objects[1:] == [0] * 4
+
+
 @pytest.mark.parametrize(("finder", "words"), [("sam", "expected one of"), ("deeplab", "offline")])
 def test_a_finder_that_cannot_be_had_is_an_error_on_the_status_page(
     capture: Capture, tmp_path: Path, finder: str, words: str
