@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from backend.images.decoder import Decoder
+from backend.images.decoder import Decoder, _Room
 from backend.images.decoding import decode_image
 from mfp_model.errors import ImageError
 
@@ -88,3 +88,20 @@ def test_many_at_a_time_are_all_decoded(decoder: Decoder) -> None:
     for thread in threads:
         thread.join()
     assert shapes == [(1000, 1000, 3)] * 12
+
+
+def test_images_in_work_share_so_many_megapixels() -> None:
+    room, is_in = _Room(100), threading.Event()
+
+    def decode() -> None:
+        with room.taken(60):
+            is_in.set()
+
+    with room.taken(50), room.taken(40):
+        thread = threading.Thread(target=decode)
+        thread.start()
+        assert not is_in.wait(0.2)
+    assert is_in.wait(5)
+    thread.join()
+    with room.taken(1000):  # alone, an image may be larger
+        pass
