@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ from backend.label_studio.controls import MaskControl
 from backend.label_studio.label_config import LabelConfig
 from backend.label_studio.rows import Row, RowFields, brush_rows, polygon_rows
 from mfp_model.data.coco_data import CocoAnnotation, CocoImage
+from mfp_model.data.coco_rows import is_number
 from mfp_model.errors import DataError
 from mfp_model.masks.polygons import polygon_iou, polygons_of
 from mfp_model.masks.runs import MaskRuns
@@ -71,7 +71,7 @@ class MaskWriter:
         """
         control, label = self._control(annotation, to_name)
         score, order = annotation.entry.get("score"), annotation.entry.get("order")
-        if score is not None and not (isinstance(score, int | float) and math.isfinite(score)):
+        if score is not None and not is_number(score):
             raise DataError(f"score={score!r:.40}, expected a finite number")
         fields = RowFields(
             control=control,

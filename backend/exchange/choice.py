@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from backend.exchange.tasks import LabeledTask
+from backend.label_studio.regions import finite_score
 from mfp_model.errors import ConfigError
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -89,14 +90,14 @@ def chosen(task: LabeledTask, rules: ChoiceRules, left_out: Counter[str]) -> lis
         left_out["annotations older than another of their task"] += len(candidates) - 1
         return [newest]
     if not candidates and rules.with_predictions:
-        return newest_predictions(task)[:1]
+        return newest_predictions(task, left_out)[:1]
     return candidates
 
 
-def newest_predictions(task: LabeledTask) -> list[ChosenAnnotation]:
-    """Return a task's predictions, the newest first."""
+def newest_predictions(task: LabeledTask, left_out: Counter[str]) -> list[ChosenAnnotation]:
+    """Return a task's predictions, the newest first; scores that are no numbers are counted."""
     newest = sorted(task.predictions, key=_changed, reverse=True)
-    return [_prediction(prediction) for prediction in newest]
+    return [_prediction(prediction, left_out) for prediction in newest]
 
 
 def _changed(entry: Mapping[str, Any]) -> datetime:
@@ -133,8 +134,7 @@ def _draft(draft: Mapping[str, Any]) -> ChosenAnnotation:
     )
 
 
-def _prediction(prediction: Mapping[str, Any]) -> ChosenAnnotation:
-    score = prediction.get("score")
+def _prediction(prediction: Mapping[str, Any], left_out: Counter[str]) -> ChosenAnnotation:
     return ChosenAnnotation(
         name=f"prediction {prediction.get('id')}",
         result=prediction.get("result"),
@@ -142,7 +142,7 @@ def _prediction(prediction: Mapping[str, Any]) -> ChosenAnnotation:
             "prediction": prediction.get("id"),
             "model_version": prediction.get("model_version"),
         },
-        score=float(score) if isinstance(score, (int, float)) else None,
+        score=finite_score(prediction, left_out),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import ijson
 
+from backend.exchange.plain_json import PlainJson
 from backend.label_studio.api import LabelStudioApi
 from mfp_model.errors import DataError
 
@@ -98,7 +99,7 @@ def file_tasks(path: Path) -> TaskSource:
         failure = ""
         with path.open("rb") as file:
             try:
-                for element in ijson.items(file, "item", use_float=True):
+                for element in ijson.items(PlainJson(file), "item", use_float=True):
                     if rows and (_is_task(element) or _key(element) != _key(rows[0])):
                         yield _element(rows, n_read)
                         rows = []

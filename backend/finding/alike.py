@@ -41,7 +41,7 @@ def region_of(task: Mapping[str, Any], region: str) -> MaskRegion:
     """
     labeled = labeled_task(task)
     sources = [*chosen(labeled, ChoiceRules(annotators="all"), Counter())]
-    for source in (*sources, *newest_predictions(labeled)):
+    for source in (*sources, *newest_predictions(labeled, Counter())):
         for found in regions_of(source.result, Counter()):
             if isinstance(found, MaskRegion) and found.id == region:
                 return found

@@ -127,7 +127,10 @@ class ProjectBoxes:
     def _boxes(self, task: Mapping[str, Any]) -> list[tuple[MaskRegion, float | None]]:
         """The rectangles of what people made last, or else of the newest prediction with some."""
         labeled = labeled_task(task)
-        for source in (*chosen(labeled, _RULES, Counter()), *newest_predictions(labeled)):
+        for source in (
+            *chosen(labeled, _RULES, Counter()),
+            *newest_predictions(labeled, Counter()),
+        ):
             regions = [
                 (region, source.score if region.score is None else region.score)
                 for region in regions_of(source.result, Counter())

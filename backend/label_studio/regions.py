@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -79,7 +80,7 @@ def regions_of(result: object, left_out: Counter[str]) -> Iterator[MaskRegion | 
             by_id.setdefault(str(row.get("id", index)), []).append(row)
     for region_id, rows in by_id.items():
         try:
-            yield _region(region_id, rows)
+            yield _region(region_id, rows, left_out)
         except DataError as error:
             yield DataError(f"region {region_id}: {error}")
 
@@ -106,7 +107,20 @@ def _is_point(row: Mapping[str, Any]) -> bool:
     return "x" in value and "y" in value and not any(name in value for name in marks)
 
 
-def _region(region_id: str, rows: list[Mapping[str, Any]]) -> MaskRegion:
+def finite_score(row: Mapping[str, Any], left_out: Counter[str]) -> float | None:
+    """Return a model's score of a row or a prediction; one that is no number is counted."""
+    score = row.get("score")
+    try:
+        number = float(score) if isinstance(score, int | float) else None
+    except OverflowError:  # a whole number of any length
+        number = None
+    if number is not None and math.isfinite(number):
+        return number
+    left_out["scores that are no finite numbers"] += score is not None
+    return None
+
+
+def _region(region_id: str, rows: list[Mapping[str, Any]], left_out: Counter[str]) -> MaskRegion:
     plain = [row for row in rows if row.get("type") != "labels"] or rows
     row = plain[0]
     kind = _kind(row)
@@ -117,7 +131,6 @@ def _region(region_id: str, rows: list[Mapping[str, Any]]) -> MaskRegion:
         raise DataError(
             f"image_rotation={row['image_rotation']!r:.20}: rotated images are not read"
         )
-    score = row.get("score")
     return MaskRegion(
         id=region_id,
         kind=str(kind),
@@ -128,7 +141,7 @@ def _region(region_id: str, rows: list[Mapping[str, Any]]) -> MaskRegion:
         width=_size(row, "original_width"),
         height=_size(row, "original_height"),
         origin=str(row.get("origin", "manual")),
-        score=float(score) if isinstance(score, (int, float)) else None,
+        score=finite_score(row, left_out),
         item_index=_item_index(row),
         is_crowd=CROWD_NOTE in _notes(row),
     )

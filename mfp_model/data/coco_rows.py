@@ -68,7 +68,7 @@ def check_box(row: Mapping[str, Any], *, height: int, width: int) -> None:
     """
     _check_crowd(row)
     box: Any = row.get("bbox")
-    is_box = isinstance(box, list) and len(box) == 4 and all(map(_is_number, box))
+    is_box = isinstance(box, list) and len(box) == 4 and all(map(is_number, box))
     if not is_box or box[2] <= 0 or box[3] <= 0:
         raise DataError(f"bbox={box!r:.80}, expected x, y, width and height")
     left, top, right, bottom = box[0], box[1], box[0] + box[2], box[1] + box[3]
@@ -76,9 +76,14 @@ def check_box(row: Mapping[str, Any], *, height: int, width: int) -> None:
         raise DataError(f"bbox={box!r:.80}, outside of the image's {width}x{height}")
 
 
-def _is_number(value: object) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(value)  # type: ignore[arg-type]
+def is_number(value: object) -> bool:
+    """Return whether a value is a number that a float can hold, and finite."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number of any length
+        return False
 
 
 def _check_crowd(row: Mapping[str, Any]) -> None:

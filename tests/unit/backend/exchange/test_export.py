@@ -4,8 +4,10 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from backend.exchange.entries import ExportOptions
 from backend.exchange.export import export_coco
 from backend.exchange.tasks import file_tasks
 from backend.label_studio.label_config import TaskConfigs
+from backend.label_studio.regions import finite_score
 from mfp_model.errors import ConfigError, DataError
 from tests.unit.backend.exchange.labeled import (
     Files,
@@ -224,6 +227,28 @@ def test_broken_json_keeps_what_stands_before_the_break(tmp_path: Path) -> None:
     summary = export_coco(file_tasks(path), tmp_path / "c", config=None, sources=files)  # type: ignore[arg-type]
     assert (summary.annotations, summary.problems) == (1, 1)
     assert "tasks.json is broken after element 1" in summary.messages[0]
+
+
+def test_a_score_that_is_no_number_costs_neither_its_mask_nor_the_tasks_behind_it(
+    tmp_path: Path,
+) -> None:
+    scores = [float("nan"), float("-inf"), "high", 0.5, None]
+    tasks: list[Any] = [
+        task(number, predictions=[{"id": number, "result": [row(RING)], "score": score}])
+        for number, score in enumerate(scores, start=1)
+    ]
+    tasks.append(task(9, [row(RING, score=float("nan"))]))
+    options = ExportOptions(rules=ChoiceRules(with_predictions=True))
+    content, summary = export(tmp_path, tasks, options=options)
+    assert [entry.get("score") for entry in content["annotations"]] == [
+        *[None] * 3,
+        0.5,
+        None,
+        None,
+    ]
+    assert summary.messages == []
+    assert summary.left_out["scores that are no finite numbers"] == 4
+    assert finite_score({"score": 10**400}, Counter()) is None
 
 
 @pytest.mark.parametrize("turn", range(2, 9))

@@ -133,10 +133,13 @@ def test_a_configuration_without_a_brush_has_no_place_for_masks(tmp_path: Path) 
         CocoImport(read_coco(_exported(tmp_path)), config, form="predictions")
 
 
-def test_crowds_are_noted_and_a_score_that_is_no_number_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("score", [float("nan"), 10**400])
+def test_crowds_are_noted_and_a_score_that_is_no_number_is_named(
+    tmp_path: Path, score: float
+) -> None:
     root = make_coco_folder(tmp_path / "squares", n_images=1)
     content = json.loads((root / "annotations.json").read_text())
-    content["annotations"][0]["score"] = float("nan")
+    content["annotations"][0]["score"] = score
     (root / "annotations.json").write_text(json.dumps(content))
     config = TaskConfigs(
         """<View><Image name="i" value="$photo"/><BrushLabels name="b" toName="i">
@@ -148,4 +151,6 @@ def test_crowds_are_noted_and_a_score_that_is_no_number_is_named(tmp_path: Path)
     (made,) = json.loads((tmp_path / "t.json").read_text())
     rows = made["predictions"][0]["result"]
     assert [row.get("meta") for row in rows] == [None, {"text": ["crowd"]}]
-    assert summary.problems == ["0.png: annotation 0: score=nan, expected a finite number"]
+    assert summary.problems == [
+        f"0.png: annotation 0: score={score!r:.40}, expected a finite number"
+    ]
