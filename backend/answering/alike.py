@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 
 from backend.answering.edit import Edit
-from backend.answering.encoding import MaskEncoder
-from backend.answering.made import Made
+from backend.answering.edits import Edits
+from backend.answering.encoding import Encoded, MaskEncoder
+from backend.answering.made import FoundAlike, Made
 from backend.images.loader import LoadedImage
 from backend.label_studio.request import TaskRequest
 from backend.label_studio.rows import empty_result, result
 from mfp_model.finding.alike import MAX_ALIKE, find_alike
 from mfp_model.finding.likeness import example_of
+from mfp_model.masks.runs import MaskRuns
 
 
 def alike_answer(
@@ -24,8 +26,9 @@ def alike_answer(
     image: LoadedImage,
     turn: Callable[[], AbstractContextManager[object]],
     encoder: MaskEncoder,
+    edits: Edits,
 ) -> dict[str, Any]:
-    """Return an entry of `results` with at most 100 objects, the surest first.
+    """Return an entry of `results` with at most 100 objects, the surest first, and note them.
 
     What is clicked on is the example. It is among the answer's objects where clicks began it, since
     the page may not have it yet; where it has, this takes its place. A mask that was there before
@@ -37,11 +40,11 @@ def alike_answer(
         image: The image.
         turn: What each look at the image is computed in.
         encoder: Makes rows of masks.
+        edits: Remembers what is answered.
     """
     region, edit, segmenter = made.region, made.edit, made.segmenter
-    there = edit.before if edit.is_new else edit.prior
-    shown = made.runs if there is None else there
-    if not shown.rows.size:
+    shown = made.runs if _is_begun(edit) else edit.before if edit.is_new else edit.prior
+    if shown is None or not shown.rows.size:
         return empty_result()
     mask = shown.mask()
     taken = mask if edit.others is None else mask | edit.others.mask()
@@ -49,15 +52,30 @@ def alike_answer(
         looks = example_of(segmenter, image.pixels, mask)
     limit = MAX_ALIKE - 1 if edit.is_new else MAX_ALIKE
     found = find_alike(segmenter, image.pixels, looks, taken=taken, limit=limit, turn=turn)
+
+    def encoded(which: Edit, runs: MaskRuns, score: float) -> Encoded:
+        return encoder.encode(task, region, which, runs, score=score, version=segmenter.version)
+
     new = Edit(placed=())
-    objects = [(edit, shown, made.score)] if edit.is_new else []
-    objects += [(new, one.runs, round(one.score, 4)) for one in found]
-    rows = [
-        row
-        for which, runs, score in objects
-        for row in encoder.encode(
-            task, region, which, runs, score=score, version=segmenter.version
-        ).entry["result"]
-    ]
-    mean = float(np.mean([score for *_, score in objects])) if objects else 0.0
+    others = [encoded(new, one.runs, round(one.score, 4)) for one in found]
+    edits.note_alike(
+        task,
+        region,
+        [
+            FoundAlike(regions=answer.regions, runs=one.runs, shown=answer.shown)
+            for one, answer in zip(found, others, strict=True)
+        ],
+    )
+    answers = [encoded(edit, shown, made.score), *others] if edit.is_new else others
+    if _is_begun(edit):
+        example = answers[0]
+        edits.note(task, region, edit, shown, regions=example.regions, shown=example.shown)
+    rows = [row for answer in answers for row in answer.entry["result"]]
+    scores = [answer.entry["score"] for answer in answers]
+    mean = float(np.mean(scores)) if scores else 0.0
     return result(rows, score=round(mean, 4), version=segmenter.version)
+
+
+def _is_begun(edit: Edit) -> bool:
+    """Whether the example's own clicks, which are not accepted yet, made it."""
+    return edit.is_new and edit.prior is None and all(one.is_open for one in edit.placed)

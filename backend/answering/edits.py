@@ -8,11 +8,12 @@ from dataclasses import replace
 from backend.answering.answered import AnsweredObject, AnsweredObjects
 from backend.answering.edit import Edit
 from backend.answering.existing import ExistingMasks
-from backend.answering.made import Made
+from backend.answering.made import FoundAlike, Made
 from backend.answering.on_page import (
     PageObject,
     annotation_name,
     is_continued,
+    is_found_anew,
     is_waiting_box,
     objects_on_page,
 )
@@ -103,22 +104,63 @@ class Edits:
         on_page = answer if answer.rows.size else edit.before
         if not names or on_page is None:
             return
-        self._answered.remember(
-            task,
-            region,
+        answered = AnsweredObject(
+            regions=names,
+            labels=edit.labels_of(region),
+            placed=edit.placed,
+            annotation=annotation_name(task, region),
+            stamp=task.there.stamp,
+            is_new=edit.is_new,
+            prior=edit.prior,
+            answer=on_page,
+            shown=on_page if shown is None or not answer.rows.size else shown,
+            at=self._answered.clock(),
+        )
+        self._answered.remember(task, region, [answered])
+
+    def note_alike(
+        self, task: TaskRequest, region: RegionRequest, found: Sequence[FoundAlike]
+    ) -> None:
+        """Remember what an example found, in the place of what it found before.
+
+        Args:
+            task: The task.
+            region: The example.
+            found: All but the example itself.
+        """
+        before = self._answered.of(task, region)
+        self._answered.forget(task, region, [one for one in before if is_found_anew(one, region)])
+        objects = [
             AnsweredObject(
-                regions=names,
-                labels=edit.labels_of(region),
-                placed=edit.placed,
+                regions=one.regions,
+                labels=region.labels,
+                placed=(),
+                alike_to=region.point_ids,
                 annotation=annotation_name(task, region),
                 stamp=task.there.stamp,
-                is_new=edit.is_new,
-                prior=edit.prior,
-                answer=on_page,
-                shown=on_page if shown is None or not answer.rows.size else shown,
+                is_new=True,
+                prior=one.runs,
+                answer=one.runs,
+                shown=one.shown or one.runs,
                 at=self._answered.clock(),
-            ),
+            )
+            for one in found
+        ]
+        self._answered.remember(task, region, objects)
+
+    def may_have_unsaved(self, task: TaskRequest, region: RegionRequest) -> bool:
+        """Return whether objects found before may be on the page, which has not saved them."""
+        now = self._answered.clock()
+        objects = objects_on_page([], self._answered.of(task, region), task, region, now)
+        saved = task.there.has_any
+        return any(
+            one.answered is not None and one.answered.alike_to and not saved(frozenset(one.regions))
+            for one in objects
         )
+
+    def opened(self, task: TaskRequest) -> None:
+        """Note that a page opens a task."""
+        self._answered.leave(task)
 
 
 def _without_dead(

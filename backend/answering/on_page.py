@@ -1,9 +1,9 @@
 """Which objects are on the page of whoever clicks: what it has saved, and what it was answered.
 
 An answer counts as on the page until the draft says otherwise: it is not there any more once a
-draft without it was saved, or when none was saved for longer than the page waits. Nobody else's
-answer counts. Label Studio does not tell who clicks, so before the first draft of a task for
-several annotators no answer counts.
+draft without it was saved, when none was saved for longer than the page waits, or when the task was
+opened since then. Nobody else's answer counts. Label Studio does not tell who clicks, so before the
+first draft of a task for several annotators no answer counts.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from backend.answering.answered import AnsweredObject
+from backend.answering.answered import WAITING_S, AnsweredObject
 from backend.answering.existing import ExistingMask
 from backend.label_studio.page import storable
 from backend.label_studio.region_request import RegionRequest
@@ -20,7 +20,6 @@ from mfp_model.masks.runs import MaskRuns
 from mfp_model.prompts import Box
 
 _UNSAVED_S = 8.0  # the page saves after five
-_BOX_UNSAVED_S = 600.0  # of a box that waits for its check
 _ROUNDING_PX, _ROUNDING = 2, 0.001  # of polygons, in pixels and as a share of the object
 
 
@@ -101,6 +100,11 @@ def is_continued(answered: AnsweredObject, region: RegionRequest) -> bool:
     return not answered.open_ids.isdisjoint(region.point_ids)
 
 
+def is_found_anew(answered: AnsweredObject, region: RegionRequest) -> bool:
+    """Return whether an object was found by all like this with an example that is asked again."""
+    return not answered.alike_to.isdisjoint(region.point_ids)
+
+
 def is_waiting_box(answered: AnsweredObject, task: TaskRequest, now: float) -> bool:
     """Return whether an object is a box's that may wait for its check."""
     return (
@@ -108,7 +112,7 @@ def is_waiting_box(answered: AnsweredObject, task: TaskRequest, now: float) -> b
         and any(isinstance(one.prompt, Box) for one in answered.placed)
         and not task.there.has_any(frozenset(answered.regions))
         and not _is_saved(answered, task)
-        and now - answered.at < _BOX_UNSAVED_S
+        and now - answered.at < WAITING_S
     )
 
 
@@ -148,7 +152,7 @@ def _is_ours(answered: AnsweredObject, task: TaskRequest, region: RegionRequest)
     return (
         answered.annotation == annotation_name(task, region)
         or is_continued(answered, region)
-        or task.there.has_any(answered.point_ids)
+        or task.there.has_any(answered.asked_ids)
         or (answered.is_new and task.there.has_any(frozenset(answered.regions)))
     )
 
@@ -156,16 +160,21 @@ def _is_ours(answered: AnsweredObject, task: TaskRequest, region: RegionRequest)
 def _is_saved(answered: AnsweredObject, task: TaskRequest) -> bool:
     """Whether the annotation was saved since it was answered, and its prompts were gone then."""
     is_stale = answered.stamp == storable(task.there.stamp)
-    return not is_stale and not task.there.has_any(answered.point_ids)
+    return not is_stale and not task.there.has_any(answered.asked_ids)
 
 
 def _may_stand(
     answered: AnsweredObject, task: TaskRequest, region: RegionRequest, now: float
 ) -> bool:
-    """Whether an answer that no draft has may be on the page."""
-    if not answered.is_new or is_continued(answered, region):
+    """Whether an answer that no draft has may be on the page.
+
+    A draft with its points says that it still waited for the check a few seconds ago.
+    """
+    is_replaced = is_continued(answered, region) or is_found_anew(answered, region)
+    if not answered.is_new or answered.is_left or is_replaced or _is_saved(answered, task):
         return False
-    return not _is_saved(answered, task) and now - answered.at < _UNSAVED_S
+    waits_s = WAITING_S if task.there.has_open(answered.asked_ids) else _UNSAVED_S
+    return now - answered.at < waits_s
 
 
 def _is_same(runs: MaskRuns, other: MaskRuns) -> bool:

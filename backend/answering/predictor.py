@@ -105,6 +105,8 @@ class Predictor:
         try:
             if task.problem:
                 raise RequestError(task.problem)
+            if task.is_opening and is_alone:
+                self._edits.opened(task)
             if task.is_opening and task.control and task.control.finder:
                 return [self._finding.answer(task, task.control, has_left)]
             if task.is_opening:
@@ -133,7 +135,7 @@ class Predictor:
                     image = self._images.load(task.image, task_id=task.task_id)
                 check_size(image, region)
                 made = self._made_objects(task, region, image, place)
-                if task.there.is_unsure and any(one.hangs_on_page for one in made):
+                if self._is_unsure(task, region) and any(one.hangs_on_page for one in made):
                     with self._telemetry.step("page"):
                         task = made_sure(task, self._drafts, place)
                     assert task.region is not None, "its points are the same"
@@ -141,12 +143,17 @@ class Predictor:
                 self._doubts.note(task)
                 if made and task.is_alike:
                     turn = partial(self._turns.turn, place)
-                    return alike_answer(task, made[-1], image, turn, self._encoder)
+                    return alike_answer(task, made[-1], image, turn, self._encoder, self._edits)
                 answers = [self._answered(task, one) for one in made]
                 return together(answers) if answers else empty_result()
         except SupersededError as error:
             self._telemetry.superseded(task.task_id, str(error))
             return empty_result()
+
+    def _is_unsure(self, task: TaskRequest, region: RegionRequest) -> bool:
+        """Whether the draft that the page saves of the click tells more than is known."""
+        is_unsaved = task.is_alike and self._edits.may_have_unsaved(task, region)
+        return task.there.is_unsure or is_unsaved
 
     def _answered(self, task: TaskRequest, made: Made) -> Encoded:
         """An object's answer, noted."""

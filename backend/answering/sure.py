@@ -17,10 +17,11 @@ from backend.label_studio.request import TaskRequest
 def made_sure(task: TaskRequest, drafts: SavedDrafts, place: Place) -> TaskRequest:
     """Return a clicked task with the annotation that its points are in.
 
-    Without a draft it is a new annotation, and a doubt.
+    Without a draft it is a new annotation, and a doubt, where the annotation is unsure; else the
+    task stays as it is.
 
     Args:
-        task: Its annotation is unsure.
+        task: A clicked one.
         drafts: Asks for the draft.
         place: Of the request; it is looked at while waiting.
 
@@ -34,5 +35,7 @@ def made_sure(task: TaskRequest, drafts: SavedDrafts, place: Place) -> TaskReque
         reason = "the page has saved no draft of the click"
     except LabelStudioError as error:
         saved, reason = [], str(error)
+    if not saved and not task.there.is_unsure:
+        return task
     doubt = "" if saved else f"which annotation has the click ({reason})"
     return replace(task.with_drafts(saved), doubt=doubt)

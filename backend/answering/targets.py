@@ -83,9 +83,10 @@ def _may_be_undone(target: PageObject, first: PlacedPrompt, click: Click) -> boo
 
 
 def _last(objects: list[PageObject], region: RegionRequest) -> PageObject | None:
-    """The object of the points' labels that was answered last."""
+    """The object of the points' labels that was answered last; no one of many alike."""
     fitting = (one for one in reversed(objects) if _has_labels(one, region))
-    return next((one for one in fitting if one.at > 0), None)
+    answered = (one for one in fitting if one.at > 0)
+    return next((one for one in answered if not (one.answered and one.answered.alike_to)), None)
 
 
 def _target(

@@ -101,10 +101,9 @@ def _example(
     address = page_at(value, tasks[0]["data"], region.item_index or 0)[0]
     content = sources.read(address if isinstance(address, str) else "", str(number))
     image = decode_image(content, max_megapixels=options.settings.max_megapixels)
-    mask = region_mask(region)
-    if mask.shape != image.shape[:2]:
+    if (region.height, region.width) != image.shape[:2]:
         raise DataError(
             f"--like {number}:{name}: made on {region.width}x{region.height}, the image is "
             f"{image.shape[1]}x{image.shape[0]}"
         )
-    return region, image, mask
+    return region, image, region_mask(region)

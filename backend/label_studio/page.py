@@ -38,6 +38,14 @@ class Annotation:
         """Return whether one of the rows has one of these ids."""
         return any(isinstance(row, dict) and storable(row.get("id")) in ids for row in self.rows)
 
+    def has_open(self, ids: frozenset[str]) -> bool:
+        """Return whether one of these points was not accepted or left when this was saved."""
+        rows = (row for row in self.rows if isinstance(row, dict))
+        return any(
+            storable(row.get("id")) in ids and isinstance(row.get("is_positive"), bool)
+            for row in rows
+        )
+
     def at(self, index: int | None) -> Annotation:
         """Return what it holds of one of a task's pages, all where the task has one image."""
         if index is None:

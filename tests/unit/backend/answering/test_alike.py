@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,25 @@ from flask.testing import FlaskClient
 from numpy.typing import NDArray
 from PIL import Image
 
+from backend.answering.answered import AnsweredObject, AnsweredObjects
 from backend.label_studio.brush_rle import decode
+from backend.label_studio.region_request import RegionRequest
+from backend.label_studio.request import TaskRequest, parse_predict
 from backend.models.served import ServedModels
 from backend.server.app import create_app
+from backend.settings import Settings
+from mfp_model.masks.runs import MaskRuns
 from tests.fakes import DiskSegmenter
-from tests.unit.backend.page import HEIGHT, WIDTH, point, request, row, saved, settings_of
+from tests.unit.backend.page import (
+    HEIGHT,
+    WIDTH,
+    ProjectSite,
+    point,
+    request,
+    row,
+    saved,
+    settings_of,
+)
 
 _CONFIG = """<View><Image name="image" value="$image"/><{kind} name="mask" toName="image">
 <Label value="Cat"/><Label value="Dog"/></{kind}>
@@ -44,9 +59,9 @@ def _rectangle(name: str, x: int, y: int, kind: str) -> dict[str, Any]:
     return {**point(name, 0, 0), "type": kind, "from_name": "box", "value": value}
 
 
-def _client() -> FlaskClient:
+def _client(settings: Settings | None = None) -> FlaskClient:
     models = ServedModels(lambda checkpoint: DiskSegmenter(radius=_RADIUS), version="disks-1")
-    return create_app(settings_of(), models=models).test_client()
+    return create_app(settings or settings_of(), models=models).test_client()
 
 
 def _answer(
@@ -54,10 +69,11 @@ def _answer(
     kind: str = "BrushLabels",
     client: FlaskClient | None = None,
     config: str = _CONFIG,
+    places: Iterable[tuple[int, int]] = _PLACES,
     **task: object,
 ) -> list[dict[str, Any]]:
     image = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
-    for place in _PLACES:
+    for place in places:
         image[_disk(*place)] = (220, 60, 40)
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "PNG")
@@ -70,8 +86,18 @@ def _answer(
     return rows
 
 
+def _at(rows: list[dict[str, Any]], place: tuple[int, int]) -> dict[str, Any]:
+    """The row whose mask has a place."""
+    (found,) = (one for one in rows if _mask(one)[place[1], place[0]])
+    return found
+
+
+def _mask(row: dict[str, Any]) -> NDArray[np.bool_]:
+    return decode(row["value"]["rle"], height=HEIGHT, width=WIDTH) > 0
+
+
 def _hit(rows: list[dict[str, Any]]) -> set[tuple[int, int]]:
-    masks = [decode(one["value"]["rle"], height=HEIGHT, width=WIDTH) > 0 for one in rows]
+    masks = [_mask(one) for one in rows]
     return {(x, y) for x, y in _PLACES for mask in masks if mask[y, x]}
 
 
@@ -127,3 +153,134 @@ def test_other_labels_are_clicks_as_ever() -> None:
 @pytest.mark.parametrize("sign", [False])
 def test_not_like_this_means_nothing(sign: bool) -> None:
     assert _answer(point("p", *_PLACES[0], label="All cats", is_positive=sign)) == []
+
+
+@pytest.mark.parametrize("is_example", [False, True])
+def test_each_of_them_is_corrected_under_its_id_before_the_page_saves(is_example: bool) -> None:
+    client = _client()
+    rows = _answer(point("p", *_PLACES[0], label="All cats"), client=client)
+    x, y = _PLACES[0 if is_example else 3]
+    wrong = _at(rows, (x, y))
+    taken = _answer(point("n", x, y + 9, is_positive=False), client=client)
+    assert [one["id"] for one in taken] == [wrong["id"]]
+    assert _mask(taken[0])[y - 9, x]
+    assert not _mask(taken[0])[y + 9, x]
+    assert not (_mask(taken[0]) & ~_mask(wrong)).any()
+    again = _answer(point("m", x, y - 9, is_positive=False), client=client)
+    assert [one["id"] for one in again] == [wrong["id"]]
+
+
+def test_ctrl_on_one_of_them_takes_its_place_before_the_page_saves() -> None:
+    client = _client()
+    rows = _answer(point("p", *_PLACES[0], label="All cats"), client=client)
+    x, y = _PLACES[3]
+    (again,) = _answer(point("q", x + 3, y), client=client)
+    assert again["id"] == _at(rows, (x, y))["id"]
+    assert all((_mask(again) & _mask(one)).sum() == 0 for one in rows if one["id"] != again["id"])
+
+
+def test_they_count_as_long_as_they_may_wait_for_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    client, example = _client(), point("p", *_PLACES[0], label="All cats")
+    rows = _answer(example, client=client)
+    monkeypatch.setattr("backend.answering.on_page._UNSAVED_S", 0.0)
+    x, y = _PLACES[3]
+    pending = saved(example)  # what the page saves while it shows them
+    (taken,) = _answer(point("n", x, y + 9, is_positive=False), client=client, drafts=[pending])
+    assert taken["id"] == _at(rows, (x, y))["id"]
+    dismissed = saved()
+    click = point("m", *_PLACES[4], is_positive=False)
+    assert _answer(click, client=client, drafts=[dismissed]) == []
+    left_behind = {name: part for name, part in example.items() if name != "is_positive"}
+    assert _answer(click, client=client, drafts=[saved(left_behind)]) == []
+
+
+def test_a_second_point_on_the_example_finds_all_of_them_anew() -> None:
+    client = _client()
+    first, second = (
+        point(name, _PLACES[0][0] + x, _PLACES[0][1], label="All cats")
+        for name, x in "p0 q3".split()
+    )
+    before = _answer(first, client=client)
+    rows = _answer(first, second, client=client)
+    assert _hit(rows) == set(_PLACES)
+    assert rows[0]["id"] == before[0]["id"]
+    x, y = _PLACES[3]
+    (taken,) = _answer(point("n", x, y + 9, is_positive=False), client=client)
+    assert taken["id"] == _at(rows, (x, y))["id"]
+
+
+def test_alt_beside_all_masks_means_the_example_and_none_of_many() -> None:
+    client = _client()
+    rows = _answer(point("p", *_PLACES[0], label="All cats"), client=client)
+    x, y = _PLACES[0][0] + _RADIUS + 4, _PLACES[0][1]
+    (taken,) = _answer(point("n", x, y, is_positive=False), client=client)
+    assert taken["id"] == rows[0]["id"]
+    there = saved(row("a", _disk(*_PLACES[0])))
+    client = _client()
+    _answer(point("p", *_PLACES[0], label="All cats"), client=client, drafts=[there])
+    assert _answer(point("n", x, y, is_positive=False), client=client, drafts=[there]) == []
+
+
+def test_a_next_example_keeps_clear_of_what_the_draft_has_of_the_last_ones() -> None:
+    site = ProjectSite()
+    client, (first, second) = _client(site.settings()), _PLACES[:2]
+    found = _answer(point("p", *first, label="All cats"), client=client)
+    next_example = point("q", *second, label="All cats")
+    site.drafts = [saved(*found, next_example, id=1, annotation=None)]  # they were accepted
+    assert len(_answer(next_example, client=client)) == 1  # it keeps its place, nothing is doubled
+    other = _client(site.settings())
+    _answer(point("r", *first, label="All cats"), client=other)
+    again = point("s", *second, label="All cats")
+    site.drafts = [saved(again, id=1, annotation=None)]  # they were thrown away
+    assert _hit(_answer(again, client=other)) == set(_PLACES)
+
+
+def test_what_is_on_a_page_that_was_opened_again_is_in_its_draft_alone() -> None:
+    client = _client()
+    found = _answer(point("p", *_PLACES[0], label="All cats"), client=client)
+    opening = request(config=_CONFIG.format(kind="BrushLabels"))
+    opening["params"]["context"] = None
+    assert client.post("/predict", json=opening).status_code == 200
+    x, y = _PLACES[3]
+    click = point("n", x, y + 9, is_positive=False)
+    assert _answer(click, client=client) == []
+    (taken,) = _answer(click, client=client, drafts=[saved(*found)])
+    assert taken["id"] == _at(found, (x, y))["id"]
+
+
+def test_a_hundred_of_them_are_remembered_and_the_clicks_before_them_too() -> None:
+    answered = AnsweredObjects()
+    task, region = _parsed(point("p", 30, 30))
+    mask = MaskRuns.of(_disk(30, 30))
+
+    def entry(name: str, **more: Any) -> AnsweredObject:  # noqa: ANN401
+        return AnsweredObject(
+            regions=(name,),
+            labels=("Cat",),
+            placed=(),
+            annotation="",
+            stamp="",
+            is_new=True,
+            prior=None,
+            answer=mask,
+            shown=mask,
+            at=answered.clock(),
+            **more,
+        )
+
+    for number in range(40):
+        answered.remember(task, region, [entry(f"click {number}")])
+    found = [entry(f"found {number}", alike_to=frozenset("p")) for number in range(100)]
+    answered.remember(task, region, found)
+    names = {one.regions[0] for one in answered.of(task, region)}
+    assert {f"found {number}" for number in range(100)} <= names
+    assert {f"click {number}" for number in range(8, 40)} <= names
+    assert len(names) == 132
+    answered.forget(task, region, found)
+    assert len(answered.of(task, region)) == 40
+
+
+def _parsed(clicked: dict[str, Any]) -> tuple[TaskRequest, RegionRequest]:
+    (task,) = parse_predict(request(clicked, config=_CONFIG.format(kind="BrushLabels")))
+    assert task.region is not None
+    return task, task.region

@@ -316,14 +316,19 @@ def test_an_annotation_run_that_was_cut_goes_on(batch: int) -> None:
     assert [len(row["predictions"]) for row in rows] == [1] * 7
 
 
-def _serving(tasks: list[dict[str, Any]], stored: list[dict[str, Any]]) -> LoopbackSite:
+def serving(
+    tasks: list[dict[str, Any]],
+    stored: list[dict[str, Any]],
+    *,
+    config: str = _CONFIG.format(kind="BrushLabels", finder="mfp"),
+) -> LoopbackSite:
     """A Label Studio with one project."""
 
     class Api(QuietHandler):
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
             if parts.path.startswith("/api/projects/"):
-                self._answer({"label_config": _CONFIG.format(kind="BrushLabels", finder="mfp")})
+                self._answer({"label_config": config})
             elif parts.path.startswith("/api/dm/views/"):
                 self._answer([{"data": {"title": "Least sure first"}}])
             else:
@@ -370,7 +375,7 @@ def test_the_command_leaves_alone_what_opening_a_task_found(
         {"id": 2, "data": {"image": _uri()}, "predictions": [{"model_version": "old"}]},
     ]
     stored: list[dict[str, Any]] = []
-    with _serving(tasks, stored).serving() as site:
+    with serving(tasks, stored).serving() as site:
         for name, value in (
             ("MFP_DATA_DIR", str(settings.data_dir)),
             ("LABEL_STUDIO_URL", site.url),
