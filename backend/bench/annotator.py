@@ -26,6 +26,8 @@ class SimulatedAnnotator:
         points: Clicks of the object: id, x and y in percent, sign.
         n_empty: Answers without a mask.
         n_failed: Answers that were none, or of another status than 200.
+        label_config: The project's.
+        drafts: What the page has saved of the task.
     """
 
     url: str
@@ -34,10 +36,12 @@ class SimulatedAnnotator:
     points: list[tuple[str, float, float, bool]] = field(default_factory=list)
     n_empty: int = 0
     n_failed: int = 0
+    label_config: str = _LABEL_CONFIG
+    drafts: list[dict[str, object]] = field(default_factory=list)
 
     def open(self, task: int, photo: Photo) -> None:
         """Open a task, without clicks so far."""
-        self.task, self.photo, self.points = task, photo, []
+        self.task, self.photo, self.points, self.drafts = task, photo, [], []
         self._post(context=None)
 
     def click(self, x: float, y: float, *, is_positive: bool = True) -> float | None:
@@ -47,15 +51,18 @@ class SimulatedAnnotator:
 
     def ask(self) -> float | None:
         """Ask for the mask of the points as they are; return as `click` does."""
+        ms, rows = self.ask_about([self._keypoint(*point) for point in self.points])
+        return ms if rows else None
+
+    def ask_about(self, prompts: list[dict[str, object]]) -> tuple[float, list[dict[str, object]]]:
+        """Ask for the mask of points and boxes; return milliseconds and the answer's rows."""
         started = time.perf_counter()
-        answer = self._post(context={"result": [self._keypoint(*point) for point in self.points]})
-        if answer and answer[0]["result"]:
-            return 1000 * (time.perf_counter() - started)
-        if answer is None:
-            self.n_failed += 1
-        else:
-            self.n_empty += 1
-        return None
+        answer = self._post(context={"result": prompts})
+        ms = 1000 * (time.perf_counter() - started)
+        rows = answer[0]["result"] if answer else []
+        self.n_failed += answer is None
+        self.n_empty += answer is not None and not rows
+        return ms, rows if isinstance(rows, list) else []
 
     def undo(self) -> None:
         """Take the last click back, which Label Studio tells with the next one only."""
@@ -82,9 +89,9 @@ class SimulatedAnnotator:
         assert self.photo is not None, "a task is open"
         image = f"/data/local-files/?d={self.photo.name}"
         body = {
-            "tasks": [{"id": self.task, "data": {"image": image}}],
+            "tasks": [{"id": self.task, "data": {"image": image}, "drafts": self.drafts}],
             "project": "1.0",
-            "label_config": _LABEL_CONFIG,
+            "label_config": self.label_config,
             "params": {"context": context},
         }
         try:

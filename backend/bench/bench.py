@@ -17,6 +17,7 @@ from PIL import Image
 from backend.bench.clicks import measure_clicks
 from backend.bench.crowd import measure_crowd
 from backend.bench.engines import compare_engines
+from backend.bench.flows import measure_flows
 from backend.bench.open_objects import measure_open_objects
 from backend.bench.server import Size, bench_server, make_photos, memory_mb
 from backend.bench.steps import step_ms
@@ -32,7 +33,7 @@ _N_ENGINE_REPEATS = 10
 _N_STEP_REPEATS = 15
 _N_CROWD_PHOTOS = 8
 _N_OPEN_PHOTOS = 100
-_FULL_HD, _12_MEGAPIXELS = (1920, 1080), (4000, 3000)
+_FULL_HD, _12_MEGAPIXELS, _FLOW_SIZE = (1920, 1080), (4000, 3000), (1024, 768)
 _NETWORKS = ("mfp", "mfp-refined", "unet", "inpaint")
 
 Report = Callable[[str], None]
@@ -53,6 +54,7 @@ class BenchConfig:
         n_annotators: Clicking at once in the running server; 0 for none.
         seconds: How long they do.
         n_open_objects: Objects kept open on 100 photos of 12 megapixels; 0 for none.
+        n_flows: Objects of each way to a mask on a 1024x768 photo; 0 for none.
     """
 
     segmenter: str = "mfp"
@@ -65,6 +67,7 @@ class BenchConfig:
     n_annotators: int = 16
     seconds: float = 20.0
     n_open_objects: int = 0
+    n_flows: int = 5
 
 
 def bench(config: BenchConfig, *, report: Report = lambda step: None) -> dict[str, Any]:
@@ -155,7 +158,8 @@ def _images(sizes: tuple[Size, ...]) -> Iterator[tuple[Size, np.ndarray[Any, Any
 def _server_figures(config: BenchConfig, report: Report) -> dict[str, Any]:
     n_crowd = min(_N_CROWD_PHOTOS, config.n_annotators)
     n_open = min(_N_OPEN_PHOTOS, config.n_open_objects)
-    sizes = [*config.sizes, *[_FULL_HD] * n_crowd, *[_12_MEGAPIXELS] * n_open]
+    flow_sizes = [_FLOW_SIZE] if config.n_flows else []
+    sizes = [*config.sizes, *flow_sizes, *[_FULL_HD] * n_crowd, *[_12_MEGAPIXELS] * n_open]
     settings = {
         "MFP_SEGMENTER": config.segmenter,
         "MFP_ENGINE": config.engine,
@@ -164,7 +168,10 @@ def _server_figures(config: BenchConfig, report: Report) -> dict[str, Any]:
     }
     figures: dict[str, Any] = {"clicks": {}}
     with ExitStack() as stack:
-        server, photos = stack.enter_context(bench_server(sizes, settings=settings))
+        server, photos = stack.enter_context(
+            bench_server(sizes, settings=settings, tray=_FLOW_SIZE)
+        )
+        tray = photos.pop()
         rest = iter(photos)
         if n_open:
             report("memory")
@@ -176,6 +183,9 @@ def _server_figures(config: BenchConfig, report: Report) -> dict[str, Any]:
                 server.url, 1000 + number, next(rest), n_objects=config.n_objects
             )
             figures["clicks"][f"{width}x{height}"] = times.told()
+        if config.n_flows:
+            report("flows")
+            figures["flows"] = measure_flows(server.url, next(rest), tray, n_objects=config.n_flows)
         if config.n_annotators:
             report(f"{config.n_annotators} annotators")
             shared = [next(rest) for _ in range(n_crowd)]

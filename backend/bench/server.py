@@ -11,6 +11,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
+from backend.bench.tray import draw_tray
 from backend.demo.processes import Server, free_port, start_backend
 from mfp_model.errors import ConfigError
 
@@ -31,7 +32,11 @@ class Photo:
 
 @contextmanager
 def bench_server(
-    sizes: Sequence[Size], *, settings: Mapping[str, str] | None = None, n_workers: int = 1
+    sizes: Sequence[Size],
+    *,
+    settings: Mapping[str, str] | None = None,
+    n_workers: int = 1,
+    tray: Size | None = None,
 ) -> Iterator[tuple[Server, list[Photo]]]:
     """Run a server while the context lasts; yield it and a photo of each size.
 
@@ -39,6 +44,7 @@ def bench_server(
         sizes: Width and height of the photos, which are the demo's, enlarged.
         settings: Environment variables.
         n_workers: Of the server.
+        tray: Size of a drawn picture of twenty like objects, which comes last.
 
     Raises:
         ConfigError: There is no `/proc` to read memory from.
@@ -49,6 +55,8 @@ def bench_server(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         photos = make_photos(folder, sizes)
+        if tray is not None:
+            photos.append(_tray(folder, tray))
         server = start_backend(
             folder / "server.log",
             port=free_port(19590),
@@ -73,6 +81,12 @@ def make_photos(folder: Path, sizes: Sequence[Size]) -> list[Photo]:
         fitted.save(folder / photo.name, quality=90)
         photos.append(photo)
     return photos
+
+
+def _tray(folder: Path, size: Size) -> Photo:
+    width, height = size
+    path = draw_tray(folder / "tray.png", width=width, height=height)
+    return Photo(name=path.name, width=width, height=height)
 
 
 def memory_mb(pid: int) -> float:

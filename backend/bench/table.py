@@ -34,6 +34,12 @@ def told_lines(figures: Mapping[str, Any]) -> Iterator[str]:
             f"{kind} {told[f'{kind}_median_ms']} ({told[f'{kind}_p95_ms']})" for kind in KINDS
         )
         yield f"server at {size}, ms, median (95 %): {kinds}; {told['n_failed']} failed"
+    for entry in figures.get("flows", []):
+        accepted = "Auto-Accept" if entry["mode"] == "auto" else "check"
+        yield (
+            f"{entry['flow']}, {accepted}: {entry['actions']} actions, {entry['median_ms']} ms, "
+            f"{entry['masks']} masks; {entry['n_failed']} failed"
+        )
     for name in ("annotators", "open_objects"):
         if name in figures:
             yield f"{name}: " + ", ".join(f"{key} {n}" for key, n in figures[name].items())

@@ -91,6 +91,7 @@ def _annotate(options: argparse.Namespace) -> int:
     if options.like:
         checkpoint = options.checkpoint or _serving(options.project, options.settings)
         return annotate_like(options, checkpoint, options.batch or _BATCH)
+    _check_place(options)
     from backend.finding.finders import finding_version
     from backend.finding.project import ObjectFinder
     from mfp_model.finding.layers import find_layers
@@ -155,6 +156,19 @@ def _boxes(options: argparse.Namespace) -> int:
             report=report,
         )
     return show_summary(options, boxes.summary)
+
+
+def _check_place(options: argparse.Namespace) -> None:
+    """Refuse a project that cannot be reached, or a folder in use, before weights are loaded."""
+    if options.folder is None:
+        from backend.label_studio.api import label_studio_api
+
+        label_studio_api(options.settings).n_tasks(options.project)
+    else:
+        from backend.finding.folder import check_out, images_of
+
+        images_of(options.folder)
+        check_out(options.out)
 
 
 def _serving(project: int, settings: Settings) -> Path | None:

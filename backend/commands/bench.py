@@ -55,6 +55,13 @@ def add(commands: Commands) -> None:
         help="how long they click; default: 20",
     )
     parser.add_argument(
+        "--flows",
+        type=of(count(low=0)),
+        default=5,
+        metavar="N",
+        help="objects of each way to a mask; 0: none; default: 5",
+    )
+    parser.add_argument(
         "--open-objects",
         type=of(count(low=0)),
         default=0,
@@ -109,6 +116,7 @@ def _bench(options: argparse.Namespace) -> None:
         n_annotators=options.concurrency,
         seconds=options.seconds,
         n_open_objects=options.open_objects,
+        n_flows=options.flows,
     )
     figures = bench(config, report=lambda step: print(f"measuring: {step}", file=sys.stderr))
     if options.plot:

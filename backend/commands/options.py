@@ -183,18 +183,24 @@ def parse_folders(texts: list[str]) -> tuple[tuple[Path, float], ...]:
     """Return data sets with their weights from `DIR` or `DIR:WEIGHT`.
 
     Raises:
-        ConfigError: A weight that is not a number above 0.
+        ConfigError: There is nothing of that name, or a weight is not a number above 0.
     """
     folders = []
     for text in texts:
         root, colon, weight = text.rpartition(":")
         if not colon or Path(text).exists():
-            folders.append((Path(text), 1.0))
+            folders.append((_existing(text), 1.0))
             continue
         try:
-            folders.append((Path(root), float(weight)))
+            folders.append((_existing(root), float(weight)))
         except ValueError:
             raise ConfigError(f"{text!r}: expected DIR or DIR:WEIGHT, got {weight!r}") from None
         if folders[-1][1] <= 0:
             raise ConfigError(f"{text!r}: expected a weight above 0")
     return tuple(folders)
+
+
+def _existing(text: str) -> Path:
+    if not Path(text).exists():
+        raise ConfigError(f"{text!r}: no such file or folder")
+    return Path(text)

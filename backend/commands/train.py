@@ -92,6 +92,7 @@ def _threads(text: str) -> int | str:
 
 
 def _train(options: argparse.Namespace) -> None:
+    folders, validation = parse_folders(options.train), parse_folders(options.val)
     import torch
     from tqdm import tqdm
 
@@ -103,7 +104,7 @@ def _train(options: argparse.Namespace) -> None:
     from mfp_model.training.train import N_VALIDATION, TrainingJob, train
 
     preset = RUNS[options.preset]
-    config = TrainingConfig(**_fields(options, preset.fields))
+    config = TrainingConfig(**_fields(options, preset.fields, folders))
     start = _start(options, preset.backbone)
     size = default_input_size(preset.backbone)
     network_config = (
@@ -118,7 +119,7 @@ def _train(options: argparse.Namespace) -> None:
         out=options.out,
         version=options.version or options.preset,
         start=start,
-        validation=parse_folders(options.val),
+        validation=validation,
         epoch_samples=options.epoch_samples,
         n_validation=options.val_samples or N_VALIDATION,
         n_workers=_n_workers(n_ranks) if options.workers is None else options.workers,
@@ -138,9 +139,13 @@ def _train(options: argparse.Namespace) -> None:
     ranks.leave()
 
 
-def _fields(options: argparse.Namespace, preset: Mapping[str, Any]) -> dict[str, Any]:
+def _fields(
+    options: argparse.Namespace,
+    preset: Mapping[str, Any],
+    folders: tuple[tuple[Path, float], ...],
+) -> dict[str, Any]:
     """The preset's fields of the run, with what the options change."""
-    fields = {**preset, "folders": parse_folders(options.train), "seed": options.seed or 0}
+    fields = {**preset, "folders": folders, "seed": options.seed or 0}
     for name, value in (
         ("n_samples", options.samples),
         ("learning_rate", options.learning_rate),

@@ -70,6 +70,15 @@ def annotate_folder(
     return summary
 
 
+def check_out(out: Path) -> None:
+    """Refuse a folder that `annotate_folder` would not replace.
+
+    Raises:
+        ConfigError: It has something else in it.
+    """
+    WholeFolder(out, mark=_MARK).check()
+
+
 def _state(path: Path) -> str:
     """Tells a file from what it was before."""
     state = path.stat()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import Any
 
@@ -11,6 +12,7 @@ from backend.label_studio.access import LabelStudioAccess, LabelStudioError
 from backend.label_studio.refusals import checked_json
 from mfp_model.errors import DataError
 
+_log = logging.getLogger(__name__)
 _TIMEOUT_S = 60
 _PASSING = (429, 502, 503, 504)
 _NOT_DONE = (429, 503)  # what may be sent again, whatever it is
@@ -54,6 +56,7 @@ def call(
         else:
             if wait_s is None or response.status_code not in passing:
                 break
+        _log.warning("Label Studio at %s is away: asked again in %g s", access.url, wait_s)
         time.sleep(wait_s)
     return checked_json(response, access.url, f"{method} {path}")
 

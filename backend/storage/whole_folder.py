@@ -37,7 +37,7 @@ class WholeFolder:
         """
         path = self._path
         partial, old = (path.with_name(f".{path.name}.{what}") for what in ("partial", "old"))
-        self._check()
+        self.check()
         partial.mkdir(parents=True, exist_ok=True)
         lock = os.open(partial, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -56,7 +56,12 @@ class WholeFolder:
         finally:
             os.close(lock)
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Look at the place before what is built is computed.
+
+        Raises:
+            ConfigError: It holds something else.
+        """
         path = self._path
         if not path.exists():
             return

@@ -78,6 +78,14 @@ def other_page(browser: Browser, label_studio: Server) -> Iterator[LabelingPage]
     person.close()
 
 
+@pytest.fixture(scope="session")
+def tab(browser: Browser, label_studio: Server) -> Iterator[LabelingPage]:
+    """A tab with a touch screen that tests share, each with a project of its own."""
+    person = logged_in(browser, label_studio, has_touch=True)
+    yield LabelingPage(person, label_studio.url)
+    person.close()
+
+
 def logged_in(browser: Browser, studio: Server, *, has_touch: bool = False) -> BrowserContext:
     person = new_person(browser, has_touch=has_touch)
     tab = LabelingPage(person, studio.url)

@@ -11,7 +11,12 @@ from backend.bench.table import plot_steps, told_lines
 def test_a_short_bench_measures_and_tells_everything() -> None:
     said: list[str] = []
     config = BenchConfig(
-        sizes=((320, 240), (90, 70)), n_objects=1, n_annotators=2, seconds=2, n_open_objects=3
+        sizes=((320, 240), (90, 70)),
+        n_objects=1,
+        n_annotators=2,
+        seconds=2,
+        n_open_objects=3,
+        n_flows=1,
     )
     figures = json.loads(json.dumps(bench(config, report=said.append)))
     assert said[:3] == ["engine", "steps", "memory"]
@@ -27,14 +32,32 @@ def test_a_short_bench_measures_and_tells_everything() -> None:
     assert (
         figures["open_objects"]["memory_mb_highest"] > figures["open_objects"]["memory_mb_before"]
     )
+    actions = {(flow["flow"], flow["mode"]): flow["actions"] for flow in figures["flows"]}
+    assert actions["one click", "check"] == 2
+    assert actions["one click", "auto"] == actions["a correction", "auto"] == 1
+    assert actions["twenty, one by one", "check"] == 40
+    assert actions["twenty, all like this", "auto"] == 2
+    assert all(flow["median_ms"] > 0 and flow["masks"] for flow in figures["flows"])
+    assert not any(flow["n_failed"] for flow in figures["flows"])
+    one_mask = ("one click", "two clicks", "a correction", "a box", "several classes")
+    assert {flow["masks"] for flow in figures["flows"] if flow["flow"] in one_mask} == {1}
     text = "\n".join(told_lines(figures))
-    for part in ("engine", "steps at 90x70", "server at 320x240", "annotators", "open_objects"):
+    for part in (
+        "engine",
+        "steps at 90x70",
+        "server at 320x240",
+        "annotators",
+        "open_objects",
+        "two clicks, Auto",
+    ):
         assert part in text
     assert plot_steps(figures).startswith(b"\x89PNG")
 
 
 def test_a_segmenter_without_a_network_and_a_network_without_weights() -> None:
-    small = BenchConfig(sizes=((90, 70),), n_objects=1, n_annotators=0, segmenter="graph-cut")
+    small = BenchConfig(
+        sizes=((90, 70),), n_objects=1, n_annotators=0, n_flows=0, segmenter="graph-cut"
+    )
     figures = bench(small)
     assert "engine" not in figures
     assert "round" in figures["steps_ms"]["90x70"]

@@ -133,7 +133,9 @@ def _source(options: argparse.Namespace) -> tuple[TaskSource, TaskConfigs | None
     if options.export:
         return file_tasks(options.export), label_config_in(options.label_config)
     api = label_studio_api(options.settings)
-    return project_tasks(api.patient(), options.project), label_config_of(options, api)
+    config = label_config_of(options, api)
+    api.n_tasks(options.project)  # a Label Studio that is away from the beginning is told at once
+    return project_tasks(api.patient(), options.project), config
 
 
 def _export_options(options: argparse.Namespace) -> ExportOptions:

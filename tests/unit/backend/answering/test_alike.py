@@ -198,7 +198,7 @@ def test_a_second_point_on_the_example_finds_all_of_them_anew() -> None:
     client = _client()
     first, second = (
         point(name, _PLACES[0][0] + x, _PLACES[0][1], label="All cats")
-        for name, x in "p0 q3".split()
+        for name, x in (("p", 0), ("q", 3))
     )
     before = _answer(first, client=client)
     rows = _answer(first, second, client=client)
