@@ -125,11 +125,10 @@ class LabelingPage:
     def start_click(self, x: float, y: float, *, alt: bool = False, on_mask: bool = False) -> None:
         """Click without waiting; with Ctrl where there is a mask, which the page selects else."""
         self._n_answers = len(self.answers)
-        box = self._image_box()
         keys = [name for name, is_down in (("Control", on_mask), ("Alt", alt)) if is_down]
         for key in keys:
             self.page.keyboard.down(key)
-        self.page.mouse.click(box["x"] + box["width"] * x / 100, box["y"] + box["height"] * y / 100)
+        self.page.mouse.click(*self.place(x, y))
         for key in keys:
             self.page.keyboard.up(key)
 
@@ -155,10 +154,7 @@ class LabelingPage:
     def tap(self, x: float, y: float) -> dict[str, Any]:
         """Touch a place, wait for the answer to be shown, and return it."""
         self._n_answers = len(self.answers)
-        box = self._image_box()
-        self.page.touchscreen.tap(
-            box["x"] + box["width"] * x / 100, box["y"] + box["height"] * y / 100
-        )
+        self.page.touchscreen.tap(*self.place(x, y))
         return self.finish_click()
 
     def draw_box(self, x: float, y: float, to_x: float, to_y: float) -> dict[str, Any]:
@@ -191,11 +187,9 @@ class LabelingPage:
         self._drag(x, y, to_x, to_y)
 
     def _drag(self, x: float, y: float, to_x: float, to_y: float) -> None:
-        box = self._image_box()
-        across, down = box["width"] / 100, box["height"] / 100
-        self.page.mouse.move(box["x"] + x * across, box["y"] + y * down)
+        self.page.mouse.move(*self.place(x, y))
         self.page.mouse.down()
-        self.page.mouse.move(box["x"] + to_x * across, box["y"] + to_y * down, steps=8)
+        self.page.mouse.move(*self.place(to_x, to_y), steps=8)
         self.page.mouse.up()
 
     def paint(self, label: str, x: float, y: float, to_x: float, to_y: float) -> None:
@@ -275,6 +269,11 @@ class LabelingPage:
 
     def close(self) -> None:
         self.page.close()
+
+    def place(self, x: float, y: float) -> tuple[float, float]:
+        """Return where a place of the image is, in pixels of the page."""
+        box = self._image_box()
+        return box["x"] + box["width"] * x / 100, box["y"] + box["height"] * y / 100
 
     def _image_box(self) -> dict[str, float]:
         """Where the image is drawn: in its canvas's top left corner, as large as fits."""

@@ -1,0 +1,246 @@
+"""The ways to an object's mask in the real page, with a count of what the hand does."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PIL import Image, ImageOps
+from playwright.sync_api import Playwright, sync_playwright
+
+from backend.bench.tray import draw_tray, tray_places
+from backend.demo.processes import (
+    PASSWORD,
+    TOKEN,
+    USER,
+    free_port,
+    start_backend,
+    start_label_studio,
+)
+from backend.label_studio.access import LabelStudioAccess
+from backend.label_studio.api import LabelStudioApi
+from tests.e2e.conftest import PHOTOS, ROOT
+from tests.e2e.labeling_page import LabelingPage
+
+WIDTH, HEIGHT = 1024, 768
+_CHECK = "[data-testid=bottombar-accept-suggestions-button]"
+_TOOLS = {"boxes_and_points.xml": ("r", "box")}
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Hand:
+    """What an annotator does in a tab, counted; places in percent.
+
+    Attributes:
+        tab: The tab.
+        is_auto: Auto-Accept is on.
+        n_actions: Clicks, drags, keys and checks.
+        way_px: How far the mouse went.
+        at: Where it is, in pixels of the page.
+    """
+
+    tab: LabelingPage
+    is_auto: bool
+    n_actions: int = 0
+    way_px: float = 0.0
+    at: tuple[float, float] | None = None
+
+    def key(self, name: str) -> None:
+        """Press a key."""
+        self.n_actions += 1
+        self.tab.page.keyboard.press(name)
+
+    def click(self, x: float, y: float, *, alt: bool = False, on_mask: bool = False) -> None:
+        """Click and wait for the mask; Alt and Ctrl held are no actions of their own."""
+        self._go(self.tab.place(x, y))
+        self.tab.click(x, y, alt=alt, on_mask=on_mask)
+
+    def box(self, x: float, y: float, to_x: float, to_y: float) -> None:
+        """Drag a box and wait for the mask."""
+        self._go(self.tab.place(x, y))
+        self.tab.draw_box(x, y, to_x, to_y)
+        self._move(self.tab.place(to_x, to_y))
+
+    def accept(self) -> None:
+        """Press the check at the bottom, where something waits for it."""
+        if self.is_auto:
+            return
+        button = self.tab.page.locator(_CHECK).bounding_box()
+        assert button is not None, "a mask waits for it"
+        self._go((button["x"] + button["width"] / 2, button["y"] + button["height"] / 2))
+        self.tab.accept()
+
+    def return_to(self, x: float, y: float) -> None:
+        """Move to where the next object is."""
+        self._move(self.tab.place(x, y))
+
+    def _go(self, place: tuple[float, float]) -> None:
+        self.n_actions += 1
+        self._move(place)
+
+    def _move(self, place: tuple[float, float]) -> None:
+        if self.at is not None:
+            self.way_px += math.dist(self.at, place)
+        self.at = place
+
+
+Flow = Callable[[Hand, float, float], None]
+
+
+def one_click(hand: Hand, x: float, y: float) -> None:
+    """An object of one click."""
+    hand.click(x, y)
+    hand.accept()
+
+
+def two_clicks(hand: Hand, x: float, y: float) -> None:
+    """An object whose first mask is too much somewhere."""
+    hand.click(x, y)
+    hand.click(x + 4, y + 3, alt=True, on_mask=True)
+    hand.accept()
+
+
+def correction(hand: Hand, x: float, y: float) -> None:
+    """A mask that is there is corrected."""
+    hand.click(x + 4, y + 3, alt=True, on_mask=True)
+    hand.accept()
+
+
+def box(hand: Hand, x: float, y: float) -> None:
+    """A box around an object."""
+    hand.box(x - 20, y - 20, x + 20, y + 20)
+    hand.accept()
+
+
+def several_classes(hand: Hand, x: float, y: float) -> None:
+    """An object of one of several classes."""
+    hand.key("a")
+    hand.click(x, y)
+    hand.accept()
+
+
+def each_alike(hand: Hand, x: float, y: float) -> None:
+    """Twenty like objects, each with a click."""
+    for place in tray_places():
+        hand.click(*place)
+        hand.accept()
+
+
+def all_alike(hand: Hand, x: float, y: float) -> None:
+    """Twenty like objects with All like this."""
+    hand.key("2")
+    hand.click(*tray_places()[7])
+    hand.accept()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageFlow:
+    """A way to a mask.
+
+    Attributes:
+        name: For tables.
+        run: What is done.
+        config: The label configuration's file.
+        n_before: Masks that are there before, with a click each.
+        is_tray: On the tray, not on the photo.
+    """
+
+    name: str
+    run: Flow
+    config: str
+    n_before: int = 0
+    is_tray: bool = False
+
+
+FLOWS = (
+    PageFlow(name="one click", run=one_click, config="one_class.xml"),
+    PageFlow(name="two clicks", run=two_clicks, config="one_class.xml"),
+    PageFlow(name="a correction", run=correction, config="one_class.xml", n_before=1),
+    PageFlow(name="a box", run=box, config="boxes_and_points.xml"),
+    PageFlow(name="several classes", run=several_classes, config="several_classes.xml"),
+    PageFlow(name="twenty, one by one", run=each_alike, config="one_class.xml", is_tray=True),
+    PageFlow(name="twenty, all like this", run=all_alike, config="all_like_this.xml", is_tray=True),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Place:
+    """Where flows are tried: a Label Studio, its API, a backend, a folder of pictures."""
+
+    studio_url: str
+    backend_url: str
+    api: LabelStudioApi
+    browser: Playwright
+    folder: Path
+    photo: Path = field(init=False)
+    tray: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        photo = self.folder / "photo.jpg"
+        with Image.open(PHOTOS / "cat.jpg") as image:
+            ImageOps.fit(image, (WIDTH, HEIGHT)).save(photo, quality=90)
+        object.__setattr__(self, "photo", photo)
+        tray = draw_tray(self.folder / "tray.png", width=WIDTH, height=HEIGHT)
+        object.__setattr__(self, "tray", tray)
+
+    def logged_in(self, *, width: int = 1400, height: int = 900) -> LabelingPage:
+        """Return a tab of the demo's user."""
+        tab = LabelingPage(self.browser, self.studio_url, width=width, height=height)
+        tab.log_in(USER, PASSWORD)
+        return tab
+
+    def open(self, tab: LabelingPage, flow: PageFlow, *, is_auto: bool, polygons: bool) -> int:
+        """Open a new project's task, ready for the flow, and return the task's id."""
+        config = (ROOT / "label_config" / flow.config).read_text()
+        if is_auto:
+            config = config.replace('smart="false"', 'smart="false" autoAccept="true"')
+        if polygons:
+            config = config.replace("BrushLabels", "PolygonLabels")
+        project = self.api.create_project(f"{flow.name} {time.time():.0f}"[:50], config)
+        self.api.upload(project, [self.tray if flow.is_tray else self.photo])
+        self.api.connect_backend(project, self.backend_url)
+        task = int(self.api.tasks(project)[0]["id"])
+        tab.open_task(project, task)
+        tab.switch_on_clicking()
+        tab.switch_auto_accept(is_auto)
+        if flow.config in _TOOLS:
+            tab.take_tool(*_TOOLS[flow.config])
+        return task
+
+
+@contextmanager
+def running_place(urls: list[str]) -> Iterator[Place]:
+    """Give a place to try flows in.
+
+    Args:
+        urls: Of a Label Studio and of a backend that run; none to start both.
+    """
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as browser:
+        folder = Path(name)
+
+        def place(studio_url: str, backend_url: str) -> Place:
+            access = LabelStudioAccess(url=studio_url, api_key=TOKEN, timeout_s=60)
+            return Place(
+                studio_url=studio_url,
+                backend_url=backend_url,
+                api=LabelStudioApi(access),
+                browser=browser,
+                folder=folder,
+            )
+
+        if urls:
+            yield place(*urls)
+            return
+        studio = start_label_studio(
+            ROOT / ".venv-label-studio", folder / "label-studio", port=free_port(18280)
+        )
+        server = start_backend(
+            folder / "backend.log", port=free_port(19290), label_studio_url=studio.url
+        )
+        with studio.running(limit_s=300), server.running(limit_s=60):
+            yield place(studio.url, server.url)
