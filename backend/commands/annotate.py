@@ -89,6 +89,7 @@ def _annotate(options: argparse.Namespace) -> int:
     if options.source == "boxes":
         return _boxes(options)
     if options.like:
+        _check_place(options)
         checkpoint = options.checkpoint or _serving(options.project, options.settings)
         return annotate_like(options, checkpoint, options.batch or _BATCH)
     _check_place(options)

@@ -192,11 +192,12 @@ def parse_folders(texts: list[str]) -> tuple[tuple[Path, float], ...]:
             folders.append((_existing(text), 1.0))
             continue
         try:
-            folders.append((_existing(root), float(weight)))
+            share = float(weight)
         except ValueError:
             raise ConfigError(f"{text!r}: expected DIR or DIR:WEIGHT, got {weight!r}") from None
-        if folders[-1][1] <= 0:
+        if share <= 0:
             raise ConfigError(f"{text!r}: expected a weight above 0")
+        folders.append((_existing(root), share))
     return tuple(folders)
 
 

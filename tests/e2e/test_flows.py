@@ -66,6 +66,11 @@ def test_what_was_undone_or_deleted_does_not_come_back(
     assert tab.masks() == []
 
 
+def _placed(tab: LabelingPage) -> set[str]:
+    """Ids of all points that the page has asked about."""
+    return {point["id"] for asked in tab.asked for point in asked["context"]["result"]}
+
+
 def test_points_faster_than_answers_are_objects_of_their_own(
     tab: LabelingPage, api: LabelStudioApi, backend: Server
 ) -> None:
@@ -74,8 +79,12 @@ def test_points_faster_than_answers_are_objects_of_their_own(
     for place in (CORNER, CAT, (8.0, 12.0)):
         tab.start_click(*place)
     tab.finish_click()
-    tab.page.wait_for_timeout(2000)  # for what is still on its way
-    placed = {point["id"] for asked in tab.asked for point in asked["context"]["result"]}
+    placed: set[str] = set()
+    for _ in range(60):
+        tab.page.wait_for_timeout(1000)  # for what is still on its way
+        before, placed = placed, _placed(tab)
+        if len(placed) >= 2 and placed == before:
+            break
     assert len(placed) >= 2
     tab.wait_for_masks(len(placed))
 

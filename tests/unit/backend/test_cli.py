@@ -130,7 +130,8 @@ def test_a_weight_that_is_none_is_refused(
 def test_training_starts_from_one_file_of_the_right_backbone(
     weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["train", "--train", "coco", "--out", str(tmp_path / "o"), "--start", str(weights)]
+    data = str(tmp_path)
+    arguments = ["train", "--train", data, "--out", str(tmp_path / "o"), "--start", str(weights)]
     assert main([*arguments, "--preset", "hrnet18"]) == 1
     assert "has backbone lite2" in capsys.readouterr().err
     assert main([*arguments, "--init", "imagenet-resnet34"]) == 1
