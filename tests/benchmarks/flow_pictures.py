@@ -21,7 +21,8 @@ from tests.e2e.labeling_page import LabelingPage
 _PANEL_PX, _CAPTION_PX, _GAP_PX = 330, 22, 6
 _COLOURS = 96
 _SETTLED_MS = 500
-_CAT, _BETWEEN_EARS = (45.0, 55.0), (57.0, 12.0)
+_CAT, _CORNER = (45.0, 55.0), (92.0, 92.0)
+_BOWL, _FIG = (80.0, 60.0), (58.0, 56.0)
 
 
 @dataclass(slots=True, eq=False)
@@ -66,25 +67,24 @@ class _Strip:
 
 
 def _one_click(tab: LabelingPage, strip: _Strip) -> None:
-    strip.add("click", _CAT)
-    tab.click(*_CAT)
-    strip.add("its mask, accepted")
-    strip.add("Ctrl+Alt+click", _BETWEEN_EARS)
-    tab.click(*_BETWEEN_EARS, alt=True, on_mask=True)
+    strip.add("click", _BOWL)
+    tab.click(*_BOWL)
+    strip.add("its mask, accepted; Ctrl+Alt+click", _FIG)
+    tab.click(*_FIG, alt=True, on_mask=True)
     strip.add("taken away there")
 
 
 def _with_check(tab: LabelingPage, strip: _Strip) -> None:
-    tab.click(*_CAT)
-    strip.add("click: a mask that waits", _CAT)
-    tab.click(*_BETWEEN_EARS, alt=True)
-    strip.add("Alt+click where it is too much", _BETWEEN_EARS)
+    tab.click(*_BOWL)
+    strip.add("click: a mask that waits", _BOWL)
+    tab.click(*_FIG, alt=True)
+    strip.add("Alt+click where it is too much", _FIG)
     tab.accept()
     strip.add("the check: accepted")
 
 
 def _box(tab: LabelingPage, strip: _Strip) -> None:
-    corners = ((15.0, 8.0), (88.0, 96.0))
+    corners = ((39.0, 30.0), (74.0, 79.0))
     strip.add("key R, a box", *corners, box=True)
     tab.draw_box(*corners[0], *corners[1])
     strip.add("the mask of what is in it")
@@ -95,9 +95,9 @@ def _several_classes(tab: LabelingPage, strip: _Strip) -> None:
     tab.page.keyboard.press("a")
     tab.click(*_CAT)
     strip.add("the animal's mask")
-    strip.add("key S (Thing), click", (92.0, 92.0))
+    strip.add("key S (Thing), click", _CORNER)
     tab.page.keyboard.press("s")
-    tab.click(92.0, 92.0)
+    tab.click(*_CORNER)
     strip.add("the thing's")
 
 
@@ -121,7 +121,8 @@ _PICTURES: dict[str, tuple[str, bool, Callable[[LabelingPage, _Strip], None]]] =
 def _taken(place: Place, tab: LabelingPage, name: str, path: Path) -> None:
     flow_name, is_auto, run = _PICTURES[name]
     flow: PageFlow = next(flow for flow in FLOWS if flow.name == flow_name)
-    place.open(tab, flow, is_auto=is_auto, polygons=False)
+    photo = "cat.jpg" if name == "flow-classes" else "bowl.jpg"
+    place.open(tab, flow, is_auto=is_auto, polygons=False, photo=photo)
     strip = _Strip(tab)
     run(tab, strip)
     strip.save(path)

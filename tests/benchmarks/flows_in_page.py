@@ -17,7 +17,7 @@ import time
 from tests.benchmarks.page_flows import FLOWS, Hand, PageFlow, Place, running_place
 from tests.e2e.labeling_page import LabelingPage
 
-_N_TIMES, _N_TIMES_TRAY = 5, 1
+_N_TIMES = 3
 _PLACE = (45.0, 55.0)
 _SETTLED_MS = 300
 
@@ -27,9 +27,8 @@ def _measured(
 ) -> dict[str, object]:
     place.open(tab, flow, is_auto=is_auto, polygons=polygons)
     seconds, hand = [], Hand(tab=tab, is_auto=is_auto)
-    n_times = _N_TIMES_TRAY if flow.is_tray else _N_TIMES
     n_masks = 0
-    for index in range(n_times + 1):
+    for index in range(1 if flow.is_tray else _N_TIMES + 1):
         x, y = _PLACE[0] + index, _PLACE[1]
         for _ in range(flow.n_before):
             tab.click(x, y)
@@ -45,8 +44,6 @@ def _measured(
         n_masks = len(tab.masks())
         tab.store("a.deleteAllRegions()")
         tab.page.wait_for_timeout(_SETTLED_MS)
-        if flow.is_tray:
-            break
     return {
         "flow": flow.name,
         "masks": "polygons" if polygons else "brush",

@@ -7,11 +7,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageOps
-from playwright.sync_api import Playwright, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 from backend.bench.tray import draw_tray, tray_places
 from backend.demo.processes import (
@@ -25,7 +25,7 @@ from backend.demo.processes import (
 from backend.label_studio.access import LabelStudioAccess
 from backend.label_studio.api import LabelStudioApi
 from tests.e2e.conftest import PHOTOS, ROOT
-from tests.e2e.labeling_page import LabelingPage
+from tests.e2e.labeling_page import LabelingPage, new_person, start_browser
 
 WIDTH, HEIGHT = 1024, 768
 _CHECK = "[data-testid=bottombar-accept-suggestions-button]"
@@ -175,26 +175,33 @@ class Place:
     studio_url: str
     backend_url: str
     api: LabelStudioApi
-    browser: Playwright
+    browser: Browser
     folder: Path
-    photo: Path = field(init=False)
-    tray: Path = field(init=False)
 
-    def __post_init__(self) -> None:
-        photo = self.folder / "photo.jpg"
-        with Image.open(PHOTOS / "cat.jpg") as image:
-            ImageOps.fit(image, (WIDTH, HEIGHT)).save(photo, quality=90)
-        object.__setattr__(self, "photo", photo)
-        tray = draw_tray(self.folder / "tray.png", width=WIDTH, height=HEIGHT)
-        object.__setattr__(self, "tray", tray)
-
-    def logged_in(self, *, width: int = 1400, height: int = 900) -> LabelingPage:
+    def logged_in(self) -> LabelingPage:
         """Return a tab of the demo's user."""
-        tab = LabelingPage(self.browser, self.studio_url, width=width, height=height)
+        tab = LabelingPage(new_person(self.browser), self.studio_url)
         tab.log_in(USER, PASSWORD)
         return tab
 
-    def open(self, tab: LabelingPage, flow: PageFlow, *, is_auto: bool, polygons: bool) -> int:
+    def picture(self, name: str) -> Path:
+        """Make a photo of the demo's as large as all pictures are, or the tray, and return it."""
+        path = self.folder / name
+        if name == "tray.png":
+            return draw_tray(path, width=WIDTH, height=HEIGHT)
+        with Image.open(PHOTOS / name) as image:
+            ImageOps.fit(image, (WIDTH, HEIGHT)).save(path, quality=90)
+        return path
+
+    def open(
+        self,
+        tab: LabelingPage,
+        flow: PageFlow,
+        *,
+        is_auto: bool,
+        polygons: bool,
+        photo: str = "cat.jpg",
+    ) -> int:
         """Open a new project's task, ready for the flow, and return the task's id."""
         config = (ROOT / "label_config" / flow.config).read_text()
         if is_auto:
@@ -202,7 +209,7 @@ class Place:
         if polygons:
             config = config.replace("BrushLabels", "PolygonLabels")
         project = self.api.create_project(f"{flow.name} {time.time():.0f}"[:50], config)
-        self.api.upload(project, [self.tray if flow.is_tray else self.photo])
+        self.api.upload(project, [self.picture("tray.png" if flow.is_tray else photo)])
         self.api.connect_backend(project, self.backend_url)
         task = int(self.api.tasks(project)[0]["id"])
         tab.open_task(project, task)
@@ -220,8 +227,8 @@ def running_place(urls: list[str]) -> Iterator[Place]:
     Args:
         urls: Of a Label Studio and of a backend that run; none to start both.
     """
-    with tempfile.TemporaryDirectory() as name, sync_playwright() as browser:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
+        folder, browser = Path(name), start_browser(playwright)
 
         def place(studio_url: str, backend_url: str) -> Place:
             access = LabelStudioAccess(url=studio_url, api_key=TOKEN, timeout_s=60)

@@ -98,19 +98,19 @@ def test_a_mask_lost_by_a_reload_within_five_seconds_stays_away(
 
 
 def test_two_tabs_keep_their_masks_apart(
-    tab: LabelingPage, other_tab: LabelingPage, api: LabelStudioApi, backend: Server
+    tab: LabelingPage, other_page: LabelingPage, api: LabelStudioApi, backend: Server
 ) -> None:
     task = open_flow(tab, api, backend, "auto_accept.xml", auto_accept=True)
     first = tab.click(*CAT)
     project = int(tab.page.url.split("/projects/")[1].split("/")[0])
-    other_tab.open_task(project, task)  # before the first tab's draft
-    other_tab.switch_on_clicking()
-    other_tab.switch_auto_accept(True)
-    assert other_tab.click(*CAT, alt=True)["data"]["result"] == []
-    second = other_tab.click(*CAT)
-    assert (mask_ids(tab), mask_ids(other_tab)) == (ids_of(first), ids_of(second))
+    other_page.open_task(project, task)  # before the first tab's draft
+    other_page.switch_on_clicking()
+    other_page.switch_auto_accept(True)
+    assert other_page.click(*CAT, alt=True)["data"]["result"] == []
+    second = other_page.click(*CAT)
+    assert (mask_ids(tab), mask_ids(other_page)) == (ids_of(first), ids_of(second))
     tab.wait_until_saved(task)
-    other_tab.wait_until_saved(task)
-    edited = other_tab.click(*CAT, alt=True, on_mask=True)
+    other_page.wait_until_saved(task)
+    edited = other_page.click(*CAT, alt=True, on_mask=True)
     assert ids_of(edited) == ids_of(second)
-    assert (mask_ids(tab), mask_ids(other_tab)) == (ids_of(first), ids_of(second))
+    assert (mask_ids(tab), mask_ids(other_page)) == (ids_of(first), ids_of(second))
