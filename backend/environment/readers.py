@@ -68,10 +68,13 @@ def text(*, is_secret: bool = False) -> Reader[str]:
 
 def address() -> Reader[str]:
     """An address of the web, without a slash at its end."""
-    return _of_text(
-        "http://… or https://…",
-        lambda value: _checked(value, urlsplit(value).scheme in ("http", "https")).rstrip("/"),
-    )
+
+    def read(value: str) -> str:
+        parts = urlsplit(value)
+        has_host = bool(parts.hostname) and parts.port != 0  # `port` refuses more than 65535
+        return _checked(value, parts.scheme in ("http", "https") and has_host).rstrip("/")
+
+    return _of_text("http://… or https://…, with a host, a port up to 65535", read)
 
 
 def choice(names: tuple[str, ...] | Mapping[str, str]) -> Reader[str]:
