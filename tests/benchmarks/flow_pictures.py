@@ -121,7 +121,7 @@ _PICTURES: dict[str, tuple[str, bool, Callable[[LabelingPage, _Strip], None]]] =
 def _taken(place: Place, tab: LabelingPage, name: str, path: Path) -> None:
     flow_name, is_auto, run = _PICTURES[name]
     flow: PageFlow = next(flow for flow in FLOWS if flow.name == flow_name)
-    photo = "cat.jpg" if name == "flow-classes" else "bowl.jpg"
+    photo = "" if name in ("flow-classes", "flow-alike") else "bowl.jpg"
     place.open(tab, flow, is_auto=is_auto, polygons=False, photo=photo)
     strip = _Strip(tab)
     run(tab, strip)

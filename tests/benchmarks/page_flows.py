@@ -113,7 +113,7 @@ def correction(hand: Hand, x: float, y: float) -> None:
 
 def box(hand: Hand, x: float, y: float) -> None:
     """A box around an object."""
-    hand.box(x - 20, y - 20, x + 20, y + 20)
+    hand.box(x - 6, y - 25, x + 29, y + 24)  # the bowl's fig
     hand.accept()
 
 
@@ -147,24 +147,31 @@ class PageFlow:
         run: What is done.
         config: The label configuration's file.
         n_before: Masks that are there before, with a click each.
-        is_tray: On the tray, not on the photo.
+        photo: What it is done on.
     """
 
     name: str
     run: Flow
     config: str
     n_before: int = 0
-    is_tray: bool = False
+    photo: str = "cat.jpg"
+
+    @property
+    def is_tray(self) -> bool:
+        """Whether it makes twenty objects at once."""
+        return self.photo == "tray.png"
 
 
 FLOWS = (
     PageFlow(name="one click", run=one_click, config="one_class.xml"),
     PageFlow(name="two clicks", run=two_clicks, config="one_class.xml"),
     PageFlow(name="a correction", run=correction, config="one_class.xml", n_before=1),
-    PageFlow(name="a box", run=box, config="boxes_and_points.xml"),
+    PageFlow(name="a box", run=box, config="boxes_and_points.xml", photo="bowl.jpg"),
     PageFlow(name="several classes", run=several_classes, config="several_classes.xml"),
-    PageFlow(name="twenty, one by one", run=each_alike, config="one_class.xml", is_tray=True),
-    PageFlow(name="twenty, all like this", run=all_alike, config="all_like_this.xml", is_tray=True),
+    PageFlow(name="twenty, one by one", run=each_alike, config="one_class.xml", photo="tray.png"),
+    PageFlow(
+        name="twenty, all like this", run=all_alike, config="all_like_this.xml", photo="tray.png"
+    ),
 )
 
 
@@ -200,7 +207,7 @@ class Place:
         *,
         is_auto: bool,
         polygons: bool,
-        photo: str = "cat.jpg",
+        photo: str = "",
     ) -> int:
         """Open a new project's task, ready for the flow, and return the task's id."""
         config = (ROOT / "label_config" / flow.config).read_text()
@@ -209,7 +216,7 @@ class Place:
         if polygons:
             config = config.replace("BrushLabels", "PolygonLabels")
         project = self.api.create_project(f"{flow.name} {time.time():.0f}"[:50], config)
-        self.api.upload(project, [self.picture("tray.png" if flow.is_tray else photo)])
+        self.api.upload(project, [self.picture(photo or flow.photo)])
         self.api.connect_backend(project, self.backend_url)
         task = int(self.api.tasks(project)[0]["id"])
         tab.open_task(project, task)
