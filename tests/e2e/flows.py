@@ -30,6 +30,7 @@ def open_flow(
     tab.open_task(project, task)
     tab.switch_on_clicking()
     tab.switch_auto_accept(auto_accept)
+    tab.switch_on_clicking()  # the switch may have cost the tool
     return task
 
 

@@ -110,10 +110,14 @@ class LabelingPage:
         if not self.store("s.autoAnnotation"):
             self.page.click("[data-testid=bottombar-auto-annotation-toggle]")
             self.page.wait_for_function(f"() => {_STORE}.autoAnnotation")
-        if not self.store(
-            f"a.names.get('{self.image}').getToolsManager().findSelectedTool()?.dynamic"
-        ):
+        for _ in range(40):  # a busy page may lose it
+            if self.store(
+                f"a.names.get('{self.image}').getToolsManager().findSelectedTool()?.dynamic"
+            ):
+                return
             self.page.locator(".lsf-tool_smart").first.click()
+            self.page.wait_for_timeout(300)
+        raise TimeoutError("the page did not take the smart tool")
 
     def click(
         self, x: float, y: float, *, alt: bool = False, on_mask: bool = False
