@@ -23,6 +23,7 @@ from mfp_model.masks.runs import MaskRuns
 from mfp_model.prompts import Box, Click
 
 _MAX_PROMPTS = 100  # of an object; more edit its mask
+_BOXED_IOU = 0.6  # of a box with that around a mask: so alike they mean one object
 _AROUND_BOX = 0.1  # of a box's sides: so near to it a click is about the box's object
 
 
@@ -38,7 +39,8 @@ def begun_edit(
     """
     first = region.placed[0]
     if isinstance(first.prompt, Box):
-        return Edit(placed=region.placed)
+        anew = _boxed(objects, first.prompt, region)
+        return Edit(placed=region.placed, regions=anew.regions if anew else ())
     target = _target(objects, first, first.prompt, region)
     if target is None and box is not None and not region.control.auto_accept:
         target = _pending(box) if _is_about(first.prompt, box) else None
@@ -80,6 +82,27 @@ def _may_be_undone(target: PageObject, first: PlacedPrompt, click: Click) -> boo
     """
     is_on_mask = click.is_positive and lies_on(target.runs, click)
     return is_on_mask and not (target.is_saved or first.is_beside_selected)
+
+
+def _boxed(objects: list[PageObject], box: Box, region: RegionRequest) -> PageObject | None:
+    """The object that a box means anew: one that it lies around, and that may have been undone.
+
+    As with a click the page decides: what the box gives takes its place, or is new.
+    """
+    fitting = (one for one in objects if not one.is_saved and _has_labels(one, region))
+    ious = [(_box_iou(one.runs, box), one) for one in fitting if one.runs.rows.size]
+    iou, best = max(ious, key=lambda entry: entry[0], default=(0.0, None))
+    return best if iou >= _BOXED_IOU else None
+
+
+def _box_iou(runs: MaskRuns, box: Box) -> float:
+    """The IoU of a box with that around a mask."""
+    left, right = float(runs.starts.min()), float(runs.stops.max())
+    top, bottom = float(runs.rows.min()), float(runs.rows.max() + 1)
+    across = max(0.0, min(right, box.right) - max(left, box.left))
+    down = max(0.0, min(bottom, box.bottom) - max(top, box.top))
+    area = (right - left) * (bottom - top) + (box.right - box.left) * (box.bottom - box.top)
+    return across * down / (area - across * down)
 
 
 def _last(objects: list[PageObject], region: RegionRequest) -> PageObject | None:

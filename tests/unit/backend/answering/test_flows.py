@@ -237,6 +237,20 @@ def test_a_box_gives_a_mask_with_its_label_and_a_click_in_it_corrects_it() -> No
     assert far["id"] != first["id"]
 
 
+def test_a_box_around_what_may_have_been_undone_makes_it_anew() -> None:
+    page = _Page()
+    (first,) = page.ask(_rectangle("b", 20, 20, 90, 100))
+    (again,) = page.ask(_rectangle("c", 24, 20, 94, 100))
+    assert again["id"] == first["id"]  # of two masks there is one, whether it was undone or not
+    assert _mask(again)[60, 30:90].all()
+    (other,) = page.ask(_rectangle("d", 20, 20, 180, 110))  # of something larger
+    assert other["id"] != first["id"]
+    assert not (_mask(other) & _mask(again)).any()
+    page.save(again)
+    (beside,) = page.ask(_rectangle("e", 20, 22, 94, 104))  # what was saved is left alone
+    assert beside["id"] != first["id"]
+
+
 def test_a_box_that_was_accepted_at_once_takes_no_further_click() -> None:
     page = _Page(config=_AUTO)
     (first,) = page.ask(_rectangle("b", 20, 20, 60, 100))
