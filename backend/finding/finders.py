@@ -12,7 +12,7 @@ from backend.settings import Settings
 from mfp_model.errors import ConfigError
 from mfp_model.names import FINDERS, INPAINTERS, INPAINTERS_WITH_WEIGHTS
 from mfp_model.weights.sources import WEIGHTS_SOURCES
-from mfp_model.weights.versions import with_answers
+from mfp_model.weights.versions import IN_BF16, with_answers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +28,7 @@ def finding_version(finder: str, inpainter: str, loop: LoopConfig | None = None)
     """Return the model version of predictions that were made without clicks.
 
     Opening a task and `mfp annotate` find the same objects with the same means, so these have one
-    name, and neither does again what the other did.
+    name, and neither does again what the other did, on a machine of another precision either.
 
     Args:
         finder: The finder's version.
@@ -37,7 +37,7 @@ def finding_version(finder: str, inpainter: str, loop: LoopConfig | None = None)
     """
     from mfp_model.finding.layers import LoopConfig
 
-    version = f"{finder}-{inpainter}"
+    version = f"{finder.removesuffix(IN_BF16)}-{inpainter}"
     if loop is None or loop == LoopConfig():
         return version
     return f"{version}-{loop.max_rounds}{loop.removal[0]}{loop.combination[0]}"

@@ -33,7 +33,7 @@ from mfp_model.segmenters.zoom import (
     zoom_window,
 )
 from mfp_model.weights import DEFAULT_WEIGHTS
-from mfp_model.weights.versions import with_answers
+from mfp_model.weights.versions import IN_BF16, with_answers
 
 
 class MfpSegmenter(Segmenter):
@@ -67,7 +67,7 @@ class MfpSegmenter(Segmenter):
         if isinstance(network, MfpNetwork) and network.tells_appearance:
             self._appearance = Appearance(network, self._device)
         version = with_answers(checkpoint.identity)
-        marks = ("-bf16" * self._engine.is_half, "-flip" * averages_flip)
+        marks = (IN_BF16 * self._engine.is_half, "-flip" * averages_flip)
         self._version = version + "".join(marks)
         self._rounds_on = WindowRounds(self._engine, self._device, averages_flip=averages_flip)
 

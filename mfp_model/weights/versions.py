@@ -21,6 +21,7 @@ from mfp_model.errors import CheckpointError
 from mfp_model.weights.stored import Values, widened_tensors
 
 ANSWERS = 1  # raised whenever the same image, prompts and weights lead to another mask
+IN_BF16 = "-bf16"
 _DIGITS = 8
 
 

@@ -18,10 +18,10 @@ from backend.demo.processes import TOKEN, Server, free_port, start_backend
 from backend.label_studio import brush_rle
 from backend.label_studio.api import LabelStudioApi
 from mfp_model.weights import DEFAULT_WEIGHTS
-from mfp_model.weights.versions import model_version
 from tests.e2e.conftest import ROOT
 from tests.e2e.halves import make_halves
 from tests.e2e.labeling_page import LabelingPage
+from tests.e2e.versions import served_version
 
 pytestmark = pytest.mark.browser
 
@@ -117,7 +117,7 @@ def test_corrections_lead_to_weights_that_need_fewer_clicks_and_to_exact_coco(
     page.open_task(project, task)
     page.switch_on_clicking()
     before = page.click(25, 50)
-    assert before["data"]["model_version"] == model_version(DEFAULT_WEIGHTS)
+    assert before["data"]["model_version"] == served_version(DEFAULT_WEIGHTS)
     page.accept()
     page.select_first_region()
     page.erase(25, 45, 25, 55)

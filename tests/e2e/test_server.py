@@ -24,10 +24,10 @@ from backend.models.registry import ModelRegistry
 from mfp_model.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from mfp_model.segmenters.mfp import MfpSegmenter
 from mfp_model.weights import DEFAULT_WEIGHTS
-from mfp_model.weights.versions import model_version
 from tests.e2e.conftest import PHOTOS
+from tests.e2e.versions import served_version
 
-_VERSION = model_version(DEFAULT_WEIGHTS)
+_VERSION = served_version(DEFAULT_WEIGHTS)
 _BOWL = "data:image/jpeg;base64," + base64.b64encode((PHOTOS / "bowl.jpg").read_bytes()).decode()
 
 
@@ -170,7 +170,7 @@ def test_sighup_loads_the_weights_anew_and_loses_no_click(
     assert _predict(server, _body(capture, (60, 60)))["model_version"] == _VERSION
     newer = dataclasses.replace(load_checkpoint(checkpoint), version="newer")
     save_checkpoint(newer, checkpoint)
-    new_version = model_version(checkpoint)
+    new_version = served_version(checkpoint)
     before = _workers(server)
     server.process.send_signal(signal.SIGHUP)
     versions = set()
@@ -204,7 +204,7 @@ def test_a_promotion_changes_new_objects_only_and_loses_no_click(
     project = str(capture("predict_first_click")["project"]).partition(".")[0]
     registry.promote("newer", project=project)
     seen = []
-    new_version = model_version(tmp_path / "newer.safetensors")
+    new_version = served_version(tmp_path / "newer.safetensors")
     until = time.monotonic() + 30
     while seen[-8:] != [new_version] * 8 and time.monotonic() < until:
         seen.append(version((10 + len(seen) % 80, 30 + len(seen) / 100)))

@@ -392,6 +392,7 @@ def test_a_version_tells_a_loop_that_is_not_the_usual_one() -> None:
     usual = finding_version("mfp-1", "telea")
     assert usual == finding_version("mfp-1", "telea", LoopConfig()) == "mfp-1-telea"
     assert finding_version("mfp-1", "telea", LoopConfig(max_rounds=0)) == "mfp-1-telea-0sl"
+    assert finding_version("mfp-1-bf16", "telea") == usual
 
 
 def test_the_version_names_the_weights_of_an_inpainter_that_has_some(tmp_path: Path) -> None:
