@@ -62,7 +62,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MfpError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 1
-    except (OSError, sqlite3.OperationalError) as error:  # such as a full disk
+    except sqlite3.OperationalError as error:
+        why = "is the disk full, or does another process write there?"
+        print(f"{name}: its file on disk cannot be written ({error}): {why}", file=sys.stderr)
+        return 1
+    except OSError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 1
 

@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 from importlib.metadata import version
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 from backend.cli import main
+from backend.exchange.spool import Spool
 from mfp_model.checkpoints.checkpoint import Checkpoint, save_checkpoint
 from tests.unit.mfp_model.coco_folder import make_coco_folder
 
@@ -325,3 +327,18 @@ def test_training_names_what_is_damaged_before_it_learns_from_the_rest(
     assert main([*arguments, "--device", "cpu"]) == 2
     printed = capsys.readouterr().err
     assert printed.index("image 0: annotation 0: segmentation") < printed.index("100%")
+
+
+def test_a_full_disk_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(self: Spool, path: Path, *, key: str) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(Spool, "__init__", full)
+    tasks = tmp_path / "tasks.json"
+    tasks.write_text('[{"id": 1, "data": {"image": "a.png"}, "annotations": []}]')
+    assert main(["coco", "export", "--export", str(tasks), "--out", str(tmp_path / "out")]) == 1
+    told = capsys.readouterr().err
+    assert "cannot be written (disk I/O error): is the disk full" in told
+    assert "Traceback" not in told
