@@ -20,6 +20,7 @@ from backend.bench.tray import tray_places
 
 MODES = ("check", "auto")
 _PREFETCH_S = 1.5
+_JITTER = 0.05  # on a coin, of the way between two objects: no click is one that was answered
 _BRUSH = """<View><Image name="image" value="$image"/>
 <BrushLabels name="mask" toName="image" {}><Label value="Object"/><Label value="Thing"/>
 </BrushLabels>
@@ -132,13 +133,14 @@ def _several_classes(page: FlowPage, x: float, y: float) -> None:
 
 
 def _each_alike(page: FlowPage, x: float, y: float) -> None:
-    for place in tray_places():
-        _one_click(page, *place)
+    for left, top in tray_places():
+        _one_click(page, left + (x - 50) * _JITTER, top + (y - 50) * _JITTER)
 
 
 def _all_alike(page: FlowPage, x: float, y: float) -> None:
     page.key()
-    page.click(*tray_places()[7], label="All like this")
+    left, top = tray_places()[7]
+    page.click(left + (x - 50) * _JITTER, top + (y - 50) * _JITTER, label="All like this")
     page.accept()
 
 
@@ -164,24 +166,29 @@ def measure_flows(url: str, photo: Photo, tray: Photo, *, n_objects: int) -> lis
         tray: A picture of `tray_places`.
         n_objects: Objects of each flow on the photo; like ones are twenty each time.
     """
-    tasks = iter(range(9000, 10_000))
+    tasks, random = iter(range(9000, 10_000)), np.random.default_rng(5)
     return [
         entry
         for flows, where, n_times in ((_FLOWS, photo, n_objects), (_FLOWS_ALIKE, tray, 1))
         for name, flow in flows.items()
-        for entry in _measured(url, name, flow, where, tasks, n_times)
+        for entry in _measured(url, name, flow, where, tasks, random, n_times)
     ]
 
 
 def _measured(
-    url: str, name: str, flow: Flow, photo: Photo, tasks: Iterator[int], n_times: int
+    url: str,
+    name: str,
+    flow: Flow,
+    photo: Photo,
+    tasks: Iterator[int],
+    random: np.random.Generator,
+    n_times: int,
 ) -> Iterator[Row]:
-    places = np.random.default_rng(5).uniform(35, 65, size=(n_times + 1, 2))
     for mode in MODES:
         config = _BRUSH.format('autoAccept="true"' if mode == "auto" else "")
         annotator = SimulatedAnnotator(url=url, label_config=config)
         entries = []
-        for index, (x, y) in enumerate(places):
+        for index, (x, y) in enumerate(random.uniform(35, 65, size=(n_times + 1, 2))):
             annotator.open(next(tasks), photo)
             time.sleep(_PREFETCH_S)
             page = FlowPage(annotator=annotator, is_auto=mode == "auto")

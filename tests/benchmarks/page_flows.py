@@ -28,6 +28,7 @@ from tests.e2e.conftest import PHOTOS, ROOT
 from tests.e2e.labeling_page import LabelingPage, new_person, start_browser
 
 WIDTH, HEIGHT = 1024, 768
+_JITTER = 0.5  # on a coin, of the way between two objects
 _CHECK = "[data-testid=bottombar-accept-suggestions-button]"
 _TOOLS = {"boxes_and_points.xml": ("r", "box")}
 
@@ -126,15 +127,16 @@ def several_classes(hand: Hand, x: float, y: float) -> None:
 
 def each_alike(hand: Hand, x: float, y: float) -> None:
     """Twenty like objects, each with a click."""
-    for place in tray_places():
-        hand.click(*place)
+    for left, top in tray_places():
+        hand.click(left, top + (y - 55) * _JITTER)
         hand.accept()
 
 
 def all_alike(hand: Hand, x: float, y: float) -> None:
     """Twenty like objects with All like this."""
     hand.key("2")
-    hand.click(*tray_places()[7])
+    left, top = tray_places()[7]
+    hand.click(left, top + (y - 55) * _JITTER)
     hand.accept()
 
 
