@@ -190,7 +190,8 @@ def _measured(
         entries = []
         for index, (x, y) in enumerate(random.uniform(35, 65, size=(n_times + 1, 2))):
             annotator.open(next(tasks), photo)
-            time.sleep(_PREFETCH_S)
+            if not index:
+                time.sleep(_PREFETCH_S)
             page = FlowPage(annotator=annotator, is_auto=mode == "auto")
             flow(page, x, y)
             if index:  # the first one warms up
