@@ -26,11 +26,11 @@ _COLOURS = 128
 _WIDTH = 1040
 # Of each photo its objects: places in percent, and whether they are "object".
 _OBJECTS: dict[str, list[list[tuple[float, float, bool]]]] = {
-    "bowl": [[(80, 60, True), (58, 56, False)], [(58, 56, True)]],
-    "cat": [[(45, 55, True), (92, 60, False)]],
-    "coffee": [[(50, 40, True), (45, 55, True)], [(20, 70, True)]],
-    "dogs": [[(28, 60, True)], [(40, 34, True), (40, 42, True), (52, 20, False)]],
-    "astronaut": [[(45, 40, True), (45, 80, True)]],
+    "bowl": [[(80, 60, True), (58, 56, False)]],
+    "cat": [[(45, 55, True), (57, 12, False)]],
+    "coffee": [[(50, 40, True)]],
+    "dogs": [[(40, 34, True)], [(56, 52, True)]],
+    "astronaut": [[(45, 80, True)]],
 }
 
 
