@@ -74,7 +74,7 @@ def test_evaluate_prints_and_writes_the_scores(
     assert max(map(len, table.splitlines())) <= 80
     assert scores["n_objects"] == 1
     assert len(scores["miou_at"]) == 20
-    assert re.fullmatch(r"tiny-1-[0-9a-f]{8}\.\d+", scores["checkpoint"])
+    assert re.fullmatch(r"tiny-1-[0-9a-f]{8}\.\d+(-bf16)?", scores["checkpoint"])
 
 
 @pytest.mark.slow
@@ -91,7 +91,7 @@ def test_evaluation_takes_jitter_flip_size_and_constants_and_draws_a_plot(
     capsys.readouterr()
     assert main([*common, *changes, *plotting, "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert re.fullmatch(r"tiny-1-[0-9a-f]{8}\.\d+-flip", report["checkpoint"])
+    assert re.fullmatch(r"tiny-1-[0-9a-f]{8}\.\d+(-bf16)?-flip", report["checkpoint"])
     with Image.open(plot) as picture:
         assert picture.width > 300
 
