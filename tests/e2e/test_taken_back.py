@@ -27,10 +27,11 @@ def _undo(tab: LabelingPage, n_masks: int) -> None:
 
 def _delete(tab: LabelingPage, answer: dict[str, Any]) -> None:
     """Delete an answer's regions in the page."""
+    n_left = len(mask_ids(tab) - ids_of(answer))
     for name in ids_of(answer):
         tab.store(f"a.selectAreas([a.regionStore.regions.find(r => r.cleanId === '{name}')])")
         tab.page.keyboard.press("Backspace")
-    tab.page.wait_for_timeout(300)
+    tab.wait_for_masks(n_left)
 
 
 def _n_of(*answers: dict[str, Any]) -> int:
