@@ -7,13 +7,10 @@ After Label Studio's address come the backend's and its data folder; without the
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 import time
 from pathlib import Path
-
-from PIL import Image
 
 from backend.cli import main as mfp
 from backend.demo.processes import TOKEN
@@ -22,8 +19,7 @@ from tests.benchmarks.page_flows import Place, running_place
 from tests.e2e.conftest import PHOTOS, ROOT
 from tests.e2e.labeling_page import LabelingPage
 
-_COLOURS = 128
-_WIDTH = 1040
+_WIDTH, _SETTLED_MS = 1040, 1000
 # Of each photo its objects: places in percent, and whether they are "object".
 _OBJECTS: dict[str, list[list[tuple[float, float, bool]]]] = {
     "bowl": [[(80, 60, True), (58, 56, False)]],
@@ -38,10 +34,11 @@ def _label(tab: LabelingPage, project: int, task: int, name: str) -> None:
     tab.open_task(project, task)
     tab.switch_on_clicking()
     tab.switch_auto_accept(False)
+    tab.page.wait_for_timeout(_SETTLED_MS)
     for clicks in _OBJECTS[name]:
         for number, (x, y, is_positive) in enumerate(clicks):
             tab.click(x, y, alt=not is_positive, on_mask=number > 0)
-            tab.page.wait_for_timeout(700)
+            tab.page.wait_for_timeout(_SETTLED_MS)
         if tab.suggestions():
             tab.accept()
     tab.submit()
@@ -82,8 +79,7 @@ def main(out: Path, urls: list[str]) -> None:
         page = place.browser.new_page(viewport={"width": _WIDTH, "height": 900})
         page.goto(report.as_uri())
         page.wait_for_selector("figure img")
-        whole = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
-        whole.quantize(_COLOURS, dither=Image.Dither.NONE).save(out, optimize=True)
+        page.screenshot(path=out, full_page=True)
 
 
 if __name__ == "__main__":
