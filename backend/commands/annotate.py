@@ -88,11 +88,10 @@ def _annotate(options: argparse.Namespace) -> int:
                 note_without_effect(f"--{name.replace('_', '-')}", "it is for finding everything")
     if options.source == "boxes":
         return _boxes(options)
+    _check_place(options)
     if options.like:
-        _check_place(options)
         checkpoint = options.checkpoint or _serving(options.project, options.settings)
         return annotate_like(options, checkpoint, options.batch or _BATCH)
-    _check_place(options)
     from backend.finding.finders import finding_version
     from backend.finding.project import ObjectFinder
     from mfp_model.finding.layers import find_layers

@@ -171,12 +171,12 @@ def _store_one(api: LabelStudioApi, project: int, entry: dict[str, Any], version
         except LabelStudioRefusedError:
             raise
         except LabelStudioError:
-            is_stored = _is_stored(api, project, entry, version)  # which waits until it is back
-            if not is_stored and n_left:
-                continue
-            if not is_stored:
+            if _is_stored(api, project, entry, version):  # which waits until it is back
+                return
+            if not n_left:
                 raise
-        return
+        else:
+            return
 
 
 def _is_stored(api: LabelStudioApi, project: int, entry: dict[str, Any], version: str) -> bool:

@@ -22,6 +22,8 @@ _MAX_WIDTH_PX = 32_767  # OpenCV's
 _MAX_PAINTED_PX = 10_000_000_000  # two seconds; 800 strokes on 12 megapixels
 _LIMIT_PERCENT = 1000.0  # a stroke may leave the image, but not for this far
 
+_Stroke = tuple[NDArray[np.int32], int, str]  # see `_stroke`
+
 
 def brush_mask(value: Mapping[str, Any], *, height: int, width: int) -> NDArray[np.bool_]:
     """Return the pixels of a brush region's value, bool `[height, width]`; see `brush_alpha`.
@@ -64,13 +66,14 @@ def _alpha(
     if is_solid:
         threshold = min(_MAX_THRESHOLD, max(1, (int(alpha.max(initial=0)) + 1) // 2))
         alpha = np.where(alpha >= threshold, np.uint8(255), np.uint8(0))
-    if painted_px(value, **size) > _MAX_PAINTED_PX:
+    strokes = _strokes(value, **size)
+    if _n_painted(strokes, **size) > _MAX_PAINTED_PX:
         raise DataError(
             f"brush of {len(touches)} strokes: more than {_MAX_PAINTED_PX} pixels to paint; "
             "submit it once, so that it is saved as a mask"
         )
-    for touch in touches:
-        _paint(alpha, *_stroke(touch, **size))
+    for stroke in strokes:
+        _paint(alpha, *stroke)
     return alpha
 
 
@@ -85,21 +88,26 @@ def painted_px(value: Mapping[str, Any], *, height: int, width: int) -> int:
     Raises:
         DataError: A stroke is damaged.
     """
+    size = {"height": height, "width": width}
+    return _n_painted(_strokes(value, **size), **size)
+
+
+def _n_painted(strokes: list[_Stroke], *, height: int, width: int) -> int:
+    """Pixels to be painted, about: the image, a wide line for each step, a disc for each end."""
+    n_pixels = 0
+    for line, thickness_px, _ in strokes:
+        steps = np.abs(np.diff(line.astype(np.int64), axis=0)).sum() >> _FRACTION_BITS
+        n_pixels += height * width + thickness_px * (int(steps) + len(line) * thickness_px)
+    return n_pixels
+
+
+def _strokes(value: Mapping[str, Any], *, height: int, width: int) -> list[_Stroke]:
     touches = value.get("touches")
-    strokes = (
-        _stroke(touch, height=height, width=width)
-        for touch in (touches if isinstance(touches, list) else [])
-    )
-    return sum(height * width + _n_painted(line, wide_px) for line, wide_px, _ in strokes)
+    listed = touches if isinstance(touches, list) else []
+    return [_stroke(touch, height=height, width=width) for touch in listed]
 
 
-def _n_painted(line: NDArray[np.int32], thickness_px: int) -> int:
-    """Pixels to be painted for a stroke, about: a wide line for each step, a disc for each end."""
-    steps = np.abs(np.diff(line.astype(np.int64), axis=0)).sum() >> _FRACTION_BITS
-    return int(thickness_px * (int(steps) + len(line) * thickness_px))
-
-
-def _stroke(touch: object, *, height: int, width: int) -> tuple[NDArray[np.int32], int, str]:
+def _stroke(touch: object, *, height: int, width: int) -> _Stroke:
     """Points in OpenCV's fixed point, width in pixels, and whether it adds or erases."""
     try:
         points = np.array(touch["relativePoints"], dtype=np.float64).reshape(-1, 2)  # type: ignore[index]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -14,48 +15,57 @@ _MAX_CONTROLS = 4_000  # each for all of its images anew
 _LETTERS_A_TAG = 100  # take about as long
 
 
-def size_of(root: ET.Element, data: Mapping[str, Any]) -> int:
-    """Return a configuration's number of tags and labels; a tag of many letters is several.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigSize:
+    """What a configuration makes of a task.
 
-    Args:
-        root: Its root, the names in lower case.
-        data: The task's, which labels may come from.
+    Attributes:
+        n_tags: Its tags; one of many letters is several.
+        n_controls: Its controls, each for all of its images anew.
+        n_labels: Labels of these, for each of their images anew.
     """
-    n_letters = sum(len(value) for tag in root.iter() for value in tag.attrib.values())
-    n_tags = sum(1 for _ in root.iter())
-    return n_tags + n_letters // _LETTERS_A_TAG + sum(_controls(root, data))
 
+    n_tags: int
+    n_controls: int
+    n_labels: int
 
-def check_controls(root: ET.Element, data: Mapping[str, Any]) -> None:
-    """Refuse more controls, or more labels of controls, than any page has.
+    @classmethod
+    def of(cls, root: ET.Element, data: Mapping[str, Any]) -> ConfigSize:
+        """Measure a configuration.
 
-    Args:
-        root: The configuration's root, the names in lower case.
-        data: The task's, which labels may come from.
+        Args:
+            root: Its root, the names in lower case.
+            data: The task's, which labels may come from.
+        """
+        counts = {tag: len(labels_of(tag, data)) for tag in root.iter()}
+        n_letters = sum(len(value) for tag in counts for value in tag.attrib.values())
+        generic = generic_labels(root)
+        n_controls = n_labels = 0
+        for tag, count in counts.items():
+            if not count and "toname" not in tag.attrib:
+                continue
+            names = tag.get("toname", "").split(",")
+            n_controls += len(names)
+            if tag.tag.endswith("labels"):
+                n_labels += len(names) * count
+            else:
+                n_labels += sum(counts[generic[name]] for name in names if name in generic)
+        n_tags = len(counts) + n_letters // _LETTERS_A_TAG
+        return cls(n_tags=n_tags, n_controls=n_controls, n_labels=n_labels)
 
-    Raises:
-        LabelConfigError: There are more.
-    """
-    n_controls, n_labels = _controls(root, data)
-    if n_controls > _MAX_CONTROLS or n_labels > _MAX_LABELS:
-        raise LabelConfigError(
-            f"label config: {n_controls} controls with {n_labels} labels, each for all of its "
-            f"images, at most {_MAX_CONTROLS} and {_MAX_LABELS}"
-        )
+    @property
+    def n_made(self) -> int:
+        """Tags and labels, all together."""
+        return self.n_tags + self.n_controls + self.n_labels
 
+    def check(self) -> None:
+        """Refuse more controls, or more labels of controls, than any page has.
 
-def _controls(root: ET.Element, data: Mapping[str, Any]) -> tuple[int, int]:
-    """How many controls there are, and labels of them, both for each of their images anew."""
-    counts = {tag: len(labels_of(tag, data)) for tag in root.iter()}
-    generic = generic_labels(root)
-    n_controls = n_labels = 0
-    for tag, count in counts.items():
-        if not count and "toname" not in tag.attrib:
-            continue
-        names = tag.get("toname", "").split(",")
-        n_controls += len(names)
-        if tag.tag.endswith("labels"):
-            n_labels += len(names) * count
-        else:
-            n_labels += sum(counts[generic[name]] for name in names if name in generic)
-    return n_controls, n_labels
+        Raises:
+            LabelConfigError: There are more.
+        """
+        if self.n_controls > _MAX_CONTROLS or self.n_labels > _MAX_LABELS:
+            raise LabelConfigError(
+                f"label config: {self.n_controls} controls with {self.n_labels} labels, each for "
+                f"all of its images, at most {_MAX_CONTROLS} and {_MAX_LABELS}"
+            )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from backend.label_studio.config_size import check_controls, size_of
+from backend.label_studio.config_size import ConfigSize
 from backend.label_studio.config_xml import LabelConfigError, has_repeaters, read_xml, repeated
 from backend.label_studio.controls import (
     MaskControl,
@@ -127,6 +127,7 @@ class TaskConfigs:
         self._most = most
         self._n_made = 0
         self._root = read_xml(xml)
+        ConfigSize.of(self._root, {}).check()
         self.common = _config(self._root, {})
         self._is_one_for_all = not (
             has_repeaters(self._root) or any(map(takes_labels_of_tasks, self._root.iter()))
@@ -152,7 +153,9 @@ class TaskConfigs:
                 f"label config: the tasks before made more than {self._most} tags and labels of it"
             )
         root = repeated(self._root, data)
-        self._n_made += size_of(root, data)
+        size = ConfigSize.of(root, data)
+        self._n_made += size.n_made
+        size.check()
         return _config(root, data)
 
 
@@ -166,7 +169,6 @@ def parse_label_config(xml: str) -> LabelConfig:
 
 
 def _config(root: ET.Element, data: Mapping[str, Any]) -> LabelConfig:
-    check_controls(root, data)
     generic = generic_labels(root)
     seeds = {tag.get("name", ""): signs for tag in root.iter() if (signs := _seeds(tag, data))}
     tags = [tag for tag in root.iter() if tag.get("name", "") not in seeds]
