@@ -21,7 +21,7 @@ from backend.label_studio.label_config import parse_label_config
 from mfp_model.data.coco import read_coco
 from mfp_model.errors import DataError
 from mfp_model.finding.boxes import BoxedMask, box_iou
-from tests.unit.backend.finding.test_finding import _Project
+from tests.unit.backend.finding.test_storing import Project
 
 _SIZE = (30, 40)
 _CONFIG = """<View><Image name="image" value="$image"/>
@@ -82,7 +82,7 @@ def _task(
     }
 
 
-def _run(api: _Project, kind: str = "BrushLabels") -> BoxSummary:
+def _run(api: Project, kind: str = "BrushLabels") -> BoxSummary:
     config = parse_label_config(_CONFIG.format(kind=kind))
     boxes = ProjectBoxes(_half, config, version="v-boxes", max_megapixels=1, polygon_error_px=0.25)
     store_predictions(
@@ -98,7 +98,7 @@ def _run(api: _Project, kind: str = "BrushLabels") -> BoxSummary:
 
 
 def test_each_rectangle_becomes_a_mask_with_its_label_and_score() -> None:
-    api = _Project([_task(1, predicted=[_rectangle("a", score=0.9), _rectangle("b")])])
+    api = Project([_task(1, predicted=[_rectangle("a", score=0.9), _rectangle("b")])])
     summary = _run(api)
     (entry,) = api.stored
     first, second = entry["result"]
@@ -115,7 +115,7 @@ def test_each_rectangle_becomes_a_mask_with_its_label_and_score() -> None:
 
 def test_what_people_drew_comes_before_predictions_and_tasks_without_boxes_have_none() -> None:
     drawn = _rectangle("drawn", value={"width": 20.0})
-    api = _Project(
+    api = Project(
         [
             _task(1, annotated=[drawn], predicted=[_rectangle("a")]),
             _task(2, annotated=[], predicted=[_rectangle("a")]),
@@ -133,7 +133,7 @@ def test_what_people_drew_comes_before_predictions_and_tasks_without_boxes_have_
 
 
 def test_it_goes_on_where_it_was_stopped() -> None:
-    api = _Project([_task(n, predicted=[_rectangle("a")]) for n in range(1, 5)])
+    api = Project([_task(n, predicted=[_rectangle("a")]) for n in range(1, 5)])
     assert _run(api).images == 4
     again = _run(api)
     assert (again.images, again.skipped, len(api.stored)) == (0, 4, 4)
@@ -146,7 +146,7 @@ def test_a_box_that_cannot_be_used_costs_itself_only() -> None:
         _rectangle("large", original_width=999),
         _rectangle("good"),
     ]
-    api = _Project([_task(1, predicted=rows)])
+    api = Project([_task(1, predicted=rows)])
     summary = _run(api)
     assert [problem.split(": ")[1] for problem in summary.problems] == [
         "region tree",
@@ -158,7 +158,7 @@ def test_a_box_that_cannot_be_used_costs_itself_only() -> None:
 
 
 def test_a_polygon_control_gets_outlines_and_turned_boxes_are_turned() -> None:
-    api = _Project([_task(1, predicted=[_rectangle("a", value={"rotation": 90.0, "x": 60.0})])])
+    api = Project([_task(1, predicted=[_rectangle("a", value={"rotation": 90.0, "x": 60.0})])])
     assert not _run(api, "PolygonLabels").problems
     (row,) = api.stored[0]["result"]
     points = np.array(row["value"]["points"])

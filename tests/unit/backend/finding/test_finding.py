@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
@@ -20,9 +20,7 @@ from backend.exchange.importing import CocoImport
 from backend.finding.answer import prediction
 from backend.finding.finders import Finders, finding_version
 from backend.finding.folder import annotate_folder, images_of
-from backend.finding.project import AnnotateSummary, ObjectFinder, annotate_project
-from backend.label_studio.access import LabelStudioError, LabelStudioRefusedError
-from backend.label_studio.api import LabelStudioApi
+from backend.finding.project import AnnotateSummary, ObjectFinder
 from backend.label_studio.brush_rle import decode
 from backend.label_studio.label_config import TaskConfigs, parse_label_config
 from backend.models.registry import ModelRegistry
@@ -41,12 +39,12 @@ from tests.fakes import DiskSegmenter, LoopbackSite, QuietHandler, temporary_set
 
 Capture = Callable[[str], Any]
 
-_CONFIG = """<View><Image name="image" value="$image"/>
+CONFIG = """<View><Image name="image" value="$image"/>
   <{kind} name="mask" toName="image" finder="{finder}"><Label value="Thing"/><Label value="cat"/>
   </{kind}></View>"""
 
 
-def _layers(image: NDArray[np.uint8]) -> list[LayeredObject]:
+def two_layers(image: NDArray[np.uint8]) -> list[LayeredObject]:
     """A cat in front of something that is as large as the image."""
     front = np.zeros(image.shape[:2], dtype=np.bool_)
     front[: max(1, len(front) // 2)] = True
@@ -60,8 +58,8 @@ def _layers(image: NDArray[np.uint8]) -> list[LayeredObject]:
 
 
 def test_the_less_of_an_image_is_explained_the_lower_is_its_predictions_score() -> None:
-    (control,) = parse_label_config(_CONFIG.format(kind="BrushLabels", finder="mfp")).controls
-    layers = _layers(np.zeros((20, 30, 3), dtype=np.uint8))
+    (control,) = parse_label_config(CONFIG.format(kind="BrushLabels", finder="mfp")).controls
+    layers = two_layers(np.zeros((20, 30, 3), dtype=np.uint8))
     scores = [
         prediction(some, control, version="v-1", polygon_error_px=1)["score"]
         for some in (layers, layers[:1], [])
@@ -71,8 +69,8 @@ def test_the_less_of_an_image_is_explained_the_lower_is_its_predictions_score() 
 
 @pytest.mark.parametrize("kind", ["BrushLabels", "PolygonLabels"])
 def test_a_prediction_has_all_objects_and_marks_hidden_ones(kind: str) -> None:
-    (control,) = parse_label_config(_CONFIG.format(kind=kind, finder="mfp")).controls
-    layers = _layers(np.zeros((20, 30, 3), dtype=np.uint8))
+    (control,) = parse_label_config(CONFIG.format(kind=kind, finder="mfp")).controls
+    layers = two_layers(np.zeros((20, 30, 3), dtype=np.uint8))
     found = prediction(layers, control, version="v-1", polygon_error_px=1)
     front, behind = found["result"]
     assert found["model_version"] == "v-1"
@@ -96,7 +94,7 @@ def test_a_prediction_has_all_objects_and_marks_hidden_ones(kind: str) -> None:
 
 def _body(capture: Capture, finder: str, *images: str) -> Any:  # noqa: ANN401
     body = capture("predict_open_task_context_null")
-    body["label_config"] = _CONFIG.format(kind="BrushLabels", finder=finder)
+    body["label_config"] = CONFIG.format(kind="BrushLabels", finder=finder)
     body["tasks"] = [{"id": index, "data": {"image": image}} for index, image in enumerate(images)]
     return body
 
@@ -175,7 +173,7 @@ class TestFolders:
             if len(seen) == stop_at:
                 raise KeyboardInterrupt
             seen.append(image.shape)
-            return _layers(image)
+            return two_layers(image)
 
         return ObjectFinder(find=find, version="v-1", max_megapixels=1)
 
@@ -197,7 +195,7 @@ class TestFolders:
         sizes = {row["file_name"]: (row["width"], row["height"]) for row in content["images"]}
         assert sizes == {"1-a.png": (30, 20), "2-c.png": (20, 30), "4-b.png": (1, 1)}
         assert len(list(coco_objects(tmp_path / "out"))) == 6
-        config = TaskConfigs(_CONFIG.format(kind="BrushLabels", finder="mfp"))
+        config = TaskConfigs(CONFIG.format(kind="BrushLabels", finder="mfp"))
         importer = CocoImport(read_coco(tmp_path / "out"), config, form="predictions", strict=True)
         importer.into_file(tmp_path / "tasks.json", prefixed("/data/x/"), report=lambda: None)
         tasks = json.loads((tmp_path / "tasks.json").read_text())
@@ -234,93 +232,11 @@ class TestFolders:
             images_of(tmp_path / "none")
 
 
-class _Project:
-    """A project in memory; it breaks off when so many predictions are stored."""
-
-    def __init__(self, tasks: list[dict[str, Any]], *, breaks_at: int = 1000) -> None:
-        self._rows = tasks
-        self._breaks_at = breaks_at
-        self.stored: list[dict[str, Any]] = []
-        self.told: list[str] = []
-
-    def tasks_after(self, project: int, task: int, *, limit: int) -> list[dict[str, Any]]:
-        return [row for row in self._rows if int(row["id"]) > task][:limit]
-
-    def import_predictions(self, project: int, predictions: list[dict[str, Any]]) -> None:
-        if len(self.stored) + len(predictions) > self._breaks_at:
-            raise LabelStudioError("gone")
-        self.stored += predictions
-        for one in predictions:
-            row = next(row for row in self._rows if row["id"] == one["task"])
-            row["predictions"].append(one)
-
-    def show_predictions(self, project: int, version: str) -> None:
-        self.told.append(version)
-
-    def add_tab(self, project: int, title: str, *, ordering: str) -> None:
-        self.told.append(ordering)
-
-
-class _Sources:
-    def mounted(self, address: str) -> Path | None:
-        return None
-
-    def read(self, address: str, task_id: str) -> bytes:
-        if address == "bad":
-            raise ImageError("bad: cannot be read")
-        buffer = io.BytesIO()
-        Image.new("RGB", (12, 9)).save(buffer, "PNG")
-        return buffer.getvalue()
-
-
-def _annotated(api: _Project, ticks: list[int], batch: int = 2) -> AnnotateSummary:
-    return annotate_project(
-        ObjectFinder(find=_layers, version="v-1", max_megapixels=1),
-        cast("LabelStudioApi", api),
-        1,
-        parse_label_config(_CONFIG.format(kind="BrushLabels", finder="mfp")),
-        _Sources(),
-        polygon_error_px=1,
-        batch=batch,
-        report=lambda: ticks.append(1),
-    )
-
-
-def test_a_projects_tasks_get_predictions_once() -> None:
-    ticks: list[int] = []
-    api = _Project(
-        [
-            {"id": 3, "data": {"image": "good"}, "predictions": []},
-            {"id": 5, "data": {"image": "good"}, "predictions": [{"model_version": "v-1"}]},
-            {"id": 8, "data": {"image": "bad"}, "predictions": [{"model_version": "old"}]},
-        ]
-    )
-    summary = _annotated(api, ticks)
-    (found,) = api.stored
-    assert found["task"] == 3
-    assert len(found["result"]) == 2
-    assert (summary.images, summary.skipped, len(ticks)) == (1, 1, 3)
-    assert summary.problems == ["task 8: bad: cannot be read"]
-    assert api.told == ["tasks:predictions_score", "v-1"]
-
-
-@pytest.mark.parametrize("batch", [1, 3, 50])
-def test_an_annotation_run_that_was_cut_goes_on(batch: int) -> None:
-    rows = [{"id": n, "data": {"image": "good"}, "predictions": []} for n in range(1, 8)]
-    ticks: list[int] = []
-    with pytest.raises(LabelStudioError):
-        _annotated(_Project(rows, breaks_at=4), ticks, batch)
-    api = _Project(rows)
-    summary = _annotated(api, ticks, batch)
-    assert summary.images + summary.skipped == 7
-    assert [len(row["predictions"]) for row in rows] == [1] * 7
-
-
 def serving(
     tasks: list[dict[str, Any]],
     stored: list[dict[str, Any]],
     *,
-    config: str = _CONFIG.format(kind="BrushLabels", finder="mfp"),
+    config: str = CONFIG.format(kind="BrushLabels", finder="mfp"),
 ) -> LoopbackSite:
     """A Label Studio with one project."""
 
@@ -400,57 +316,3 @@ def test_the_version_names_the_weights_of_an_inpainter_that_has_some(tmp_path: P
     finders = Finders(temporary_settings(), models)
     file_name = WEIGHTS_SOURCES["lama"].file_name
     assert finders.version("mfp", "lama", "3") == f"disks-1-lama-{Path(file_name).stem}"
-
-
-class _Fickle(_Project):
-    """Refuses a task that is gone, and is away once after it has stored something."""
-
-    def __init__(
-        self, tasks: list[dict[str, Any]], *, gone: int = -1, is_away: bool = False
-    ) -> None:
-        super().__init__(tasks)
-        self._gone = gone
-        self._is_away = is_away
-
-    def import_predictions(self, project: int, predictions: list[dict[str, Any]]) -> None:
-        if any(one["task"] == self._gone for one in predictions):
-            raise LabelStudioRefusedError(f"no task {self._gone}")
-        super().import_predictions(project, predictions)
-        if self._is_away:
-            self._is_away = False
-            raise LabelStudioError("answered 502")
-
-
-def test_a_task_that_is_deleted_meanwhile_costs_its_own_prediction_only() -> None:
-    rows = [{"id": n, "data": {"image": "good"}, "predictions": []} for n in range(1, 6)]
-    api = _Fickle(rows, gone=2)
-    summary = _annotated(api, [], batch=3)
-    assert [one["task"] for one in api.stored] == [1, 3, 4, 5]
-    assert summary.problems == ["task 2: no task 2"]
-
-
-def test_a_label_studio_that_is_away_again_and_again_gets_each_prediction_once() -> None:
-    rows = [{"id": n, "data": {"image": "good"}, "predictions": []} for n in range(1, 6)]
-
-    class Restless(_Fickle):
-        n_asked = 0
-
-        def import_predictions(self, project: int, predictions: list[dict[str, Any]]) -> None:
-            self.n_asked += 1
-            if self.n_asked % 2:
-                raise LabelStudioError("answered 502")
-            super().import_predictions(project, predictions)
-            if self.n_asked % 4 == 0:
-                raise LabelStudioError("answered 502")
-
-    summary = _annotated(Restless(rows, gone=2), [], batch=3)
-    assert [len(row["predictions"]) for row in rows] == [1, 0, 1, 1, 1]  # type: ignore[arg-type]
-    assert summary.problems == ["task 2: no task 2"]
-
-
-def test_what_was_stored_before_label_studio_went_away_is_not_stored_twice() -> None:
-    rows = [{"id": n, "data": {"image": "good"}, "predictions": []} for n in range(1, 6)]
-    api = _Fickle(rows, is_away=True)
-    summary = _annotated(api, [], batch=3)
-    assert [len(row["predictions"]) for row in rows] == [1] * 5  # type: ignore[arg-type]
-    assert summary.problems == []
