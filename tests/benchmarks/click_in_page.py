@@ -12,25 +12,15 @@ from __future__ import annotations
 import json
 import statistics
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageOps
-from playwright.sync_api import sync_playwright
 
-from backend.demo.processes import (
-    PASSWORD,
-    TOKEN,
-    USER,
-    free_port,
-    start_backend,
-    start_label_studio,
-)
-from backend.label_studio.access import LabelStudioAccess
-from backend.label_studio.api import LabelStudioApi
+from tests.benchmarks.page_flows import running_place
 from tests.e2e.conftest import PHOTOS, ROOT
-from tests.e2e.labeling_page import LabelingPage, new_person, start_browser
+from tests.e2e.flows import open_only_task
+from tests.e2e.labeling_page import LabelingPage
 from tests.fakes import LoopbackSite, QuietHandler
 
 _N_OBJECTS = 6
@@ -130,39 +120,22 @@ def _photo(folder: Path, width: int, height: int) -> Path:
 
 def main(sizes: list[str]) -> None:
     """Print a line for each size."""
-    with tempfile.TemporaryDirectory() as name, _Echo().serving() as echo:
-        folder = Path(name)
-        studio = start_label_studio(
-            ROOT / ".venv-label-studio", folder / "label-studio", port=free_port(18280)
-        )
-        port = free_port(19290)
-        server = start_backend(folder / "backend.log", port=port, label_studio_url=studio.url)
-        config = (ROOT / "label_config" / "one_class.xml").read_text()
-        with (
-            studio.running(limit_s=300),
-            server.running(limit_s=60),
-            sync_playwright() as playwright,
-        ):
-            access = LabelStudioAccess(url=studio.url, api_key=TOKEN, timeout_s=60)
-            api = LabelStudioApi(access)
-            browser = start_browser(playwright)
-            for size in sizes:
-                width, height = (int(part) for part in size.split("x"))
-                tabs = {}
-                for kind, url in (("backend", server.url), ("floor", echo.url)):
-                    project = api.create_project(f"{kind} {size}", config)
-                    api.upload(project, [_photo(folder, width, height)])
-                    api.connect_backend(project, url)
-                    tab = tabs[kind] = LabelingPage(new_person(browser), studio.url)
-                    tab.log_in(USER, PASSWORD)
-                    tab.open_task(project, api.tasks(project)[0]["id"])
-                    tab.switch_on_clicking()
-                    tab.page.evaluate(_PAINTED)
-                taken = _measure(tabs, echo)
-                medians = {kind: round(statistics.median(ms)) for kind, ms in taken.items()}
-                print(json.dumps({"size": size, "clicks": len(taken["floor"]), **medians}))
-                for tab in tabs.values():
-                    tab.close()
+    config = (ROOT / "label_config" / "one_class.xml").read_text()
+    with _Echo().serving() as echo, running_place([]) as place:
+        for size in sizes:
+            width, height = (int(part) for part in size.split("x"))
+            tabs = {}
+            for kind, url in (("backend", place.backend_url), ("floor", echo.url)):
+                project = place.api.create_project(f"{kind} {size}", config)
+                place.api.upload(project, [_photo(place.folder, width, height)])
+                tab = tabs[kind] = place.logged_in()
+                open_only_task(tab, place.api, url, project, auto_accept=False)
+                tab.page.evaluate(_PAINTED)
+            taken = _measure(tabs, echo)
+            medians = {kind: round(statistics.median(ms)) for kind, ms in taken.items()}
+            print(json.dumps({"size": size, "clicks": len(taken["floor"]), **medians}))
+            for tab in tabs.values():
+                tab.close()
 
 
 if __name__ == "__main__":

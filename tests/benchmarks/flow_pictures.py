@@ -16,12 +16,12 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from tests.benchmarks.page_flows import FLOWS, PageFlow, Place, running_place
+from tests.e2e.flows import CAT, CORNER
 from tests.e2e.labeling_page import LabelingPage
 
 _PANEL_PX, _CAPTION_PX, _GAP_PX = 330, 22, 6
 _COLOURS = 96
 _SETTLED_MS = 500
-_CAT, _CORNER = (45.0, 55.0), (92.0, 92.0)
 _BOWL, _FIG = (80.0, 60.0), (58.0, 56.0)
 
 
@@ -91,13 +91,13 @@ def _box(tab: LabelingPage, strip: _Strip) -> None:
 
 
 def _several_classes(tab: LabelingPage, strip: _Strip) -> None:
-    strip.add("key A (Animal), click", _CAT)
+    strip.add("key A (Animal), click", CAT)
     tab.page.keyboard.press("a")
-    tab.click(*_CAT)
+    tab.click(*CAT)
     strip.add("the animal's mask")
-    strip.add("key S (Thing), click", _CORNER)
+    strip.add("key S (Thing), click", CORNER)
     tab.page.keyboard.press("s")
-    tab.click(*_CORNER)
+    tab.click(*CORNER)
     strip.add("the thing's")
 
 

@@ -16,10 +16,10 @@ import time
 from itertools import product
 
 from tests.benchmarks.page_flows import FLOWS, Hand, PageFlow, Place, running_place
+from tests.e2e.flows import CAT
 from tests.e2e.labeling_page import LabelingPage
 
 _N_TIMES = 3
-_PLACE = (45.0, 55.0)
 _SETTLED_MS = 300
 _SHIFT = 0.11
 
@@ -37,7 +37,7 @@ def _measured(
     seconds, hand = [], Hand(tab=tab, is_auto=is_auto)
     n_masks = 0
     for index in range(1 if flow.is_tray else _N_TIMES + 1):
-        x, y = _PLACE[0] + index, _PLACE[1] + shift  # no click is one that was answered
+        x, y = CAT[0] + index, CAT[1] + shift  # no click is one that was answered
         for _ in range(flow.n_before):
             tab.click(x, y)
             if not is_auto:

@@ -25,6 +25,7 @@ from backend.demo.processes import (
 from backend.label_studio.access import LabelStudioAccess
 from backend.label_studio.api import LabelStudioApi
 from tests.e2e.conftest import PHOTOS, ROOT
+from tests.e2e.flows import open_only_task
 from tests.e2e.labeling_page import LabelingPage, new_person, start_browser
 
 WIDTH, HEIGHT = 1024, 768
@@ -219,11 +220,7 @@ class Place:
             config = config.replace("BrushLabels", "PolygonLabels")
         project = self.api.create_project(f"{flow.name} {time.time():.0f}"[:50], config)
         self.api.upload(project, [self.picture(photo or flow.photo)])
-        self.api.connect_backend(project, self.backend_url)
-        task = int(self.api.tasks(project)[0]["id"])
-        tab.open_task(project, task)
-        tab.switch_on_clicking()
-        tab.switch_auto_accept(is_auto)
+        task = open_only_task(tab, self.api, self.backend_url, project, auto_accept=is_auto)
         if flow.config in _TOOLS:
             tab.take_tool(*_TOOLS[flow.config])
         return task

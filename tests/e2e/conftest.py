@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext
 
 from backend.demo.processes import (
     PASSWORD,
@@ -19,7 +19,7 @@ from backend.demo.processes import (
 )
 from backend.label_studio.access import LabelStudioAccess
 from backend.label_studio.api import LabelStudioApi
-from tests.e2e.labeling_page import CHROMIUM, LabelingPage, new_person, start_browser
+from tests.e2e.labeling_page import LabelingPage, new_person, running_browser
 
 ROOT = Path(__file__).parents[2]
 PHOTOS = ROOT / "backend" / "demo" / "photos"
@@ -50,10 +50,8 @@ def api(label_studio: Server) -> LabelStudioApi:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine: install Debian's package chromium")
-    with sync_playwright() as playwright:
-        yield start_browser(playwright)
+    with running_browser() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,14 @@ def open_flow(
     """Open the only task of a new project, ready for clicks, and return its id."""
     project = api.create_project(f"flow {config}", (CONFIGS / config).read_text())
     api.upload(project, [PHOTOS / "cat.jpg"])
-    api.connect_backend(project, backend.url)
+    return open_only_task(tab, api, backend.url, project, auto_accept=auto_accept)
+
+
+def open_only_task(
+    tab: LabelingPage, api: LabelStudioApi, backend_url: str, project: int, *, auto_accept: bool
+) -> int:
+    """Connect a project's backend, open its only task, ready for clicks, and return its id."""
+    api.connect_backend(project, backend_url)
     task = int(api.tasks(project)[0]["id"])
     tab.open_task(project, task)
     tab.switch_on_clicking()

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Response
+import pytest
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Playwright,
+    Response,
+    sync_playwright,
+)
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = [
@@ -26,6 +36,17 @@ _STORE = "(window.Htx || window.dataManager?.lsf?.lsf?.store)"
 
 def start_browser(playwright: Playwright) -> Browser:
     return playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+
+
+@contextmanager
+def running_browser() -> Iterator[Browser]:
+    """Run a browser; where there is none, the test is skipped."""
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine: install Debian's package chromium")
+    with sync_playwright() as playwright:
+        browser = start_browser(playwright)
+        yield browser
+        browser.close()
 
 
 def new_person(browser: Browser, *, has_touch: bool = False) -> BrowserContext:

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from urllib.parse import quote, quote_from_bytes
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from backend.images.address import is_embedded
 from backend.images.data_uri import data_uri_content
 from mfp_model.errors import ImageError
-from tests.e2e.labeling_page import ARGUMENTS, CHROMIUM
+from tests.e2e.labeling_page import running_browser
 from tests.unit.backend.images.pictures import saved
 
 _PNG = saved("PNG")
@@ -57,12 +57,8 @@ def test_what_browsers_refuse_is_refused(name: str) -> None:
 
 @pytest.fixture(scope="module")
 def browser_page() -> Iterator[Page]:
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine: install Debian's package chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with running_browser() as browser:
         yield browser.new_page()
-        browser.close()
 
 
 @pytest.mark.browser

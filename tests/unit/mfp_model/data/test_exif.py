@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from backend.images.decoding import decode_image, read_header
 from mfp_model.data.exif import exif_orientation
-from tests.e2e.labeling_page import ARGUMENTS, CHROMIUM
+from tests.e2e.labeling_page import running_browser
 from tests.unit.backend.images.pictures import HEIGHT, WIDTH, exif, pictures, png, saved, tiff
 
 _FILES = pictures()
@@ -28,12 +28,8 @@ _SHOW = """async address => {
 
 @pytest.fixture(scope="module")
 def browser_page() -> Iterator[Page]:
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine: install Debian's package chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with running_browser() as browser:
         yield browser.new_page()
-        browser.close()
 
 
 @pytest.mark.browser
