@@ -85,7 +85,7 @@ def _until(condition: Callable[[], bool], limit_s: float = 60) -> None:
     until = time.monotonic() + limit_s
     while not condition():
         assert time.monotonic() < until
-        time.sleep(0.1)
+        time.sleep(0.02)
 
 
 def _workers(server: Server) -> list[int]:
@@ -232,7 +232,7 @@ def test_clicks_superseded_on_the_way_are_answered_empty(
 ) -> None:
     for _ in range(2):  # both workers have weights and image
         _predict(server, _body(capture, (60, 60)))
-    clicks = [(10 + 2 * i, 20 + i) for i in range(25)]
+    clicks = [(10 + i, 20 + i % 60) for i in range(80)]  # they take seconds
     with ThreadPoolExecutor(4) as pool:
         older = [pool.submit(_predict, server, _body(capture, *clicks)) for _ in range(3)]
         _until(lambda: _metric(server, "mfp_waiting") >= 2)

@@ -133,8 +133,7 @@ def test_a_photo_in_cloud_storage_is_clicked_on(
         "title": "cloud",
     }
     made = _post(label_studio, "/api/storages/s3/", settings)
-    _post(label_studio, f"/api/storages/s3/{made['id']}/sync", {})
-    (task,) = api.tasks(project)
+    task = _synchronized(label_studio, made["id"], api, project)
     page.open_task(project, task["id"])
     page.switch_on_clicking()
     answer = page.click(48, 60)
@@ -226,6 +225,20 @@ def test_two_annotators_at_once_get_each_their_own(
         assert tab.answers[-1]["data"]["result"]
     outcome = [line for line in _metrics(guarded).splitlines() if "superseded" in line]
     assert not any(line.startswith("mfp_clicks_total") for line in outcome)
+
+
+def _synchronized(
+    studio: Server, storage: int, api: LabelStudioApi, project: int
+) -> dict[str, Any]:
+    """Synchronize a storage until its one task is there; the first time may find none."""
+    until = time.monotonic() + 60
+    while True:
+        _post(studio, f"/api/storages/s3/{storage}/sync", {})
+        if tasks := api.tasks(project):
+            (task,) = tasks
+            return task
+        assert time.monotonic() < until
+        time.sleep(1)
 
 
 def _post(server: Server, path: str, body: dict[str, Any]) -> dict[str, Any]:
