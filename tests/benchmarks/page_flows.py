@@ -26,7 +26,7 @@ from backend.label_studio.access import LabelStudioAccess
 from backend.label_studio.api import LabelStudioApi
 from tests.e2e.conftest import PHOTOS, ROOT
 from tests.e2e.flows import open_only_task
-from tests.e2e.labeling_page import LabelingPage, new_person, start_browser
+from tests.e2e.labeling_page import LabelingPage, log_in, new_person, start_browser
 
 WIDTH, HEIGHT = 1024, 768
 _JITTER = 0.5  # on a coin, of the way between two objects
@@ -190,9 +190,9 @@ class Place:
 
     def logged_in(self) -> LabelingPage:
         """Return a tab of the demo's user."""
-        tab = LabelingPage(new_person(self.browser), self.studio_url)
-        tab.log_in(USER, PASSWORD)
-        return tab
+        person = new_person(self.browser)
+        log_in(person, self.studio_url, USER, PASSWORD)
+        return LabelingPage(person, self.studio_url)
 
     def picture(self, name: str) -> Path:
         """Make a photo of the demo's as large as all pictures are, or the tray, and return it."""

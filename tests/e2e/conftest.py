@@ -19,7 +19,7 @@ from backend.demo.processes import (
 )
 from backend.label_studio.access import LabelStudioAccess
 from backend.label_studio.api import LabelStudioApi
-from tests.e2e.labeling_page import LabelingPage, new_person, running_browser
+from tests.e2e.labeling_page import LabelingPage, log_in, new_person, running_browser
 
 ROOT = Path(__file__).parents[2]
 PHOTOS = ROOT / "backend" / "demo" / "photos"
@@ -86,7 +86,5 @@ def tab(browser: Browser, label_studio: Server) -> Iterator[LabelingPage]:
 
 def logged_in(browser: Browser, studio: Server, *, has_touch: bool = False) -> BrowserContext:
     person = new_person(browser, has_touch=has_touch)
-    tab = LabelingPage(person, studio.url)
-    tab.log_in(USER, PASSWORD)
-    tab.close()
+    log_in(person, studio.url, USER, PASSWORD)
     return person
