@@ -23,6 +23,7 @@ from backend.environment.readers import (
     hosts,
     networks,
     number,
+    postgresql,
     switch,
     text,
 )
@@ -165,6 +166,9 @@ class Settings:
         Path("~/.local/share/label-studio-mfp"),
         folder(may_be_new=True),
         "Fine-tuned versions, jobs, masks being edited, recorded clicks, downloaded weights.",
+    )
+    database_url: str = setting(
+        "MFP_DATABASE_URL", "", postgresql(), "What several machines share; by default files."
     )
     train_every: Mapping[str, int] = setting(
         "MFP_TRAIN_EVERY",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from mfp_model.checkpoints.checkpoint import Checkpoint
 from mfp_model.networks.network import MfpNetwork, NetworkConfig
 from mfp_model.segmenters.mfp import MfpSegmenter
+from tests import postgres as postgres_module
+from tests.postgres import Postgres
 
 settings.register_profile("project", deadline=None)  # machines may be busy
 settings.load_profile("project")
@@ -56,3 +58,13 @@ def photo() -> NDArray[np.uint8]:
 def capture() -> Callable[[str], Any]:
     """The JSON body of a request that the real Label Studio sent."""
     return lambda name: json.loads((_CAPTURES / f"{name}.json").read_text())["json"]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server; what asks for it is skipped where there is none."""
+    reason = postgres_module.missing()
+    if reason is not None:
+        pytest.skip(reason)
+    with postgres_module.running() as server:
+        yield server

@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
+
+from sqlalchemy import Delete, bindparam, delete, or_, select, update
 
 from backend.label_studio.page import storable
 from backend.label_studio.region_request import PlacedPrompt, RegionRequest
 from backend.label_studio.request import TaskRequest
-from backend.storage.kept import Kept
+from backend.storage.database import AnyRow, Database
+from backend.storage.kept import Kept, kept_file
 from backend.storage.packed_runs import pack, unpack
+from backend.storage.tables import REGIONS, answered_objects
 from mfp_model.errors import MfpError
 from mfp_model.finding.alike import MAX_ALIKE
 from mfp_model.masks.runs import MaskRuns
@@ -29,18 +33,41 @@ _log = logging.getLogger(__name__)
 _KEPT_S = 3600.0
 WAITING_S = 600.0  # of what waits for its check
 _MAX_OF_TASK = 32 + MAX_ALIKE  # the newest; older ones are on the page as it saved them
-_MAX_ROWS, _N_COLUMNS = 50_000, 15
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS answered_objects (
-    task TEXT, place TEXT, annotation TEXT, object TEXT, regions TEXT, labels TEXT, placed TEXT,
-    alike_to TEXT, stamp TEXT, is_new INTEGER, is_left INTEGER, prior BLOB, answer BLOB,
-    shown BLOB, at REAL,
-    PRIMARY KEY (task, place, annotation, object)
-);
-DROP TABLE IF EXISTS answered;
-DROP TABLE IF EXISTS edited;
-DROP TABLE IF EXISTS edited_masks
-"""
+_MAX_ROWS = 50_000
+_FAILURE = "what the page was answered is not known"
+_IS_OF_TASK = answered_objects.c.task == bindparam("of_task")
+_IS_IN_PLACE = answered_objects.c.place == bindparam("in_place")
+_FIELDS = (
+    *("annotation", "regions", "labels", "placed", "alike_to", "stamp", "is_new", "is_left"),
+    *("prior", "answer", "shown", "at"),
+)
+_NEWEST = (
+    select(*(answered_objects.c[field] for field in _FIELDS))
+    .where(
+        *(_IS_OF_TASK, _IS_IN_PLACE, answered_objects.c.at > bindparam("since")),
+        or_(
+            answered_objects.c.alike_to == "[]", answered_objects.c.at > bindparam("waiting_since")
+        ),
+    )
+    .order_by(answered_objects.c.at.desc(), answered_objects.c.number.desc())
+    .limit(_MAX_OF_TASK)
+)
+_TOO_MANY = (
+    select(answered_objects.c.number)
+    .order_by(answered_objects.c.number.desc())
+    .offset(_MAX_ROWS)
+    .limit(1)
+    .scalar_subquery()
+)
+_FORGET = delete(answered_objects).where(
+    *(_IS_OF_TASK, _IS_IN_PLACE, answered_objects.c.annotation == bindparam("in_annotation")),
+    answered_objects.c.object == bindparam("which"),
+)
+_LEAVE = (
+    update(answered_objects)
+    .where(_IS_OF_TASK, answered_objects.c.is_left == 0)
+    .values(is_left=1)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -94,10 +121,22 @@ class AnsweredObject:
 class AnsweredObjects:
     """Remembers them; any thread may use it."""
 
-    def __init__(self, path: Path | None = None, *, clock: Callable[[], float] = time.time) -> None:
-        """Open the file, or make it; None keeps all in memory, for one process."""
+    def __init__(
+        self, database: Database | None = None, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        """Keep them in a database; None keeps all in memory, for one process."""
         self.clock = clock
-        self._kept = Kept(path, _SCHEMA, failure="what the page was answered is not known")
+        self._kept = Kept(database or kept_file(None, REGIONS, failure=_FAILURE), failure=_FAILURE)
+        self._guard = threading.Lock()
+        self._number = 0
+        row = self._kept.database.insert(answered_objects)
+        keys = answered_objects.primary_key.columns
+        newer = {
+            column.name: row.excluded[column.name]
+            for column in answered_objects.columns
+            if column.name not in keys
+        }
+        self._upsert = row.on_conflict_do_update(index_elements=list(keys), set_=newer)
 
     def of(self, task: TaskRequest, region: RegionRequest) -> list[AnsweredObject]:
         """Return the newest objects of a task's image and control, oldest first.
@@ -106,14 +145,11 @@ class AnsweredObjects:
         """
         now = self.clock()
         rows = self._kept.read(
-            "SELECT annotation, regions, labels, placed, alike_to, stamp, is_new, is_left, prior, "
-            "answer, shown, at FROM answered_objects WHERE task = ? AND place = ? AND at > ? "
-            "AND (alike_to = '[]' OR at > ?) ORDER BY at DESC, rowid DESC LIMIT ?",
-            _name(task),
-            _place(task, region),
-            now - _KEPT_S,
-            now - WAITING_S,
-            _MAX_OF_TASK,
+            _NEWEST,
+            of_task=_name(task),
+            in_place=_place(task, region),
+            since=now - _KEPT_S,
+            waiting_since=now - WAITING_S,
         )
         size = {"height": region.height, "width": region.width}
         objects = (_object(row, **size) for row in reversed(rows))
@@ -123,40 +159,37 @@ class AnsweredObjects:
         self, task: TaskRequest, region: RegionRequest, answered: Sequence[AnsweredObject]
     ) -> None:
         """Keep the objects of an answer, each in the place of its last one."""
-        now, name, place = self.clock(), _name(task), _place(task, region)
-        rows = [(name, place, *_row(one)) for one in answered]
-        self._kept.write(
-            f"INSERT OR REPLACE INTO answered_objects VALUES ({', '.join('?' * _N_COLUMNS)})",
-            rows,
-            trim=[
-                ("DELETE FROM answered_objects WHERE at < ?", now - _KEPT_S),
-                (
-                    "DELETE FROM answered_objects "
-                    "WHERE rowid <= (SELECT max(rowid) FROM answered_objects) - ?",
-                    _MAX_ROWS,
-                ),
-            ],
-        )
+        where = {"task": _name(task), "place": _place(task, region)}
+        rows = [{**where, **_row(one), "number": self._next_number()} for one in answered]
+        if rows:
+            self._kept.write(self._upsert, rows, trim=self._old)
 
     def forget(
         self, task: TaskRequest, region: RegionRequest, answered: Sequence[AnsweredObject]
     ) -> None:
         """Drop objects that another answer has replaced."""
-        self._kept.write(
-            "DELETE FROM answered_objects WHERE task = ? AND place = ? AND annotation = ? "
-            "AND object = ?",
-            [
-                (_name(task), _place(task, region), one.annotation, one.regions[0])
-                for one in answered
-            ],
-        )
+        where = {"of_task": _name(task), "in_place": _place(task, region)}
+        rows = [
+            {**where, "in_annotation": one.annotation, "which": one.regions[0]} for one in answered
+        ]
+        if rows:
+            self._kept.write(_FORGET, rows)
 
     def leave(self, task: TaskRequest) -> None:
         """Note that a task was opened, which ends what was on the page and not saved."""
-        self._kept.write(
-            "UPDATE answered_objects SET is_left = 1 WHERE task = ? AND is_left = 0",
-            [(_name(task),)],
-        )
+        self._kept.write(_LEAVE, [{"of_task": _name(task)}])
+
+    def _next_number(self) -> int:
+        """A larger one for each row; the clock's, so that workers agree about their order."""
+        with self._guard:
+            self._number = max(self._number + 1, time.time_ns())
+            return self._number
+
+    def _old(self) -> list[Delete]:
+        return [
+            delete(answered_objects).where(answered_objects.c.at < self.clock() - _KEPT_S),
+            delete(answered_objects).where(answered_objects.c.number <= _TOO_MANY),
+        ]
 
 
 def _name(task: TaskRequest) -> str:
@@ -170,23 +203,23 @@ def _place(task: TaskRequest, region: RegionRequest) -> str:
     return storable(f"{region.width}x{region.height} {page} {control.to_name} {control.name}")
 
 
-def _row(answered: AnsweredObject) -> tuple[object, ...]:
-    """A row without task and place."""
-    return (
-        storable(answered.annotation),
-        answered.regions[0],
-        json.dumps(answered.regions),
-        json.dumps(answered.labels),
-        json.dumps([_packed(one) for one in answered.placed]),
-        json.dumps(sorted(answered.alike_to)),
-        storable(answered.stamp),
-        answered.is_new,
-        answered.is_left,
-        None if answered.prior is None else pack(answered.prior),
-        pack(answered.answer),
-        pack(answered.shown),
-        answered.at,
-    )
+def _row(answered: AnsweredObject) -> dict[str, object]:
+    """A row without task, place and number."""
+    return {
+        "annotation": storable(answered.annotation),
+        "object": answered.regions[0],
+        "regions": json.dumps(answered.regions),
+        "labels": json.dumps(answered.labels),
+        "placed": json.dumps([_packed(one) for one in answered.placed]),
+        "alike_to": json.dumps(sorted(answered.alike_to)),
+        "stamp": storable(answered.stamp),
+        "is_new": int(answered.is_new),
+        "is_left": int(answered.is_left),
+        "prior": None if answered.prior is None else pack(answered.prior),
+        "answer": pack(answered.answer),
+        "shown": pack(answered.shown),
+        "at": answered.at,
+    }
 
 
 def _packed(one: PlacedPrompt) -> list[Any]:
@@ -215,7 +248,7 @@ def _unpacked(entry: list[Any]) -> PlacedPrompt:
     )
 
 
-def _object(row: tuple[Any, ...], *, height: int, width: int) -> AnsweredObject | None:
+def _object(row: AnyRow, *, height: int, width: int) -> AnsweredObject | None:
     """What a row says; None for one that is damaged, as if it was never answered."""
     annotation, regions, labels, placed, alike_to, stamp, is_new, is_left, *masks, at = row
     prior, answer, shown = masks

@@ -173,10 +173,10 @@ def _check_place(options: argparse.Namespace) -> None:
 
 def _serving(project: int, settings: Settings) -> Path | None:
     """The weights that a project's tasks are opened with; None for the shipped ones."""
-    from backend.models.registry import ModelRegistry
-    from backend.storage.data_folder import DataFolder
+    from backend.models.registry import model_registry
+    from backend.storage.shared_state import SharedState
 
-    registry = ModelRegistry(DataFolder(settings.data_dir).models)
+    registry = model_registry(SharedState(settings.data_dir, settings.database_url))
     return registry.serving_checkpoint(str(project)) or settings.checkpoint
 
 

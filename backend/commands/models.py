@@ -28,10 +28,11 @@ def add(commands: Commands) -> None:
 
 
 def _registry(options: argparse.Namespace) -> ModelRegistry:
-    from backend.models.registry import ModelRegistry
-    from backend.storage.data_folder import DataFolder
+    from backend.models.registry import model_registry
+    from backend.storage.shared_state import SharedState
 
-    return ModelRegistry(DataFolder(options.settings.data_dir).models)
+    settings = options.settings
+    return model_registry(SharedState(settings.data_dir, settings.database_url))
 
 
 def _list(options: argparse.Namespace) -> None:

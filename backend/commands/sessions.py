@@ -36,11 +36,12 @@ def add(commands: Commands) -> None:
 def _report(options: argparse.Namespace) -> None:
     from backend.recording.objects import read_objects
     from backend.recording.report import figures, write_report
-    from backend.storage.data_folder import DataFolder
+    from backend.storage.shared_state import SharedState
 
     project = str(options.project or "")
     settings = options.settings
-    objects = read_objects(DataFolder(settings.data_dir).sessions_file, project=project)
+    state = SharedState(settings.data_dir, settings.database_url)
+    objects = read_objects(state.recorded(), project=project)
     if not objects:
         what = f"of project {project} was" if project else "was"
         raise DataError(f"nothing {what} recorded yet in {settings.data_dir}")

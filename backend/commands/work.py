@@ -18,26 +18,27 @@ def add(commands: Commands) -> None:
     parser = commands.add("work", "run fine-tuning jobs", _work, is_hidden=True)
     parser.add_argument("--job", type=of(count(low=1)), metavar="ID", help="this one only")
     parser.add_argument("--parent", type=of(count(low=1)), metavar="PID", help="ends with it")
+    parser.add_argument("--worker", default="", metavar="NAME", help="whose job it is")
 
 
 def _work(options: argparse.Namespace) -> int:
     from backend.learning.work import STOPPED_CODE, alone, end_with_parent, work
     from backend.monitoring.logs import log_config
-    from backend.storage.data_folder import DataFolder
+    from backend.storage.shared_state import SharedState
 
     settings = options.settings
-    data = DataFolder(settings.data_dir)
+    state = SharedState(settings.data_dir, settings.database_url)
     if options.job is None:
         logging.config.dictConfig(log_config(settings.log_format))
-        work(data)
+        work(state)
         return 0
     from backend.learning.job import run_job
 
     end_with_parent(options.parent)
-    with alone(data.root / "trainer.lock") as is_mine:
+    with alone(state.data.job_lock(options.job)) as is_mine:
         if not is_mine:  # the one before has lost its parent, and ends at its next step
             print(f"job {options.job} waits for another process to end", file=sys.stderr)
             time.sleep(_WAIT_S)
             return STOPPED_CODE
         print(f"job {options.job} begins", file=sys.stderr)
-        return 0 if run_job(options.job, settings, data) else STOPPED_CODE
+        return 0 if run_job(options.job, options.worker, settings, state) else STOPPED_CODE

@@ -77,6 +77,17 @@ def address() -> Reader[str]:
     return _of_text("http://… or https://…, with a host, a port up to 65535", read)
 
 
+def postgresql() -> Reader[str]:
+    """The address of a PostgreSQL database, which may hold a password."""
+
+    def read(value: str) -> str:
+        parts = urlsplit(value)
+        is_good = parts.scheme in ("postgresql", "postgres") and parts.path.strip("/") != ""
+        return _checked(value, is_good)
+
+    return _of_text("postgresql://USER:PASSWORD@HOST:PORT/NAME", read, is_secret=True)
+
+
 def choice(names: tuple[str, ...] | Mapping[str, str]) -> Reader[str]:
     """One of some names."""
     return _of_text(f"one of {', '.join(names)}", lambda value: _checked(value, value in names))

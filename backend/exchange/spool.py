@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from backend.storage.database import open_database
+from backend.storage.sqlite_file import of_schema, open_database
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS origin (key TEXT);
@@ -68,7 +68,7 @@ class Spool:
         self._forget(_NO_TASK)
 
     def _open(self) -> None:
-        self._database = open_database(self, self._path, _SCHEMA, synchronous="NORMAL")
+        self._database = open_database(self, self._path, of_schema(_SCHEMA), synchronous="NORMAL")
 
     def close(self) -> None:
         """Close the file."""

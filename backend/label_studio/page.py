@@ -71,7 +71,8 @@ class Page:
 
 def storable(name: object) -> str:
     """Return a name in letters that can be stored, and not too many of them."""
-    return str(name).encode(errors="backslashreplace").decode()[:100]
+    letters = str(name).encode(errors="backslashreplace").decode()
+    return letters.replace("\0", "\\0")[:100]  # which PostgreSQL cannot store
 
 
 def page_of(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections.abc import Iterator
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from backend.learning.jobs import JobQueue
+from backend.storage.errors import StorageError
 
 _log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ class JobFigures(Collector):
         """Yield the number of jobs by state, and the running ones' progress."""
         try:
             n_by_state, newest = self._queue.n_by_state(), self._queue.newest(50)
-        except sqlite3.Error as error:
+        except StorageError as error:
             _log.warning("the queue's figures cannot be read: %s", error)
             return
         jobs = GaugeMetricFamily("mfp_jobs", "Fine-tuning jobs by state.", labels=["state"])

@@ -1,4 +1,4 @@
-"""What is written for fine-tuning waits here, so that a locked file delays no answer.
+"""What is written for fine-tuning waits here, so that a locked database delays no answer.
 
 Label Studio waits one second for a webhook's, and three for that of `/setup`.
 """
@@ -6,14 +6,14 @@ Label Studio waits one second for a webhook's, and three for that of `/setup`.
 from __future__ import annotations
 
 import logging
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, TimeoutError
 
-from backend.learning.jobs import Job
+from backend.learning.job_rows import Job
 from backend.learning.trainer import Notice
+from backend.storage.errors import StorageError
 from mfp_model.errors import MfpError
 
 _log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Inbox:
             on_failure: Told what went wrong after the webhook was answered.
             know: Notes a project that asked for a model; False where it cannot just now.
             max_waiting: Further notices are refused.
-            try_for_s: How long a notice is tried again while the file is locked or full.
+            try_for_s: How long a notice is tried again while the database is locked or away.
         """
         self._take = take
         self._on_failure = on_failure
@@ -91,7 +91,7 @@ class Inbox:
             while True:
                 try:
                     return self._take(notice)
-                except sqlite3.DatabaseError as error:  # locked, full, or just begun anew
+                except StorageError as error:  # locked, full, or just begun anew
                     if time.monotonic() > until:
                         raise
                     _log.warning("a webhook cannot be written yet: %s", error)

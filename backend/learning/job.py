@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import shutil
+from dataclasses import replace
 
-from backend.learning.jobs import Job, JobQueue
+from backend.learning.job_rows import Job
+from backend.learning.jobs import JobQueue, LostJobError
 from backend.learning.material import collect
 from backend.learning.stop_signal import StopSignal
-from backend.models.registry import ModelRegistry
+from backend.models.registry import ModelRegistry, model_registry
 from backend.settings import Settings
-from backend.storage.data_folder import DataFolder
+from backend.storage.errors import StorageError
+from backend.storage.shared_state import SharedState
 from mfp_model.errors import MfpError
 from mfp_model.fine_tuning.fine_tune import fine_tune
 from mfp_model.fine_tuning.job import FineTuneJob, Progress, StoppedError
@@ -20,30 +23,42 @@ _log = logging.getLogger(__name__)
 _EXPORT_SHARE = 0.05
 
 
-def run_job(number: int, settings: Settings, data: DataFolder) -> bool:
+def run_job(number: int, worker: str, settings: Settings, state: SharedState) -> bool:
     """Run a job of the queue to its end.
+
+    Args:
+        number: The job's.
+        worker: Who runs it; where another one does by now, nothing more is done.
+        settings: What it learns from, and how.
+        state: Where the queue is.
 
     Returns:
         False where it was asked to stop, to be gone on with later.
     """
-    queue = JobQueue(data.jobs_file)
+    queue = JobQueue(state.jobs())
     job = queue.job(number)
     assert job is not None, "only `mfp work` starts this, with a job of the queue"
     stop = StopSignal()
-    runner = _JobRun(job, settings, data, queue, stop)
     try:
-        runner.run()
-    except StoppedError:
-        if not queue.is_cancelled(number):
-            return False
-        queue.end(number, "cancelled", "cancelled")
-    except MfpError as error:
+        try:
+            _JobRun(replace(job, worker=worker), settings, state, queue, stop).run()
+        except StoppedError:
+            if not queue.is_cancelled(number):
+                return False
+            queue.end(number, "cancelled", "cancelled", worker=worker)
+        except (LostJobError, StorageError):
+            raise
+        except MfpError as error:
+            _log.error("job %d: %s", number, error)
+            queue.end(number, "failed", str(error), worker=worker)
+        except Exception as error:
+            _log.exception("job %d", number)
+            queue.end(number, "failed", f"{type(error).__name__}, see the log", worker=worker)
+    except (LostJobError, StorageError) as error:  # it goes on, here or elsewhere
         _log.error("job %d: %s", number, error)
-        queue.end(number, "failed", str(error))
-    except Exception as error:
-        _log.exception("job %d", number)
-        queue.end(number, "failed", f"{type(error).__name__}, see the log")
-    shutil.rmtree(data.job(number), ignore_errors=True)
+        return False
+    state.data.job_lock(number).unlink(missing_ok=True)
+    shutil.rmtree(state.data.job(number), ignore_errors=True)
     return True
 
 
@@ -52,15 +67,15 @@ class _JobRun:
         self,
         job: Job,
         settings: Settings,
-        data: DataFolder,
+        state: SharedState,
         queue: JobQueue,
         stop: StopSignal,
     ) -> None:
         self._job = job
         self._settings = settings
-        self._folder = data.job(job.id)
-        self._sessions = data.sessions_file
-        self._registry = ModelRegistry(data.models)
+        self._folder = state.data.job(job.id)
+        self._state = state
+        self._registry = model_registry(state)
         self._queue = queue
         self._stop = stop
         self._progress = ("", -1)
@@ -71,7 +86,7 @@ class _JobRun:
             self._folder,
             project=job.project,
             settings=self._settings,
-            sessions=self._sessions,
+            sessions=self._state.sessions() if self._state.has_sessions else None,
             report=self._note_export,
         )
         shipped = self._settings.checkpoint or DEFAULT_WEIGHTS
@@ -100,11 +115,12 @@ class _JobRun:
         )
         about = {**tuning.told(), "queued": job.created}
         self._registry.add(version, tuning.out, tuning.report, about)
+        self._tell("promote", 1.0)  # refused where another worker runs it by now
         if decision.passes:
             self._registry.promote(version, project=job.project)
         state = "promoted" if decision.passes else "kept"
         _log.info("job %d: %s: %s", job.id, state, decision.reason)
-        self._queue.end(job.id, state, decision.sentence, version=version)
+        self._queue.end(job.id, state, decision.sentence, version=version, worker=job.worker)
 
     def _note_export(self, share: float) -> None:
         self._tell("export", _EXPORT_SHARE * share)
@@ -119,7 +135,7 @@ class _JobRun:
         progress = (step, int(100 * share))
         if progress != self._progress:
             self._progress = progress
-            self._queue.tell(self._job.id, step=step, share=share)
+            self._queue.tell(self._job.id, step=step, share=share, worker=self._job.worker)
             _log.info("job %d: %s, %d %%", self._job.id, *progress)
 
     def _should_stop(self) -> bool:

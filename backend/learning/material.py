@@ -17,6 +17,7 @@ from backend.label_studio.label_config import TaskConfigs
 from backend.recording.objects import read_objects
 from backend.recording.targets import add_clicks
 from backend.settings import Settings
+from backend.storage.database import Database
 from mfp_model.files import write_atomically
 
 _log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ def collect(
     *,
     project: str,
     settings: Settings,
-    sessions: Path,
+    sessions: Database | None,
     report: Callable[[float], None],
 ) -> Path:
     """Return a COCO folder of the project's submitted masks with their recorded clicks.
@@ -40,7 +41,7 @@ def collect(
         folder: The job's.
         project: Label Studio's project id.
         settings: The Label Studio, and limits of images.
-        sessions: The session store; it may be missing.
+        sessions: Where clicks were recorded; None for nowhere.
         report: Told the share of the export that is done; what it raises ends the export.
 
     Raises:
@@ -71,12 +72,10 @@ def _export(data: Path, project: int, settings: Settings, report: Callable[[floa
     )
 
 
-def _add_clicks(data: Path, project: str, sessions: Path) -> None:
+def _add_clicks(data: Path, project: str, sessions: Database | None) -> None:
     """Add what people clicked, where it was recorded, so that the gate can replay it."""
     for message in json.loads((data / "export.json").read_text())["messages"]:
         _log.warning("project %s: not learned from: %s", project, message)
-    n_clicked = (
-        add_clicks(data, read_objects(sessions, project=project)) if sessions.is_file() else 0
-    )
+    n_clicked = 0 if sessions is None else add_clicks(data, read_objects(sessions, project=project))
     _log.info("project %s: %d masks have recorded clicks", project, n_clicked)
     write_atomically(data / _CLICKS_MARK, json.dumps({"masks": n_clicked}).encode())

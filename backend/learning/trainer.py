@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backend.label_studio.points import RequestError
-from backend.learning.jobs import Job, JobQueue
+from backend.learning.job_rows import Job
+from backend.learning.jobs import JobQueue
 from backend.storage.data_folder import DataFolder
 from mfp_model.errors import MfpError
 
@@ -53,7 +54,7 @@ class Trainer:
         Raises:
             UnknownProjectError: The project has never asked for a model here.
             RequestError: Too many jobs wait.
-            sqlite3.Error: The queue cannot be written.
+            StorageError: The queue cannot be written.
         """
         if notice.action not in (_START, *_CHANGES):
             return None

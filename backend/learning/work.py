@@ -1,7 +1,8 @@
 """`mfp work`: takes fine-tuning jobs off the queue, one at a time, each in a process of its own.
 
 `mfp serve` starts one; it ends with its parent. A job whose process was killed goes on where it
-was, at most five times.
+was, at most five times. Where a worker was killed, another one goes on: at once on the same
+machine, on others when the worker was not heard of for a minute.
 """
 
 from __future__ import annotations
@@ -18,16 +19,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from backend.learning.jobs import Job, JobQueue
+from backend.learning.job_rows import Job
+from backend.learning.jobs import LEASE_S, JobQueue
 from backend.learning.stop_signal import StopSignal
+from backend.learning.worker_name import has_ended, worker_name
 from backend.storage.data_folder import DataFolder
+from backend.storage.errors import StorageError
+from backend.storage.shared_state import SharedState
 
 STOPPED_CODE = 3  # of a job's process that was asked to stop, and goes on later
 
 _log = logging.getLogger(__name__)
 _MAX_TRIES = 5
 _LOOK_EVERY_S = 1.0
-_STOP_WAIT_S = 60.0
+_TELL_EVERY_S = 5.0
+_STOP_WAIT_S = 20.0  # less than half of a lease
 _NICENESS = 19
 _PR_SET_PDEATHSIG = 1  # in Linux' sys/prctl.h
 
@@ -45,21 +51,24 @@ def end_with_parent(parent: int | None = None) -> None:
         raise SystemExit(STOPPED_CODE)
 
 
-def work(data: DataFolder) -> None:
+def work(state: SharedState) -> None:
     """Run jobs until stopped.
 
     Args:
-        data: Where the queue lies; of several workers on it, one has its turn, the others wait.
+        state: Where the queue is; several workers may take from it.
     """
     end_with_parent()
     stop = StopSignal()
-    queue = JobQueue(data.jobs_file)
+    queue = JobQueue(state.jobs())
+    worker = worker_name()
     while not stop.is_asked:
-        with alone(data.root / "work.lock") as is_mine:
-            job = queue.begin() if is_mine else None
+        try:
+            job = queue.begin(worker, is_gone=has_ended)
             if job is not None:
-                _run(job, queue, data, stop)
+                _Supervision(job, queue, state.data, stop).run()
                 continue
+        except StorageError as error:  # locked, or away: it may come back
+            _log.error("the queue cannot be used: %s", error)
         time.sleep(_LOOK_EVERY_S)
 
 
@@ -76,29 +85,78 @@ def alone(lock: Path) -> Iterator[bool]:
         os.close(handle)
 
 
-def _run(job: Job, queue: JobQueue, data: DataFolder, stop: StopSignal) -> None:
-    if job.tries > _MAX_TRIES:
-        queue.end(job.id, "failed", f"its process ended {_MAX_TRIES} times; see the log")
-        return
-    command = ["nice", "-n", str(_NICENESS), sys.executable, "-m", "backend.cli", "work"]
-    with data.log(job.id).open("ab") as output:
-        process = subprocess.Popen(
-            [*command, "--job", str(job.id), "--parent", str(os.getpid())],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    while process.poll() is None:
-        if stop.is_asked:
-            process.terminate()
-            try:
-                process.wait(_STOP_WAIT_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-            break
-        time.sleep(_LOOK_EVERY_S / 4)
-    code = process.wait()
-    if stop.is_asked or code == STOPPED_CODE:
-        queue.give_back(job.id)
-    elif code:
-        _log.error("job %d: its process ended with %d (try %d)", job.id, code, job.tries)
+class _Supervision:
+    """A worker beside the process of its job."""
+
+    def __init__(self, job: Job, queue: JobQueue, data: DataFolder, stop: StopSignal) -> None:
+        self._job = job
+        self._queue = queue
+        self._data = data
+        self._stop = stop
+        self._told_at = time.monotonic()  # when the queue last heard of this worker
+        self._next_telling = self._told_at + _TELL_EVERY_S
+
+    def run(self) -> None:
+        job = self._job
+        if job.tries > _MAX_TRIES:
+            message = f"its process ended {_MAX_TRIES} times; see the log"
+            self._queue.end(job.id, "failed", message, worker=job.worker)
+            return
+        process = self._started()
+        is_mine = True
+        while process.poll() is None and is_mine and not self._stop.is_asked:
+            time.sleep(_LOOK_EVERY_S / 4)
+            is_mine = self._is_mine()
+        _end(process)
+        if not is_mine:
+            _log.error("job %d is left: another worker may go on with it", job.id)
+        elif self._stop.is_asked or process.returncode == STOPPED_CODE:
+            self._queue.give_back(job.id, worker=job.worker)
+        elif process.returncode:
+            _log.error(
+                "job %d: its process ended with %d (try %d)",
+                job.id,
+                process.returncode,
+                job.tries,
+            )
+            self._queue.release(job.id, worker=job.worker)
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        command = ["nice", "-n", str(_NICENESS), sys.executable, "-m", "backend.cli", "work"]
+        whose = ["--parent", str(os.getpid()), "--worker", self._job.worker]
+        with self._data.log(self._job.id).open("ab") as output:
+            return subprocess.Popen(
+                [*command, "--job", str(self._job.id), *whose],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def _is_mine(self) -> bool:
+        """Tell the queue now and then; a worker that cannot must stop before another begins."""
+        now = time.monotonic()
+        if now < self._next_telling:
+            return True
+        self._next_telling = now + _TELL_EVERY_S
+        try:
+            if not self._queue.hear(self._job.id, self._job.worker):
+                return self._has_ended()
+            self._told_at = now
+        except StorageError as error:
+            _log.warning("job %d: the queue cannot be told: %s", self._job.id, error)
+        return now - self._told_at < LEASE_S / 2
+
+    def _has_ended(self) -> bool:
+        """Whether the job's process has just noted its end."""
+        job = self._queue.job(self._job.id)
+        return job is not None and job.worker == self._job.worker and job.finished is not None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(_STOP_WAIT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    process.wait()

@@ -5,35 +5,37 @@
     models/VERSION/manifest.json      base, data, scores, time
     models/VERSION/report.html
 
-Where nothing is promoted, the checkpoint of the settings serves. Each change is one rename.
+Where nothing is promoted, the checkpoint of the settings serves. Several machines mount the folder,
+and keep in their database what serves.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import os
 import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backend.models.serving import GLOBAL, Serving
-from mfp_model.errors import MfpError
+from backend.models.serving import (
+    GLOBAL,
+    RegistryError,
+    Serving,
+    ServingFile,
+    ServingStore,
+    ServingTable,
+)
+from backend.storage.shared_state import SharedState
 from mfp_model.files import write_atomically
 from mfp_model.weights import weights_version
 
 _log = logging.getLogger(__name__)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
-
-
-class RegistryError(MfpError):
-    """A version that is unknown, or cannot be changed as asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +61,24 @@ class ModelVersion:
         return float(added) if isinstance(added, int | float) else 0.0
 
 
+def model_registry(state: SharedState) -> ModelRegistry:
+    """Return the versions of a data folder."""
+    models = state.data.models
+    return ModelRegistry(models, None if state.server is None else ServingTable(state.server))
+
+
 class ModelRegistry:
     """The folder."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, serving: ServingStore | None = None) -> None:
+        """Open the folder.
+
+        Args:
+            root: The folder.
+            serving: Where it is kept what serves; None for a file in the folder.
+        """
         self._root = root
-        self._serving_path = root / "serving.json"
+        self._serving = serving or ServingFile(root)
 
     def versions(self) -> list[ModelVersion]:
         """Return all versions, oldest first; a damaged one is left out and logged."""
@@ -138,14 +152,9 @@ class ModelRegistry:
         """Return what serves.
 
         Raises:
-            RegistryError: The file is damaged.
+            RegistryError: It is damaged, or cannot be read just now.
         """
-        try:
-            return Serving.from_json(json.loads(self._serving_path.read_text()))
-        except FileNotFoundError:
-            return Serving({})
-        except (OSError, ValueError) as error:
-            raise RegistryError(f"{self._serving_path}: damaged ({error})") from None
+        return self._serving.read()
 
     def serving_checkpoint(self, project: str) -> Path | None:
         """Return the weights that serve a project, None for those of the settings.
@@ -159,13 +168,9 @@ class ModelRegistry:
         version = self.serving().version(project)
         return None if version is None else self.version(version).checkpoint
 
-    def stamp(self) -> tuple[int, int]:
-        """Return what changes when `serving` does; cheap."""
-        try:
-            state = self._serving_path.stat()
-        except FileNotFoundError:
-            return 0, 0
-        return state.st_mtime_ns, state.st_ino
+    def stamp(self) -> Hashable:
+        """Return what changes when `serving` does; cheap. Raises like `serving`."""
+        return self._serving.stamp()
 
     def promote(self, version: str, *, project: str | None = None) -> None:
         """Let a version serve: one project, or all that have none of their own.
@@ -174,7 +179,7 @@ class ModelRegistry:
             RegistryError: There is none of that name.
         """
         self.version(version)
-        with self._changing() as histories:
+        with self._serving.changing() as histories:
             name = project or GLOBAL
             history = histories.get(name, [])
             if not history or history[-1] != version:
@@ -186,7 +191,7 @@ class ModelRegistry:
         Raises:
             RegistryError: Nothing was promoted.
         """
-        with self._changing() as histories:
+        with self._serving.changing() as histories:
             name = project or GLOBAL
             if not histories.get(name):
                 raise RegistryError(f"{name}: nothing was promoted, so nothing can be rolled back")
@@ -200,7 +205,7 @@ class ModelRegistry:
             RegistryError: There is none of that name, or it serves.
         """
         folder = self.version(version).checkpoint.parent
-        with self._changing() as histories:
+        with self._serving.changing() as histories:
             for name, history in histories.items():
                 if history and history[-1] == version:
                     raise RegistryError(f"model version {version}: serves ({name}), roll it back")
@@ -208,19 +213,6 @@ class ModelRegistry:
             gone = folder.with_name(f".{folder.name}.deleted")
             folder.rename(gone)
         shutil.rmtree(gone, ignore_errors=True)
-
-    @contextmanager
-    def _changing(self) -> Iterator[dict[str, list[str]]]:
-        """The histories, written back in the end, by one process at a time."""
-        self._root.mkdir(parents=True, exist_ok=True)
-        lock = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            histories = {name: list(history) for name, history in self.serving().histories.items()}
-            yield histories
-            write_atomically(self._serving_path, json.dumps(histories, indent=1).encode())
-        finally:
-            os.close(lock)
 
     def _read(self, folder: Path) -> ModelVersion:
         try:

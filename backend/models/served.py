@@ -9,14 +9,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from backend.models.loaded import LoadedSegmenters
-from backend.models.registry import ModelRegistry, RegistryError
-from backend.models.serving import Serving
+from backend.models.registry import ModelRegistry
+from backend.models.serving import RegistryError, Serving
 from mfp_model.errors import CheckpointError, MfpError
 from mfp_model.prompts import Click
 from mfp_model.segmenter import Segmenter
@@ -72,7 +72,8 @@ class ServedModels:
         self._serving = Serving({})
         self._read: dict[tuple[str, object], str] = {}  # what the registry's answer as
         self._model_versions: Mapping[str, str] = {}  # of those that serve, by name
-        self._stamp = (0, 0)
+        self._stamp: Hashable = None
+        self._told = ""
 
     @property
     def version(self) -> str:
@@ -126,15 +127,15 @@ class ServedModels:
         """Take over what was promoted or rolled back, once its weights are loaded."""
         if self._registry is None:
             return
-        stamp = self._registry.stamp()
-        if stamp == self._stamp:
-            return
-        self._stamp = stamp
         try:
+            stamp = self._registry.stamp()
+            if stamp == self._stamp:
+                return
             serving = self._registry.serving()
         except RegistryError as error:
-            self._on_failure(error)
+            self._tell_once(error)
             return
+        self._stamp, self._told = stamp, ""
         model_versions: dict[str, str] = {}
         for name in sorted(serving.versions()):
             try:
@@ -147,6 +148,12 @@ class ServedModels:
         with self._guard:
             self._serving, self._model_versions = serving, model_versions
         _log.info("versions that serve: %s", dict(serving.histories))
+
+    def _tell_once(self, error: Exception) -> None:
+        """Tell of what is tried again every second."""
+        if self._told != str(error):
+            self._told = str(error)
+            self._on_failure(error)
 
     def _run(self) -> None:
         try:
@@ -168,7 +175,7 @@ class ServedModels:
             try:
                 self.look()
             except Exception as error:  # the thread must go on
-                self._on_failure(error)
+                self._tell_once(error)
 
     def _get(self, version: str) -> Segmenter:
         return self.loaded.get(version, "mfp", lambda: self._loaded_now(version))

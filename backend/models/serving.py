@@ -1,12 +1,31 @@
-"""Which versions serve: one for all, and those of projects of their own."""
+"""Which versions serve: in a file beside them, or in the database of several machines."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import fcntl
+import json
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
+from sqlalchemy import func, select
+
+from backend.storage.database import Database
+from backend.storage.errors import StorageError
+from backend.storage.tables import serving
+from mfp_model.errors import MfpError
+from mfp_model.files import write_atomically
+
 GLOBAL = "global"
+Histories = dict[str, list[str]]
+
+
+class RegistryError(MfpError):
+    """A version that is unknown, or cannot be changed as asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +56,106 @@ class Serving:
             if not isinstance(history, list) or not all(isinstance(one, str) for one in history):
                 raise ValueError(f"{name}: expected a list of names")
         return cls({name: tuple(history) for name, history in histories.items()})
+
+
+class ServingStore(ABC):
+    """Where that is kept."""
+
+    @abstractmethod
+    def read(self) -> Serving:
+        """Return what serves.
+
+        Raises:
+            RegistryError: It is damaged, or cannot be read just now.
+        """
+
+    @abstractmethod
+    def stamp(self) -> Hashable:
+        """Return what changes when `read` does; cheap. Raises like `read`."""
+
+    @abstractmethod
+    @contextmanager
+    def changing(self) -> Iterator[Histories]:
+        """Give the histories, kept in the end; to one process at a time. Raises like `read`."""
+
+
+class ServingFile(ServingStore):
+    """`serving.json` in the folder of versions; each change is one rename."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._path = root / "serving.json"
+
+    def read(self) -> Serving:
+        """Return what the file says; nothing serves where there is none."""
+        try:
+            return Serving.from_json(json.loads(self._path.read_text()))
+        except FileNotFoundError:
+            return Serving({})
+        except (OSError, ValueError) as error:
+            raise RegistryError(f"{self._path}: damaged ({error})") from None
+
+    def stamp(self) -> Hashable:
+        """Return the file's time and number."""
+        try:
+            state = self._path.stat()
+        except FileNotFoundError:
+            return 0, 0
+        return state.st_mtime_ns, state.st_ino
+
+    @contextmanager
+    def changing(self) -> Iterator[Histories]:
+        """Give the histories."""
+        self._root.mkdir(parents=True, exist_ok=True)
+        lock = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            histories = {name: list(history) for name, history in self.read().histories.items()}
+            yield histories
+            write_atomically(self._path, json.dumps(histories, indent=1).encode())
+        finally:
+            os.close(lock)
+
+
+class ServingTable(ServingStore):
+    """A table that several machines read once a second."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def read(self) -> Serving:
+        """Return what the table says."""
+        with _refusing(), self._database.using() as connection:
+            rows = connection.execute(select(serving.c.name, serving.c.history)).fetchall()
+            return Serving.from_json({name: json.loads(history) for name, history in rows})
+
+    def stamp(self) -> Hashable:
+        """Return how often it was changed."""
+        with _refusing(), self._database.using() as connection:
+            return connection.execute(select(func.sum(serving.c.n_changes))).scalar()
+
+    @contextmanager
+    def changing(self) -> Iterator[Histories]:
+        """Give the histories."""
+        row = self._database.insert(serving)
+        upsert = row.on_conflict_do_update(
+            index_elements=[serving.c.name],
+            set_={"history": row.excluded.history, "n_changes": serving.c.n_changes + 1},
+        )
+        with _refusing(), self._database.changing("serving") as connection:
+            query = select(serving.c.name, serving.c.history)
+            before = {name: json.loads(history) for name, history in connection.execute(query)}
+            histories = {name: list(history) for name, history in before.items()}
+            yield histories
+            for name in histories:
+                if histories[name] != before.get(name):
+                    history = json.dumps(histories[name])
+                    connection.execute(upsert, {"name": name, "history": history, "n_changes": 1})
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except (StorageError, ValueError) as error:
+        raise RegistryError(f"which versions serve is not known: {error}") from error

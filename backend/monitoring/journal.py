@@ -7,18 +7,31 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-from backend.storage.kept import Kept
+from sqlalchemy import Insert, bindparam, delete, func, insert, select
+
+from backend.storage.database import Database
+from backend.storage.kept import Kept, kept_file
+from backend.storage.tables import JOURNAL, journal_clicks, journal_errors, journal_starts
 
 _MAX_ROWS = 20_000
 _TRIM_EVERY = 500  # rows written by one worker
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS started (id INTEGER PRIMARY KEY CHECK (id = 1), at REAL);
-CREATE TABLE IF NOT EXISTS clicks (id INTEGER PRIMARY KEY, at REAL, ms REAL);
-CREATE TABLE IF NOT EXISTS errors
-    (id INTEGER PRIMARY KEY, at REAL, kind TEXT, message TEXT, request_id TEXT);
-"""
+_FAILURE = "the status page misses an entry"
+_NEWEST_ERRORS = (
+    select(
+        journal_errors.c.at,
+        journal_errors.c.kind,
+        journal_errors.c.message,
+        journal_errors.c.request_id,
+    )
+    .order_by(journal_errors.c.id.desc())
+    .limit(bindparam("n"))
+)
+_CLICKS = select(journal_clicks.c.at, journal_clicks.c.ms).where(
+    journal_clicks.c.at > bindparam("since")
+)
+_START = select(journal_starts.c.at).where(journal_starts.c.server == bindparam("server"))
+_ADD_CLICK, _ADD_ERROR = insert(journal_clicks), insert(journal_errors)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,57 +56,65 @@ class Minute:
 class Journal:
     """Clicks and errors, the newest of each."""
 
-    def __init__(self, path: Path | None = None, *, clock: Callable[[], float] = time.time) -> None:
-        """Open or make the journal; None keeps it in memory, for one process."""
+    def __init__(
+        self,
+        database: Database | None = None,
+        *,
+        server: str = "",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Keep it in a database; None keeps it in memory, for one process.
+
+        Args:
+            database: Where.
+            server: Which of several this is.
+            clock: Seconds since 1970.
+        """
         self._clock = clock
+        self._server = server
         self._kept = Kept(
-            path,
-            _SCHEMA,
-            failure="the status page misses an entry",
+            database or kept_file(None, JOURNAL, failure=_FAILURE),
+            failure=_FAILURE,
             trim_every=_TRIM_EVERY,
         )
-        self._write("INSERT OR IGNORE INTO started VALUES (1, ?)", clock())
+        self._trim = [
+            delete(table).where(
+                table.c.id <= select(func.max(table.c.id)).scalar_subquery() - _MAX_ROWS
+            )
+            for table in (journal_clicks, journal_errors)
+        ]
+        start = self._kept.database.insert(journal_starts).on_conflict_do_nothing()
+        self._kept.write(start, [{"server": server, "at": clock()}])
 
     def note_click(self, *, ms: float) -> None:
         """Note a click answered after so many milliseconds."""
-        self._write("INSERT INTO clicks (at, ms) VALUES (?, ?)", self._clock(), ms)
+        self._write(_ADD_CLICK, ms=ms)
 
     def note_error(self, *, kind: str, message: str, request_id: str) -> None:
         """Note an error."""
-        self._write(
-            "INSERT INTO errors (at, kind, message, request_id) VALUES (?, ?, ?, ?)",
-            self._clock(),
-            kind,
-            message,
-            request_id,
-        )
+        message = message.replace("\0", "\\0")  # which PostgreSQL cannot store
+        self._write(_ADD_ERROR, kind=kind, message=message, request_id=request_id)
 
     def uptime_s(self) -> float:
         """Return the seconds since the server started."""
-        rows = self._kept.read("SELECT at FROM started")
+        rows = self._kept.read(_START, server=self._server)
         return self._clock() - float(rows[0][0]) if rows else 0.0
 
     def errors(self, n: int) -> list[JournalError]:
         """Return the newest errors, newest first."""
-        rows = self._kept.read(
-            "SELECT at, kind, message, request_id FROM errors ORDER BY id DESC LIMIT ?", n
-        )
+        rows = self._kept.read(_NEWEST_ERRORS, n=n)
         return [JournalError(at=r[0], kind=r[1], message=r[2], request_id=r[3]) for r in rows]
 
     def minutes(self, n: int) -> list[Minute]:
         """Return the last n minutes, oldest first."""
         now = self._clock()
         by_age: defaultdict[int, list[float]] = defaultdict(list)
-        for at, ms in self._kept.read("SELECT at, ms FROM clicks WHERE at > ?", now - 60 * n):
+        for at, ms in self._kept.read(_CLICKS, since=now - 60 * n):
             by_age[int((now - at) // 60)].append(ms)
         return [_minute(by_age[age]) for age in range(n - 1, -1, -1)]
 
-    def _write(self, statement: str, *values: object) -> None:
-        trim = [
-            (f"DELETE FROM {table} WHERE id <= (SELECT MAX(id) FROM {table}) - ?", _MAX_ROWS)
-            for table in ("clicks", "errors")
-        ]
-        self._kept.write(statement, [values], trim=trim)
+    def _write(self, statement: Insert, **values: object) -> None:
+        self._kept.write(statement, [{"at": self._clock(), **values}], trim=self._trim)
 
 
 def _minute(times_ms: list[float]) -> Minute:

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from backend.recording.store import AnswerRow, FinalRow, SessionStore
+from backend.storage.database import Database
 from backend.storage.packed_runs import pack, unpack
-from mfp_model.errors import DataError
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.prompts import Click
 
@@ -106,19 +105,17 @@ class RecordedObject:
         )
 
 
-def read_objects(path: Path, *, project: str = "") -> list[RecordedObject]:
+def read_objects(database: Database, *, project: str = "") -> list[RecordedObject]:
     """Return the recorded objects, those first that were begun first.
 
     Args:
-        path: The session store.
+        database: Where clicks were recorded.
         project: Label Studio's project id; all projects by default.
 
     Raises:
-        DataError: There is no such file.
+        StorageError: It cannot be read.
     """
-    if not path.is_file():
-        raise DataError(f"{path}: nothing was recorded yet")
-    store = SessionStore(path, max_bytes=float("inf"))
+    store = SessionStore(database, max_bytes=float("inf"))
     reader = _Reader(store.submissions(project))
     for answer in store.answers(project):
         reader.add(answer)

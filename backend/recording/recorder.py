@@ -7,7 +7,6 @@ faster than it can be, is counted and logged: it is for statistics, no work of a
 from __future__ import annotations
 
 import logging
-import sqlite3
 import threading
 import time
 from collections import Counter
@@ -21,7 +20,6 @@ from backend.label_studio.page import storable
 from backend.label_studio.regions import regions_of
 from backend.label_studio.shapes import region_runs
 from backend.recording.store import AnswerRow, SessionStore
-from backend.storage.database import is_damage
 from backend.storage.packed_runs import pack
 from mfp_model.errors import DataError, MfpError
 
@@ -80,9 +78,7 @@ class Recorder:
                 assert self._open is not None
                 self._store = self._open()
             write(self._store)
-        except (sqlite3.Error, MfpError, OSError) as error:
-            if isinstance(error, sqlite3.Error) and is_damage(error):
-                self._store = None  # the next one is written to a new file
+        except (MfpError, OSError) as error:
             self._on_failure(error)
         except Exception as error:
             _log.exception("recording")

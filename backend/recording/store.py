@@ -1,4 +1,4 @@
-"""The file that click sequences are recorded in: append-only, bounded, without image content.
+"""Where click sequences are recorded: append-only, bounded, without image content.
 
 An `answer` is one answered request: the clicks so far, the mask before them and the one answered.
 A `save` is one annotation as Label Studio stored it, and a `final` what became of an answered mask
@@ -12,47 +12,47 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from pathlib import Path
 
-from backend.storage.database import open_database
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, union
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS masks (key TEXT PRIMARY KEY, packed BLOB);
-CREATE TABLE IF NOT EXISTS answers (
-    id INTEGER PRIMARY KEY, at REAL, project TEXT, task TEXT, image TEXT, width INTEGER,
-    height INTEGER, label TEXT, version TEXT, points TEXT, clicks TEXT, regions TEXT,
-    prior TEXT, answer TEXT);
-CREATE INDEX IF NOT EXISTS answers_task ON answers (project, task);
-CREATE TABLE IF NOT EXISTS saves (
-    id INTEGER PRIMARY KEY, at REAL, project TEXT, task TEXT, annotation TEXT, action TEXT);
-CREATE TABLE IF NOT EXISTS finals (save INTEGER, region TEXT, label TEXT, mask TEXT);
-CREATE INDEX IF NOT EXISTS finals_save ON finals (save);
-"""
-_INSERT_ANSWER = """
-INSERT INTO answers (at, project, task, image, width, height, label, version, points, clicks,
-    regions, prior, answer)
-VALUES (:at, :project, :task, :image, :width, :height, :label, :version, :points, :clicks,
-    :regions, :prior, :answer)
-"""
-_ANSWERS = """
-SELECT at, project, task, image, width, height, label, version, points, clicks, regions,
-    (SELECT packed FROM masks WHERE key = prior), (SELECT packed FROM masks WHERE key = answer)
-FROM answers WHERE ? IN ('', project) ORDER BY id
-"""
-_FINALS = """
-SELECT saves.project, saves.task, finals.region, finals.label,
-    (SELECT packed FROM masks WHERE key = finals.mask)
-FROM finals JOIN saves ON saves.id = finals.save
-WHERE ? IN ('', saves.project) AND saves.id IN (SELECT MAX(id) FROM saves GROUP BY annotation)
-ORDER BY finals.rowid
-"""
-_SUBMISSIONS = """
-SELECT saves.project, saves.task, finals.region, saves.at
-FROM finals JOIN saves ON saves.id = finals.save
-WHERE ? IN ('', saves.project) ORDER BY saves.id
-"""
+from backend.storage.database import Database
+from backend.storage.tables import answers, finals, masks, saves
+
+_PRIORS, _ANSWERED = masks.alias("priors"), masks.alias("answered")
+_ANSWERS = (
+    select(
+        *(answers.c[field] for field in ("at", "project", "task", "image", "width", "height")),
+        *(answers.c[field] for field in ("label", "version", "points", "clicks", "regions")),
+        _PRIORS.c.packed.label("prior"),
+        _ANSWERED.c.packed.label("answer"),
+    )
+    .outerjoin(_PRIORS, _PRIORS.c.key == answers.c.prior)
+    .outerjoin(_ANSWERED, _ANSWERED.c.key == answers.c.answer)
+    .order_by(answers.c.id)
+)
+_FINALS = (
+    select(
+        *(saves.c.project, saves.c.task, finals.c.region, finals.c.label),
+        masks.c.packed.label("mask"),
+    )
+    .join(saves, saves.c.id == finals.c.save)
+    .outerjoin(masks, masks.c.key == finals.c.mask)
+    .where(saves.c.id.in_(select(func.max(saves.c.id)).group_by(saves.c.annotation)))
+    .order_by(finals.c.id)
+)
+_SUBMISSIONS = (
+    select(saves.c.project, saves.c.task, finals.c.region, saves.c.at)
+    .join(saves, saves.c.id == finals.c.save)
+    .order_by(saves.c.id)
+)
+_REGIONS = (
+    select(answers.c.regions)
+    .distinct()
+    .where(answers.c.project == bindparam("project"), answers.c.task == bindparam("task"))
+)
+_LISTS = ("points", "clicks", "regions")
+_ROW_BYTES = 600  # of an answer or a save beside its masks, about
 _LOOK_EVERY = 200  # rows written by one worker
 _DROPPED_SHARE = 0.1  # of the rows, oldest first, when the file is too large
 
@@ -104,42 +104,43 @@ class FinalRow:
 
 
 class SessionStore:
-    """The file; every process and thread has an object of its own."""
+    """The store; every process has an object of its own."""
 
     def __init__(
-        self, path: Path, *, max_bytes: float, clock: Callable[[], float] = time.time
+        self, database: Database, *, max_bytes: float, clock: Callable[[], float] = time.time
     ) -> None:
-        """Open the file, or make it.
+        """Open the store.
 
         Args:
-            path: The file.
+            database: Where it is.
             max_bytes: Its size; beyond it the oldest go.
             clock: Seconds since 1970.
-
-        Raises:
-            sqlite3.Error: It cannot be written.
         """
+        self._database = database
         self._max_bytes = max_bytes
         self._clock = clock
         self._n_written = 0
-        self._database = open_database(self, path, _SCHEMA, synchronous="NORMAL")
+        self._add_mask = database.insert(masks).on_conflict_do_nothing()
 
     def add_answer(self, row: AnswerRow) -> None:
-        """Append an answer."""
+        """Append an answer.
+
+        Raises:
+            StorageError: It cannot be written.
+        """
         values = {field.name: getattr(row, field.name) for field in fields(row)}
-        values |= {name: json.dumps(values[name]) for name in ("points", "clicks", "regions")}
-        with self._transaction():
-            values |= {name: self._mask(values[name]) for name in ("prior", "answer")}
-            self._database.execute(_INSERT_ANSWER, values)
+        values |= {name: json.dumps(values[name]) for name in _LISTS}
+        with self._database.changing() as connection:
+            for name in ("prior", "answer"):
+                values[name] = self._mask(connection, values[name])
+            connection.execute(insert(answers), values)
         self._count()
 
     def answered(self, project: str, task: str) -> set[str]:
-        """Return the ids of the regions that were answered on a task."""
-        rows = self._database.execute(
-            "SELECT DISTINCT value FROM answers, json_each(regions) WHERE project = ? AND task = ?",
-            (project, task),
-        )
-        return {str(row[0]) for row in rows}
+        """Return the ids of the regions that were answered on a task. Raises like `add_answer`."""
+        with self._database.using() as connection:
+            rows = connection.execute(_REGIONS, {"project": project, "task": task}).fetchall()
+        return {str(region) for (regions,) in rows for region in json.loads(regions)}
 
     def add_save(
         self,
@@ -147,33 +148,37 @@ class SessionStore:
         task: str,
         annotation: str,
         action: str,
-        finals: list[tuple[str, str | None, bytes]],
+        saved: list[tuple[str, str | None, bytes]],
     ) -> None:
-        """Append a saved annotation, and the region, label and packed mask of what is in it."""
-        with self._transaction():
-            save = self._database.execute(
-                "INSERT INTO saves (at, project, task, annotation, action) VALUES (?, ?, ?, ?, ?)",
-                (self._clock(), project, task, annotation, action),
-            ).lastrowid
-            self._database.executemany(
-                "INSERT INTO finals VALUES (?, ?, ?, ?)",
-                [(save, region, label, self._mask(mask)) for region, label, mask in finals],
-            )
+        """Append a saved annotation, and the region, label and packed mask of what is in it.
+
+        Raises:
+            StorageError: It cannot be written.
+        """
+        row = {"project": project, "task": task, "annotation": annotation, "action": action}
+        with self._database.changing() as connection:
+            added = connection.execute(insert(saves), {"at": self._clock(), **row})
+            (save,) = added.inserted_primary_key or (None,)
+            for region, label, mask in saved:
+                key = self._mask(connection, mask)
+                final = {"save": save, "region": region, "label": label, "mask": key}
+                connection.execute(insert(finals), final)
         self._count()
 
     def answers(self, project: str) -> Iterator[AnswerRow]:
         """Yield the answers of a project, oldest first; of all projects for an empty id."""
-        names = [field.name for field in fields(AnswerRow)]
-        for row in self._database.execute(_ANSWERS, (project,)):
-            values = dict(zip(names, row, strict=True))
-            values |= {name: json.loads(values[name]) for name in ("points", "clicks", "regions")}
-            yield AnswerRow(**values)
+        query = _ANSWERS.where(answers.c.project == project) if project else _ANSWERS
+        with self._database.using() as connection:
+            for row in connection.execute(query):
+                values = dict(row._mapping)
+                yield AnswerRow(**values | {name: json.loads(values[name]) for name in _LISTS})
 
     def finals(self, project: str) -> Iterator[FinalRow]:
         """Yield what was last saved of each annotation, in the order that it was saved."""
-        names = [field.name for field in fields(FinalRow)]
-        for row in self._database.execute(_FINALS, (project,)):
-            yield FinalRow(**dict(zip(names, row, strict=True)))
+        query = _FINALS.where(saves.c.project == project) if project else _FINALS
+        with self._database.using() as connection:
+            for row in connection.execute(query):
+                yield FinalRow(**row._mapping)
 
     def submissions(self, project: str) -> dict[tuple[str, ...], list[float]]:
         """Return when annotations were submitted, ascending, by project, task and region in them.
@@ -181,27 +186,19 @@ class SessionStore:
         Args:
             project: Label Studio's project id; all projects for an empty one.
         """
+        query = _SUBMISSIONS.where(saves.c.project == project) if project else _SUBMISSIONS
         times: dict[tuple[str, ...], list[float]] = {}
-        for *key, at in self._database.execute(_SUBMISSIONS, (project,)):
-            times.setdefault(tuple(key), []).append(float(at))
+        with self._database.using() as connection:
+            for *key, at in connection.execute(query):
+                times.setdefault(tuple(key), []).append(float(at))
         return times
 
-    def _mask(self, packed: bytes | None) -> str | None:
+    def _mask(self, connection: Connection, packed: bytes | None) -> str | None:
         if packed is None:
             return None
         key = hashlib.sha256(packed).hexdigest()
-        self._database.execute("INSERT OR IGNORE INTO masks VALUES (?, ?)", (key, packed))
+        connection.execute(self._add_mask, {"key": key, "packed": packed})
         return key
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._database.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._database.execute("ROLLBACK")
-            raise
-        self._database.execute("COMMIT")
 
     def _count(self) -> None:
         self._n_written += 1
@@ -209,33 +206,33 @@ class SessionStore:
             self.trim()
 
     def trim(self) -> None:
-        """Drop the oldest rows until the file has room; its space is used again."""
+        """Drop the oldest rows until there is room; their space is used again."""
         while self._n_bytes() > self._max_bytes:
-            n_rows = self._database.execute("SELECT COUNT(*) FROM answers").fetchone()[0]
-            if n_rows == 0:
-                return
-            with self._transaction():
-                cut = self._database.execute(
-                    "SELECT at FROM answers ORDER BY at LIMIT 1 OFFSET ?",
-                    (int(n_rows * _DROPPED_SHARE),),
-                ).fetchone()[0]
-                for statement in (
-                    "DELETE FROM answers WHERE at <= ?",
-                    "DELETE FROM saves WHERE at <= ?",
-                ):
-                    self._database.execute(statement, (cut,))
-                self._database.execute(
-                    "DELETE FROM finals WHERE save NOT IN (SELECT id FROM saves)"
+            with self._database.changing("sessions") as connection:
+                n_rows = connection.execute(select(func.count()).select_from(answers)).scalar_one()
+                if n_rows == 0:
+                    return
+                ages = select(answers.c.at).order_by(answers.c.at)
+                oldest = ages.limit(1).offset(int(n_rows * _DROPPED_SHARE))
+                cut = connection.execute(oldest).scalar_one()
+                connection.execute(delete(answers).where(answers.c.at <= cut))
+                connection.execute(delete(saves).where(saves.c.at <= cut))
+                connection.execute(delete(finals).where(finals.c.save.not_in(select(saves.c.id))))
+                used = union(
+                    *(
+                        select(column).where(column.is_not(None))
+                        for column in (answers.c.prior, answers.c.answer, finals.c.mask)
+                    )
                 )
-                self._database.execute(
-                    "DELETE FROM masks WHERE key NOT IN (SELECT prior FROM answers WHERE prior "
-                    "NOT NULL UNION SELECT answer FROM answers UNION SELECT mask FROM finals)"
-                )
+                connection.execute(delete(masks).where(masks.c.key.not_in(used)))
 
     def _n_bytes(self) -> int:
-        """Bytes in use."""
-        pragmas = {
-            name: int(self._database.execute(f"PRAGMA {name}").fetchone()[0])
-            for name in ("page_count", "freelist_count", "page_size")
-        }
-        return (pragmas["page_count"] - pragmas["freelist_count"]) * pragmas["page_size"]
+        """Bytes in use; about, where a database holds other things, too."""
+        used = self._database.file_bytes()
+        if used is not None:
+            return used
+        with self._database.using() as connection:
+            packed = select(func.coalesce(func.sum(func.octet_length(masks.c.packed)), 0))
+            counts = (select(func.count()).select_from(table) for table in (answers, saves, finals))
+            n_rows = sum(connection.execute(count).scalar_one() for count in counts)
+            return int(connection.execute(packed).scalar_one()) + _ROW_BYTES * n_rows

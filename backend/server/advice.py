@@ -31,6 +31,9 @@ ADVICE = {
     "NotReadyError": "The weights load for some seconds after a start. If it goes on, the log "
     "says why.",
     "RegistryError": "Look into the folder models/ of MFP_DATA_DIR, and at `mfp models list`.",
+    "LostJobError": "Another worker runs the job by now: nothing is to be done.",
+    "StorageError": "The disk may be full, another program may hold a file, or the database is "
+    "away. Clicks are answered meanwhile.",
     "SupervisionError": "The workers that run go on. Correct what the message names, then send "
     "SIGHUP or restart.",
     "RequestEntityTooLarge": "The task carries very many regions: raise MFP_MAX_REQUEST_MB.",

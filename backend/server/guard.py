@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 import threading
 import time
 import uuid
@@ -25,6 +24,7 @@ from backend.server.browsers import (
 )
 from backend.server.doorkeeper import BASIC_CHALLENGE, Doorkeeper
 from backend.settings import MEGABYTE, Settings
+from backend.storage.errors import StorageError
 from mfp_model.errors import MfpError
 
 _OPEN_ROUTES = ("/health",)
@@ -119,7 +119,7 @@ def _error_answer(error: Exception, telemetry: Telemetry) -> tuple[Response, int
         telemetry.metrics.clicks.labels("busy" if isinstance(error, BusyError) else "failed").inc()
         if not isinstance(error, RequestError):
             return jsonify({"results": [], **body}), 200
-    if isinstance(error, sqlite3.OperationalError):  # locked or full: not this request's fault
+    if isinstance(error, StorageError):  # locked, full or away: not this request's fault
         return jsonify(body), 503
     return jsonify(body), 400 if isinstance(error, MfpError) else 500
 

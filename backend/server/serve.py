@@ -24,7 +24,7 @@ from backend.server.fine_tuning import FineTuningProcess
 from backend.server.shared_memory import shared_folder
 from backend.server.supervisor import Supervisor
 from backend.settings import MEGABYTE, Settings
-from backend.storage.data_folder import DataFolder
+from backend.storage.shared_state import SharedState, journal_file
 from mfp_model.errors import ConfigError, MfpError
 from mfp_model.weights import DEFAULT_WEIGHTS
 from mfp_model.weights.checking import check_weights
@@ -74,7 +74,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
 
     def run(self) -> None:
         def note(error: Exception) -> None:
-            journal = Journal(self.shared_dir / "journal.sqlite3")
+            journal = Journal(journal_file(self.shared_dir))
             journal.note_error(kind=type(error).__name__, message=str(error), request_id="-")
 
         logging.config.dictConfig(log_config(self._settings.log_format))
@@ -113,7 +113,7 @@ def serve(
     if not settings.n_torch_threads:
         n_cores = len(os.sched_getaffinity(0))
         settings = settings.with_torch_threads(max(1, n_cores // n_workers))
-    DataFolder(settings.data_dir)  # now, and not in each worker, if it cannot be written
+    SharedState(settings.data_dir, settings.database_url)  # now, and not in each worker
     check_weights(settings.checkpoint or DEFAULT_WEIGHTS)
     shared_dir = shared_folder()
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(shared_dir)  # there is no other way to say it

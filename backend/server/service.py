@@ -31,7 +31,7 @@ from backend.learning.trainer import Trainer
 from backend.models.begun import BegunVersions
 from backend.models.loaded import LoadedSegmenters
 from backend.models.loading import choice_of
-from backend.models.registry import ModelRegistry
+from backend.models.registry import ModelRegistry, model_registry
 from backend.models.served import ServedModels
 from backend.monitoring.journal import Journal
 from backend.monitoring.metrics import Metrics
@@ -41,7 +41,7 @@ from backend.recording.store import SessionStore
 from backend.server.figures import FineTuningFigures
 from backend.server.setup import ProjectSetup
 from backend.settings import MEGABYTE, Settings
-from backend.storage.data_folder import DataFolder
+from backend.storage.shared_state import SharedState
 from mfp_model.errors import MfpError
 from mfp_model.loading import load_segmenter
 from mfp_model.segmenter import Segmenter
@@ -71,7 +71,7 @@ class Service:
     projects: ProjectSettings
     inbox: Inbox
     recorder: Recorder
-    data: DataFolder
+    state: SharedState
     shared_dir: Path | None
     label_studio_url: str
 
@@ -89,25 +89,26 @@ def create_service(
 
     Raises:
         CheckpointError: The weights' file is missing or damaged.
-        ConfigError: The data folder cannot be written.
+        ConfigError: The data folder cannot be written, or the database cannot be used.
+        StorageError: A file of the data folder is locked.
     """
-    journal = Journal(shared_dir / "journal.sqlite3" if shared_dir else None)
-    telemetry = Telemetry(Metrics(shared_dir), journal)
+    state = SharedState(settings.data_dir, settings.database_url)
+    database, server = state.journal(shared_dir)
+    telemetry = Telemetry(Metrics(shared_dir), Journal(database, server=server))
     access = label_studio_access(settings)
-    data = DataFolder(settings.data_dir)
-    queue = JobQueue(data.jobs_file)
+    queue, regions = JobQueue(state.jobs()), state.regions()
     telemetry.metrics.add(JobFigures(queue))
     telemetry.metrics.add(FineTuningFigures(shared_dir))
-    registry = ModelRegistry(data.models)
+    registry = model_registry(state)
     models = models or _models(settings, telemetry, registry)
     models.start()
-    recorder = _recorder(settings, data, telemetry)
+    recorder = _recorder(settings, state, telemetry)
     images, finders = _images(settings, access, telemetry), Finders(settings, models)
     predictor = Predictor(
         images,
         _store(settings, telemetry),
-        choice_of(settings, models, BegunVersions(data.regions_file)),
-        Edits(ExistingMasks(max_bytes=_EXISTING_BYTES), AnsweredObjects(data.regions_file)),
+        choice_of(settings, models, BegunVersions(regions)),
+        Edits(ExistingMasks(max_bytes=_EXISTING_BYTES), AnsweredObjects(regions)),
         TaskFinder(images, finders.finder, telemetry, polygon_error_px=settings.polygon_error_px),
         _turns(settings, telemetry, shared_dir),
         SavedDrafts(access),
@@ -116,7 +117,7 @@ def create_service(
         on_answer=recorder.answer,
     )
     threading.Thread(target=_check_label_studio, args=(access, telemetry), daemon=True).start()
-    trainer = Trainer(queue, data, settings.train_every)
+    trainer = Trainer(queue, state.data, settings.train_every)
     return Service(
         predictor=predictor,
         models=models,
@@ -127,7 +128,7 @@ def create_service(
         projects=ProjectSettings(access),
         inbox=Inbox(trainer.take, partial(telemetry.failed, during="a webhook"), queue.know),
         recorder=recorder,
-        data=data,
+        state=state,
         shared_dir=shared_dir,
         label_studio_url=settings.label_studio_url,
     )
@@ -176,9 +177,9 @@ def _turns(settings: Settings, telemetry: Telemetry, shared_dir: Path | None) ->
     )
 
 
-def _recorder(settings: Settings, data: DataFolder, telemetry: Telemetry) -> Recorder:
+def _recorder(settings: Settings, state: SharedState, telemetry: Telemetry) -> Recorder:
     def open_store() -> SessionStore:
-        return SessionStore(data.sessions_file, max_bytes=settings.sessions_mb * MEGABYTE)
+        return SessionStore(state.sessions(), max_bytes=settings.sessions_mb * MEGABYTE)
 
     def fail(error: Exception) -> None:
         telemetry.failed(error, during="recording how people click")

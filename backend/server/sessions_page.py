@@ -15,16 +15,17 @@ def render_sessions(service: Service) -> str | None:
 
     Raises:
         BusyError: The page is being made for somebody else.
+        StorageError: What was recorded cannot be read.
     """
     from backend.recording.objects import read_objects  # these need matplotlib
     from backend.recording.report import report_page
 
-    if not service.data.sessions_file.is_file():
+    if not service.state.has_sessions:
         return None
     if not _making.acquire(blocking=False):
         raise BusyError("the page of sessions is being made: try again in some seconds")
     try:
-        objects = read_objects(service.data.sessions_file)
+        objects = read_objects(service.state.sessions())
         if not objects:
             return None
         return report_page(objects, label_studio_url=service.label_studio_url)

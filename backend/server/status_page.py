@@ -7,7 +7,6 @@ to do about it. What cannot be read of it is named, and the rest is shown.
 from __future__ import annotations
 
 import logging
-import sqlite3
 import statistics
 import time
 from collections.abc import Callable
@@ -51,7 +50,7 @@ class _Sides:
     def read(self, what: str, read: Callable[[], T], otherwise: T) -> T:
         try:
             return read()
-        except (MfpError, OSError, sqlite3.Error, ValueError, KeyError, TypeError) as error:
+        except (MfpError, OSError, ValueError, KeyError, TypeError) as error:
             is_bug = isinstance(error, (ValueError, KeyError, TypeError))
             _log.error("status page: %s cannot be read: %s", what, error, exc_info=is_bug)
             self.problems.append(f"{what} cannot be read: {error}")

@@ -54,9 +54,18 @@ class DataFolder:
         """How people clicked."""
         return self.root / "sessions.sqlite3"
 
+    @property
+    def moved_file(self) -> Path:
+        """Tells that the queue, regions, sessions and what serves were moved into a database."""
+        return self.root / "moved-to-database.json"
+
     def job(self, number: int) -> Path:
         """Return the folder of a job."""
         return self.jobs / str(number)
+
+    def job_lock(self, number: int) -> Path:
+        """Return the file that the process of a job locks."""
+        return self.jobs / f"{number}.lock"
 
     def log(self, number: int) -> Path:
         """Return the log of a job."""

@@ -1,185 +1,204 @@
-"""SQLite files that all workers of a server read and write.
+"""A database, whether it is a file of one machine or a server of several.
 
-A damaged file is set aside under another name, where somebody may look at it, and begun anew:
-what is in these files is worth less than answers.
+Statements are SQLAlchemy's, for both alike. What a database cannot do just now is a `StorageError`.
 """
 
 from __future__ import annotations
 
-import fcntl
-import logging
-import os
 import sqlite3
 import threading
-import time
 import weakref
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-_log = logging.getLogger(__name__)
-_WAIT_S = 5.0  # for another process's write
-_DAMAGED = ".damaged-"
-_SIDE_FILES = ("", "-wal", "-shm")
-_NO_FORMAT = "unsupported file format"  # a damaged header, for which there is no code
-_CHECKED_BYTES = 500_000_000  # checking a larger file takes too long at a start
+from sqlalchemy import Connection, StaticPool, Table, create_engine, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from backend.storage.errors import StorageError
+from backend.storage.sqlite_file import WAIT_S, is_damage, open_database
+from backend.storage.tables import Part
+from backend.storage.upgrading import prepare_file
 
-def open_database(
-    owner: object,
-    path: Path | None,
-    schema: str,
-    *,
-    synchronous: str = "OFF",
-    wait_s: float = _WAIT_S,
-) -> sqlite3.Connection:
-    """Return a connection without implicit transactions, for any thread that locks.
-
-    Args:
-        owner: What the connection is closed with.
-        path: The file, made where it is missing and begun anew where it is damaged; None for one
-            in memory, for one process.
-        schema: Statements that make its tables where they are missing.
-        synchronous: `OFF` for what may be lost with the machine's power, else `NORMAL` or `FULL`.
-        wait_s: How long to wait for another process's write.
-
-    Raises:
-        sqlite3.Error: It cannot be written.
-    """
-
-    def opened() -> sqlite3.Connection:
-        return _opened(path, schema, synchronous, wait_s)
-
-    if path is None:
-        database = opened()
-    else:
-        with _locked(path):
-            try:
-                database = opened()
-            except sqlite3.DatabaseError as error:
-                if not is_damage(error) and not _is_no_file(path):
-                    raise
-                _rename(path, error)
-                database = opened()
-    weakref.finalize(owner, database.close)
-    return database
+Insert = sqlite.Insert | postgresql.Insert
 
 
-def is_damage(error: sqlite3.Error) -> bool:
-    """Return whether an error says that the file is no sound database."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest tells where
-    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or str(error) == _NO_FORMAT
+class Database(ABC):
+    """Any thread may use it."""
+
+    @abstractmethod
+    @contextmanager
+    def using(self) -> Iterator[Connection]:
+        """Give a connection on which each statement stands for itself.
+
+        Raises:
+            StorageError: The database cannot be used just now.
+        """
+
+    @abstractmethod
+    @contextmanager
+    def changing(self, lock: str = "") -> Iterator[Connection]:
+        """Give a connection on which all happens or nothing.
+
+        Args:
+            lock: Whoever names the same waits for its turn.
+
+        Raises:
+            StorageError: The database cannot be used just now.
+        """
+
+    @abstractmethod
+    def insert(self, table: Table) -> Insert:
+        """Return an insertion that can say what to do about a row that is there."""
+
+    @abstractmethod
+    def file_bytes(self) -> int | None:
+        """Return the bytes in use where it is a file of its own, else None."""
 
 
-class SharedFile:
-    """A connection for all threads of a process, made anew where the file turns out damaged."""
+class FileDatabase(Database):
+    """A SQLite file that processes of one machine share; begun anew where it turns out damaged."""
 
-    def __init__(
-        self, path: Path | None, schema: str, *, synchronous: str = "OFF", wait_s: float = _WAIT_S
-    ) -> None:
-        """Open the file; arguments and errors as of `open_database`."""
+    def __init__(self, path: Path | None, part: Part, *, wait_s: float = WAIT_S) -> None:
+        """Open the file, or make it; an older one is upgraded.
+
+        Args:
+            path: The file; None keeps all in memory, for one process.
+            part: What it holds.
+            wait_s: How long to wait for another process's write.
+
+        Raises:
+            StorageError: It cannot be written.
+            ConfigError: A newer version of this program has made it.
+        """
         self._path = path
-        self._schema = schema
-        self._options: dict[str, Any] = {"synchronous": synchronous, "wait_s": wait_s}
-        self._lock = threading.Lock()
-        self._database = open_database(self, path, schema, **self._options)
+        self._part = part
+        self._wait_s = wait_s
+        self._lock = threading.RLock()
+        self._connection = self._opened()
 
     @contextmanager
-    def using(self) -> Iterator[sqlite3.Connection]:
+    def using(self) -> Iterator[Connection]:
         """Give the connection to one thread at a time.
 
         What meets damage fails, and what comes after it uses a new file.
         """
-        with self._lock:
+        with self._lock, self._watching():
+            yield self._connection
+
+    @contextmanager
+    def changing(self, lock: str = "") -> Iterator[Connection]:
+        """Give the connection to one thread of one process at a time."""
+        with self._lock, self._watching():
+            connection = self._connection
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
             try:
-                yield self._database
-            except sqlite3.DatabaseError as error:
-                if self._path is not None and is_damage(error):
-                    self._database = open_database(self, self._path, self._schema, **self._options)
+                yield connection
+            except BaseException:
+                connection.exec_driver_sql("ROLLBACK")
                 raise
+            connection.exec_driver_sql("COMMIT")
+
+    def insert(self, table: Table) -> Insert:
+        """Return SQLite's insertion."""
+        return sqlite.insert(table)
+
+    def file_bytes(self) -> int | None:
+        """Return the bytes in use, not those that are free again."""
+        with self.using() as connection:
+            pages, free, size = (
+                int(connection.exec_driver_sql(f"PRAGMA {name}").scalar_one())
+                for name in ("page_count", "freelist_count", "page_size")
+            )
+        return (pages - free) * size
+
+    @contextmanager
+    def _watching(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            if self._path is not None and is_damage(error.orig):
+                self._connection = self._opened()
+            raise StorageError(f"{self._path or 'memory'}: {error.orig}") from error
+
+    def _opened(self) -> Connection:
+        def prepare(database: sqlite3.Connection) -> None:
+            prepare_file(database, self._part.tables, str(self._path))
+
+        try:
+            database = open_database(
+                self,
+                self._path,
+                prepare,
+                synchronous=self._part.synchronous,
+                wait_s=self._wait_s,
+            )
+        except (sqlite3.Error, DBAPIError) as error:
+            cause = getattr(error, "orig", error)
+            raise StorageError(f"{self._path}: {cause}") from error
+        engine = create_engine(
+            "sqlite://",
+            creator=lambda: database,
+            poolclass=StaticPool,
+            pool_reset_on_return=None,
+            isolation_level="AUTOCOMMIT",  # transactions are begun by name
+        )
+        return engine.connect()
 
 
-def damaged_files(folder: Path) -> list[Path]:
-    """Return what was set aside in a folder, oldest first."""
-    return sorted(folder.glob(f"*{_DAMAGED}[0-9]*[0-9]"))
+class ServerDatabase(Database):
+    """A PostgreSQL database, which processes of several machines share."""
 
+    def __init__(self, url: str, *, timeout_s: float = 5.0) -> None:
+        """Prepare; it connects when it is first used.
 
-def _opened(path: Path | None, schema: str, synchronous: str, wait_s: float) -> sqlite3.Connection:
-    database = sqlite3.connect(
-        path or ":memory:", check_same_thread=False, isolation_level=None, timeout=wait_s
-    )
-    try:
-        if path is not None:
-            path.chmod(0o600)  # before SQLite makes its side files, which get the same rights
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute(f"PRAGMA synchronous = {synchronous}")
-        if path is not None and path.stat().st_size <= _CHECKED_BYTES:
-            _check(database)
-        database.executescript(schema)
-        _check_columns(database, schema)
-    except BaseException:
-        database.close()
-        raise
-    return database
+        Args:
+            url: `postgresql://user:password@host:port/name`.
+            timeout_s: How long one statement may take, or a connection to be made.
+        """
+        self._engine = create_engine(
+            make_url(url).set(drivername="postgresql+psycopg"),
+            isolation_level="AUTOCOMMIT",
+            pool_pre_ping=True,  # after the server was restarted, nothing is lost
+            connect_args={
+                "connect_timeout": max(2, round(timeout_s)),  # less is not allowed
+                "options": f"-c statement_timeout={round(1000 * timeout_s)}",
+            },
+        )
+        weakref.finalize(self, self._engine.dispose)
+        self._changes = self._engine.execution_options(isolation_level="READ COMMITTED")
 
+    @contextmanager
+    def using(self) -> Iterator[Connection]:
+        """Give a connection."""
+        with _telling(), self._engine.connect() as connection:
+            yield connection
 
-def _check(database: sqlite3.Connection) -> None:
-    """Look at all pages: damage in the middle shows only when it is read."""
-    (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
-    if verdict != "ok":
-        error = sqlite3.DatabaseError(str(verdict))
-        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-        raise error
+    @contextmanager
+    def changing(self, lock: str = "") -> Iterator[Connection]:
+        """Give a connection in a transaction; a lock ends with it."""
+        with _telling(), self._changes.begin() as connection:
+            if lock:
+                connection.exec_driver_sql(
+                    "SELECT pg_advisory_xact_lock(hashtext(%s))", (f"mfp {lock}",)
+                )
+            yield connection
 
+    def insert(self, table: Table) -> Insert:
+        """Return PostgreSQL's insertion."""
+        return postgresql.insert(table)
 
-def _check_columns(database: sqlite3.Connection, schema: str) -> None:
-    """Look whether the tables are those of the schema: a foreign file fails only at its use."""
-    fresh = sqlite3.connect(":memory:")
-    try:
-        fresh.executescript(schema)
-        for table, columns in _columns(fresh).items():
-            lacking = columns - _columns(database).get(table, set())
-            if lacking:
-                error = sqlite3.DatabaseError(f"table {table} lacks {', '.join(sorted(lacking))}")
-                error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-                raise error
-    finally:
-        fresh.close()
-
-
-def _columns(database: sqlite3.Connection) -> dict[str, set[str]]:
-    """The columns of each table."""
-    rows = database.execute(
-        "SELECT tables.name, columns.name FROM sqlite_master AS tables"
-        " JOIN pragma_table_info(tables.name) AS columns WHERE tables.type = 'table'"
-    )
-    columns: dict[str, set[str]] = {}
-    for table, column in rows:
-        columns.setdefault(table, set()).add(column)
-    return columns
-
-
-def _is_no_file(path: Path) -> bool:
-    """Whether something lies there that can be no database: a folder, a link to nothing."""
-    return os.path.lexists(path) and not path.is_file()
-
-
-def _rename(path: Path, error: sqlite3.Error) -> None:
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    for side in _SIDE_FILES:
-        file = path.with_name(path.name + side)
-        if os.path.lexists(file):
-            file.rename(path.with_name(f"{path.name}{_DAMAGED}{stamp}{side}"))
-    _log.error("%s is damaged (%s): set aside as %s%s", path, error, path.name + _DAMAGED, stamp)
+    def file_bytes(self) -> int | None:
+        """Return None: its files hold more than one part."""
+        return None
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """One process at a time opens, so that none sets aside what another has just begun."""
-    handle = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+def _telling() -> Iterator[None]:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(handle)
+    except SQLAlchemyError as error:
+        cause = getattr(error, "orig", None) or error
+        raise StorageError(f"MFP_DATABASE_URL: {' '.join(str(cause).split())}") from error

@@ -13,6 +13,8 @@ from backend.cli import main
 from backend.demo.processes import TOKEN, Server, free_port, start_backend
 from backend.label_studio.api import LabelStudioApi
 from backend.recording.objects import RecordedObject, read_objects
+from backend.storage.database import FileDatabase
+from backend.storage.tables import SESSIONS
 from tests.e2e.conftest import PHOTOS, ROOT
 from tests.e2e.labeling_page import LabelingPage
 
@@ -29,7 +31,7 @@ def environment(label_studio: Server, tmp_path: Path, monkeypatch: pytest.Monkey
 def _wait_for_final(path: Path, n_finals: int) -> list[RecordedObject]:
     """Label Studio sends webhooks a moment after it has answered the page."""
     for _ in range(100):
-        objects = read_objects(path) if path.exists() else []
+        objects = read_objects(FileDatabase(path, SESSIONS)) if path.exists() else []
         if sum(one.final is not None for one in objects) == n_finals:
             return objects
         time.sleep(0.1)

@@ -32,6 +32,8 @@ _RUN_ELSEWHERE = {
     "connect": "tests/e2e/test_team.py",
     "fine-tune": "tests/e2e/test_loop.py",
     "models": "tests/e2e/test_loop.py",
+    "migrate": "tests/unit/backend/storage/test_shared_state.py",
+    "work": "tests/unit/backend/learning/test_work.py",
     "sessions": "tests/e2e/test_recording.py",
     "weights fetch": "tests/unit/backend/models/test_downloads.py",
     "evaluate sessions": "tests/e2e/test_recording.py",

@@ -37,14 +37,13 @@ def _evaluate(options: argparse.Namespace) -> int:
     from backend.label_studio.api import label_studio_access
     from backend.recording.objects import read_objects
     from backend.recording.targets import targets_of
-    from backend.storage.data_folder import DataFolder
+    from backend.storage.shared_state import SharedState
     from mfp_model.evaluation.recorded import score_recorded
 
     check_measured(options)
     settings = options.settings
-    objects = read_objects(
-        DataFolder(settings.data_dir).sessions_file, project=str(options.project or "")
-    )
+    state = SharedState(settings.data_dir, settings.database_url)
+    objects = read_objects(state.recorded(), project=str(options.project or ""))
     if not objects:
         raise DataError("nothing was recorded yet")
     segmenter = measured_segmenter(options)

@@ -46,6 +46,7 @@ def test_every_field_has_a_variable(tmp_path: Path) -> None:
             "MFP_SESSIONS_MB": "50",
             "MFP_SEGMENTER": "unet, 14:graph-cut",
             "MFP_ENGINE": "pytorch",
+            "MFP_DATABASE_URL": "postgresql://mfp:word@database:5432/mfp",
             "MFP_TRAIN_EVERY": "20, 14:0",
             "MFP_TRAIN_SAMPLES": "100",
             "MFP_TRAIN_REPLAY": f"{tmp_path}:{tmp_path}",
@@ -200,3 +201,10 @@ def test_constants_of_a_graph_cut_are_used_where_they_were_placed(tmp_path: Path
     (tmp_path / "graph-cut").mkdir()
     (tmp_path / "graph-cut" / "rgb.json").write_text("{}")
     assert settings.graph_cut_constants("rgb") == tmp_path / "graph-cut" / "rgb.json"
+
+
+@pytest.mark.parametrize("url", ["sqlite:///a.db", "postgresql://host", "mysql://host/name"])
+def test_a_database_is_postgresql_and_its_password_is_not_shown(url: str) -> None:
+    with pytest.raises(ConfigError, match="postgresql://USER:PASSWORD@HOST") as refused:
+        Settings.from_env({"MFP_DATABASE_URL": url})
+    assert url not in str(refused.value)

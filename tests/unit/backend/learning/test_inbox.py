@@ -12,9 +12,13 @@ import pytest
 
 from backend.label_studio.points import RequestError
 from backend.learning.inbox import Inbox, InboxFullError
-from backend.learning.jobs import Job, JobQueue
+from backend.learning.job_rows import Job
+from backend.learning.jobs import JobQueue
 from backend.learning.trainer import Notice, Trainer
 from backend.storage.data_folder import DataFolder
+from backend.storage.database import FileDatabase
+from backend.storage.errors import StorageError
+from backend.storage.tables import JOBS
 
 _NOTICE = Notice(action="START_TRAINING", project="14", annotation="")
 
@@ -34,7 +38,7 @@ def test_a_webhook_is_answered_within_a_second_while_the_file_is_locked_and_not_
     tmp_path: Path,
 ) -> None:
     data = DataFolder(tmp_path)
-    queue = JobQueue(data.jobs_file)
+    queue = JobQueue(FileDatabase(data.jobs_file, JOBS))
     queue.know("14")
     inbox = Inbox(Trainer(queue, data, {}).take, _fail)
     other = sqlite3.connect(data.jobs_file, isolation_level=None)
@@ -84,16 +88,16 @@ def test_a_file_that_stays_locked_is_given_up_with_words() -> None:
     noted: list[Exception] = []
 
     def take(notice: Notice) -> Job | None:
-        raise sqlite3.OperationalError("database is locked")
+        raise StorageError("database is locked")
 
     inbox = Inbox(take, noted.append, try_for_s=0.0)
-    with pytest.raises(sqlite3.OperationalError):
+    with pytest.raises(StorageError):
         inbox.put(_NOTICE)
 
 
 def test_no_answer_waits_for_noting_a_project_and_it_is_noted_later(tmp_path: Path) -> None:
     data = DataFolder(tmp_path)
-    queue = JobQueue(data.jobs_file)
+    queue = JobQueue(FileDatabase(data.jobs_file, JOBS))
     inbox = Inbox(Trainer(queue, data, {}).take, _fail, queue.know)
     other = sqlite3.connect(data.jobs_file, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -126,7 +130,7 @@ def test_a_project_that_could_not_be_noted_is_noted_at_its_next_request() -> Non
 
 def test_a_webhook_right_behind_the_first_request_finds_the_project(tmp_path: Path) -> None:
     data = DataFolder(tmp_path)
-    queue = JobQueue(data.jobs_file)
+    queue = JobQueue(FileDatabase(data.jobs_file, JOBS))
     inbox = Inbox(Trainer(queue, data, {}).take, _fail, queue.know)
     inbox.know("14")
     job = inbox.put(_NOTICE)

@@ -10,7 +10,9 @@ import pytest
 from backend.learning.material import collect
 from backend.recording.store import AnswerRow, SessionStore
 from backend.settings import Settings
+from backend.storage.database import Database, FileDatabase
 from backend.storage.packed_runs import pack
+from backend.storage.tables import SESSIONS
 from mfp_model.errors import ConfigError
 from mfp_model.masks.rle import encode_mask
 from mfp_model.masks.runs import MaskRuns
@@ -36,8 +38,12 @@ def _exported(folder: Path) -> Path:
     return folder
 
 
-def _record(path: Path, *points: str) -> None:
-    store = SessionStore(path, max_bytes=10_000_000)
+def _sessions(folder: Path) -> Database:
+    return FileDatabase(folder / "sessions.sqlite3", SESSIONS)
+
+
+def _record(database: Database, *points: str) -> None:
+    store = SessionStore(database, max_bytes=10_000_000)
     answer = AnswerRow(
         at=1.0,
         project="3",
@@ -56,7 +62,7 @@ def _record(path: Path, *points: str) -> None:
     store.add_answer(answer)
 
 
-def _collected(folder: Path, settings: Settings, sessions: Path) -> dict[str, Any]:
+def _collected(folder: Path, settings: Settings, sessions: Database | None) -> dict[str, Any]:
     data = collect(
         folder, project="3", settings=settings, sessions=sessions, report=lambda share: None
     )
@@ -68,14 +74,14 @@ def _collected(folder: Path, settings: Settings, sessions: Path) -> dict[str, An
 def test_a_job_killed_between_export_and_clicks_still_gets_its_clicks(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    folder, sessions = _exported(tmp_path / "job"), tmp_path / "sessions.sqlite3"
+    folder, sessions = _exported(tmp_path / "job"), _sessions(tmp_path)
     _record(sessions, "p1")
     assert _collected(folder, temporary_settings(), sessions)["clicks"] == [[2.0, 1.0, 1]]
     assert "not learned from: task 8: gone" in caplog.text
 
 
 def test_what_is_clicked_later_does_not_change_a_job_that_has_its_clicks(tmp_path: Path) -> None:
-    folder, sessions = _exported(tmp_path / "job"), tmp_path / "sessions.sqlite3"
+    folder, sessions = _exported(tmp_path / "job"), _sessions(tmp_path)
     _record(sessions, "p1")
     _collected(folder, temporary_settings(), sessions)
     _record(sessions, "p1", "p2")
@@ -84,11 +90,11 @@ def test_what_is_clicked_later_does_not_change_a_job_that_has_its_clicks(tmp_pat
 
 def test_a_job_without_recorded_clicks_goes_on_without(tmp_path: Path) -> None:
     folder = _exported(tmp_path / "job")
-    assert "clicks" not in _collected(folder, temporary_settings(), tmp_path / "none.sqlite3")
+    assert "clicks" not in _collected(folder, temporary_settings(), None)
 
 
 def test_an_export_that_is_not_whole_is_made_anew(tmp_path: Path) -> None:
     folder = _exported(tmp_path / "job")
     (folder / "data" / "export.json").unlink()
     with pytest.raises(ConfigError, match="LABEL_STUDIO_URL"):
-        _collected(folder, temporary_settings(), tmp_path / "none.sqlite3")
+        _collected(folder, temporary_settings(), None)

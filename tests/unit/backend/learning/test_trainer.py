@@ -5,16 +5,19 @@ from typing import Any
 import pytest
 
 from backend.label_studio.points import RequestError
-from backend.learning.jobs import Job, JobQueue
+from backend.learning.job_rows import Job
+from backend.learning.jobs import JobQueue
 from backend.learning.trainer import Trainer, UnknownProjectError
 from backend.storage.data_folder import DataFolder
+from backend.storage.database import FileDatabase
+from backend.storage.tables import JOBS
 from mfp_model.errors import ConfigError
 
 
 def _trainer(folder: Path, **every: int) -> Trainer:
     data = DataFolder(folder)
     counts = {name.removeprefix("p"): count for name, count in every.items()}
-    return Trainer(JobQueue(data.jobs_file), data, counts)
+    return Trainer(JobQueue(FileDatabase(data.jobs_file, JOBS)), data, counts)
 
 
 def _take(trainer: Trainer, body: Any) -> Job | None:  # noqa: ANN401

@@ -17,12 +17,15 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from backend.learning.jobs import Job, JobQueue
+from backend.learning.job_rows import Job
+from backend.learning.jobs import JobQueue
 from backend.learning.work import STOPPED_CODE, alone
-from backend.models.registry import ModelRegistry
-from backend.storage.data_folder import DataFolder
+from backend.models.registry import ModelRegistry, model_registry
+from backend.storage.moving import upgrade_server
+from backend.storage.shared_state import SharedState, open_server
 from mfp_model.checkpoints.checkpoint import Checkpoint, save_checkpoint
 from tests.fakes import LoopbackSite, QuietHandler
+from tests.postgres import Postgres
 from tests.unit.backend.exchange.labeled import row
 from tests.unit.mfp_model.coco_folder import make_coco_folder
 
@@ -79,12 +82,14 @@ def label_studio(tmp_path: Path) -> Iterator[str]:
 class _Workplace:
     """A data folder, its queue, and `mfp work` on it."""
 
-    def __init__(self, folder: Path, checkpoint: Path, url: str) -> None:
-        self.data = DataFolder(folder)
-        self.queue = JobQueue(self.data.jobs_file)
+    def __init__(self, folder: Path, checkpoint: Path, url: str, *, database_url: str = "") -> None:
+        self.state = SharedState(folder, database_url)
+        self.data = self.state.data
+        self.queue = JobQueue(self.state.jobs())
         self._environment = {
             **os.environ,
             "MFP_DATA_DIR": str(folder),
+            "MFP_DATABASE_URL": database_url,
             "MFP_CHECKPOINT": str(checkpoint),
             "MFP_TRAIN_SAMPLES": "96",
             "MFP_DEVICE": "cpu",
@@ -126,6 +131,18 @@ class _Workplace:
 def workplace(tmp_path: Path, tiny_checkpoint: Checkpoint, label_studio: str) -> _Workplace:
     save_checkpoint(tiny_checkpoint, tmp_path / "tiny.safetensors")
     return _Workplace(tmp_path / "data", tmp_path / "tiny.safetensors", label_studio)
+
+
+@pytest.fixture
+def cluster(
+    tmp_path: Path, tiny_checkpoint: Checkpoint, label_studio: str, postgres: Postgres
+) -> _Workplace:
+    """A folder that machines mount, and their database."""
+    url = postgres.new_database()
+    upgrade_server(open_server(url))
+    save_checkpoint(tiny_checkpoint, tmp_path / "tiny.safetensors")
+    checkpoint = tmp_path / "tiny.safetensors"
+    return _Workplace(tmp_path / "data", checkpoint, label_studio, database_url=url)
 
 
 def _is_in(step: str) -> Callable[[Job], bool]:
@@ -192,9 +209,31 @@ def test_a_trainer_whose_parent_was_killed_in_its_first_moment_does_nothing(
 def test_two_trainers_never_work_on_one_job(workplace: _Workplace) -> None:
     job = workplace.queue.enqueue(_PROJECT).id
     command = [sys.executable, "-m", "backend.cli", "work", "--job", str(job)]
-    with alone(workplace.data.root / "trainer.lock") as is_mine:
+    with alone(workplace.data.job_lock(job)) as is_mine:
         assert is_mine
         ended = subprocess.run(command, env=workplace._environment, capture_output=True, text=True)
     assert ended.returncode == STOPPED_CODE
     assert "waits for another process" in ended.stderr
     assert not workplace.data.job(job).exists()
+
+
+def test_the_job_of_a_killed_worker_goes_on_at_another_and_is_promoted_once(
+    cluster: _Workplace,
+) -> None:
+    job = cluster.queue.enqueue(_PROJECT).id
+    with cluster.working() as first:
+        begun = cluster.wait_until(job, _is_in("train"))
+        with cluster.working():
+            time.sleep(3)  # in which it takes nothing away from the first one
+            still = cluster.queue.job(job)
+            assert still is not None
+            assert (still.worker, still.tries) == (begun.worker, 1)
+            first.kill()
+            ended = cluster.wait_until(job, lambda found: False)
+    assert ended.state in ("promoted", "kept"), ended
+    assert ended.worker != begun.worker
+    assert ended.tries == 2
+    version = f"tiny-1-p{_PROJECT}-{job}"
+    serving = model_registry(cluster.state).serving()
+    assert serving.histories == ({_PROJECT: (version,)} if ended.state == "promoted" else {})
+    assert not (cluster.data.root / "jobs.sqlite3").exists()

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from backend.models.registry import ModelRegistry, RegistryError
+from backend.models.registry import ModelRegistry
+from backend.models.serving import RegistryError
 from mfp_model.checkpoints.checkpoint import Checkpoint, save_checkpoint
 
 

@@ -6,6 +6,8 @@ from backend.models.begun import BegunVersions
 from backend.models.loaded import LoadedSegmenters
 from backend.models.registry import ModelRegistry
 from backend.models.served import NotReadyError, ServedModels
+from backend.storage.database import FileDatabase
+from backend.storage.tables import REGIONS
 from mfp_model.errors import CheckpointError
 from mfp_model.segmenter import Segmenter
 from tests.fakes import DiskSegmenter
@@ -175,23 +177,29 @@ def test_a_default_that_cannot_be_loaded_is_an_error(registry: ModelRegistry) ->
 def test_the_version_of_an_object_is_known_to_all_workers_and_after_a_restart(
     tmp_path: Path,
 ) -> None:
-    one, other = (BegunVersions(tmp_path / "r.sqlite3") for _ in range(2))
+    one, other = (BegunVersions(FileDatabase(tmp_path / "r.sqlite3", REGIONS)) for _ in range(2))
     assert one.version(frozenset({"a"})) is None
     one.remember(frozenset({"a"}), "v1")
     one.remember(frozenset({"a", "b"}), "v1")
     assert other.version(frozenset({"b", "c"})) == "v1"
     other.remember(frozenset({"b"}), "v2")
-    assert BegunVersions(tmp_path / "r.sqlite3").version(frozenset({"b"})) == "v1"
+    assert (
+        BegunVersions(FileDatabase(tmp_path / "r.sqlite3", REGIONS)).version(frozenset({"b"}))
+        == "v1"
+    )
 
 
 def test_versions_of_old_objects_are_forgotten(tmp_path: Path) -> None:
     now = [0.0]
-    versions = BegunVersions(tmp_path / "r.sqlite3", clock=lambda: now[0])
+    versions = BegunVersions(FileDatabase(tmp_path / "r.sqlite3", REGIONS), clock=lambda: now[0])
     versions.remember(frozenset({"a"}), "v1")
     now[0] = 3 * 24 * 3600
     for number in range(1000):
         versions.remember(frozenset({str(number)}), "v2")
-    assert BegunVersions(tmp_path / "r.sqlite3").version(frozenset({"a"})) is None
+    assert (
+        BegunVersions(FileDatabase(tmp_path / "r.sqlite3", REGIONS)).version(frozenset({"a"}))
+        is None
+    )
 
 
 def test_a_name_that_is_given_again_stands_for_its_new_weights(

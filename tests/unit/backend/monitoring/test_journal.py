@@ -5,6 +5,7 @@ import pytest
 
 from backend.monitoring import journal as module
 from backend.monitoring.journal import Journal
+from backend.storage.shared_state import journal_file
 
 
 def test_minutes_tell_how_many_clicks_and_how_long_they_took() -> None:
@@ -22,7 +23,7 @@ def test_minutes_tell_how_many_clicks_and_how_long_they_took() -> None:
 
 
 def test_workers_share_a_file(tmp_path: Path) -> None:
-    one, two = (Journal(tmp_path / "journal.sqlite3") for _ in range(2))
+    one, two = (Journal(journal_file(tmp_path)) for _ in range(2))
     for journal, name in ((one, "A"), (two, "B")):
         journal.note_error(kind=name, message="m", request_id="r")
     assert [error.kind for error in one.errors(10)] == ["B", "A"]
@@ -43,8 +44,10 @@ def test_old_entries_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_cannot_be_written_does_not_stop_an_answer(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    journal = Journal(tmp_path / "journal.sqlite3")
-    journal._kept._file._database.execute("PRAGMA query_only = ON")  # as when the disk is full
+    journal = Journal(journal_file(tmp_path))
+    journal._kept.database._connection.exec_driver_sql(
+        "PRAGMA query_only = ON"
+    )  # as when the disk is full
     with caplog.at_level(logging.WARNING):
         journal.note_click(ms=1)
     assert "misses an entry" in caplog.text

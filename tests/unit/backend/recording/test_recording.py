@@ -26,8 +26,10 @@ from backend.recording.targets import add_clicks, targets_of
 from backend.server.routes import add_routes
 from backend.server.service import create_service
 from backend.settings import Settings
-from backend.storage.data_folder import DataFolder
+from backend.storage.database import FileDatabase
 from backend.storage.packed_runs import pack, unpack
+from backend.storage.shared_state import SharedState
+from backend.storage.tables import SESSIONS
 from mfp_model.errors import DataError, ImageError
 from mfp_model.evaluation.datasets import coco_objects
 from mfp_model.evaluation.recorded import score_recorded
@@ -50,7 +52,8 @@ class _Person:
         app = Flask("test")
         add_routes(app, self._service)
         self._client = app.test_client()
-        self.file = DataFolder(settings.data_dir).sessions_file
+        self.state = SharedState(settings.data_dir)
+        self.file = self.state.data.sessions_file
 
     def click(self, *points: dict[str, Any], **task: object) -> dict[str, Any]:
         answer = self._client.post("/predict", json=request(*points, **task))
@@ -69,7 +72,7 @@ class _Person:
 
     def objects(self) -> list[RecordedObject]:
         self._service.recorder.wait()
-        return read_objects(self.file)
+        return read_objects(self.state.recorded())
 
 
 @pytest.fixture
@@ -199,7 +202,7 @@ def test_nothing_is_recorded_where_it_is_switched_off() -> None:
     person.save()
     assert not person.file.exists()
     with pytest.raises(DataError, match="nothing was recorded"):
-        read_objects(person.file)
+        person.objects()
 
 
 def test_neither_names_nor_image_content_are_written(person: _Person) -> None:
@@ -216,7 +219,8 @@ def test_neither_names_nor_image_content_are_written(person: _Person) -> None:
 
 def test_the_file_keeps_its_size_and_the_newest_rows(tmp_path: Path) -> None:
     now = 0.0
-    store = SessionStore(tmp_path / "s.sqlite3", max_bytes=300_000, clock=lambda: now)
+    database = FileDatabase(tmp_path / "s.sqlite3", SESSIONS)
+    store = SessionStore(database, max_bytes=300_000, clock=lambda: now)
     generator = np.random.default_rng(0)
     for number in range(400):
         now = float(number)
@@ -239,7 +243,7 @@ def test_the_file_keeps_its_size_and_the_newest_rows(tmp_path: Path) -> None:
         store.add_answer(answer)
         store.add_save("3", "7", str(number), "ANNOTATION_CREATED", [(f"r{number}", "Cat", noise)])
     store.trim()
-    objects = read_objects(tmp_path / "s.sqlite3")
+    objects = read_objects(database)
     assert 20 < len(objects) < 400
     assert objects[-1].answers[0].at == 399
     assert (tmp_path / "s.sqlite3").stat().st_size < 1_000_000

@@ -3,12 +3,20 @@ import threading
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete, insert, select, text
 
-from backend.storage.kept import Kept
+from backend.storage.kept import Kept, kept_file
+from tests.unit.backend.storage.things import THINGS, things
 
-_SCHEMA = "CREATE TABLE IF NOT EXISTS things (name TEXT, at REAL)"
-_INSERT = "INSERT INTO things VALUES (?, ?)"
-_ALL = "SELECT name FROM things ORDER BY at"
+_ALL = select(things.c.name).order_by(things.c.at)
+
+
+def _kept(path: Path | None = None, failure: str = "", **options: int) -> Kept:
+    return Kept(kept_file(path, THINGS, failure=failure), failure=failure, **options)
+
+
+def _row(name: str, at: float) -> dict[str, object]:
+    return {"name": name, "at": at}
 
 
 def _names(kept: Kept) -> list[str]:
@@ -16,35 +24,39 @@ def _names(kept: Kept) -> list[str]:
 
 
 def test_rows_are_there_for_other_workers_and_after_a_restart(tmp_path: Path) -> None:
-    one, other = (Kept(tmp_path / "k.sqlite3", _SCHEMA, failure="") for _ in range(2))
-    one.write(_INSERT, [("a", 1), ("b", 2)])
-    other.write(_INSERT, [("c", 3)])
+    one, other = (_kept(tmp_path / "k.sqlite3") for _ in range(2))
+    one.write(insert(things), [_row("a", 1), _row("b", 2)])
+    other.write(insert(things), [_row("c", 3)])
     assert _names(one) == _names(other) == ["a", "b", "c"]
-    assert _names(Kept(tmp_path / "k.sqlite3", _SCHEMA, failure="")) == ["a", "b", "c"]
-    assert _names(Kept(None, _SCHEMA, failure="")) == []
+    assert _names(_kept(tmp_path / "k.sqlite3")) == ["a", "b", "c"]
+    assert _names(_kept()) == []
 
 
 def test_old_rows_go_now_and_then() -> None:
-    kept = Kept(None, _SCHEMA, failure="", trim_every=3)
+    kept = _kept(trim_every=3)
     for at in range(7):
-        kept.write(_INSERT, [(str(at), at)], trim=[("DELETE FROM things WHERE at < ?", at)])
+        trim = [delete(things).where(things.c.at < at)]
+        kept.write(insert(things), [_row(str(at), at)], trim=trim)
     assert _names(kept) == ["5", "6"]
 
 
 def test_what_cannot_be_written_or_read_is_logged_and_nothing_more(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    kept = Kept(tmp_path / "k.sqlite3", _SCHEMA, failure="no things")
-    kept._file._database.execute("PRAGMA query_only = ON")  # as when the disk is full
+    kept = _kept(tmp_path / "k.sqlite3", "no things")
+    kept.database._connection.exec_driver_sql("PRAGMA query_only = ON")  # as when the disk is full
     with caplog.at_level(logging.WARNING):
-        kept.write(_INSERT, [("a", 1)])
-        assert kept.read("SELECT nothing FROM nowhere") == []
+        kept.write(insert(things), [_row("a", 1)])
+        assert kept.read(text("SELECT nothing FROM nowhere")) == []
     assert caplog.text.count("no things: ") == 2
 
 
 def test_threads_share_it() -> None:
-    kept = Kept(None, _SCHEMA, failure="")
-    threads = [threading.Thread(target=kept.write, args=(_INSERT, [(str(n), n)])) for n in range(8)]
+    kept = _kept()
+    threads = [
+        threading.Thread(target=kept.write, args=(insert(things), [_row(str(n), n)]))
+        for n in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -10,21 +10,31 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert, select
 
 from backend.learning.jobs import JobQueue
 from backend.storage.data_folder import DataFolder
-from backend.storage.database import SharedFile, damaged_files
-from backend.storage.kept import Kept
-
-_SCHEMA = "CREATE TABLE IF NOT EXISTS things (name TEXT)"
-_INSERT = "INSERT INTO things VALUES (?)"
+from backend.storage.database import FileDatabase
+from backend.storage.errors import StorageError
+from backend.storage.kept import Kept, kept_file
+from backend.storage.sqlite_file import damaged_files
+from backend.storage.tables import JOBS
+from tests.unit.backend.storage.things import THINGS, things
 
 
 def _filled(path: Path, n: int = 2000) -> None:
-    file = SharedFile(path, _SCHEMA)
-    with file.using() as database:
-        database.executemany(_INSERT, [(f"thing {index}" * 20,) for index in range(n)])
-        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    file = FileDatabase(path, THINGS)
+    with file.using() as connection:
+        connection.execute(insert(things), [{"name": f"thing {index}" * 20} for index in range(n)])
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _kept(path: Path) -> Kept:
+    return Kept(kept_file(path, THINGS, failure="things are not kept"), failure="things")
+
+
+def _names(kept: Kept) -> list[str]:
+    return [name for (name,) in kept.read(select(things.c.name).order_by(things.c.name))]
 
 
 def _damage(path: Path, at: int, n: int = 20_000) -> None:
@@ -41,9 +51,9 @@ def test_a_damaged_file_is_set_aside_whole_and_begun_anew(
     _filled(path)
     _damage(path, at)
     content = path.read_bytes()
-    kept = Kept(path, _SCHEMA, failure="things")
-    kept.write(_INSERT, [("new",)])
-    assert kept.read("SELECT name FROM things") == [("new",)]
+    kept = _kept(path)
+    kept.write(insert(things), [{"name": "new"}])
+    assert _names(kept) == ["new"]
     (aside,) = damaged_files(tmp_path)
     assert aside.read_bytes() == content
     assert f"{path} is damaged" in caplog.text
@@ -54,26 +64,26 @@ def test_a_damaged_file_is_set_aside_whole_and_begun_anew(
 def test_a_cut_file_is_begun_anew(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "things.sqlite3"
     path.write_bytes(content)
-    kept = Kept(path, _SCHEMA, failure="things")
-    kept.write(_INSERT, [("new",)])
-    assert kept.read("SELECT name FROM things") == [("new",)]
+    kept = _kept(path)
+    kept.write(insert(things), [{"name": "new"}])
+    assert _names(kept) == ["new"]
 
 
 def test_a_sound_file_stays(tmp_path: Path) -> None:
     path = tmp_path / "things.sqlite3"
     _filled(path, 7)
-    assert len(Kept(path, _SCHEMA, failure="things").read("SELECT name FROM things")) == 7
+    assert len(_names(_kept(path))) == 7
     assert damaged_files(tmp_path) == []
 
 
 def test_a_file_damaged_in_use_fails_once_and_is_begun_anew(tmp_path: Path) -> None:
     path = tmp_path / "things.sqlite3"
     _filled(path, 40_000)  # more than SQLite keeps in memory
-    kept = Kept(path, _SCHEMA, failure="things")
+    kept = _kept(path)
     _damage(path, 0, 2_000_000)
-    assert kept.read("SELECT name FROM things") == []
-    kept.write(_INSERT, [("new",)])
-    assert kept.read("SELECT name FROM things") == [("new",)]
+    assert _names(kept) == []
+    kept.write(insert(things), [{"name": "new"}])
+    assert _names(kept) == ["new"]
     assert len(damaged_files(tmp_path)) == 1
 
 
@@ -83,27 +93,28 @@ def test_several_processes_that_meet_the_same_damage_agree_on_one_new_file(
     path = tmp_path / "things.sqlite3"
     _filled(path)
     _damage(path, 0)
-    code = f"""
+    code = """
 import sys
 from pathlib import Path
-from backend.storage.kept import Kept
-kept = Kept(Path(sys.argv[1]), {_SCHEMA!r}, failure="things")
-kept.write({_INSERT!r}, [(sys.argv[2],)])
+from sqlalchemy import insert
+from backend.storage.kept import Kept, kept_file
+from tests.unit.backend.storage.things import THINGS, things
+kept = Kept(kept_file(Path(sys.argv[1]), THINGS, failure="things"), failure="things")
+kept.write(insert(things), [{"name": sys.argv[2]}])
 """
     running = [subprocess.Popen([sys.executable, "-c", code, str(path), name]) for name in "abcd"]
     assert [process.wait(60) for process in running] == [0] * 4
-    names = Kept(path, _SCHEMA, failure="things").read("SELECT name FROM things ORDER BY name")
-    assert names == [("a",), ("b",), ("c",), ("d",)]
+    assert _names(_kept(path)) == ["a", "b", "c", "d"]
     assert len(damaged_files(tmp_path)) == 1
 
 
 def test_a_locked_file_is_not_taken_for_a_damaged_one(tmp_path: Path) -> None:
     path = tmp_path / "things.sqlite3"
-    file = SharedFile(path, _SCHEMA, wait_s=0.05)
+    file = FileDatabase(path, THINGS, wait_s=0.05)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(sqlite3.OperationalError, match="locked"), file.using() as database:
-        database.execute(_INSERT, ("new",))
+    with pytest.raises(StorageError, match="locked"), file.using() as connection:
+        connection.execute(insert(things), {"name": "new"})
     other.close()
     assert damaged_files(tmp_path) == []
 
@@ -112,26 +123,26 @@ def test_what_is_only_kept_for_convenience_goes_on_in_memory_on_a_full_disk(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     nowhere = tmp_path / "missing" / "things.sqlite3"
-    kept = Kept(nowhere, _SCHEMA, failure="things are not kept")
-    kept.write(_INSERT, [("new",)])
-    assert kept.read("SELECT name FROM things") == [("new",)]
+    kept = _kept(nowhere)
+    kept.write(insert(things), [{"name": "new"}])
+    assert _names(kept) == ["new"]
     assert "kept in memory only" in caplog.text
 
 
 def test_a_queue_that_is_damaged_takes_jobs_again(tmp_path: Path) -> None:
     path = tmp_path / "jobs.sqlite3"
-    queue = JobQueue(path)
+    queue = JobQueue(FileDatabase(path, JOBS))
     queue.enqueue("1")
     for file in tmp_path.glob("jobs.sqlite3*"):
         file.write_bytes(os.urandom(50_000))
-    again = JobQueue(path)
+    again = JobQueue(FileDatabase(path, JOBS))
     assert again.enqueue("2").id == 1
     assert damaged_files(tmp_path)
 
 
 def test_the_data_folder_is_for_its_user_only(tmp_path: Path) -> None:
     data = DataFolder(tmp_path / "data")
-    JobQueue(data.jobs_file).enqueue("1")
+    JobQueue(FileDatabase(data.jobs_file, JOBS)).enqueue("1")
     for path in (data.root, data.models, data.jobs):
         assert stat.S_IMODE(path.stat().st_mode) == 0o700
     for path in data.root.glob("*.sqlite3*"):
@@ -150,10 +161,10 @@ def test_what_is_no_file_of_ours_is_set_aside(tmp_path: Path, kind: str) -> None
         other = sqlite3.connect(path)
         other.execute("CREATE TABLE things (other)")
         other.close()
-    kept = Kept(path, _SCHEMA, failure="things")
-    kept.write(_INSERT, [("new",)])
+    kept = _kept(path)
+    kept.write(insert(things), [{"name": "new"}])
     assert path.is_file()
-    assert Kept(path, _SCHEMA, failure="things").read("SELECT name FROM things") == [("new",)]
+    assert _names(_kept(path)) == ["new"]
     (aside,) = damaged_files(tmp_path)
     assert kind != "a folder" or (aside / "somebody's").exists()
 
@@ -161,7 +172,7 @@ def test_what_is_no_file_of_ours_is_set_aside(tmp_path: Path, kind: str) -> None
 def test_further_columns_are_no_damage(tmp_path: Path) -> None:
     path = tmp_path / "things.sqlite3"
     newer = sqlite3.connect(path)
-    newer.execute("CREATE TABLE things (name TEXT, added REAL)")
+    newer.execute("CREATE TABLE things (name TEXT, at REAL, added REAL)")
     newer.close()
-    SharedFile(path, _SCHEMA)
+    FileDatabase(path, THINGS)
     assert not damaged_files(tmp_path)
