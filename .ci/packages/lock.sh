@@ -19,7 +19,8 @@ all=$(mktemp)
 tested=$(mktemp)
 trap 'rm -f "$all" "$tested"' EXIT
 python -m pip freeze | grep -E "^(torch|torchvision)==" | sed 's/+.*//' > "$tested"
-echo "setuptools>=77" | compile "$all" ../../pyproject.toml - # which the image builds its wheel with
+# The image builds its wheel with setuptools, and may share a database with others.
+echo "setuptools>=77" | compile "$all" ../../pyproject.toml - --extra postgres
 awk -v torch=torch-nvidia.txt -v others=packages.txt '
   BEGIN { printf "" > torch; printf "" > others }
   /^[a-z0-9]/ { file = /^(torch|torchvision|triton|nvidia-|cuda-)/ ? torch : others }
