@@ -39,6 +39,8 @@ def test_the_wheel_holds_weights_configurations_and_photos(tmp_path: Path) -> No
         "backend/demo/photos/CREDITS.md",
         "backend/server/templates/status.html",
         "backend/recording/templates/sessions.html",
+        "backend/storage/history/env.py",
+        "backend/storage/history/versions/r0001_files.py",
         "label_config/one_class.xml",
         "label_config/several_classes.xml",
     ):
