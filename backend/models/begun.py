@@ -57,7 +57,7 @@ class BegunVersions:
         self._kept.write(
             self._insert,
             [{"point": point, "version": version, "at": now} for point in new],
-            trim=[delete(begun).where(begun.c.at < now - KEPT_S)],
+            trim=lambda: [delete(begun).where(begun.c.at < now - KEPT_S)],
         )
         for point in new:
             self._cache.put(point, version, _POINT_BYTES)

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import Insert, bindparam, delete, func, insert, select
+from sqlalchemy import Delete, Insert, bindparam, delete, func, insert, select
 
 from backend.storage.database import Database
 from backend.storage.kept import Kept, kept_file
@@ -77,12 +77,6 @@ class Journal:
             failure=_FAILURE,
             trim_every=_TRIM_EVERY,
         )
-        self._trim = [
-            delete(table).where(
-                table.c.id <= select(func.max(table.c.id)).scalar_subquery() - _MAX_ROWS
-            )
-            for table in (journal_clicks, journal_errors)
-        ]
         start = self._kept.database.insert(journal_starts).on_conflict_do_nothing()
         self._kept.write(start, [{"server": server, "at": clock()}])
 
@@ -114,7 +108,16 @@ class Journal:
         return [_minute(by_age[age]) for age in range(n - 1, -1, -1)]
 
     def _write(self, statement: Insert, **values: object) -> None:
-        self._kept.write(statement, [{"at": self._clock(), **values}], trim=self._trim)
+        self._kept.write(statement, [{"at": self._clock(), **values}], trim=_old)
+
+
+def _old() -> list[Delete]:
+    return [
+        delete(table).where(
+            table.c.id <= select(func.max(table.c.id)).scalar_subquery() - _MAX_ROWS
+        )
+        for table in (journal_clicks, journal_errors)
+    ]
 
 
 def _minute(times_ms: list[float]) -> Minute:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, union
+from sqlalchemy import bindparam, delete, func, insert, select, union
 
 from backend.storage.database import Database
 from backend.storage.tables import answers, finals, masks, saves
@@ -51,7 +51,9 @@ _REGIONS = (
     .distinct()
     .where(answers.c.project == bindparam("project"), answers.c.task == bindparam("task"))
 )
+_ADD_ANSWER = insert(answers)
 _LISTS = ("points", "clicks", "regions")
+_MASKS = ("prior", "answer")
 _ROW_BYTES = 600  # of an answer or a save beside its masks, about
 _LOOK_EVERY = 200  # rows written by one worker
 _DROPPED_SHARE = 0.1  # of the rows, oldest first, when the file is too large
@@ -130,10 +132,10 @@ class SessionStore:
         """
         values = {field.name: getattr(row, field.name) for field in fields(row)}
         values |= {name: json.dumps(values[name]) for name in _LISTS}
-        with self._database.changing() as connection:
-            for name in ("prior", "answer"):
-                values[name] = self._mask(connection, values[name])
-            connection.execute(insert(answers), values)
+        packed = [values[name] for name in _MASKS if values[name] is not None]
+        values |= {name: _key(values[name]) for name in _MASKS}
+        rows = [{"key": _key(mask), "packed": mask} for mask in packed]
+        self._database.write((self._add_mask, rows), (_ADD_ANSWER, [values]))
         self._count()
 
     def answered(self, project: str, task: str) -> set[str]:
@@ -160,7 +162,8 @@ class SessionStore:
             added = connection.execute(insert(saves), {"at": self._clock(), **row})
             (save,) = added.inserted_primary_key or (None,)
             for region, label, mask in saved:
-                key = self._mask(connection, mask)
+                key = _key(mask)
+                connection.execute(self._add_mask, {"key": key, "packed": mask})
                 final = {"save": save, "region": region, "label": label, "mask": key}
                 connection.execute(insert(finals), final)
         self._count()
@@ -192,13 +195,6 @@ class SessionStore:
             for *key, at in connection.execute(query):
                 times.setdefault(tuple(key), []).append(float(at))
         return times
-
-    def _mask(self, connection: Connection, packed: bytes | None) -> str | None:
-        if packed is None:
-            return None
-        key = hashlib.sha256(packed).hexdigest()
-        connection.execute(self._add_mask, {"key": key, "packed": packed})
-        return key
 
     def _count(self) -> None:
         self._n_written += 1
@@ -236,3 +232,7 @@ class SessionStore:
             counts = (select(func.count()).select_from(table) for table in (answers, saves, finals))
             n_rows = sum(connection.execute(count).scalar_one() for count in counts)
             return int(connection.execute(packed).scalar_one()) + _ROW_BYTES * n_rows
+
+
+def _key(packed: bytes | None) -> str | None:
+    return None if packed is None else hashlib.sha256(packed).hexdigest()

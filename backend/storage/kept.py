@@ -6,17 +6,16 @@ Answers come first: where the database cannot be read or written, that is only l
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Delete, Executable, Row
+from sqlalchemy import Delete, Executable
 
-from backend.storage.database import Database, FileDatabase
+from backend.storage.database import AnyRow, Database
 from backend.storage.errors import StorageError
+from backend.storage.file_database import FileDatabase
 from backend.storage.tables import Part
 
-AnyRow = Row[*tuple[Any, ...]]
 KEPT_S = 2 * 24 * 3600.0  # from one working day to the next
 
 _log = logging.getLogger(__name__)
@@ -63,30 +62,34 @@ class Kept:
         statement: Executable,
         rows: Sequence[Mapping[str, object]],
         *,
-        trim: Sequence[Delete] = (),
+        trim: Callable[[], Sequence[Delete]] = tuple,
     ) -> None:
         """Write rows.
 
         Args:
-            statement: What writes one.
+            statement: What writes one, the same object each time.
             rows: Their values, at least one row.
-            trim: What drops old rows, now and then.
+            trim: Gives what drops old rows, now and then.
         """
         try:
-            with self.database.using() as connection:
-                connection.execute(statement, [dict(row) for row in rows])
-                self._n_written += 1
-                if self._n_written % self._trim_every == 0:
-                    for drop in trim:
+            self.database.write((statement, rows))
+            self._n_written += 1
+            if self._n_written % self._trim_every == 0:
+                with self.database.using() as connection:
+                    for drop in trim():
                         connection.execute(drop)
         except StorageError as error:
             _log.warning("%s: %s", self._failure, error)
 
     def read(self, statement: Executable, **values: object) -> Sequence[AnyRow]:
-        """Return the rows of a query; none where they cannot be read."""
+        """Return the rows of a query; none where they cannot be read.
+
+        Args:
+            statement: The query, the same object each time.
+            values: Of its parameters.
+        """
         try:
-            with self.database.using() as connection:
-                return connection.execute(statement, values).fetchall()
+            return self.database.read(statement, values)
         except StorageError as error:
             _log.warning("%s: %s", self._failure, error)
             return []

@@ -10,7 +10,9 @@ from pathlib import Path
 from sqlalchemy import Connection, Integer, Table, func, insert, select, text
 
 from backend.storage.data_folder import DataFolder
-from backend.storage.database import Database, FileDatabase, ServerDatabase
+from backend.storage.database import Database
+from backend.storage.file_database import FileDatabase
+from backend.storage.server_database import ServerDatabase
 from backend.storage.tables import JOBS, REGIONS, SESSIONS, TABLES, Part, jobs, serving
 from backend.storage.upgrading import upgrade
 from mfp_model.errors import ConfigError

@@ -9,9 +9,11 @@ import socket
 from pathlib import Path
 
 from backend.storage.data_folder import DataFolder
-from backend.storage.database import Database, FileDatabase, ServerDatabase
+from backend.storage.database import Database
 from backend.storage.errors import StorageError
+from backend.storage.file_database import FileDatabase
 from backend.storage.kept import kept_file
+from backend.storage.server_database import ServerDatabase
 from backend.storage.tables import JOBS, JOURNAL, REGIONS, SESSIONS
 from backend.storage.upgrading import NEWEST, check_known, state
 from mfp_model.errors import ConfigError, DataError

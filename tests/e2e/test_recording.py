@@ -13,7 +13,7 @@ from backend.cli import main
 from backend.demo.processes import TOKEN, Server, free_port, start_backend
 from backend.label_studio.api import LabelStudioApi
 from backend.recording.objects import RecordedObject, read_objects
-from backend.storage.database import FileDatabase
+from backend.storage.file_database import FileDatabase
 from backend.storage.tables import SESSIONS
 from tests.e2e.conftest import PHOTOS, ROOT
 from tests.e2e.labeling_page import LabelingPage

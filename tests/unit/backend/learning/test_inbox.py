@@ -16,8 +16,8 @@ from backend.learning.job_rows import Job
 from backend.learning.jobs import JobQueue
 from backend.learning.trainer import Notice, Trainer
 from backend.storage.data_folder import DataFolder
-from backend.storage.database import FileDatabase
 from backend.storage.errors import StorageError
+from backend.storage.file_database import FileDatabase
 from backend.storage.tables import JOBS
 
 _NOTICE = Notice(action="START_TRAINING", project="14", annotation="")

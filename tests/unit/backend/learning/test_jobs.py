@@ -5,7 +5,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from backend.learning.figures import JobFigures
 from backend.learning.jobs import LEASE_S, JobQueue, LostJobError
-from backend.storage.database import FileDatabase
+from backend.storage.file_database import FileDatabase
 from backend.storage.tables import JOBS
 
 

@@ -10,7 +10,8 @@ import pytest
 from backend.learning.material import collect
 from backend.recording.store import AnswerRow, SessionStore
 from backend.settings import Settings
-from backend.storage.database import Database, FileDatabase
+from backend.storage.database import Database
+from backend.storage.file_database import FileDatabase
 from backend.storage.packed_runs import pack
 from backend.storage.tables import SESSIONS
 from mfp_model.errors import ConfigError

@@ -9,7 +9,7 @@ from backend.learning.job_rows import Job
 from backend.learning.jobs import JobQueue
 from backend.learning.trainer import Trainer, UnknownProjectError
 from backend.storage.data_folder import DataFolder
-from backend.storage.database import FileDatabase
+from backend.storage.file_database import FileDatabase
 from backend.storage.tables import JOBS
 from mfp_model.errors import ConfigError
 

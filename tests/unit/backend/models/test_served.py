@@ -6,7 +6,7 @@ from backend.models.begun import BegunVersions
 from backend.models.loaded import LoadedSegmenters
 from backend.models.registry import ModelRegistry
 from backend.models.served import NotReadyError, ServedModels
-from backend.storage.database import FileDatabase
+from backend.storage.file_database import FileDatabase
 from backend.storage.tables import REGIONS
 from mfp_model.errors import CheckpointError
 from mfp_model.segmenter import Segmenter

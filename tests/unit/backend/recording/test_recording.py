@@ -26,7 +26,7 @@ from backend.recording.targets import add_clicks, targets_of
 from backend.server.routes import add_routes
 from backend.server.service import create_service
 from backend.settings import Settings
-from backend.storage.database import FileDatabase
+from backend.storage.file_database import FileDatabase
 from backend.storage.packed_runs import pack, unpack
 from backend.storage.shared_state import SharedState
 from backend.storage.tables import SESSIONS

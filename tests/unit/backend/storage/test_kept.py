@@ -35,8 +35,8 @@ def test_rows_are_there_for_other_workers_and_after_a_restart(tmp_path: Path) ->
 def test_old_rows_go_now_and_then() -> None:
     kept = _kept(trim_every=3)
     for at in range(7):
-        trim = [delete(things).where(things.c.at < at)]
-        kept.write(insert(things), [_row(str(at), at)], trim=trim)
+        old = delete(things).where(things.c.at < at)
+        kept.write(insert(things), [_row(str(at), at)], trim=lambda old=old: [old])
     assert _names(kept) == ["5", "6"]
 
 

@@ -14,8 +14,8 @@ from sqlalchemy import insert, select
 
 from backend.learning.jobs import JobQueue
 from backend.storage.data_folder import DataFolder
-from backend.storage.database import FileDatabase
 from backend.storage.errors import StorageError
+from backend.storage.file_database import FileDatabase
 from backend.storage.kept import Kept, kept_file
 from backend.storage.sqlite_file import damaged_files
 from backend.storage.tables import JOBS

@@ -11,8 +11,9 @@ from sqlalchemy import Connection, create_engine, inspect, select
 from backend.learning.jobs import JobQueue
 from backend.recording.store import SessionStore
 from backend.storage import upgrading
-from backend.storage.database import FileDatabase, ServerDatabase
+from backend.storage.file_database import FileDatabase
 from backend.storage.moving import upgrade_server
+from backend.storage.server_database import ServerDatabase
 from backend.storage.sqlite_file import damaged_files
 from backend.storage.tables import JOBS, REGIONS, SESSIONS, TABLES, Part, begun, finals
 from backend.storage.upgrading import NEWEST, state

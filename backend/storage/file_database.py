@@ -1,0 +1,133 @@
+"""A SQLite file as a database of one machine."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, Executable, StaticPool, Table, create_engine
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.exc import DBAPIError
+
+from backend.storage.database import AnyRow, Database, Insert, Step
+from backend.storage.errors import StorageError
+from backend.storage.sqlite_file import WAIT_S, is_damage, open_database
+from backend.storage.sqlite_text import sqlite_text
+from backend.storage.tables import Part
+from backend.storage.upgrading import prepare_file
+
+
+class FileDatabase(Database):
+    """A SQLite file that processes of one machine share; begun anew where it turns out damaged."""
+
+    def __init__(self, path: Path | None, part: Part, *, wait_s: float = WAIT_S) -> None:
+        """Open the file, or make it; an older one is upgraded.
+
+        Args:
+            path: The file; None keeps all in memory, for one process.
+            part: What it holds.
+            wait_s: How long to wait for another process's write.
+
+        Raises:
+            StorageError: It cannot be written.
+            ConfigError: A newer version of this program has made it.
+        """
+        self._path = path
+        self._part = part
+        self._wait_s = wait_s
+        self._lock = threading.RLock()
+        self._file, self._connection = self._opened()
+
+    def read(self, statement: Executable, values: Mapping[str, object]) -> Sequence[AnyRow]:
+        """Return the rows of a query; damage is met as in `using`."""
+        text = sqlite_text(statement)
+        with self.using() as connection:
+            if text is None:
+                return connection.execute(statement, values).fetchall()
+            return self._file.execute(text.text, text.values(values)).fetchall()
+
+    def write(self, *steps: Step) -> None:
+        """Run statements; damage is met as in `using`."""
+        is_one = sum(len(rows) for _, rows in steps) == 1
+        with self.using() if is_one else self.changing() as connection:
+            for statement, rows in steps:
+                text = sqlite_text(statement)
+                for row in rows:
+                    if text is None:
+                        connection.execute(statement, row)
+                    else:
+                        self._file.execute(text.text, text.values(row))
+
+    @contextmanager
+    def using(self) -> Iterator[Connection]:
+        """Give the connection to one thread at a time.
+
+        What meets damage fails, and what comes after it uses a new file.
+        """
+        with self._lock, self._watching():
+            yield self._connection
+
+    @contextmanager
+    def changing(self, lock: str = "") -> Iterator[Connection]:
+        """Give the connection to one thread of one process at a time."""
+        with self._lock, self._watching():
+            file = self._file
+            file.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                file.execute("ROLLBACK")
+                raise
+            file.execute("COMMIT")
+
+    def insert(self, table: Table) -> Insert:
+        """Return SQLite's insertion."""
+        return sqlite.insert(table)
+
+    def file_bytes(self) -> int | None:
+        """Return the bytes in use, not those that are free again."""
+        with self.using():
+            pages, free, size = (
+                int(self._file.execute(f"PRAGMA {name}").fetchone()[0])
+                for name in ("page_count", "freelist_count", "page_size")
+            )
+        return (pages - free) * size
+
+    @contextmanager
+    def _watching(self) -> Iterator[None]:
+        try:
+            yield
+        except (DBAPIError, sqlite3.Error) as error:
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            if self._path is not None and is_damage(cause):
+                self._file, self._connection = self._opened()
+            raise StorageError(f"{self._path or 'memory'}: {cause}") from error
+
+    def _opened(self) -> tuple[sqlite3.Connection, Connection]:
+        """The file as SQLite's driver gives it, and as SQLAlchemy does."""
+
+        def prepare(database: sqlite3.Connection) -> None:
+            prepare_file(database, self._part.tables, str(self._path))
+
+        try:
+            file = open_database(
+                self,
+                self._path,
+                prepare,
+                synchronous=self._part.synchronous,
+                wait_s=self._wait_s,
+            )
+        except (sqlite3.Error, DBAPIError) as error:
+            cause = getattr(error, "orig", error)
+            raise StorageError(f"{self._path}: {cause}") from error
+        engine = create_engine(
+            "sqlite://",
+            creator=lambda: file,
+            poolclass=StaticPool,
+            pool_reset_on_return=None,
+            isolation_level="AUTOCOMMIT",  # transactions are begun by name
+        )
+        return file, engine.connect()
