@@ -15,7 +15,16 @@ from backend.storage.file_database import FileDatabase
 from backend.storage.moving import upgrade_server
 from backend.storage.server_database import ServerDatabase
 from backend.storage.sqlite_file import damaged_files
-from backend.storage.tables import JOBS, REGIONS, SESSIONS, TABLES, Part, begun, finals
+from backend.storage.tables import (
+    JOBS,
+    REGIONS,
+    SESSIONS,
+    TABLES,
+    Part,
+    answered_objects,
+    begun,
+    finals,
+)
 from backend.storage.upgrading import NEWEST, state
 from mfp_model.errors import ConfigError
 from tests.postgres import Postgres
@@ -39,6 +48,15 @@ _BEFORE = {  # as version 0.2.0 made its files before they told their state
             task TEXT, region TEXT, points TEXT, stamp TEXT, prior BLOB, answer BLOB, at REAL,
             PRIMARY KEY (task, region));
         INSERT INTO begun VALUES ('p1', 'v1', 1.0);""",
+    "answers": """
+        CREATE TABLE begun (point TEXT PRIMARY KEY, version TEXT, at REAL);
+        CREATE TABLE answered (
+            task TEXT, place TEXT, annotation TEXT, object TEXT, regions TEXT, labels TEXT,
+            placed TEXT, stamp TEXT, is_new INTEGER, prior BLOB, answer BLOB, shown BLOB, at REAL,
+            PRIMARY KEY (task, place, annotation, object));
+        INSERT INTO answered VALUES
+            ('14/7', '64x64 0 image brush', 'new', 'r1', '["r1"]', '["Cat"]', '[]', '', 1, NULL,
+             x'00', x'00', 5.0);""",
     "sessions": """
         CREATE TABLE masks (key TEXT PRIMARY KEY, packed BLOB);
         CREATE TABLE answers (
@@ -54,7 +72,7 @@ _BEFORE = {  # as version 0.2.0 made its files before they told their state
         INSERT INTO saves VALUES (1, 1.0, '3', '7', '5', 'ANNOTATION_CREATED');
         INSERT INTO finals VALUES (1, 'rz', 'Cat', NULL), (1, 'ra', 'Dog', NULL);""",
 }
-_PARTS = {"jobs": JOBS, "regions": REGIONS, "sessions": SESSIONS}
+_PARTS = {"jobs": JOBS, "regions": REGIONS, "answers": REGIONS, "sessions": SESSIONS}
 
 
 def _old(folder: Path, name: str) -> Path:
@@ -114,6 +132,9 @@ def test_what_an_old_file_held_is_there_in_its_order(tmp_path: Path) -> None:
     assert queue.knows("14")
     with FileDatabase(_old(tmp_path, "regions"), REGIONS).using() as connection:
         assert connection.execute(select(begun)).fetchall() == [("p1", "v1", 1.0)]
+    with FileDatabase(_old(tmp_path, "answers"), REGIONS).using() as connection:
+        (answered,) = connection.execute(select(answered_objects)).fetchall()
+        assert (answered.object, answered.answer, answered.at) == ("r1", b"\0", 5.0)
     sessions = SessionStore(FileDatabase(_old(tmp_path, "sessions"), SESSIONS), max_bytes=1e9)
     assert [final.region for final in sessions.finals("3")] == ["rz", "ra"]
 
