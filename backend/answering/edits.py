@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from backend.answering.answered import AnsweredObject, AnsweredObjects
+from backend.answering.answered import AnsweredObjects
+from backend.answering.answered_object import AnsweredObject
 from backend.answering.edit import Edit
 from backend.answering.existing import ExistingMasks
 from backend.answering.made import FoundAlike, Made

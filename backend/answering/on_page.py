@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from backend.answering.answered import WAITING_S, AnsweredObject
+from backend.answering.answered import WAITING_S
+from backend.answering.answered_object import AnsweredObject
 from backend.answering.existing import ExistingMask
 from backend.label_studio.page import storable
 from backend.label_studio.region_request import RegionRequest

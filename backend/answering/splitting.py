@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from backend.answering.answered import AnsweredObject
+from backend.answering.answered_object import AnsweredObject
 from backend.label_studio.region_request import PlacedPrompt, RegionRequest
 from mfp_model.prompts import Box
 

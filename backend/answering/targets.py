@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from backend.answering.answered import AnsweredObject
+from backend.answering.answered_object import AnsweredObject
 from backend.answering.edit import Edit
 from backend.answering.on_page import PageObject, is_continued
 from backend.label_studio.region_request import PlacedPrompt, RegionRequest

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from flask import render_template
 
-from backend.learning.jobs import OPEN_STATES, Job
+from backend.learning.job_rows import OPEN_STATES, Job
 from backend.monitoring.journal import JournalError, Minute
 from backend.monitoring.metrics import Figures
 from backend.server.advice import ADVICE, UNKNOWN
@@ -23,7 +23,7 @@ from backend.server.charts import HEIGHT, clicks_chart, times_chart
 from backend.server.fine_tuning import read_state
 from backend.server.service import Service
 from backend.server.words import duration, state_words, step_words, time_left
-from backend.storage.database import damaged_files
+from backend.storage.sqlite_file import damaged_files
 from mfp_model.errors import MfpError
 
 T = TypeVar("T")
@@ -67,7 +67,7 @@ def render_status(service: Service) -> str:
     n_projects = sides.read("projects", service.trainer.queue.n_known, 0)
     versions: list[dict[str, Any]] = sides.read("model versions", lambda: _versions(service), [])
     set_aside: list[str] = sides.read(
-        "data folder", lambda: [path.name for path in damaged_files(service.data.root)], []
+        "data folder", lambda: [path.name for path in damaged_files(service.state.data.root)], []
     )
     outcomes = {
         outcome: int(figures.value("mfp_clicks_total", outcome=outcome)) for outcome in _OUTCOMES
@@ -98,7 +98,7 @@ def render_status(service: Service) -> str:
         refusals=_refusals(figures),
         unreadable=sides.problems,
         label_studio_url=service.label_studio_url,
-        has_sessions=service.data.sessions_file.is_file(),
+        has_sessions=service.state.has_sessions,
     )
 
 

@@ -54,7 +54,7 @@ class FileDatabase(Database):
         is_one = sum(len(rows) for _, rows in steps) == 1
         with self.using() if is_one else self.changing() as connection:
             for statement, rows in steps:
-                text = sqlite_text(statement)
+                text = sqlite_text(statement, tuple(rows[0])) if rows else None
                 for row in rows:
                     if text is None:
                         connection.execute(statement, row)

@@ -30,20 +30,18 @@ class SqliteText:
 
 
 @lru_cache(maxsize=_KEPT)
-def sqlite_text(statement: Executable) -> SqliteText | None:
+def sqlite_text(statement: Executable, columns: tuple[str, ...] = ()) -> SqliteText | None:
     """Return a statement's text; None where it depends on the number of values.
 
-    An insertion has the values of all columns but of a number that SQLite gives.
+    Args:
+        statement: The statement, the same object each time.
+        columns: What rows of an insertion have.
     """
-    columns = None
-    if isinstance(statement, Insert):
-        given = statement.table.autoincrement_column  # type: ignore[attr-defined]
-        columns = [column.name for column in statement.table.columns if column is not given]
-    compiled = statement.compile(dialect=_DIALECT, column_keys=columns)  # type: ignore[attr-defined]
+    keys = list(columns) if isinstance(statement, Insert) else None
+    compiled = statement.compile(dialect=_DIALECT, column_keys=keys)  # type: ignore[attr-defined]
     if any(parameter.expanding for parameter in compiled.binds.values()):
         return None
     asked = {name for name, parameter in compiled.binds.items() if parameter.required}
-    fixed = {name: value for name, value in compiled.params.items() if name not in asked}
-    if columns is not None:
-        fixed = {name: value for name, value in fixed.items() if name not in columns}
+    given = asked.union(keys or ())
+    fixed = {name: value for name, value in compiled.params.items() if name not in given}
     return SqliteText(text=str(compiled), fixed=fixed)

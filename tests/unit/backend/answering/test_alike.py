@@ -13,7 +13,8 @@ from flask.testing import FlaskClient
 from numpy.typing import NDArray
 from PIL import Image
 
-from backend.answering.answered import AnsweredObject, AnsweredObjects
+from backend.answering.answered import AnsweredObjects
+from backend.answering.answered_object import AnsweredObject
 from backend.label_studio.brush_rle import decode
 from backend.label_studio.region_request import RegionRequest
 from backend.label_studio.request import TaskRequest, parse_predict

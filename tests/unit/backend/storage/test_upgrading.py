@@ -51,12 +51,18 @@ _BEFORE = {  # as version 0.2.0 made its files before they told their state
     "answers": """
         CREATE TABLE begun (point TEXT PRIMARY KEY, version TEXT, at REAL);
         CREATE TABLE answered (
-            task TEXT, place TEXT, annotation TEXT, object TEXT, regions TEXT, labels TEXT,
-            placed TEXT, stamp TEXT, is_new INTEGER, prior BLOB, answer BLOB, shown BLOB, at REAL,
+            task TEXT, place TEXT, annotation TEXT, object TEXT, prior BLOB, at REAL,
             PRIMARY KEY (task, place, annotation, object));
-        INSERT INTO answered VALUES
-            ('14/7', '64x64 0 image brush', 'new', 'r1', '["r1"]', '["Cat"]', '[]', '', 1, NULL,
-             x'00', x'00', 5.0);""",
+        CREATE TABLE answered_objects (
+            task TEXT, place TEXT, annotation TEXT, object TEXT, regions TEXT, labels TEXT,
+            placed TEXT, alike_to TEXT, stamp TEXT, is_new INTEGER, is_left INTEGER, prior BLOB,
+            answer BLOB, shown BLOB, at REAL,
+            PRIMARY KEY (task, place, annotation, object));
+        INSERT INTO answered_objects VALUES
+            ('14/7', '64x64 0 image brush', 'new', 'r1', '["r1"]', '["Cat"]', '[]', '[]', '', 1, 0,
+             NULL, x'00', x'00', 5.0),
+            ('14/7', '64x64 0 image brush', 'new', 'r0', '["r0"]', '["Cat"]', '[]', '[]', '', 1, 0,
+             NULL, x'00', x'00', 5.0);""",
     "sessions": """
         CREATE TABLE masks (key TEXT PRIMARY KEY, packed BLOB);
         CREATE TABLE answers (
@@ -133,8 +139,11 @@ def test_what_an_old_file_held_is_there_in_its_order(tmp_path: Path) -> None:
     with FileDatabase(_old(tmp_path, "regions"), REGIONS).using() as connection:
         assert connection.execute(select(begun)).fetchall() == [("p1", "v1", 1.0)]
     with FileDatabase(_old(tmp_path, "answers"), REGIONS).using() as connection:
-        (answered,) = connection.execute(select(answered_objects)).fetchall()
-        assert (answered.object, answered.answer, answered.at) == ("r1", b"\0", 5.0)
+        rows = connection.execute(select(answered_objects).order_by(answered_objects.c.number))
+        assert [(row.object, row.answer, row.at) for row in rows] == [
+            ("r1", b"\0", 5.0),
+            ("r0", b"\0", 5.0),
+        ]
     sessions = SessionStore(FileDatabase(_old(tmp_path, "sessions"), SESSIONS), max_bytes=1e9)
     assert [final.region for final in sessions.finals("3")] == ["rz", "ra"]
 
