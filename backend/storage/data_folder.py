@@ -55,6 +55,16 @@ class DataFolder:
         return self.root / "sessions.sqlite3"
 
     @property
+    def serving_file(self) -> Path:
+        """Which versions serve."""
+        return self.models / "serving.json"
+
+    def state_files(self) -> list[Path]:
+        """Return those of the files above that are there: what machines share in a database."""
+        files = (self.jobs_file, self.regions_file, self.sessions_file, self.serving_file)
+        return [path for path in files if path.is_file()]
+
+    @property
     def moved_file(self) -> Path:
         """Tells that the queue, regions, sessions and what serves were moved into a database."""
         return self.root / "moved-to-database.json"

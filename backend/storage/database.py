@@ -18,6 +18,9 @@ AnyRow = Sequence[Any]
 Step = tuple[Executable, Sequence[Mapping[str, object]]]  # a statement, and the values of each row
 
 
+SOME_ROWS = {"yield_per": 500}  # options of a query whose rows come some at a time
+
+
 class Database(ABC):
     """Any thread may use it.
 
@@ -38,7 +41,7 @@ class Database(ABC):
 
     @abstractmethod
     def write(self, *steps: Step) -> None:
-        """Run statements, each with the values of at least one row; all or nothing.
+        """Run statements, each with the values of its rows; all or nothing.
 
         Raises:
             StorageError: The database cannot be used just now.
@@ -55,11 +58,21 @@ class Database(ABC):
 
     @abstractmethod
     @contextmanager
-    def changing(self, lock: str = "") -> Iterator[Connection]:
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection for a query of many rows, which come some at a time.
+
+        Raises:
+            StorageError: The database cannot be used just now.
+        """
+
+    @abstractmethod
+    @contextmanager
+    def changing(self, lock: str = "", *, limit_s: float | None = None) -> Iterator[Connection]:
         """Give a connection on which all happens or nothing.
 
         Args:
             lock: Whoever names the same waits for its turn.
+            limit_s: How long one statement may take; None for what a click may wait.
 
         Raises:
             StorageError: The database cannot be used just now.

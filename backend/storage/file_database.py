@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from backend.storage.database import AnyRow, Database, Insert, Step
 from backend.storage.errors import StorageError
-from backend.storage.sqlite_file import WAIT_S, is_damage, open_database
+from backend.storage.sqlite_file import WAIT_S, alone, is_damage, open_database
 from backend.storage.sqlite_text import sqlite_text
 from backend.storage.tables import Part
 from backend.storage.upgrading import prepare_file
@@ -33,7 +33,8 @@ class FileDatabase(Database):
 
         Raises:
             StorageError: It cannot be written.
-            ConfigError: A newer version of this program has made it.
+            ConfigError: A newer version of this program has made it, or a server of an older one
+                uses it.
         """
         self._path = path
         self._part = part
@@ -51,10 +52,11 @@ class FileDatabase(Database):
 
     def write(self, *steps: Step) -> None:
         """Run statements; damage is met as in `using`."""
-        is_one = sum(len(rows) for _, rows in steps) == 1
+        filled = [(statement, rows) for statement, rows in steps if rows]
+        is_one = sum(len(rows) for _, rows in filled) == 1
         with self.using() if is_one else self.changing() as connection:
-            for statement, rows in steps:
-                text = sqlite_text(statement, tuple(rows[0])) if rows else None
+            for statement, rows in filled:
+                text = sqlite_text(statement, tuple(rows[0]))
                 for row in rows:
                     if text is None:
                         connection.execute(statement, row)
@@ -71,7 +73,23 @@ class FileDatabase(Database):
             yield self._connection
 
     @contextmanager
-    def changing(self, lock: str = "") -> Iterator[Connection]:
+    def reading(self) -> Iterator[Connection]:
+        """Give the connection as `using` does: rows come one at a time anyway."""
+        with self.using() as connection:
+            yield connection
+
+    @contextmanager
+    def alone(self) -> Iterator[Connection]:
+        """Give the connection while no other process can open the file.
+
+        Raises:
+            ConfigError: Another process uses it.
+        """
+        with self._lock, self._watching(), alone(self._file, str(self._path)):
+            yield self._connection
+
+    @contextmanager
+    def changing(self, lock: str = "", *, limit_s: float | None = None) -> Iterator[Connection]:
         """Give the connection to one thread of one process at a time."""
         with self._lock, self._watching():
             file = self._file

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection, Integer, Table, func, insert, select, text
 
 from backend.storage.data_folder import DataFolder
-from backend.storage.database import Database
+from backend.storage.database import SOME_ROWS
 from backend.storage.file_database import FileDatabase
+from backend.storage.moved_file import MovedFile, told_elsewhere
 from backend.storage.server_database import ServerDatabase
-from backend.storage.tables import JOBS, REGIONS, SESSIONS, TABLES, Part, jobs, serving
+from backend.storage.tables import JOBS, REGIONS, SESSIONS, TABLES, Part, serving
 from backend.storage.upgrading import upgrade
 from mfp_model.errors import ConfigError
-from mfp_model.files import write_atomically
 
-_ROWS_AT_ONCE = 500
-_ACTIVE_S = 60.0  # a job that was heard of since is running
+_LIMIT_S = 3600.0  # of one statement: a step may write a table anew
+_LOCK = "upgrade"
 
 
 def upgrade_files(data: DataFolder) -> list[Path]:
@@ -29,10 +30,10 @@ def upgrade_files(data: DataFolder) -> list[Path]:
         StorageError: One cannot be written.
         ConfigError: A newer version of this program has made one.
     """
-    files = [(path, part) for path, part in _parts(data) if path.is_file()]
-    for path, part in files:
+    files = _parts(data)
+    for path, part in files.items():
         FileDatabase(path, part)
-    return [path for path, _ in files]
+    return list(files)
 
 
 def upgrade_server(server: ServerDatabase) -> str | None:
@@ -42,69 +43,88 @@ def upgrade_server(server: ServerDatabase) -> str | None:
         StorageError: It cannot be reached, or the tables cannot be changed.
         ConfigError: A newer version of this program has made it.
     """
-    with server.changing("upgrade") as connection:
+    with server.changing(_LOCK, limit_s=_LIMIT_S) as connection:
         return upgrade(connection, TABLES.sorted_tables, "MFP_DATABASE_URL")
 
 
-def move(data: DataFolder, server: ServerDatabase) -> dict[str, int]:
+def move(data: DataFolder, server: ServerDatabase) -> Mapping[str, int]:
     """Copy what a folder's files hold into a database; the files stay, and are used no more.
 
     Args:
-        data: The folder, which no server uses meanwhile.
+        data: The folder.
         server: The database, in today's state.
 
     Returns:
         The rows copied, by table; empty where there was nothing, or all was moved before.
 
     Raises:
-        ConfigError: A job is running, or the database has rows already.
+        ConfigError: The folder is in use, or was moved elsewhere. Or the database has rows already.
         StorageError: A file or the database cannot be used.
     """
-    histories = _serving(data)
-    files = [(path, part) for path, part in _parts(data) if path.is_file()]
-    if data.moved_file.exists() or not (files or histories):
+    before = MovedFile.read(data)
+    if before is None and not data.state_files():
         return {}
-    counts: dict[str, int] = {}
-    with server.changing("upgrade") as target:
-        for path, part in files:
-            source = FileDatabase(path, part)
-            _refuse_running(path, source)
-            for table in part.tables:
-                counts[table.name] = _copy(table, source, target)
-        _refuse_filled(target, serving)
-        for name, history in histories.items():
-            row = {"name": name, "history": json.dumps(list(history)), "n_changes": 1}
-            target.execute(insert(serving), row)
-        counts[serving.name] = len(histories)
-    told = json.dumps({"at": round(time.time(), 3), "rows": counts}, indent=1)
-    write_atomically(data.moved_file, told.encode())
+    moved = before or MovedFile.begin(data)
+    try:
+        return _move(data, server, moved)
+    except ConfigError:  # nothing was moved
+        if before is None:
+            data.moved_file.unlink()
+        raise
+
+
+def _move(data: DataFolder, server: ServerDatabase, moved: MovedFile) -> Mapping[str, int]:
+    with (
+        server.changing(_LOCK, limit_s=_LIMIT_S) as target,
+        _alone(data) as sources,
+    ):
+        if moved.is_in(target):  # by a run that was cut behind its end
+            counts: dict[str, int] = {}
+        elif moved.rows is not None:
+            raise ConfigError(f"{moved.path}: {told_elsewhere(moved)}")
+        else:
+            counts = {
+                table.name: _copy(table, source.connection, target)
+                for source in sources
+                for table in source.part.tables
+            }
+            counts[serving.name] = _copy_serving(data.serving_file, target)
+            moved.note_in(target)
+    if moved.rows is None:
+        moved.complete(counts)
     return counts
 
 
-def _parts(data: DataFolder) -> list[tuple[Path, Part]]:
-    return [
-        (data.jobs_file, JOBS),
-        (data.regions_file, REGIONS),
-        (data.sessions_file, SESSIONS),
-    ]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Source:
+    """A file that nobody else uses."""
+
+    part: Part
+    connection: Connection
 
 
-def _serving(data: DataFolder) -> Mapping[str, list[str]]:
-    path = data.models / "serving.json"
-    try:
-        return dict(json.loads(path.read_text())) if path.exists() else {}
-    except (OSError, ValueError, TypeError) as error:
-        raise ConfigError(f"{path}: damaged ({error}); correct or remove it") from None
+@contextmanager
+def _alone(data: DataFolder) -> Iterator[list[_Source]]:
+    with ExitStack() as stack:
+        yield [
+            _Source(part=part, connection=stack.enter_context(FileDatabase(path, part).alone()))
+            for path, part in _parts(data).items()
+        ]
 
 
-def _copy(table: Table, source: Database, target: Connection) -> int:
-    _refuse_filled(target, table)
+def _parts(data: DataFolder) -> dict[Path, Part]:
+    """The files that are there, and what each holds."""
+    parts = {data.jobs_file: JOBS, data.regions_file: REGIONS, data.sessions_file: SESSIONS}
+    return {path: part for path, part in parts.items() if path.is_file()}
+
+
+def _copy(table: Table, source: Connection, target: Connection) -> int:
     n_rows = 0
-    with source.using() as connection:
-        rows = connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(select(table))
-        for some in rows.mappings().partitions(_ROWS_AT_ONCE):
-            target.execute(insert(table), [_storable(dict(row)) for row in some])
-            n_rows += len(some)
+    for rows in source.execute(select(table), execution_options=SOME_ROWS).mappings().partitions():
+        if n_rows == 0:
+            _refuse_filled(target, table)
+        target.execute(insert(table), [_storable(dict(row)) for row in rows])
+        n_rows += len(rows)
     number = next((key for key in table.primary_key if isinstance(key.type, Integer)), None)
     if number is not None and n_rows:  # the next one comes after those that were copied
         last = target.execute(select(func.max(number))).scalar_one()
@@ -113,22 +133,25 @@ def _copy(table: Table, source: Database, target: Connection) -> int:
     return n_rows
 
 
+def _copy_serving(path: Path, target: Connection) -> int:
+    try:
+        histories = dict(json.loads(path.read_text())) if path.exists() else {}
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigError(f"{path}: damaged ({error}); correct or remove it") from None
+    if histories:
+        _refuse_filled(target, serving)
+    for name, history in histories.items():
+        row = {"name": name, "history": json.dumps(list(history)), "n_changes": 1}
+        target.execute(insert(serving), row)
+    return len(histories)
+
+
 def _storable(row: Mapping[str, object]) -> dict[str, object]:
     """A row without the letter that PostgreSQL cannot store."""
     return {
         name: value.replace("\0", "\\0") if isinstance(value, str) else value
         for name, value in row.items()
     }
-
-
-def _refuse_running(path: Path, source: Database) -> None:
-    if path.name != "jobs.sqlite3":
-        return
-    running = select(jobs.c.id).where(jobs.c.seen > time.time() - _ACTIVE_S)
-    with source.using() as connection:
-        number = connection.execute(running.where(jobs.c.state == "running")).scalar()
-    if number is not None:
-        raise ConfigError(f"{path}: job {number} is running; stop the server, then try again")
 
 
 def _refuse_filled(target: Connection, table: Table) -> None:

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from sqlalchemy import Connection, Executable, Table, create_engine, make_url
+from sqlalchemy import Connection, Engine, Executable, Table, create_engine, make_url
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import SQLAlchemyError
 
 from backend.storage.database import AnyRow, Database, Insert, Step
 from backend.storage.errors import StorageError
 
+N_CONNECTIONS = 5  # of one process at most
+_RESTS = 4  # times what a connection took that could not be made
+_IDLE_S = 60.0  # after which a machine that went away in a transaction loses its locks
+_NAME = "MFP_DATABASE_URL"
+
 
 class ServerDatabase(Database):
-    """A PostgreSQL database, which processes of several machines share."""
+    """A PostgreSQL database, which processes of several machines share.
+
+    While it cannot be reached, what needs it fails, most of it at once: a click waits for one
+    connection that cannot be made, and not for each.
+    """
 
     def __init__(self, url: str, *, timeout_s: float = 5.0) -> None:
         """Prepare; it connects when it is first used.
@@ -27,14 +37,20 @@ class ServerDatabase(Database):
         self._engine = create_engine(
             make_url(url).set(drivername="postgresql+psycopg"),
             isolation_level="AUTOCOMMIT",
+            pool_size=N_CONNECTIONS,
+            max_overflow=0,
+            pool_timeout=timeout_s,
             pool_pre_ping=True,  # after the server was restarted, nothing is lost
             connect_args={
                 "connect_timeout": max(2, round(timeout_s)),  # less is not allowed
-                "options": f"-c statement_timeout={round(1000 * timeout_s)}",
+                "tcp_user_timeout": round(1000 * timeout_s),  # of a machine that went away
+                "options": f"-c statement_timeout={round(1000 * timeout_s)} "
+                f"-c idle_in_transaction_session_timeout={round(1000 * _IDLE_S)}",
             },
         )
         weakref.finalize(self, self._engine.dispose)
         self._changes = self._engine.execution_options(isolation_level="READ COMMITTED")
+        self._is_away_until = 0.0
 
     def read(self, statement: Executable, values: Mapping[str, object]) -> Sequence[AnyRow]:
         """Return the rows of a query."""
@@ -43,21 +59,31 @@ class ServerDatabase(Database):
 
     def write(self, *steps: Step) -> None:
         """Run statements, in a transaction where they are several."""
-        is_one = sum(len(rows) for _, rows in steps) == 1
+        filled = [(statement, rows) for statement, rows in steps if rows]
+        is_one = sum(len(rows) for _, rows in filled) == 1
         with self.using() if is_one else self.changing() as connection:
-            for statement, rows in steps:
+            for statement, rows in filled:
                 connection.execute(statement, [dict(row) for row in rows])
 
     @contextmanager
     def using(self) -> Iterator[Connection]:
         """Give a connection."""
-        with _telling(), self._engine.connect() as connection:
+        with _telling(), self._connected(self._engine) as connection:
             yield connection
 
     @contextmanager
-    def changing(self, lock: str = "") -> Iterator[Connection]:
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection in a transaction, where the server keeps what was not fetched yet."""
+        with self.changing() as connection:
+            yield connection
+
+    @contextmanager
+    def changing(self, lock: str = "", *, limit_s: float | None = None) -> Iterator[Connection]:
         """Give a connection in a transaction; a lock ends with it."""
-        with _telling(), self._changes.begin() as connection:
+        with _telling(), self._connected(self._changes) as connection, connection.begin():
+            if limit_s is not None:
+                for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
+                    connection.exec_driver_sql(f"SET LOCAL {name} = {round(1000 * limit_s)}")
             if lock:
                 connection.exec_driver_sql(
                     "SELECT pg_advisory_xact_lock(hashtext(%s))", (f"mfp {lock}",)
@@ -72,6 +98,18 @@ class ServerDatabase(Database):
         """Return None: its files hold more than one part."""
         return None
 
+    def _connected(self, engine: Engine) -> Connection:
+        """A connection; after one that could not be made the next are refused for a while."""
+        began = time.monotonic()
+        if began < self._is_away_until:
+            raise StorageError(f"{_NAME}: away; it is tried again within half a minute")
+        try:
+            return engine.connect()
+        except SQLAlchemyError:
+            ended = time.monotonic()
+            self._is_away_until = ended + _RESTS * (ended - began)
+            raise
+
 
 @contextmanager
 def _telling() -> Iterator[None]:
@@ -79,4 +117,4 @@ def _telling() -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         cause = getattr(error, "orig", None) or error
-        raise StorageError(f"MFP_DATABASE_URL: {' '.join(str(cause).split())}") from error
+        raise StorageError(f"{_NAME}: {' '.join(str(cause).split())}") from error

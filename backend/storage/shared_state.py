@@ -13,8 +13,9 @@ from backend.storage.database import Database
 from backend.storage.errors import StorageError
 from backend.storage.file_database import FileDatabase
 from backend.storage.kept import kept_file
+from backend.storage.moved_file import check_folder
 from backend.storage.server_database import ServerDatabase
-from backend.storage.tables import JOBS, JOURNAL, REGIONS, SESSIONS
+from backend.storage.tables import JOBS, JOURNAL, REGIONS, SESSIONS, TABLES
 from backend.storage.upgrading import NEWEST, check_known, state
 from mfp_model.errors import ConfigError, DataError
 
@@ -39,18 +40,14 @@ class SharedState:
 
         Raises:
             ConfigError: The folder cannot be written. The database cannot be reached, or has
-                other tables than this version's. Or the folder's content was moved into a
-                database that is not named.
+                other tables than this version's. Or what the folder holds is not where it is
+                looked for.
         """
         self.data = data = DataFolder(folder)
         self.server = open_server(database_url) if database_url else None
-        if not database_url and data.moved_file.exists():
-            raise ConfigError(
-                f"{data.moved_file}: what this folder held was moved into a database; name it in "
-                "MFP_DATABASE_URL, or remove this file to go back to what the folder held then"
-            )
         if self.server is not None:
             _check(self.server)
+        check_folder(data, self.server)
 
     def jobs(self) -> Database:
         """Return where the queue is.
@@ -115,7 +112,7 @@ def open_server(url: str) -> ServerDatabase:
 def _check(server: ServerDatabase) -> None:
     try:
         with server.using() as connection:
-            there = state(connection)
+            there = state(connection, TABLES.sorted_tables, "MFP_DATABASE_URL")
     except StorageError as error:
         raise ConfigError(str(error)) from None
     check_known(there, "MFP_DATABASE_URL")

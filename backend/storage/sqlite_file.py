@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from mfp_model.errors import ConfigError
+
 _log = logging.getLogger(__name__)
 WAIT_S = 5.0  # for another process's write
 _DAMAGED = ".damaged-"
@@ -64,6 +66,34 @@ def open_database(
                 database = opened()
     weakref.finalize(owner, database.close)
     return database
+
+
+@contextmanager
+def alone(database: sqlite3.Connection, name: str) -> Iterator[None]:
+    """Keep all other processes from a file while the context lasts.
+
+    Args:
+        database: The file, in no transaction.
+        name: The file's, for the message.
+
+    Raises:
+        ConfigError: Another process has it open.
+    """
+    try:
+        try:
+            database.execute("PRAGMA locking_mode = EXCLUSIVE")
+            database.execute("PRAGMA journal_mode = DELETE")  # refused while others have it open
+            database.execute("BEGIN EXCLUSIVE")
+            database.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            raise ConfigError(
+                f"{name}: in use ({error}); stop the servers and workers that use this folder, "
+                "then try again"
+            ) from None
+        yield
+    finally:
+        database.execute("PRAGMA locking_mode = NORMAL")
+        database.execute("PRAGMA journal_mode = WAL")
 
 
 def is_damage(error: BaseException | None) -> bool:

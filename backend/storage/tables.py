@@ -129,6 +129,10 @@ serving = Table(
     Column("n_changes", Integer),
 )
 
+moves = Table(  # of data folders into this database
+    "moves", TABLES, Column("move", Text, primary_key=True), Column("at", Double)
+)
+
 journal_starts = Table(
     "journal_starts", TABLES, Column("server", Text, primary_key=True), Column("at", Double)
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from sqlalchemy import (
@@ -24,13 +25,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
-from backend.storage.sqlite_file import check_columns, damage
+from backend.storage.sqlite_file import alone, check_columns, damage
 from backend.storage.tables import TABLES
 from mfp_model.errors import ConfigError
 
 OLDEST, NEWEST = "0001", "0002"  # files of the oldest state do not tell it
 _HISTORY = Path(__file__).with_name("history")
-_MARK = Table("alembic_version", MetaData(), Column("version_num", Text, primary_key=True))
+_MARK = Table("mfp_state", MetaData(), Column("version_num", Text, primary_key=True))
 
 
 def prepare_file(database: sqlite3.Connection, tables: Sequence[Table], name: str) -> None:
@@ -42,7 +43,8 @@ def prepare_file(database: sqlite3.Connection, tables: Sequence[Table], name: st
         name: The file's, for messages.
 
     Raises:
-        ConfigError: A newer version of this program has made it.
+        ConfigError: A newer version of this program has made it, or a server of an older one
+            uses it.
         sqlite3.DatabaseError: It is another program's, which is damage.
     """
     columns = {table.name: set(table.columns.keys()) for table in tables}
@@ -52,7 +54,7 @@ def prepare_file(database: sqlite3.Connection, tables: Sequence[Table], name: st
     engine = create_engine(
         "sqlite://", creator=lambda: database, poolclass=StaticPool, pool_reset_on_return=None
     )
-    with engine.connect() as connection:
+    with engine.connect() as connection, _by_itself(connection, tables, database, name):
         database.execute("BEGIN IMMEDIATE")
         try:
             upgrade(connection, tables, name)
@@ -65,19 +67,42 @@ def prepare_file(database: sqlite3.Connection, tables: Sequence[Table], name: st
         database.execute("COMMIT")
 
 
+def _by_itself(
+    connection: Connection, tables: Sequence[Table], database: sqlite3.Connection, name: str
+) -> AbstractContextManager[None]:
+    """Keeps others from an older file: a server of the older version would go on writing it."""
+    is_older = state(connection, tables, name) == OLDEST
+    return alone(database, name) if is_older else nullcontext()
+
+
 def _is_of_form(error: BaseException | None) -> bool:
     """Whether a step failed since the tables are of another form than it expects."""
     return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
 
 
-def state(connection: Connection, tables: Sequence[Table] = TABLES.sorted_tables) -> str | None:
-    """Return a database's state, None where none of the tables is there."""
+def state(connection: Connection, tables: Sequence[Table], name: str) -> str | None:
+    """Return a database's state, None where none of the tables is there.
+
+    Args:
+        connection: To it.
+        tables: What it holds.
+        name: The database's, for messages.
+
+    Raises:
+        ConfigError: A server's tables are another program's.
+    """
     there = set(inspect(connection).get_table_names())
     if _MARK.name in there:
         told = connection.execute(select(_MARK.c.version_num)).scalar()
         if told is not None:
             return str(told)
-    return OLDEST if there & {table.name for table in tables} else None
+    known = there & {table.name for table in tables}
+    if known and connection.dialect.name != "sqlite":
+        raise ConfigError(
+            f"{name}: has a table {min(known)} that is not this program's; name a database of its "
+            "own"
+        )
+    return OLDEST if known else None
 
 
 def upgrade(connection: Connection, tables: Sequence[Table], name: str) -> str | None:
@@ -91,7 +116,7 @@ def upgrade(connection: Connection, tables: Sequence[Table], name: str) -> str |
     Raises:
         ConfigError: A newer version of this program has made it.
     """
-    before = state(connection, tables)
+    before = state(connection, tables, name)
     check_known(before, name)
     if before == NEWEST:
         return before
@@ -125,7 +150,11 @@ def _run_steps(connection: Connection, tables: Sequence[Table]) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(_HISTORY))
-    config.attributes |= {"connection": connection, "tables": {table.name for table in tables}}
+    config.attributes |= {
+        "connection": connection,
+        "tables": {table.name for table in tables},
+        "mark": _MARK.name,
+    }
     command.upgrade(config, "head")
 
 

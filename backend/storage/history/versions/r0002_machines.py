@@ -30,6 +30,10 @@ def upgrade() -> None:
         _remember_answers()
     if wants("finals"):
         _number_finals()
+    if wants("moves"):
+        op.create_table(
+            "moves", sa.Column("move", sa.Text, primary_key=True), sa.Column("at", sa.Double)
+        )
     if wants("serving"):
         op.create_table(
             "serving",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -14,12 +13,13 @@ from backend.learning.jobs import JobQueue
 from backend.models.begun import BegunVersions
 from backend.models.registry import model_registry
 from backend.monitoring.journal import Journal
-from backend.recording.store import AnswerRow, SessionStore
+from backend.recording.store import SessionStore
 from backend.storage.errors import StorageError
-from backend.storage.moving import move, upgrade_server
+from backend.storage.moving import upgrade_server
 from backend.storage.shared_state import SharedState, open_server
 from mfp_model.errors import ConfigError
 from tests.postgres import Postgres
+from tests.unit.backend.storage.recorded import answer, promote
 
 Open = Callable[[], SharedState]
 
@@ -32,32 +32,6 @@ def machine(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
     url = request.getfixturevalue("postgres").new_database()
     upgrade_server(open_server(url))
     return lambda: SharedState(tmp_path / "data", url)
-
-
-def _answer(number: int) -> AnswerRow:
-    return AnswerRow(
-        at=float(number),
-        project="3",
-        task="7",
-        image="/a.png",
-        width=6,
-        height=4,
-        label=None,
-        version="v1",
-        points=[f"p{number}"],
-        clicks=[[1.5, 2.0, 1]],
-        regions=[f"r{number}", "both"],
-        prior=None,
-        answer=bytes([number % 251]) * 2000,
-    )
-
-
-def _promoted(state: SharedState, tmp_path: Path, version: str, project: str) -> None:
-    weights = tmp_path / "weights"
-    weights.write_bytes(b"w")
-    registry = model_registry(state)
-    registry.add(version, weights, tmp_path / "none", {})
-    registry.promote(version, project=project)
 
 
 def test_the_queue_is_one_for_all(machine: Open) -> None:
@@ -109,8 +83,8 @@ def test_an_object_is_finished_on_its_version_at_any_machine(machine: Open) -> N
 def test_what_was_recorded_anywhere_is_read_anywhere(machine: Open) -> None:
     here, there = (SessionStore(machine().sessions(), max_bytes=1e9) for _ in range(2))
     for number in range(3):
-        (here, there)[number % 2].add_answer(_answer(number))
-    assert list(here.answers("3")) == [_answer(number) for number in range(3)]
+        (here, there)[number % 2].add_answer(answer(number))
+    assert list(here.answers("3")) == [answer(number) for number in range(3)]
     assert list(here.answers("")) == list(there.answers("3"))
     assert list(here.answers("4")) == []
     assert there.answered("3", "7") == {"r0", "r1", "r2", "both"}
@@ -128,12 +102,12 @@ def test_what_was_recorded_anywhere_is_read_anywhere(machine: Open) -> None:
 def test_the_oldest_of_what_was_recorded_goes_when_there_is_no_room(machine: Open) -> None:
     store = SessionStore(machine().sessions(), max_bytes=200_000)
     for number in range(250):
-        store.add_answer(_answer(number))
+        store.add_answer(answer(number))
     store.trim()
-    kept = [answer.at for answer in store.answers("")]
+    kept = [row.at for row in store.answers("")]
     assert 20 < len(kept) < 250
     assert kept[-1] == 249
-    assert all(answer.answer is not None for answer in store.answers(""))
+    assert all(row.answer is not None for row in store.answers(""))
 
 
 def test_clicks_and_errors_are_told_of_with_each_server(machine: Open, tmp_path: Path) -> None:
@@ -149,8 +123,8 @@ def test_clicks_and_errors_are_told_of_with_each_server(machine: Open, tmp_path:
 def test_a_promotion_anywhere_serves_everywhere(machine: Open, tmp_path: Path) -> None:
     here, there = (model_registry(machine()) for _ in range(2))
     before = there.stamp()
-    _promoted(machine(), tmp_path, "v1", "14")
-    _promoted(machine(), tmp_path, "v2", "14")
+    promote(machine(), tmp_path, "v1", "14")
+    promote(machine(), tmp_path, "v2", "14")
     assert there.stamp() != before
     assert there.serving().version("14") == "v2"
     before = here.stamp()
@@ -184,57 +158,6 @@ def test_a_database_that_was_restarted_is_used_again(tmp_path: Path, postgres: P
     finally:
         postgres.start()
     assert queue.newest(1)[0].project == "14"
-
-
-def test_a_folder_is_moved_whole_and_only_once(
-    tmp_path: Path,
-    postgres: Postgres,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    files = SharedState(tmp_path / "data")
-    job = JobQueue(files.jobs()).enqueue("14")
-    BegunVersions(files.regions()).remember(frozenset("a"), "v1")
-    store = SessionStore(files.sessions(), max_bytes=1e9)
-    store.add_answer(_answer(1))
-    store.add_save("3", "7", "5", "ANNOTATION_CREATED", [("r1", "Cat", b"m")])
-    _promoted(files, tmp_path, "v1", "14")
-    url = postgres.new_database()
-    monkeypatch.setenv("MFP_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("MFP_DATABASE_URL", url)
-    assert main(["migrate", "--json"]) == 0
-    report = json.loads(capsys.readouterr().out)
-    assert report["moved"]["answers"] == report["moved"]["serving"] == 1
-    moved = SharedState(tmp_path / "data", url)
-    queue = JobQueue(moved.jobs())
-    assert queue.job(job.id) == job
-    assert queue.enqueue("15").id == job.id + 1
-    assert BegunVersions(moved.regions()).version(frozenset("a")) == "v1"
-    assert [final.region for final in SessionStore(moved.sessions(), max_bytes=1e9).finals("")]
-    assert model_registry(moved).serving().version("14") == "v1"
-    assert main(["migrate"]) == 0
-    assert "nothing to move" in capsys.readouterr().out
-    monkeypatch.delenv("MFP_DATABASE_URL")
-    with pytest.raises(ConfigError, match="moved into a database"):
-        SharedState(tmp_path / "data")
-
-
-def test_a_folder_is_not_moved_into_a_database_that_is_in_use_or_while_a_job_runs(
-    tmp_path: Path, postgres: Postgres
-) -> None:
-    server = open_server(postgres.new_database())
-    upgrade_server(server)
-    JobQueue(server).enqueue("1")
-    files = SharedState(tmp_path / "data")
-    queue = JobQueue(files.jobs())
-    queue.enqueue("14")
-    with pytest.raises(ConfigError, match="table jobs has rows already"):
-        move(files.data, server)
-    assert not files.data.moved_file.exists()
-    queue.begin("one")
-    with pytest.raises(ConfigError, match="job 1 is running"):
-        move(files.data, server)
-    assert JobQueue(server).newest(5)[0].project == "1"
 
 
 def test_migrate_without_a_database_upgrades_the_files(

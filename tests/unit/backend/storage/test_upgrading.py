@@ -125,7 +125,7 @@ def test_an_old_file_becomes_what_a_new_one_is_and_stays_so(tmp_path: Path, name
     upgraded = FileDatabase(path, part)
     assert _shape(upgraded, part) == _shape(FileDatabase(tmp_path / "new", part), part)
     with FileDatabase(path, part).using() as connection:
-        assert state(connection, part.tables) == NEWEST
+        assert state(connection, part.tables, "") == NEWEST
 
 
 def test_what_an_old_file_held_is_there_in_its_order(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_an_upgrade_that_is_cut_leaves_the_file_as_it_was(
         FileDatabase(path, SESSIONS)
     database = sqlite3.connect(path)
     names = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
-    assert "alembic_version" not in names
+    assert "mfp_state" not in names
     assert database.execute("SELECT COUNT(*) FROM finals").fetchone() == (2,)
     database.close()
     monkeypatch.undo()
@@ -174,7 +174,7 @@ def test_an_upgrade_that_is_cut_leaves_the_file_as_it_was(
 def test_a_file_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "jobs.sqlite3"
     with FileDatabase(path, JOBS).using() as connection:
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+        connection.exec_driver_sql("UPDATE mfp_state SET version_num = '9999'")
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     before = path.read_bytes()
     with pytest.raises(ConfigError, match="made by a newer version .* 9999"):
@@ -182,14 +182,40 @@ def test_a_file_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> 
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("name", sorted(_PARTS))
+def test_a_file_that_a_server_of_the_older_version_uses_is_refused(
+    tmp_path: Path, name: str
+) -> None:
+    path = _old(tmp_path, name)
+    before = sqlite3.connect(path)
+    before.execute("SELECT name FROM sqlite_master").fetchall()
+    with pytest.raises(ConfigError, match=f"{path.name}: in use .* stop the servers"):
+        FileDatabase(path, _PARTS[name], wait_s=0.05)
+    before.execute(f"DELETE FROM {_PARTS[name].tables[0].name}")  # it goes on
+    before.close()
+    FileDatabase(path, _PARTS[name])
+    assert not damaged_files(tmp_path)
+
+
+def test_a_database_with_another_programs_tables_is_refused(postgres: Postgres) -> None:
+    server = ServerDatabase(postgres.new_database())
+    with server.using() as connection:
+        connection.exec_driver_sql("CREATE TABLE projects (id INTEGER)")
+    with pytest.raises(ConfigError, match="has a table projects that is not this program's"):
+        upgrade_server(server)
+    with server.using() as connection:
+        assert inspect(connection).get_table_names() == ["projects"]
+
+
 def test_the_steps_lead_to_the_tables_of_today(postgres: Postgres) -> None:
     engine = create_engine(postgres.new_database().replace("://", "+psycopg://"))
     with engine.begin() as connection:
         upgrading._run_steps(connection, TABLES.sorted_tables)
     with engine.connect() as connection:
-        there = MigrationContext.configure(connection, opts={"compare_type": True})
+        opts = {"compare_type": True, "version_table": "mfp_state"}
+        there = MigrationContext.configure(connection, opts=opts)
         assert compare_metadata(there, TABLES) == []
-        assert state(connection) == NEWEST
+        assert state(connection, TABLES.sorted_tables, "") == NEWEST
     engine.dispose()
 
 
@@ -200,6 +226,6 @@ def test_a_database_is_made_once_and_one_of_a_newer_version_is_refused(
     assert upgrade_server(server) is None
     assert upgrade_server(server) == NEWEST
     with server.using() as connection:
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+        connection.exec_driver_sql("UPDATE mfp_state SET version_num = '9999'")
     with pytest.raises(ConfigError, match="newer version"):
         upgrade_server(server)
