@@ -99,8 +99,7 @@ class AnsweredObjects:
         """Keep the objects of an answer, each in the place of its last one."""
         where = {"task": _name(task), "place": _place(task, region)}
         rows = [{**where, **row_of(one), "number": self._next_number()} for one in answered]
-        if rows:
-            self._kept.write(self._upsert, rows, trim=self._old)
+        self._kept.write(self._upsert, rows, trim=self._old)
 
     def forget(
         self, task: TaskRequest, region: RegionRequest, answered: Sequence[AnsweredObject]
@@ -110,8 +109,7 @@ class AnsweredObjects:
         rows = [
             {**where, "in_annotation": one.annotation, "which": one.regions[0]} for one in answered
         ]
-        if rows:
-            self._kept.write(_FORGET, rows)
+        self._kept.write(_FORGET, rows)
 
     def leave(self, task: TaskRequest) -> None:
         """Note that a task was opened, which ends what was on the page and not saved."""

@@ -82,8 +82,8 @@ def postgresql() -> Reader[str]:
 
     def read(value: str) -> str:
         parts = urlsplit(value)
-        is_good = parts.scheme in ("postgresql", "postgres") and parts.path.strip("/") != ""
-        return _checked(value, is_good)
+        is_one = parts.scheme in ("postgresql", "postgres") and parts.port != 0
+        return _checked(value, is_one and parts.path.strip("/") != "")
 
     return _of_text("postgresql://USER:PASSWORD@HOST:PORT/NAME", read, is_secret=True)
 

@@ -29,6 +29,7 @@ from backend.label_studio.points import RequestError
 from backend.learning.job_rows import ENDED_STATES, JOB, OPEN_STATES, Job, job_of
 from backend.storage.database import Database
 from backend.storage.errors import StorageError
+from backend.storage.letters import storable_text
 from backend.storage.tables import changed, jobs, projects
 from mfp_model.errors import MfpError
 
@@ -76,7 +77,7 @@ class JobQueue:
         statement = self._database.insert(projects).on_conflict_do_nothing()
         try:
             with self._database.using() as connection:
-                connection.execute(statement, [{"project": name[:40]} for name in new])
+                connection.execute(statement, [{"project": name[:40]} for name in sorted(new)])
             self._known |= new if len(self._known) < _MAX_KNOWN else set()
         except StorageError as error:
             _log.warning("projects that are connected cannot be noted: %s", error)
@@ -184,7 +185,7 @@ class JobQueue:
     ) -> None:
         """Note how a job ended; arguments and errors as of `tell`."""
         assert state in ENDED_STATES
-        values = {"state": state, "message": message.replace("\0", "\\0"), "version": version}
+        values = {"state": state, "message": storable_text(message), "version": version}
         self._change_mine(job, worker, {**values, "finished": self._clock()})
 
     def give_back(self, job: int, *, worker: str = "") -> None:

@@ -50,7 +50,7 @@ class BegunVersions:
 
     def remember(self, point_ids: frozenset[str], version: str) -> None:
         """Note that an object with these points is answered by a version."""
-        new = [point for point in point_ids if self._cache.get(point) is None]
+        new = [point for point in sorted(point_ids) if self._cache.get(point) is None]
         if not new:
             return
         now = self._clock()

@@ -12,6 +12,7 @@ from sqlalchemy import Delete, Insert, bindparam, delete, func, insert, select
 
 from backend.storage.database import Database
 from backend.storage.kept import Kept, kept_file
+from backend.storage.letters import storable_text
 from backend.storage.tables import JOURNAL, journal_clicks, journal_errors, journal_starts
 
 _MAX_ROWS = 20_000
@@ -86,7 +87,7 @@ class Journal:
 
     def note_error(self, *, kind: str, message: str, request_id: str) -> None:
         """Note an error."""
-        message = message.replace("\0", "\\0")  # which PostgreSQL cannot store
+        message = storable_text(message)
         self._write(_ADD_ERROR, kind=kind, message=message, request_id=request_id)
 
     def uptime_s(self) -> float:
@@ -112,11 +113,16 @@ class Journal:
 
 
 def _old() -> list[Delete]:
+    starts = select(journal_starts.c.at).order_by(journal_starts.c.at.desc())
+    too_many = starts.offset(_MAX_ROWS).limit(1).scalar_subquery()
     return [
-        delete(table).where(
-            table.c.id <= select(func.max(table.c.id)).scalar_subquery() - _MAX_ROWS
-        )
-        for table in (journal_clicks, journal_errors)
+        delete(journal_starts).where(journal_starts.c.at <= too_many),
+        *(
+            delete(table).where(
+                table.c.id <= select(func.max(table.c.id)).scalar_subquery() - _MAX_ROWS
+            )
+            for table in (journal_clicks, journal_errors)
+        ),
     ]
 
 

@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 
-from sqlalchemy import bindparam, delete, func, insert, select, union
+from sqlalchemy import bindparam, delete, except_, func, insert, select
 
-from backend.storage.database import Database
+from backend.storage.database import SOME_ROWS, Database
 from backend.storage.tables import answers, finals, masks, saves
 
 _PRIORS, _ANSWERED = masks.alias("priors"), masks.alias("answered")
@@ -52,9 +52,16 @@ _REGIONS = (
     .where(answers.c.project == bindparam("project"), answers.c.task == bindparam("task"))
 )
 _ADD_ANSWER = insert(answers)
+# What nothing refers to; `except_` is one pass over each table where `not_in` may be many.
+_WITHOUT_SAVE = except_(select(finals.c.save), select(saves.c.id))
+_UNUSED = except_(
+    select(masks.c.key),
+    *(select(column) for column in (answers.c.prior, answers.c.answer, finals.c.mask)),
+)
 _LISTS = ("points", "clicks", "regions")
 _MASKS = ("prior", "answer")
 _ROW_BYTES = 600  # of an answer or a save beside its masks, about
+_TRIM_LIMIT_S = 120.0  # of one statement
 _LOOK_EVERY = 200  # rows written by one worker
 _DROPPED_SHARE = 0.1  # of the rows, oldest first, when the file is too large
 
@@ -171,16 +178,16 @@ class SessionStore:
     def answers(self, project: str) -> Iterator[AnswerRow]:
         """Yield the answers of a project, oldest first; of all projects for an empty id."""
         query = _ANSWERS.where(answers.c.project == project) if project else _ANSWERS
-        with self._database.using() as connection:
-            for row in connection.execute(query):
+        with self._database.reading() as connection:
+            for row in connection.execute(query, execution_options=SOME_ROWS):
                 values = dict(row._mapping)
                 yield AnswerRow(**values | {name: json.loads(values[name]) for name in _LISTS})
 
     def finals(self, project: str) -> Iterator[FinalRow]:
         """Yield what was last saved of each annotation, in the order that it was saved."""
         query = _FINALS.where(saves.c.project == project) if project else _FINALS
-        with self._database.using() as connection:
-            for row in connection.execute(query):
+        with self._database.reading() as connection:
+            for row in connection.execute(query, execution_options=SOME_ROWS):
                 yield FinalRow(**row._mapping)
 
     def submissions(self, project: str) -> dict[tuple[str, ...], list[float]]:
@@ -191,8 +198,8 @@ class SessionStore:
         """
         query = _SUBMISSIONS.where(saves.c.project == project) if project else _SUBMISSIONS
         times: dict[tuple[str, ...], list[float]] = {}
-        with self._database.using() as connection:
-            for *key, at in connection.execute(query):
+        with self._database.reading() as connection:
+            for *key, at in connection.execute(query, execution_options=SOME_ROWS):
                 times.setdefault(tuple(key), []).append(float(at))
         return times
 
@@ -204,7 +211,7 @@ class SessionStore:
     def trim(self) -> None:
         """Drop the oldest rows until there is room; their space is used again."""
         while self._n_bytes() > self._max_bytes:
-            with self._database.changing("sessions") as connection:
+            with self._database.changing("sessions", limit_s=_TRIM_LIMIT_S) as connection:
                 n_rows = connection.execute(select(func.count()).select_from(answers)).scalar_one()
                 if n_rows == 0:
                     return
@@ -213,21 +220,15 @@ class SessionStore:
                 cut = connection.execute(oldest).scalar_one()
                 connection.execute(delete(answers).where(answers.c.at <= cut))
                 connection.execute(delete(saves).where(saves.c.at <= cut))
-                connection.execute(delete(finals).where(finals.c.save.not_in(select(saves.c.id))))
-                used = union(
-                    *(
-                        select(column).where(column.is_not(None))
-                        for column in (answers.c.prior, answers.c.answer, finals.c.mask)
-                    )
-                )
-                connection.execute(delete(masks).where(masks.c.key.not_in(used)))
+                connection.execute(delete(finals).where(finals.c.save.in_(_WITHOUT_SAVE)))
+                connection.execute(delete(masks).where(masks.c.key.in_(_UNUSED)))
 
     def _n_bytes(self) -> int:
         """Bytes in use; about, where a database holds other things, too."""
         used = self._database.file_bytes()
         if used is not None:
             return used
-        with self._database.using() as connection:
+        with self._database.changing(limit_s=_TRIM_LIMIT_S) as connection:
             packed = select(func.coalesce(func.sum(func.octet_length(masks.c.packed)), 0))
             counts = (select(func.count()).select_from(table) for table in (answers, saves, finals))
             n_rows = sum(connection.execute(count).scalar_one() for count in counts)

@@ -68,7 +68,7 @@ class Kept:
 
         Args:
             statement: What writes one, the same object each time.
-            rows: Their values, at least one row.
+            rows: Their values.
             trim: Gives what drops old rows, now and then.
         """
         try:

@@ -8,11 +8,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, Integer, Table, func, insert, select, text
+from sqlalchemy import Connection, Integer, RowMapping, Table, func, insert, select, text
 
 from backend.storage.data_folder import DataFolder
 from backend.storage.database import SOME_ROWS
 from backend.storage.file_database import FileDatabase
+from backend.storage.letters import storable_text
 from backend.storage.moved_file import MovedFile, told_elsewhere
 from backend.storage.server_database import ServerDatabase
 from backend.storage.tables import JOBS, REGIONS, SESSIONS, TABLES, Part, serving
@@ -123,7 +124,7 @@ def _copy(table: Table, source: Connection, target: Connection) -> int:
     for rows in source.execute(select(table), execution_options=SOME_ROWS).mappings().partitions():
         if n_rows == 0:
             _refuse_filled(target, table)
-        target.execute(insert(table), [_storable(dict(row)) for row in rows])
+        target.execute(insert(table), [_storable(row) for row in rows])
         n_rows += len(rows)
     number = next((key for key in table.primary_key if isinstance(key.type, Integer)), None)
     if number is not None and n_rows:  # the next one comes after those that were copied
@@ -146,10 +147,9 @@ def _copy_serving(path: Path, target: Connection) -> int:
     return len(histories)
 
 
-def _storable(row: Mapping[str, object]) -> dict[str, object]:
-    """A row without the letter that PostgreSQL cannot store."""
+def _storable(row: RowMapping) -> dict[str, object]:
     return {
-        name: value.replace("\0", "\\0") if isinstance(value, str) else value
+        name: storable_text(value) if isinstance(value, str) else value
         for name, value in row.items()
     }
 

@@ -203,7 +203,10 @@ def test_constants_of_a_graph_cut_are_used_where_they_were_placed(tmp_path: Path
     assert settings.graph_cut_constants("rgb") == tmp_path / "graph-cut" / "rgb.json"
 
 
-@pytest.mark.parametrize("url", ["sqlite:///a.db", "postgresql://host", "mysql://host/name"])
+@pytest.mark.parametrize(
+    "url",
+    ["sqlite:///a.db", "postgresql://host", "mysql://host/name", "postgresql://a:word@host:b/c"],
+)
 def test_a_database_is_postgresql_and_its_password_is_not_shown(url: str) -> None:
     with pytest.raises(ConfigError, match="postgresql://USER:PASSWORD@HOST") as refused:
         Settings.from_env({"MFP_DATABASE_URL": url})

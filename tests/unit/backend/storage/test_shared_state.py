@@ -114,9 +114,9 @@ def test_clicks_and_errors_are_told_of_with_each_server(machine: Open, tmp_path:
     database, name = machine().journal(None)
     journal = Journal(database, server=name)
     journal.note_click(ms=5.0)
-    journal.note_error(kind="ImageError", message="\0", request_id="r")
+    journal.note_error(kind="ImageError", message="\0\ud800", request_id="r")
     assert journal.minutes(1)[0].n_clicks == 1
-    assert [error.message for error in journal.errors(5)] == ["\\0"]
+    assert [error.message for error in journal.errors(5)] == ["\\0\\ud800"]
     assert 0 <= journal.uptime_s() < 60
 
 
