@@ -8,6 +8,7 @@ import logging
 import logging.config
 import os
 import shutil
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ from backend.server.fine_tuning import FineTuningProcess
 from backend.server.shared_memory import shared_folder
 from backend.server.supervisor import Supervisor
 from backend.settings import MEGABYTE, Settings
+from backend.storage.errors import StorageError
+from backend.storage.moving import upgrade_files
 from backend.storage.shared_state import SharedState, journal_file
 from mfp_model.errors import ConfigError, MfpError
 from mfp_model.weights import DEFAULT_WEIGHTS
@@ -100,7 +103,8 @@ def serve(
 
     Raises:
         ConfigError: Other machines could reach the server without access control, or there are
-            too few threads, or no place for what the workers share.
+            too few threads, or no place for what the workers share. Or a server of an older
+            version uses the data folder.
         CheckpointError: The weights' file is missing or damaged.
     """
     _check_access(settings, host)
@@ -113,7 +117,7 @@ def serve(
     if not settings.n_torch_threads:
         n_cores = len(os.sched_getaffinity(0))
         settings = settings.with_torch_threads(max(1, n_cores // n_workers))
-    SharedState(settings.data_dir, settings.database_url)  # now, and not in each worker
+    _prepare_state(settings)
     check_weights(settings.checkpoint or DEFAULT_WEIGHTS)
     shared_dir = shared_folder()
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(shared_dir)  # there is no other way to say it
@@ -130,6 +134,14 @@ def serve(
     if "control_socket_disable" in _SETTING_NAMES:  # newer ones put a socket file somewhere
         options["control_socket_disable"] = True
     _Server(settings, shared_dir, options).run()
+
+
+def _prepare_state(settings: Settings) -> None:
+    """Look at what the workers share, and upgrade it, now and not in each of them."""
+    state = SharedState(settings.data_dir, settings.database_url)
+    if state.server is None:
+        with suppress(StorageError):  # which the workers tell of, and outlive
+            upgrade_files(state.data)
 
 
 def _problem(settings: Settings) -> str | None:

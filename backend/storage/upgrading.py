@@ -6,6 +6,7 @@ all or none. One that a newer version of this program has made is refused.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -29,6 +30,7 @@ from backend.storage.sqlite_file import alone, check_columns, damage
 from backend.storage.tables import TABLES
 from mfp_model.errors import ConfigError
 
+_log = logging.getLogger(__name__)
 OLDEST, NEWEST = "0001", "0002"  # files of the oldest state do not tell it
 _HISTORY = Path(__file__).with_name("history")
 _MARK = Table("mfp_state", MetaData(), Column("version_num", Text, primary_key=True))
@@ -128,6 +130,7 @@ def upgrade(connection: Connection, tables: Sequence[Table], name: str) -> str |
     if connection.execute(select(_MARK.c.version_num)).scalar() is None:
         connection.execute(insert(_MARK).values(version_num=before))
     _run_steps(connection, tables)
+    _log.info("%s: upgraded from state %s to %s", name, before, NEWEST)
     return before
 
 
@@ -148,6 +151,7 @@ def _run_steps(connection: Connection, tables: Sequence[Table]) -> None:
     from alembic import command  # half a second, once in a database's life
     from alembic.config import Config
 
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells much of itself
     config = Config()
     config.set_main_option("script_location", str(_HISTORY))
     config.attributes |= {

@@ -1,5 +1,6 @@
 import errno
 import os
+import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,8 +12,10 @@ from backend.server import serve as module
 from backend.server import shared_memory
 from backend.server.serve import serve
 from backend.settings import Settings
+from backend.storage.upgrading import NEWEST
 from mfp_model.errors import ConfigError
 from tests.fakes import temporary_settings
+from tests.unit.backend.storage.old_files import old_file
 
 _GUARDED = temporary_settings(username="team", password="secret")
 
@@ -61,6 +64,24 @@ def test_there_are_threads_to_spare_for_health(started: list[dict[str, object]])
     assert started[0]["threads"] == 9
     with pytest.raises(ConfigError, match="MFP_MAX_WAITING=5"):
         _serve(settings, n_threads=5)
+
+
+def test_an_older_data_folder_is_upgraded_once_and_refused_while_an_older_server_uses_it(
+    started: list[dict[str, object]],
+) -> None:
+    settings = temporary_settings()
+    files = [old_file(settings.data_dir, name) for name in ("jobs", "regions", "sessions")]
+    older = sqlite3.connect(files[2])
+    older.execute("SELECT * FROM saves").fetchall()
+    with pytest.raises(ConfigError, match="sessions.sqlite3: in use"):
+        _serve(settings)
+    older.close()
+    _serve(settings)
+    assert len(started) == 1
+    for file in files:
+        database = sqlite3.connect(file)
+        assert database.execute("SELECT version_num FROM mfp_state").fetchall() == [(NEWEST,)]
+        database.close()
 
 
 def test_a_full_disk_is_told_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:

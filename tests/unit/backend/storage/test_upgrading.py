@@ -28,66 +28,9 @@ from backend.storage.tables import (
 from backend.storage.upgrading import NEWEST, state
 from mfp_model.errors import ConfigError
 from tests.postgres import Postgres
+from tests.unit.backend.storage.old_files import old_file
 
-_BEFORE = {  # as version 0.2.0 made its files before they told their state
-    "jobs": """
-        CREATE TABLE jobs (
-            id INTEGER PRIMARY KEY AUTOINCREMENT, project TEXT, state TEXT, step TEXT, share REAL,
-            message TEXT, version TEXT, created REAL, started REAL, finished REAL, tries INTEGER,
-            is_cancelled INTEGER DEFAULT 0);
-        CREATE TABLE changed
-            (project TEXT, annotation TEXT, PRIMARY KEY (project, annotation));
-        CREATE TABLE projects (project TEXT PRIMARY KEY);
-        INSERT INTO jobs VALUES
-            (3, '14', 'running', 'train', 0.5, '', '', 1.0, 2.0, NULL, 1, 0),
-            (5, '14', 'queued', '', 0, '', '', 3.0, NULL, NULL, 0, 0);
-        INSERT INTO projects VALUES ('14');""",
-    "regions": """
-        CREATE TABLE begun (point TEXT PRIMARY KEY, version TEXT, at REAL);
-        CREATE TABLE edited (
-            task TEXT, region TEXT, points TEXT, stamp TEXT, prior BLOB, answer BLOB, at REAL,
-            PRIMARY KEY (task, region));
-        INSERT INTO begun VALUES ('p1', 'v1', 1.0);""",
-    "answers": """
-        CREATE TABLE begun (point TEXT PRIMARY KEY, version TEXT, at REAL);
-        CREATE TABLE answered (
-            task TEXT, place TEXT, annotation TEXT, object TEXT, prior BLOB, at REAL,
-            PRIMARY KEY (task, place, annotation, object));
-        CREATE TABLE answered_objects (
-            task TEXT, place TEXT, annotation TEXT, object TEXT, regions TEXT, labels TEXT,
-            placed TEXT, alike_to TEXT, stamp TEXT, is_new INTEGER, is_left INTEGER, prior BLOB,
-            answer BLOB, shown BLOB, at REAL,
-            PRIMARY KEY (task, place, annotation, object));
-        INSERT INTO answered_objects VALUES
-            ('14/7', '64x64 0 image brush', 'new', 'r1', '["r1"]', '["Cat"]', '[]', '[]', '', 1, 0,
-             NULL, x'00', x'00', 5.0),
-            ('14/7', '64x64 0 image brush', 'new', 'r0', '["r0"]', '["Cat"]', '[]', '[]', '', 1, 0,
-             NULL, x'00', x'00', 5.0);""",
-    "sessions": """
-        CREATE TABLE masks (key TEXT PRIMARY KEY, packed BLOB);
-        CREATE TABLE answers (
-            id INTEGER PRIMARY KEY, at REAL, project TEXT, task TEXT, image TEXT, width INTEGER,
-            height INTEGER, label TEXT, version TEXT, points TEXT, clicks TEXT, regions TEXT,
-            prior TEXT, answer TEXT);
-        CREATE INDEX answers_task ON answers (project, task);
-        CREATE TABLE saves (
-            id INTEGER PRIMARY KEY, at REAL, project TEXT, task TEXT, annotation TEXT,
-            action TEXT);
-        CREATE TABLE finals (save INTEGER, region TEXT, label TEXT, mask TEXT);
-        CREATE INDEX finals_save ON finals (save);
-        INSERT INTO saves VALUES (1, 1.0, '3', '7', '5', 'ANNOTATION_CREATED');
-        INSERT INTO finals VALUES (1, 'rz', 'Cat', NULL), (1, 'ra', 'Dog', NULL);""",
-}
 _PARTS = {"jobs": JOBS, "regions": REGIONS, "answers": REGIONS, "sessions": SESSIONS}
-
-
-def _old(folder: Path, name: str) -> Path:
-    path = folder / f"{name}.sqlite3"
-    database = sqlite3.connect(path)
-    database.execute("PRAGMA journal_mode = WAL")
-    database.executescript(_BEFORE[name])
-    database.close()
-    return path
 
 
 def _shape(database: FileDatabase, part: Part) -> dict[str, object]:
@@ -121,7 +64,7 @@ def test_another_programs_file_is_set_aside_and_left_as_it_is(tmp_path: Path, na
 
 @pytest.mark.parametrize("name", sorted(_PARTS))
 def test_an_old_file_becomes_what_a_new_one_is_and_stays_so(tmp_path: Path, name: str) -> None:
-    path, part = _old(tmp_path, name), _PARTS[name]
+    path, part = old_file(tmp_path, name), _PARTS[name]
     upgraded = FileDatabase(path, part)
     assert _shape(upgraded, part) == _shape(FileDatabase(tmp_path / "new", part), part)
     with FileDatabase(path, part).using() as connection:
@@ -129,29 +72,29 @@ def test_an_old_file_becomes_what_a_new_one_is_and_stays_so(tmp_path: Path, name
 
 
 def test_what_an_old_file_held_is_there_in_its_order(tmp_path: Path) -> None:
-    queue = JobQueue(FileDatabase(_old(tmp_path, "jobs"), JOBS))
+    queue = JobQueue(FileDatabase(old_file(tmp_path, "jobs"), JOBS))
     begun_job = queue.begin("one")
     assert begun_job is not None
     assert (begun_job.id, begun_job.step, begun_job.tries) == (3, "train", 2)
     assert queue.enqueue("14").id == 5
     assert queue.enqueue("15").id == 6
     assert queue.knows("14")
-    with FileDatabase(_old(tmp_path, "regions"), REGIONS).using() as connection:
+    with FileDatabase(old_file(tmp_path, "regions"), REGIONS).using() as connection:
         assert connection.execute(select(begun)).fetchall() == [("p1", "v1", 1.0)]
-    with FileDatabase(_old(tmp_path, "answers"), REGIONS).using() as connection:
+    with FileDatabase(old_file(tmp_path, "answers"), REGIONS).using() as connection:
         rows = connection.execute(select(answered_objects).order_by(answered_objects.c.number))
         assert [(row.object, row.answer, row.at) for row in rows] == [
             ("r1", b"\0", 5.0),
             ("r0", b"\0", 5.0),
         ]
-    sessions = SessionStore(FileDatabase(_old(tmp_path, "sessions"), SESSIONS), max_bytes=1e9)
+    sessions = SessionStore(FileDatabase(old_file(tmp_path, "sessions"), SESSIONS), max_bytes=1e9)
     assert [final.region for final in sessions.finals("3")] == ["rz", "ra"]
 
 
 def test_an_upgrade_that_is_cut_leaves_the_file_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = _old(tmp_path, "sessions")
+    path = old_file(tmp_path, "sessions")
     run_steps = upgrading._run_steps
 
     def cut(connection: Connection, tables: object) -> None:
@@ -186,7 +129,7 @@ def test_a_file_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> 
 def test_a_file_that_a_server_of_the_older_version_uses_is_refused(
     tmp_path: Path, name: str
 ) -> None:
-    path = _old(tmp_path, name)
+    path = old_file(tmp_path, name)
     before = sqlite3.connect(path)
     before.execute("SELECT name FROM sqlite_master").fetchall()
     with pytest.raises(ConfigError, match=f"{path.name}: in use .* stop the servers"):
