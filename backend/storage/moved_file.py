@@ -75,6 +75,22 @@ class MovedFile:
         """Note in a database that it has what was moved."""
         connection.execute(insert(moves), {"move": self.move, "at": time.time()})
 
+    def refusal(self, advice: str) -> ConfigError:
+        """Return the error of a use without the database that has what was moved.
+
+        Args:
+            advice: What to do about the database.
+        """
+        if self.rows is None:
+            return ConfigError(
+                f"{self.path}: the move of this folder into a database was cut; run `mfp migrate` "
+                "with that database again"
+            )
+        return ConfigError(
+            f"{self.path}: this folder was moved into a database; {advice}, or remove this file to "
+            "go back to what the folder held then"
+        )
+
     def _write(self) -> None:
         entry = {"move": self.move, "at": round(time.time(), 3), "rows": self.rows}
         write_atomically(self.path, json.dumps(entry, indent=1).encode())
@@ -102,20 +118,7 @@ def check_folder(data: DataFolder, server: Database | None) -> None:
             )
         return
     if server is None:
-        raise ConfigError(
-            f"{moved.path}: what this folder held was moved into a database; name it in "
-            "MFP_DATABASE_URL, or remove this file to go back to what the folder held then"
-        )
+        raise moved.refusal("name that in MFP_DATABASE_URL")
     with server.using() as connection:
         if not moved.is_in(connection):
-            raise ConfigError(f"{moved.path}: {told_elsewhere(moved)}")
-
-
-def told_elsewhere(moved: MovedFile) -> str:
-    """Return what to do where a database does not have what was moved."""
-    if moved.rows is None:
-        return "the move of this folder was cut; run `mfp migrate` again"
-    return (
-        "this folder was moved into another database than MFP_DATABASE_URL; name that one, or "
-        "remove this file to move again what the folder held then"
-    )
+            raise moved.refusal("name that one in MFP_DATABASE_URL instead of this one")

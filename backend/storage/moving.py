@@ -14,7 +14,7 @@ from backend.storage.data_folder import DataFolder
 from backend.storage.database import SOME_ROWS
 from backend.storage.file_database import FileDatabase
 from backend.storage.letters import storable_text
-from backend.storage.moved_file import MovedFile, told_elsewhere
+from backend.storage.moved_file import MovedFile
 from backend.storage.server_database import ServerDatabase
 from backend.storage.tables import JOBS, REGIONS, SESSIONS, TABLES, Part, serving
 from backend.storage.upgrading import upgrade
@@ -82,7 +82,7 @@ def _move(data: DataFolder, server: ServerDatabase, moved: MovedFile) -> Mapping
         if moved.is_in(target):  # by a run that was cut behind its end
             counts: dict[str, int] = {}
         elif moved.rows is not None:
-            raise ConfigError(f"{moved.path}: {told_elsewhere(moved)}")
+            raise moved.refusal("name that one in MFP_DATABASE_URL instead of this one")
         else:
             counts = {
                 table.name: _copy(table, source.connection, target)
