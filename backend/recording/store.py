@@ -60,7 +60,18 @@ _UNUSED = except_(
 )
 _LISTS = ("points", "clicks", "regions")
 _MASKS = ("prior", "answer")
-_ROW_BYTES = 600  # of an answer or a save beside its masks, about
+_ROW_BYTES = 230  # of a row beside what is long, with its indexes, about
+_SIZES = [
+    select(func.coalesce(func.sum(_ROW_BYTES + sum(map(func.octet_length, long))), 0)).select_from(
+        table
+    )
+    for table, long in (
+        (masks, [masks.c.packed]),
+        (answers, [answers.c[name] for name in _LISTS]),
+        (saves, []),
+        (finals, []),
+    )
+]
 _TRIM_LIMIT_S = 120.0  # of one statement
 _LOOK_EVERY = 200  # rows written by one worker
 _DROPPED_SHARE = 0.1  # of the rows, oldest first, when the file is too large
@@ -229,10 +240,7 @@ class SessionStore:
         if used is not None:
             return used
         with self._database.changing(limit_s=_TRIM_LIMIT_S) as connection:
-            packed = select(func.coalesce(func.sum(func.octet_length(masks.c.packed)), 0))
-            counts = (select(func.count()).select_from(table) for table in (answers, saves, finals))
-            n_rows = sum(connection.execute(count).scalar_one() for count in counts)
-            return int(connection.execute(packed).scalar_one()) + _ROW_BYTES * n_rows
+            return sum(int(connection.execute(size).scalar_one()) for size in _SIZES)
 
 
 def _key(packed: bytes | None) -> str | None:
