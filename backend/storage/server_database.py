@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine, Executable, Table, create_engine, make_url
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from backend.storage.database import AnyRow, Database, Insert, Step
 from backend.storage.errors import StorageError
@@ -105,7 +105,7 @@ class ServerDatabase(Database):
             raise StorageError(f"{_NAME}: away; it is tried again within half a minute")
         try:
             return engine.connect()
-        except SQLAlchemyError:
+        except DBAPIError:  # and not where others have all connections
             ended = time.monotonic()
             self._is_away_until = ended + _RESTS * (ended - began)
             raise
