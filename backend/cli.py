@@ -40,7 +40,8 @@ _DISTRIBUTION = "label-studio-mfp"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
-    0; 1 with a message on standard error; 2 where some items of many could not be processed.
+    0; 1 with a message on standard error; 2 where some items of many could not be processed; 130
+    after Ctrl-C.
     """
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -57,6 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.problems = Problems()
         code = options.run(options) or 0
         return options.problems.exit_code() or code
+    except KeyboardInterrupt:
+        print(f"{name}: stopped", file=sys.stderr)
+        return 130  # as shells have it
     except UsageError as error:
         print(f"{error.command}: {error}", file=sys.stderr)
         return 1

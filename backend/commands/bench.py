@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -93,6 +94,7 @@ def _add_long_runs(parser: argparse.ArgumentParser) -> None:
 
 def _bench(options: argparse.Namespace) -> None:
     check_segmenter_options(options)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that its servers end as well
     if options.soak is not None:
         _soak(options)
         return

@@ -10,6 +10,7 @@ from backend.commands.options import add_device, parse_folders
 from backend.commands.parsing import Commands, add_json, of
 from backend.commands.printing import facts, note_replaced, show
 from backend.environment.readers import count, file, folder
+from mfp_model.data.coco_layout import annotation_file
 
 _NOT_BETTER_CODE = 2
 
@@ -41,6 +42,7 @@ def add(commands: Commands) -> None:
 
 
 def _fine_tune(options: argparse.Namespace) -> int:
+    annotation_file(options.data)  # before what takes seconds to load
     from tqdm import tqdm
 
     from backend.learning.stop_signal import StopSignal

@@ -57,8 +57,7 @@ def read_coco(root: Path, *, on_problem: OnProblem = refuse, wants_boxes: bool =
         content = path.read_bytes()
         told = json.loads(content.decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
-        got = "no such file" if isinstance(error, FileNotFoundError) else f"{error!r:.200}"
-        raise DataError(f"{path}: expected COCO instance annotations, got {got}") from None
+        raise DataError(f"{path}: expected COCO instance annotations, got {error!r:.200}") from None
     if not isinstance(told, dict):
         raise DataError(f"{path}: expected COCO instance annotations, got {told!r:.40}")
     tables = {name: told.get(name) for name in ("images", "annotations", "categories")}

@@ -27,16 +27,19 @@ def annotation_file(root: Path) -> Path:
     """Return the file of annotations that a folder has, or the file that is given itself.
 
     Raises:
-        DataError: The folder has several of them.
+        DataError: There is none, or the folder has several of them.
     """
-    if not root.is_dir():
+    if root.is_file():
         return root
     found = [root / name for name in _NAMES if (root / name).is_file()]
     found = found[:1] or sorted((root / "annotations").glob(f"{_INSTANCES}*.json"))
     if len(found) > 1:
         names = ", ".join(path.name for path in found)
         raise DataError(f"{root}: {names}: expected one file; name the one that is meant")
-    return found[0] if found else root / ANNOTATIONS
+    if not found:
+        path = root / ANNOTATIONS if root.is_dir() else root
+        raise DataError(f"{path}: expected COCO instance annotations, got no such file")
+    return found[0]
 
 
 def file_name(row: Mapping[str, Any]) -> str:

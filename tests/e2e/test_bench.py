@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 from backend.bench.bench import BenchConfig, bench
 from backend.bench.table import plot_steps, told_lines
@@ -65,3 +70,20 @@ def test_a_segmenter_without_a_network_and_a_network_without_weights() -> None:
     assert "clicks" not in figures
     assert figures["engine"]["engine"]
     assert list(told_lines(figures))
+
+
+def test_its_server_ends_with_it() -> None:
+    command = [sys.executable, "-m", "backend.cli", "bench", "--segmenter", "graph-cut"]
+    with subprocess.Popen([*command, "--sizes", "90x70"], stderr=subprocess.DEVNULL) as process:
+        until = time.monotonic() + 120
+        while not (servers := _servers_of(process.pid)):
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 130
+    assert not any(Path(f"/proc/{server}").exists() for server in servers)
+
+
+def _servers_of(pid: int) -> list[str]:
+    command = ["pgrep", "-P", str(pid), "-f", "cli serve"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()

@@ -39,7 +39,7 @@ def backend(label_studio: Server, tmp_path: Path) -> Iterator[Server]:
         port=free_port(19490),
         label_studio_url=label_studio.url,
         n_workers=_N_WORKERS,
-        settings={"MFP_TRAIN_SAMPLES": "480"},
+        settings={"MFP_TRAIN_SAMPLES": "240"},
     )
     with server.running(limit_s=60):
         yield server
