@@ -14,6 +14,7 @@ from playwright.sync_api import (
     BrowserContext,
     Page,
     Playwright,
+    Request,
     Response,
     sync_playwright,
 )
@@ -31,6 +32,7 @@ ARGUMENTS = [
 ]
 _SIZE = {"width": 1400, "height": 900}
 _LIMIT_MS = 60_000
+_LOST_MS = 15_000
 _STORE = "(window.Htx || window.dataManager?.lsf?.lsf?.store)"
 
 
@@ -76,8 +78,12 @@ class LabelingPage:
         self.page.set_default_timeout(_LIMIT_MS)
         self.answers: list[dict[str, Any]] = []
         self.asked: list[dict[str, Any]] = []
-        self._n_answers = 0
+        self._n_answers = self._n_asked = 0
+        self.page.on("request", self._count_question)
         self.page.on("response", self._keep_answer)
+
+    def _count_question(self, request: Request) -> None:
+        self._n_asked += "interactive-annotating" in request.url
 
     def _keep_answer(self, response: Response) -> None:
         if "interactive-annotating" in response.url:
@@ -149,7 +155,14 @@ class LabelingPage:
         self, x: float, y: float, *, alt: bool = False, on_mask: bool = False
     ) -> dict[str, Any]:
         """Click (with Alt: "not object"), wait for the answer to be shown, and return it."""
+        n_before = self._n_asked
         self.start_click(x, y, alt=alt, on_mask=on_mask)
+        for _ in range(_LOST_MS // 50):
+            if self._n_asked > n_before:
+                break
+            self.page.wait_for_timeout(50)
+        else:  # a page that has just been opened may lose it
+            self.start_click(x, y, alt=alt, on_mask=on_mask)
         return self.finish_click()
 
     def start_click(self, x: float, y: float, *, alt: bool = False, on_mask: bool = False) -> None:
@@ -308,12 +321,14 @@ class LabelingPage:
 
     def _image_box(self) -> dict[str, float]:
         """Where the image is drawn: in its canvas's top left corner, as large as fits."""
-        self.page.locator("canvas:visible").first.wait_for()  # the page may draw it anew just now
-        boxes = self.page.evaluate(
-            "() => [...document.querySelectorAll('canvas')].map(canvas => {"
-            " const {x, y, width, height} = canvas.getBoundingClientRect();"
-            " return {x, y, width, height}; })"
-        )
+        boxes: list[dict[str, float]] = []
+        while not boxes:  # the page may draw it anew just now
+            self.page.locator("canvas:visible").first.wait_for()
+            boxes = self.page.evaluate(
+                "() => [...document.querySelectorAll('canvas')].map(canvas => {"
+                " const {x, y, width, height} = canvas.getBoundingClientRect();"
+                " return {x, y, width, height}; })"
+            )
         box = max(boxes, key=lambda b: b["width"] * b["height"])
         ratio = float(
             self.store(f"(i => i.naturalWidth / i.naturalHeight)(a.names.get('{self.image}'))")
