@@ -27,8 +27,10 @@ _OBJECT_PX = 64  # side at which objects are compared
 _MAX_SCALE = 3.0
 _MAX_PIXELS = 3_000_000  # of the image that is compared
 _SHRINKAGE = 0.05  # of the covariance towards its diagonal
-_SMOOTHING, _APART = 0.2, 0.22  # of the example's side: blur, and how near two clicks may lie
-_MIN_PEAK = 0.15
+_SMOOTHING, _APART = 0.2, 0.3  # of the example's side: blur, and how near two clicks may lie
+_MIN_PEAK = 0.0
+_MIN_LIKENESS = 0.3  # of the very place
+_MIN_LIKENESS = 0.3
 
 Mask = NDArray[np.bool_]
 Features = NDArray[np.float32]
@@ -115,16 +117,22 @@ def likeness_of(features: Features, vector: NDArray[np.float32]) -> NDArray[np.f
 def peaks(
     likeness: NDArray[np.float32], side: float, *, height: int, width: int
 ) -> Iterator[Click]:
-    """The middles of what is alike, most alike first; `side` is an object's, in cells."""
-    smooth = cv2.GaussianBlur(likeness, (0, 0), max(0.8, _SMOOTHING * side))
-    reach = max(1, round(_APART * side))
-    disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    is_peak = (smooth >= cv2.dilate(smooth, disk)) & (smooth > _MIN_PEAK)
-    rows, columns = np.nonzero(is_peak)
+    """What is alike, most alike first, none near one before; `side` is an object's, in cells.
+
+    Objects that touch are one hill: the places on its slopes count as well as its top.
+    """
+    left = cv2.GaussianBlur(likeness, (0, 0), max(0.8, _SMOOTHING * side))
     n_rows, n_columns = likeness.shape
-    for index in np.argsort(-smooth[rows, columns], kind="stable"):
-        x, y = (columns[index] + 0.5) / n_columns * width, (rows[index] + 0.5) / n_rows * height
-        yield Click(x=min(float(x), width - 0.5), y=min(float(y), height - 0.5))
+    rows, columns = np.ogrid[:n_rows, :n_columns]
+    while True:
+        row, column = divmod(int(left.argmax()), n_columns)
+        if left[row, column] < _MIN_PEAK:
+            return
+        left[(rows - row) ** 2 + (columns - column) ** 2 <= (_APART * side) ** 2] = -np.inf
+        if likeness[row, column] < _MIN_LIKENESS:
+            continue
+        x, y = (column + 0.5) / n_columns * width, (row + 0.5) / n_rows * height
+        yield Click(x=min(x, width - 0.5), y=min(y, height - 0.5))
 
 
 def mean_in(
