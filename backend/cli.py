@@ -10,6 +10,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from backend.commands import (
     annotate,
@@ -20,6 +21,7 @@ from backend.commands import (
     fine_tune,
     migrate,
     models,
+    replicas,
     segment,
     sessions,
     train,
@@ -27,12 +29,15 @@ from backend.commands import (
     weights,
     work,
 )
-from backend.commands.options import add_device
+from backend.commands.options import add_device, add_replicas
 from backend.commands.parsing import Commands, UsageError, of, root_parser
 from backend.commands.printing import Problems
 from backend.environment.readers import count
 from backend.settings import Settings
-from mfp_model.errors import MfpError
+from mfp_model.errors import ConfigError, MfpError
+
+if TYPE_CHECKING:
+    from backend.server.replicas import ReplicasChoice
 
 _DISTRIBUTION = "label-studio-mfp"
 
@@ -97,6 +102,7 @@ def make_parser() -> argparse.ArgumentParser:
         bench,
         weights,
         work,
+        replicas,
     ):
         command.add(commands)
     return parser
@@ -125,6 +131,10 @@ def _add_serve(commands: Commands) -> None:
         help="of each process; default: MFP_MAX_WAITING + 4",
     )
     add_device(parser, None, "MFP_DEVICE")
+    parser.add_argument(
+        "--ray", action="store_true", help="let replicas of Ray Serve compute, on any machines"
+    )
+    add_replicas(parser)
 
 
 def _serve(options: argparse.Namespace) -> None:
@@ -139,7 +149,20 @@ def _serve(options: argparse.Namespace) -> None:
         port=options.port,
         n_workers=options.workers,
         n_threads=options.threads,
+        replicas=_replicas(options),
     )
+
+
+def _replicas(options: argparse.Namespace) -> ReplicasChoice | None:
+    """What `--ray` and its options say."""
+    from backend.server.replicas import ReplicasChoice
+
+    if options.ray:
+        return ReplicasChoice(address=options.address or "", n_replicas=options.replicas or 0)
+    for option in ("address", "replicas"):
+        if getattr(options, option) is not None:
+            raise ConfigError(f"--{option}: expected --ray with it")
+    return None
 
 
 class _Version(argparse.Action):

@@ -3,6 +3,8 @@
 Every request gets the next number and writes it beside its points. An older request is out of date
 where one of its points has a larger number by then. The table has a fixed size in shared memory:
 a point may push another one out, which then stops nothing. Nothing is stopped wrongly by that.
+
+Where several servers answer one Label Studio, numbers come from a place that all of them ask.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import mmap
 import os
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,13 +30,18 @@ _N_BYTES = _NUMBER.size + _N_SLOTS * _SLOT.size
 class NewestClicks:
     """Numbers by task and point; any thread of any process on the same file may use it."""
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(
+        self, path: Path | None = None, *, next_number: Callable[[], int] | None = None
+    ) -> None:
         """Open the table, or make it.
 
         Args:
             path: A file in shared memory; None for one process alone. Where there is no space
                 for it the process is alone, too, and the log says so.
+            next_number: Returns a number that no server was given before, larger than all that
+                were; None to count in the table.
         """
+        self._next_number = next_number
         self._guard = threading.Lock()
         self._handle: int | None = None
         if path is not None:
@@ -51,13 +58,20 @@ class NewestClicks:
             task: Whose points they are.
             point_ids: The object's points.
         """
-        keys = [_key(task, point) for point in point_ids]
+        if self._next_number is not None:
+            number = self._next_number()
+            self.note(number, task, point_ids)
+            return number
         with self._alone():
             number = int(_NUMBER.unpack_from(self._table)[0]) + 1
             _NUMBER.pack_into(self._table, 0, number)
-            for key in keys:
-                _SLOT.pack_into(self._table, _place(key), key, number)
+            self._write(number, task, point_ids)
         return number
+
+    def note(self, number: int, task: str, point_ids: frozenset[str]) -> None:
+        """Take over a request that was given its number elsewhere; see `arrive`."""
+        with self._alone():
+            self._write(number, task, point_ids)
 
     def has_newer(self, number: int, task: str, point_ids: frozenset[str]) -> bool:
         """Return whether a request with one of these points has come after that number."""
@@ -65,6 +79,12 @@ class NewestClicks:
         with self._alone():
             slots = [(key, _SLOT.unpack_from(self._table, _place(key))) for key in keys]
         return any(there == key and newest > number for key, (there, newest) in slots)
+
+    def _write(self, number: int, task: str, point_ids: frozenset[str]) -> None:
+        for key in (_key(task, point) for point in point_ids):
+            there, newest = _SLOT.unpack_from(self._table, _place(key))
+            if there != key or newest < number:  # numbers from elsewhere overtake each other
+                _SLOT.pack_into(self._table, _place(key), key, number)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

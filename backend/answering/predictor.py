@@ -33,6 +33,8 @@ from mfp_model.prediction import Prediction, mask_prediction
 from mfp_model.prompts import Box
 from mfp_model.segmenter import Segmenter
 
+ForClick = Callable[[Segmenter, LoadedImage, Place], Segmenter]
+
 
 class Predictor:
     """Answers tasks; holds no state that an answer depends on."""
@@ -49,6 +51,7 @@ class Predictor:
         telemetry: Telemetry,
         *,
         polygon_error_px: float,
+        for_click: ForClick = lambda segmenter, image, place: segmenter,
         on_answer: Callable[[Answered], None] = lambda answered: None,
     ) -> None:
         """Make a predictor.
@@ -63,6 +66,7 @@ class Predictor:
             drafts: Tells in which annotation a click was made, where a request leaves that open.
             telemetry: Told of steps, clicks and errors.
             polygon_error_px: How far a polygon may be from the mask's edge.
+            for_click: Returns the segmenter that computes a click's rounds.
             on_answer: Told of each mask that answers clicks.
         """
         self._images = images
@@ -74,6 +78,7 @@ class Predictor:
         self._drafts = drafts
         self._telemetry = telemetry
         self._doubts = Doubts(telemetry)
+        self._for_click = for_click
         self._on_answer = on_answer
         self._encoder = MaskEncoder(telemetry, polygon_error_px=polygon_error_px)
         self._prefetcher = Prefetcher(images, edits, telemetry)
@@ -125,7 +130,7 @@ class Predictor:
     def _answer(
         self, task: TaskRequest, region: RegionRequest, has_left: Callable[[], bool]
     ) -> dict[str, Any]:
-        who = ClickedObject(task=f"{task.project}/{task.task_id}", point_ids=region.point_ids)
+        who = ClickedObject(task=f"{task.project}:{task.task_id}", point_ids=region.point_ids)
         try:
             with (
                 self._telemetry.click(task.task_id, len(region.prompts)),
@@ -193,6 +198,7 @@ class Predictor:
             asked=region.control.segmenter,
             edits=edit.prior is not None or has_box,
         )
+        segmenter = self._for_click(segmenter, image, place)
         prediction = self._predict(segmenter, image, region, edit, place)
         place.check()
         with self._telemetry.step("mask"):

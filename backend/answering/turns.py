@@ -45,8 +45,17 @@ class ClickedObject:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Place:
-    """A request's place; `Turns.turn` takes it."""
+    """A request's place; `Turns.turn` takes it.
 
+    Attributes:
+        who: The object that is clicked.
+        number: Larger than those of all requests that came before.
+        has_newer: Whether the object was clicked again since.
+        has_left: Whether the request's client waits no more.
+    """
+
+    who: ClickedObject
+    number: int
     has_newer: Callable[[], bool]
     has_left: Callable[[], bool]
 
@@ -69,6 +78,7 @@ class Turns:
         self,
         *,
         max_places: int,
+        n_turns: int = 1,
         on_change: Callable[[int], None] = lambda n_places: None,
         on_turn: Callable[[float], None] = lambda waited_s: None,
         newest: NewestClicks | None = None,
@@ -77,6 +87,7 @@ class Turns:
 
         Args:
             max_places: More requests at the same time are refused.
+            n_turns: So many have a turn at a time; more than one where other processes compute.
             on_change: Told how many places are taken, whenever that changes.
             on_turn: Told how many seconds a request waited for a turn.
             newest: What all workers' newest clicks are; None for a worker that is alone.
@@ -86,9 +97,9 @@ class Turns:
         self._on_turn = on_turn
         self._newest = newest or NewestClicks()
         self._changed = threading.Condition()
-        self._places: list[Place] = []
+        self._n_places = 0
         self._line: deque[Place] = deque()
-        self._has_turn: Place | None = None
+        self._n_free = n_turns
 
     @contextmanager
     def place(
@@ -104,22 +115,20 @@ class Turns:
             BusyError: All places are taken.
         """
         with self._changed:
-            if len(self._places) >= self._max_places:
-                raise BusyError(
-                    f"{len(self._places)} requests are in work already (MFP_MAX_WAITING)"
-                )
+            if self._n_places >= self._max_places:
+                raise BusyError(f"{self._n_places} requests are in work already (MFP_MAX_WAITING)")
+            self._n_places += 1
+            self._on_change(self._n_places)
+        try:
             number = self._newest.arrive(region.task, region.point_ids)
             has_newer = partial(self._newest.has_newer, number, region.task, region.point_ids)
-            mine = Place(has_newer, has_left)
-            self._changed.notify_all()
-            self._places.append(mine)
-            self._on_change(len(self._places))
-        try:
-            yield mine
+            with self._changed:
+                self._changed.notify_all()
+            yield Place(region, number, has_newer, has_left)
         finally:
             with self._changed:
-                self._places.remove(mine)
-                self._on_change(len(self._places))
+                self._n_places -= 1
+                self._on_change(self._n_places)
 
     @contextmanager
     def turn(self, place: Place) -> Iterator[None]:
@@ -134,7 +143,7 @@ class Turns:
             yield
         finally:
             with self._changed:
-                self._has_turn = None
+                self._n_free += 1
                 self._changed.notify_all()
 
     def _wait(self, place: Place) -> None:
@@ -143,11 +152,11 @@ class Turns:
         with self._changed:
             self._line.append(place)
             try:
-                while self._has_turn is not None or self._line[0] is not place:
+                while not self._n_free or self._line[0] is not place:
                     self._check(place, until)
                     self._changed.wait(min(_LOOK_EVERY_S, until - time.monotonic()))
                 self._check(place, until)
-                self._has_turn = place
+                self._n_free -= 1
             finally:
                 self._line.remove(place)
                 self._changed.notify_all()

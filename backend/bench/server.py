@@ -37,6 +37,7 @@ def bench_server(
     settings: Mapping[str, str] | None = None,
     n_workers: int = 1,
     tray: Size | None = None,
+    arguments: Sequence[str] = (),
 ) -> Iterator[tuple[Server, list[Photo]]]:
     """Run a server while the context lasts; yield it and a photo of each size.
 
@@ -45,6 +46,7 @@ def bench_server(
         settings: Environment variables.
         n_workers: Of the server.
         tray: Size of a drawn picture of twenty like objects, which comes last.
+        arguments: Further ones of the server's command.
 
     Raises:
         ConfigError: There is no `/proc` to read memory from.
@@ -62,6 +64,7 @@ def bench_server(
             port=free_port(19590),
             label_studio_url="",
             n_workers=n_workers,
+            arguments=arguments,
             settings={"MFP_LOCAL_FILES_DIR": name, **(settings or {})},
         )
         with server.running(limit_s=_START_LIMIT_S):

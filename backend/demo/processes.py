@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,6 +145,7 @@ def start_backend(
     n_workers: int = 1,
     host: str = "127.0.0.1",
     settings: Mapping[str, str] | None = None,
+    arguments: Sequence[str] = (),
 ) -> Server:
     """Start `mfp serve` with the shipped weights.
 
@@ -155,6 +156,7 @@ def start_backend(
         n_workers: Worker processes.
         host: Address to bind; the loopback address is always among them.
         settings: Further environment variables.
+        arguments: Further ones of the command.
     """
     variables = {
         "LABEL_STUDIO_URL": label_studio_url,
@@ -163,7 +165,7 @@ def start_backend(
         **(settings or {}),
     }
     command = [sys.executable, "-m", "backend.cli", "serve", "--port", str(port)]
-    command += ["--workers", str(n_workers), "--host", host]
+    command += ["--workers", str(n_workers), "--host", host, *arguments]
     url = f"http://127.0.0.1:{port}"
     return start_server("the backend", command, variables, url=url, log=log)
 

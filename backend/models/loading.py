@@ -10,7 +10,7 @@ from backend.models.downloads import fetch_weights
 from backend.models.served import ServedModels
 from backend.settings import Settings
 from mfp_model.errors import CheckpointError
-from mfp_model.loading import load_segmenter
+from mfp_model.loading import dressed, load_segmenter
 from mfp_model.segmenter import Segmenter
 
 
@@ -18,20 +18,41 @@ def choice_of(settings: Settings, models: ServedModels, versions: BegunVersions)
     """Return the choice among segmenters that the settings describe."""
 
     def load(name: str) -> Segmenter:
-        return load_segmenter(
-            name,
-            checkpoint=_weights(name, settings),
-            constants=_constants(name, settings),
-            device=settings.device,
-            engine=settings.engine,
-        )
+        return load_other(name, settings)
 
-    def dress(name: str, inner: Segmenter) -> Segmenter:
-        from mfp_model.loading import dressed  # loads torch
+    return SegmenterChoice(models, versions, load, dressed, settings.segmenter)
 
-        return dressed(name, inner)
 
-    return SegmenterChoice(models, versions, load, dress, settings.segmenter)
+def load_mfp(checkpoint: Path | None, settings: Settings) -> Segmenter:
+    """Return MFP with the weights of a file, None for the one of the settings.
+
+    Raises:
+        ConfigError: Unknown device or engine.
+        CheckpointError: The file cannot be loaded.
+    """
+    if settings.n_torch_threads:  # first: engines take as many
+        import cv2
+        import torch
+
+        torch.set_num_threads(settings.n_torch_threads)
+        cv2.setNumThreads(settings.n_torch_threads)
+    return load_segmenter(
+        "mfp",
+        checkpoint=checkpoint or settings.checkpoint,
+        device=settings.device,
+        engine=settings.engine,
+    )
+
+
+def load_other(name: str, settings: Settings) -> Segmenter:
+    """Return a segmenter that is not built around MFP; errors as of `load_mfp`."""
+    return load_segmenter(
+        name,
+        checkpoint=_weights(name, settings),
+        constants=_constants(name, settings),
+        device=settings.device,
+        engine=settings.engine,
+    )
 
 
 def _constants(name: str, settings: Settings) -> Path | None:

@@ -7,6 +7,8 @@ ADVICE = {
     "settings connect the model; for webhooks write them into the URL.",
     "BusyError": "More clicks arrive than are computed: add workers, a GPU, or raise "
     "MFP_MAX_WAITING.",
+    "ClusterError": "Look at the replicas with `ray status`. Clicks are answered as long as one "
+    "serves. A replica that computes unlike the others belongs on a machine like theirs.",
     "FineTuningError": "Look into the log. Jobs wait until `mfp work` runs again.",
     "CheckpointError": "A file of weights is missing or damaged: do what the message says.",
     "ConfigError": "Correct what the message names, in the settings or in the project's label "

@@ -27,7 +27,7 @@ from backend.settings import MEGABYTE, Settings
 from backend.storage.errors import StorageError
 from mfp_model.errors import MfpError
 
-_OPEN_ROUTES = ("/health",)
+_OPEN_ROUTES = ("/health", "/ready")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _WRONG_PASSWORD_S = 0.5
 _MAX_DELAYED = 2  # threads that wait at a time; further wrong passwords are answered at once

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Flask, Response, abort, redirect, request
 
+from backend.cluster.state import read_replicas
 from backend.label_studio.request import parse_predict, project_id
 from backend.learning.trainer import UnknownProjectError
 from backend.monitoring.metrics import CONTENT_TYPE
@@ -34,12 +35,20 @@ def _add_label_studio_routes(app: Flask, service: Service) -> None:
             "status": "UP" if models.failure is None else "DOWN",
             "model_class": "MFP",
             "model_version": models.version,
-            "ready": models.is_ready,
+            "ready": is_ready(service),
         }
+        replicas = read_replicas(service.shared_dir)
+        if replicas is not None:
+            answer["replicas"] = f"{replicas.n_running} of {replicas.n_wanted}"
         state = read_state(service.shared_dir)
         if state is not None:
             answer["fine_tuning"] = "running" if state.is_running else "ended"
         return answer, 200 if models.failure is None else 500
+
+    @app.route("/ready")
+    def ready() -> tuple[dict[str, Any], int]:
+        may_be_asked = is_ready(service)
+        return {"ready": may_be_asked}, 200 if may_be_asked else 503
 
     @app.route("/setup", methods=["POST"])
     def setup() -> dict[str, Any]:
@@ -100,6 +109,12 @@ def _add_pages(app: Flask, service: Service) -> None:
         except FileNotFoundError:
             abort(404)
         return Response(content, content_type="text/html; charset=utf-8")
+
+
+def is_ready(service: Service) -> bool:
+    """Whether clicks are answered now: the weights are loaded, here or by a replica that serves."""
+    replicas = read_replicas(service.shared_dir)
+    return service.models.is_ready and (replicas is None or replicas.n_running > 0)
 
 
 def _number(job: str) -> int:

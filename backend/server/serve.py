@@ -22,6 +22,7 @@ from backend.monitoring.logs import log_config
 from backend.server.connections import ConnectionLimits
 from backend.server.doorkeeper import Doorkeeper
 from backend.server.fine_tuning import FineTuningProcess
+from backend.server.replicas import ReplicasChoice, ReplicasProcess, cluster_front
 from backend.server.shared_memory import shared_folder
 from backend.server.supervisor import Supervisor
 from backend.settings import MEGABYTE, Settings
@@ -50,8 +51,15 @@ class _Server(BaseApplication):  # type: ignore[misc]
         service: A worker's parts, once they are made.
     """
 
-    def __init__(self, settings: Settings, shared_dir: Path, options: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        shared_dir: Path,
+        options: dict[str, Any],
+        replicas: ReplicasChoice | None,
+    ) -> None:
         self._settings = settings
+        self._replicas = replicas
         self._options = options
         self.shared_dir = shared_dir
         self.limits = ConnectionLimits(
@@ -72,7 +80,8 @@ class _Server(BaseApplication):  # type: ignore[misc]
         from backend.server.service import create_service
 
         _limit_arenas()
-        self.service = create_service(self._settings, shared_dir=self.shared_dir)
+        cluster = cluster_front(self._replicas, self.shared_dir)
+        self.service = create_service(self._settings, shared_dir=self.shared_dir, cluster=cluster)
         return make_app(self._settings, self.service)
 
     def run(self) -> None:
@@ -82,12 +91,24 @@ class _Server(BaseApplication):  # type: ignore[misc]
 
         logging.config.dictConfig(log_config(self._settings.log_format))
         fine_tuning = FineTuningProcess(self._settings, os.environ, self.shared_dir, note)
-        self.cfg.set("on_exit", lambda server: _end(fine_tuning, self.shared_dir))
-        Supervisor(self, fine_tuning, partial(_problem, self._settings), note).run()
+        replicas = None
+        if self._replicas is not None:
+            replicas = ReplicasProcess(
+                self._replicas, self._settings, os.environ, self.shared_dir, note
+            )
+        self.cfg.set("on_exit", lambda server: _end(fine_tuning, replicas, self.shared_dir))
+        check = partial(_problem, self._settings)
+        Supervisor(self, fine_tuning, check, note, replicas).run()
 
 
 def serve(
-    settings: Settings, *, host: str, port: int, n_workers: int, n_threads: int | None = None
+    settings: Settings,
+    *,
+    host: str,
+    port: int,
+    n_workers: int,
+    n_threads: int | None = None,
+    replicas: ReplicasChoice | None = None,
 ) -> None:
     """Serve until stopped by a signal; requests being answered are finished first.
 
@@ -100,11 +121,12 @@ def serve(
         port: Port to bind.
         n_workers: Processes.
         n_threads: Threads per process; by default enough that `/health` answers at any load.
+        replicas: Who computes, in place of the workers; None for these.
 
     Raises:
         ConfigError: Other machines could reach the server without access control, or there are
             too few threads, or no place for what the workers share. Or a server of an older
-            version uses the data folder.
+            version uses the data folder, or Ray is not installed.
         CheckpointError: The weights' file is missing or damaged.
     """
     _check_access(settings, host)
@@ -114,7 +136,11 @@ def serve(
             f"--threads {n_threads}: expected more than MFP_MAX_WAITING={settings.max_waiting}, "
             "so that /health is answered while clicks are computed"
         )
-    if not settings.n_torch_threads:
+    if replicas is not None:
+        from backend.cluster.connecting import prepare
+
+        prepare(replicas.address, os.environ)
+    elif not settings.n_torch_threads:
         n_cores = len(os.sched_getaffinity(0))
         settings = settings.with_torch_threads(max(1, n_cores // n_workers))
     _prepare_state(settings)
@@ -133,7 +159,7 @@ def serve(
     }
     if "control_socket_disable" in _SETTING_NAMES:  # newer ones put a socket file somewhere
         options["control_socket_disable"] = True
-    _Server(settings, shared_dir, options).run()
+    _Server(settings, shared_dir, options, replicas).run()
 
 
 def _prepare_state(settings: Settings) -> None:
@@ -153,8 +179,12 @@ def _problem(settings: Settings) -> str | None:
     return None
 
 
-def _end(fine_tuning: FineTuningProcess, shared_dir: Path) -> None:
+def _end(
+    fine_tuning: FineTuningProcess, replicas: ReplicasProcess | None, shared_dir: Path
+) -> None:
     fine_tuning.end()
+    if replicas is not None:
+        replicas.end()
     shutil.rmtree(shared_dir, ignore_errors=True)
 
 

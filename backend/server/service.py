@@ -15,6 +15,10 @@ from backend.answering.newest_clicks import NewestClicks
 from backend.answering.predictor import Predictor
 from backend.answering.rounds import ClickStore
 from backend.answering.turns import Turns
+from backend.cluster.choosing import remote_choice
+from backend.cluster.front import ClusterFront
+from backend.cluster.messages import Which
+from backend.cluster.remote import RemoteSegmenter, for_click
 from backend.finding.answer import TaskFinder
 from backend.finding.finders import Finders
 from backend.images.decoder import Decoder
@@ -29,8 +33,9 @@ from backend.learning.inbox import Inbox
 from backend.learning.jobs import JobQueue
 from backend.learning.trainer import Trainer
 from backend.models.begun import BegunVersions
+from backend.models.choice import SegmenterChoice
 from backend.models.loaded import LoadedSegmenters
-from backend.models.loading import choice_of
+from backend.models.loading import choice_of, load_mfp
 from backend.models.registry import ModelRegistry, model_registry
 from backend.models.served import ServedModels
 from backend.monitoring.journal import Journal
@@ -43,7 +48,6 @@ from backend.server.setup import ProjectSetup
 from backend.settings import MEGABYTE, Settings
 from backend.storage.shared_state import SharedState
 from mfp_model.errors import MfpError
-from mfp_model.loading import load_segmenter
 from mfp_model.segmenter import Segmenter
 from mfp_model.weights import DEFAULT_WEIGHTS
 from mfp_model.weights.versions import model_version
@@ -77,7 +81,11 @@ class Service:
 
 
 def create_service(
-    settings: Settings, *, models: ServedModels | None = None, shared_dir: Path | None = None
+    settings: Settings,
+    *,
+    models: ServedModels | None = None,
+    shared_dir: Path | None = None,
+    cluster: ClusterFront | None = None,
 ) -> Service:
     """Return the service, its weights loading in the background.
 
@@ -86,6 +94,7 @@ def create_service(
         models: The weights; by default those that the settings name.
         shared_dir: Where the workers of a server share metrics and journal; None for one that
             is alone.
+        cluster: The replicas that compute; None for this process alone.
 
     Raises:
         CheckpointError: The weights' file is missing or damaged.
@@ -99,21 +108,21 @@ def create_service(
     queue, regions = JobQueue(state.jobs()), state.regions()
     telemetry.metrics.add(JobFigures(queue))
     telemetry.metrics.add(FineTuningFigures(shared_dir))
-    registry = model_registry(state)
-    models = models or _models(settings, telemetry, registry)
+    registry, recorder = model_registry(state), _recorder(settings, state, telemetry)
+    models = models or _models(settings, telemetry, registry, cluster)
     models.start()
-    recorder = _recorder(settings, state, telemetry)
     images, finders = _images(settings, access, telemetry), Finders(settings, models)
     predictor = Predictor(
         images,
         _store(settings, telemetry),
-        choice_of(settings, models, BegunVersions(regions)),
+        _choice(settings, models, BegunVersions(regions), cluster),
         Edits(ExistingMasks(max_bytes=_EXISTING_BYTES), AnsweredObjects(regions)),
         TaskFinder(images, finders.finder, telemetry, polygon_error_px=settings.polygon_error_px),
-        _turns(settings, telemetry, shared_dir),
+        _turns(settings, telemetry, shared_dir, cluster),
         SavedDrafts(access),
         telemetry,
         polygon_error_px=settings.polygon_error_px,
+        for_click=for_click,
         on_answer=recorder.answer,
     )
     threading.Thread(target=_check_label_studio, args=(access, telemetry), daemon=True).start()
@@ -134,20 +143,13 @@ def create_service(
     )
 
 
-def _models(settings: Settings, telemetry: Telemetry, registry: ModelRegistry) -> ServedModels:
+def _models(
+    settings: Settings, telemetry: Telemetry, registry: ModelRegistry, cluster: ClusterFront | None
+) -> ServedModels:
     def load(checkpoint: Path | None) -> Segmenter:
-        if settings.n_torch_threads:  # first: engines take as many
-            import cv2
-            import torch
-
-            torch.set_num_threads(settings.n_torch_threads)
-            cv2.setNumThreads(settings.n_torch_threads)
-        return load_segmenter(
-            "mfp",
-            checkpoint=checkpoint or settings.checkpoint,
-            device=settings.device,
-            engine=settings.engine,
-        )
+        if cluster is not None:
+            return RemoteSegmenter.of(cluster.replicas, Which(checkpoint=str(checkpoint or "")))
+        return load_mfp(checkpoint, settings)
 
     def note(segmenter: Segmenter, *, is_loaded: bool) -> None:
         telemetry.metrics.model.labels(segmenter.version, segmenter.device).set(int(is_loaded))
@@ -168,12 +170,26 @@ def _models(settings: Settings, telemetry: Telemetry, registry: ModelRegistry) -
     )
 
 
-def _turns(settings: Settings, telemetry: Telemetry, shared_dir: Path | None) -> Turns:
+def _choice(
+    settings: Settings, models: ServedModels, versions: BegunVersions, cluster: ClusterFront | None
+) -> SegmenterChoice:
+    if cluster is None:
+        return choice_of(settings, models, versions)
+    return remote_choice(cluster.replicas, settings, models, versions)
+
+
+def _turns(
+    settings: Settings, telemetry: Telemetry, shared_dir: Path | None, cluster: ClusterFront | None
+) -> Turns:
     return Turns(
         max_places=settings.max_waiting,
+        n_turns=1 if cluster is None else settings.max_waiting,
         on_change=telemetry.metrics.waiting.set,
         on_turn=telemetry.metrics.step_seconds.labels("wait").observe,
-        newest=NewestClicks(shared_dir / "newest-clicks" if shared_dir else None),
+        newest=NewestClicks(
+            shared_dir / "newest-clicks" if shared_dir else None,
+            next_number=None if cluster is None else cluster.next_number,
+        ),
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from flask import render_template
 
+from backend.cluster.state import read_replicas
 from backend.learning.job_rows import OPEN_STATES, Job
 from backend.monitoring.journal import JournalError, Minute
 from backend.monitoring.metrics import Figures
@@ -80,6 +81,7 @@ def render_status(service: Service) -> str:
         n_workers=int(figures.value("mfp_model", version=models.version)),
         next_step=_next_step(service, outcomes, jobs, n_projects),
         fine_tuning=read_state(service.shared_dir),
+        replicas=read_replicas(service.shared_dir),
         jobs=[_job_row(job, sides, service) for job in jobs],
         versions=versions,
         uptime=duration(sides.read("uptime", journal.uptime_s, 0.0)),

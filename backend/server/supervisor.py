@@ -14,6 +14,7 @@ from collections.abc import Callable
 from gunicorn.arbiter import Arbiter
 
 from backend.server.fine_tuning import FineTuningProcess
+from backend.server.replicas import ReplicasProcess
 from backend.server.worker import ready_file
 from mfp_model.errors import MfpError
 
@@ -36,6 +37,7 @@ class Supervisor(Arbiter):  # type: ignore[misc]
         fine_tuning: FineTuningProcess,
         check: Callable[[], str | None],
         note: Callable[[Exception], None],
+        replicas: ReplicasProcess | None = None,
     ) -> None:
         """Prepare.
 
@@ -44,7 +46,9 @@ class Supervisor(Arbiter):  # type: ignore[misc]
             fine_tuning: The process beside the workers.
             check: Returns why new workers could not serve, None where they could.
             note: Puts an error onto the status page.
+            replicas: What looks after those that compute; None where workers do.
         """
+        self._replicas = replicas
         self._fine_tuning = fine_tuning
         self._check = check
         self._note = note
@@ -72,6 +76,8 @@ class Supervisor(Arbiter):  # type: ignore[misc]
         self._fine_tuning.look()
         if self._fine_tuning.was_moved():
             self._tell("the data folder was moved or removed: workers are started anew on it")
+            self.reload()
+        if self._replicas is not None and self._replicas.was_restarted():
             self.reload()
         self._look_at_young()
         current = set(self.WORKERS) - self._old - self._ended

@@ -25,10 +25,11 @@ _BACKEND = {  # beside `mfp_model`
     "answering": "finding images label_studio models monitoring storage",
     "recording": "answering images label_studio storage",
     "learning": "recording exchange images label_studio models settings storage",
-    "server": f"{_LOWEST} answering recording learning",
+    "cluster": "answering images models settings storage",
+    "server": f"{_LOWEST} answering recording learning cluster",
     "demo": "label_studio",
     "bench": "demo label_studio",
-    "commands": f"{_LOWEST} answering recording learning demo bench",
+    "commands": f"{_LOWEST} answering recording learning cluster demo bench",
     "cli": "commands server settings environment",
     "reference": "cli settings environment",
 }

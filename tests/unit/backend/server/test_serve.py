@@ -32,7 +32,9 @@ def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, o
     starts: list[dict[str, object]] = []
 
     class Server:
-        def __init__(self, _: Settings, __: Path, options: dict[str, object]) -> None:
+        def __init__(
+            self, _: Settings, __: Path, options: dict[str, object], replicas: object
+        ) -> None:
             starts.append(options)
 
         def run(self) -> None:

@@ -1,0 +1,215 @@
+"""`mfp replicas`: starts the replicas or joins those that serve, and tells how they are.
+
+`mfp serve --ray` starts it; it ends with its parent. A Ray that it started ends with it. One that
+it was given goes on, with its replicas, for the other fronts.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from backend.cluster.connecting import connect
+from backend.cluster.messages import ClusterError
+from backend.cluster.register import SharedRegister
+from backend.cluster.state import ReplicasState
+from backend.settings import Settings
+from mfp_model.errors import MfpError
+
+_log = logging.getLogger(__name__)
+_LOOK_EVERY_S = 0.5
+_AGAIN_S = 3.0  # a Ray that may still be starting
+_GROUP = 4  # cores of a replica, where nobody says how many
+_ASK_S = 60.0
+
+
+class Overseer:
+    """One front's eye on the replicas."""
+
+    def __init__(self, settings: Settings, shared_dir: Path, address: str, n_replicas: int) -> None:
+        """Prepare.
+
+        Args:
+            settings: What replicas compute with.
+            shared_dir: Where the front's workers read how they are.
+            address: Ray's; empty to start one on this machine.
+            n_replicas: How many; 0 for as many as there is room for.
+        """
+        self._settings = settings
+        self._shared_dir = shared_dir
+        self._address = address
+        self._n_replicas = n_replicas
+        self._state = ReplicasState()
+        self._failure = ""
+
+    def run(self) -> None:
+        """Start or join them, and tell how they are until the parent ends.
+
+        Raises:
+            ClusterError: They cannot be started, or serve other settings.
+        """
+        parent = os.getppid()
+        try:
+            address = self._connected()
+            signal.signal(signal.SIGTERM, _end)  # Ray has set its own
+            self._state = ReplicasState(address=address)
+            threading.Thread(target=self._begin, daemon=True).start()
+            while os.getppid() == parent:
+                self._look()
+                time.sleep(_LOOK_EVERY_S)
+        except MfpError as error:
+            self._tell(ReplicasState(phase="failed", message=str(error)))
+            raise
+
+    def _connected(self) -> str:
+        """Ray's address."""
+        n_cores = len(os.sched_getaffinity(0))
+        n_cpus = 0
+        if not self._address:
+            threads = self._settings.n_torch_threads or _threads(n_cores, self._n_replicas)
+            self._settings = self._settings.with_torch_threads(threads)
+            self._n_replicas = self._n_replicas or max(1, n_cores // threads)
+            n_cpus = max(n_cores, self._n_replicas * threads)
+        elif not self._settings.n_torch_threads:
+            self._settings = self._settings.with_torch_threads(_GROUP)
+        while True:
+            try:
+                return connect(self._address, n_cpus=n_cpus)
+            except ClusterError as error:
+                if not self._address:
+                    raise
+                self._tell(ReplicasState(message=str(error)))
+                time.sleep(_AGAIN_S)
+
+    def _begin(self) -> None:
+        """Join the replicas that serve, or start some; one front of several does that."""
+        from ray.exceptions import RayError
+
+        from backend.cluster.deployment import deploy
+
+        me, register = f"{socket.gethostname()} {os.getpid()}", SharedRegister()
+        try:
+            while not (n_there := self._n_there()) and not register.may_start(me):
+                time.sleep(_LOOK_EVERY_S)
+            if n_there and self._n_replicas in (0, n_there):
+                return
+            n_replicas, has_gpus = self._places()
+            self._state = replace(self._state, n_wanted=n_replicas)
+            deploy(self._settings, n_replicas=n_replicas, has_gpus=has_gpus)
+        except (MfpError, RuntimeError, RayError) as error:
+            self._failure = str(error) or type(error).__name__
+        except Exception as error:
+            _log.exception("replicas cannot be started")
+            self._failure = f"{type(error).__name__}: {error}"
+
+    def _n_there(self) -> int:
+        """How many replicas are to serve already, 0 where none were started.
+
+        Raises:
+            ClusterError: They serve other settings.
+        """
+        from ray import serve
+
+        from backend.cluster.deployment import APPLICATION, DEPLOYMENT, wants
+
+        serve.start(proxy_location="Disabled")
+        application = serve.status().applications.get(APPLICATION)
+        if application is None or DEPLOYMENT not in application.deployments:
+            return 0
+        handle = serve.get_app_handle(APPLICATION)
+        try:
+            theirs = handle.wants.remote().result(timeout_s=_ASK_S)
+        except TimeoutError as error:
+            raise ClusterError(f"none of the replicas answers in {_ASK_S:g} s") from error
+        check_wanted(wants(self._settings), theirs)
+        return sum(application.deployments[DEPLOYMENT].replica_states.values())
+
+    def _places(self) -> tuple[int, bool]:
+        """How many replicas, and whether each has a GPU."""
+        import ray
+
+        there = ray.cluster_resources()
+        n_gpus = int(there.get("GPU", 0)) if self._settings.device != "cpu" else 0
+        n_cpus = int(there.get("CPU", 1))
+        n_room = n_gpus or max(1, n_cpus // self._settings.n_torch_threads)
+        n_replicas = self._n_replicas or n_room
+        return n_replicas, bool(n_gpus) and n_replicas <= n_gpus
+
+    def _look(self) -> None:
+        """Tell how they are, where that has changed."""
+        from ray import serve
+        from ray.exceptions import RayError
+
+        from backend.cluster.deployment import APPLICATION, DEPLOYMENT
+
+        try:
+            application = serve.status().applications.get(APPLICATION)
+        except RayError as error:
+            raise ClusterError(f"how the replicas are cannot be asked: {error}") from error
+        deployment = application.deployments.get(DEPLOYMENT) if application else None
+        by_state = deployment.replica_states if deployment else {}
+        states = {str(getattr(name, "value", name)): n for name, n in by_state.items()}
+        n_running = states.get("RUNNING", 0)
+        cause = _cause(deployment.message) if deployment else ""
+        if self._failure and not n_running:
+            raise ClusterError(cause or self._failure)
+        n_wanted = max(self._state.n_wanted, sum(states.values()))
+        self._tell(
+            replace(
+                self._state,
+                phase="serving" if n_running else self._state.phase,
+                n_running=n_running,
+                n_wanted=n_wanted,
+                message=cause if n_running < n_wanted else "",
+            )
+        )
+
+    def _tell(self, state: ReplicasState) -> None:
+        if state == self._state:
+            return
+        if state.message and state.message != self._state.message:
+            _log.error("replicas: %s", state.message)
+        if state.n_running != self._state.n_running:
+            _log.info("%d of %d replicas serve", state.n_running, state.n_wanted)
+        self._state = state
+        try:
+            state.write(self._shared_dir)
+        except OSError as error:
+            _log.warning("how the replicas are cannot be told: %s", error)
+
+
+def check_wanted(mine: Mapping[str, str], theirs: Mapping[str, str]) -> None:
+    """Refuse a front whose settings are not those of the replicas that serve.
+
+    Raises:
+        ClusterError: They differ; the message says in what.
+    """
+    differing = [
+        f"{name} is {mine.get(name)!r} here and {theirs.get(name)!r} there"
+        for name in sorted({*mine, *theirs})
+        if mine.get(name) != theirs.get(name)
+    ]
+    if differing:
+        raise ClusterError(f"the replicas serve other settings: {'; '.join(differing)}")
+
+
+def _threads(n_cores: int, n_replicas: int) -> int:
+    return max(1, n_cores // n_replicas) if n_replicas else min(_GROUP, n_cores)
+
+
+def _cause(message: str) -> str:
+    """The line of a replica's traceback that says why it does not serve."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    ours = [line for line in lines if "Error: " in line]
+    return (ours or [""])[-1][:500]
+
+
+def _end(*_: object) -> None:
+    raise SystemExit(0)

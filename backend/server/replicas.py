@@ -1,0 +1,134 @@
+"""`mfp replicas` beside the workers: started, watched, started again."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from backend.cluster.front import ClusterFront
+from backend.cluster.messages import ClusterError
+from backend.cluster.state import ReplicasState, read_replicas
+from backend.settings import Settings
+
+_log = logging.getLogger(__name__)
+_FIRST_PAUSE_S = 2.0
+_LONGEST_PAUSE_S = 60.0
+_CALM_S = 300.0  # after so long it counts as well again
+_END_S = 25.0
+_SECRETS = (
+    "MFP_USERNAME",
+    "MFP_PASSWORD",
+    "MFP_DATABASE_URL",
+    "LABEL_STUDIO_API_KEY",
+)  # theirs not
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicasChoice:
+    """What `mfp serve --ray` was told.
+
+    Attributes:
+        address: Ray's; empty to start one on this machine.
+        n_replicas: How many; 0 for as many as there is room for.
+    """
+
+    address: str = ""
+    n_replicas: int = 0
+
+
+def cluster_front(choice: ReplicasChoice | None, shared_dir: Path) -> ClusterFront | None:
+    """Return what a worker asks in place of computing itself, None for itself."""
+    if choice is None:
+        return None
+    from backend.cluster.asking import RayReplicas
+    from backend.cluster.register import SharedRegister
+
+    may_have_others = bool(choice.address)
+    return ClusterFront(
+        replicas=RayReplicas(shared_dir),
+        next_number=SharedRegister().next_number if may_have_others else None,
+    )
+
+
+class ReplicasProcess:
+    """Starts `mfp replicas`, which ends with this process, and starts it again when it ends."""
+
+    def __init__(
+        self,
+        choice: ReplicasChoice,
+        settings: Settings,
+        environment: Mapping[str, str],
+        shared_dir: Path,
+        note: Callable[[Exception], None],
+    ) -> None:
+        """Start it.
+
+        Args:
+            choice: Which replicas.
+            settings: Their device.
+            environment: The rest of their settings.
+            shared_dir: Where workers read how they are.
+            note: Puts an error onto the status page.
+        """
+        address = ["--address", choice.address] if choice.address else []
+        self._command = [
+            *(sys.executable, "-m", "backend.cli", "replicas"),
+            *("--shared", str(shared_dir), "--replicas", str(choice.n_replicas or "auto")),
+            *address,
+        ]
+        kept = {name: value for name, value in environment.items() if name not in _SECRETS}
+        self._environment = {**kept, "MFP_DEVICE": settings.device}
+        self._shared_dir = shared_dir
+        self._note = note
+        self._told = ""
+        self._pause_s = _FIRST_PAUSE_S
+        self._start_at = 0.0
+        self._process: subprocess.Popen[bytes] | None = self._started()
+
+    def was_restarted(self) -> bool:
+        """Start it again where it ended, and return whether it was: workers then connect anew."""
+        now = time.monotonic()
+        if self._process is not None:
+            self._look()
+            if self._process.poll() is None:
+                if now - self._began > _CALM_S:
+                    self._pause_s = _FIRST_PAUSE_S
+                return False
+            self._process, self._start_at = None, now + self._pause_s
+            self._tell(f"`mfp replicas` ended, and is started again in {self._pause_s:g} s")
+            self._pause_s = min(_LONGEST_PAUSE_S, 2 * self._pause_s)
+        if now < self._start_at:
+            return False
+        self._process = self._started()
+        return True
+
+    def end(self) -> None:
+        """End it, with the Ray that it started."""
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(_END_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+
+    def _look(self) -> None:
+        """Put onto the status page what is wrong with replicas, once."""
+        state = read_replicas(self._shared_dir)
+        if state is not None and state.message != self._told:
+            self._told = state.message
+            if state.message:
+                self._note(ClusterError(state.message))
+
+    def _tell(self, message: str) -> None:
+        _log.error("%s", message)
+        self._note(ClusterError(message))
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        self._began = time.monotonic()
+        ReplicasState().write(self._shared_dir)  # else workers read how the one before was
+        return subprocess.Popen(self._command, env=self._environment, stdin=subprocess.DEVNULL)

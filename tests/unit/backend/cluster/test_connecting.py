@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import ctypes
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from backend.cluster import connecting as module
+from backend.cluster.connecting import prepare
+from backend.cluster.messages import ClusterError
+from backend.cluster.overseeing import check_wanted
+from backend.cluster.state import ReplicasState, read_replicas
+from mfp_model.errors import ConfigError
+
+
+def test_a_ray_of_our_own_asks_for_a_token_and_stays_on_this_machine() -> None:
+    environments: list[dict[str, str]] = [{}, {}]
+    for environment in environments:
+        prepare("", environment)
+    assert {environment["RAY_AUTH_MODE"] for environment in environments} == {"token"}
+    tokens = {environment["RAY_AUTH_TOKEN"] for environment in environments}
+    assert len(tokens) == 2
+    assert all(len(token) == 64 for token in tokens)
+    assert environments[0]["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] == "0"
+
+
+def test_a_cluster_without_tokens_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    prepare("10.0.0.1:6379", {"RAY_AUTH_MODE": "token"})
+    assert not caplog.records
+    environment: dict[str, str] = {}
+    prepare("10.0.0.1:6379", environment)
+    assert "can run anything" in caplog.text
+    assert "RAY_AUTH_TOKEN" not in environment
+
+
+def test_without_ray_the_option_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"pip install '.\[ray\]'"):
+        prepare("", {})
+
+
+def test_the_server_and_its_commands_do_without_ray() -> None:
+    code = """
+import sys
+import backend.cli, backend.server.serve, backend.server.app, backend.commands.replicas
+backend.cli.make_parser()
+assert not any(name == "ray" or name.startswith("ray.") for name in sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_the_process_does_at_its_end_stays() -> None:
+    signals = list[int]()
+    before = signal.signal(signal.SIGTERM, lambda number, _: signals.append(number))
+    try:
+        with module._own_way_to_end():
+            ctypes.CDLL(None).signal(signal.SIGTERM, None)  # as Ray: Python does not hear of it
+        signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert signals == [signal.SIGTERM]
+
+
+def test_a_front_with_other_settings_than_the_replicas_is_refused() -> None:
+    check_wanted({"MFP_ENGINE": "auto"}, {"MFP_ENGINE": "auto"})
+    with pytest.raises(ClusterError, match="MFP_ENGINE is 'auto' here and 'pytorch' there"):
+        check_wanted({"MFP_ENGINE": "auto"}, {"MFP_ENGINE": "pytorch"})
+
+
+def test_how_the_replicas_are_is_told_to_all_workers(tmp_path: Path) -> None:
+    assert read_replicas(None) is None
+    assert read_replicas(tmp_path) is None
+    state = ReplicasState(phase="serving", n_running=3, n_wanted=4, message="one differs")
+    state.write(tmp_path)
+    assert read_replicas(tmp_path) == state
+    (tmp_path / "replicas.json").write_text("{")
+    assert read_replicas(tmp_path) is None

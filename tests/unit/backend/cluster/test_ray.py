@@ -1,0 +1,60 @@
+"""Replicas on a real Ray, on this machine's loopback."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_ROOT = Path(__file__).parents[4]
+_LIMIT_S = 180
+
+pytest.importorskip("ray")
+
+
+@pytest.fixture(scope="module")
+def told() -> dict[str, Any]:
+    """What came of a run with two replicas, then three, of which one is killed."""
+    command = [sys.executable, "-m", "tests.unit.backend.cluster.ray_run", "--replicas", "2"]
+    ran = subprocess.run(
+        [*command, "--seconds", "1", "--sequences", "40"],
+        cwd=_ROOT,
+        env={"PYTHONPATH": str(_ROOT), "PATH": "/usr/bin:/bin", "HOME": str(Path.home())},
+        capture_output=True,
+        text=True,
+        timeout=_LIMIT_S,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    answer: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+    return answer
+
+
+@pytest.mark.slow
+def test_many_replicas_give_the_bytes_of_one_process(told: dict[str, Any]) -> None:
+    assert told["same"] == 40
+
+
+@pytest.mark.slow
+def test_no_click_is_lost_when_a_replica_is_killed_in_the_middle_of_one(
+    told: dict[str, Any],
+) -> None:
+    assert told["survived"] == [True] * 8
+    assert told["pause_s"] < 20
+
+
+@pytest.mark.slow
+def test_a_replica_that_is_added_takes_its_share_and_moves_nobody_else(
+    told: dict[str, Any],
+) -> None:
+    assert told["to_old"] == 0
+    assert told["moved"] == pytest.approx(told["expected"], abs=0.17)  # 100 places on the ring
+
+
+@pytest.mark.slow
+def test_two_replicas_answer_more_than_one(told: dict[str, Any]) -> None:
+    assert told["rates"]["2"] > 1.5 * told["rates"]["1"]
