@@ -1,0 +1,64 @@
+"""What `mfp serve --ray` with one replica costs a click, for docs/cluster.md.
+
+    python -m tests.benchmarks.replica_overhead --objects 40
+
+Both servers run, and one annotator clicks in turns on each, so both see the same load.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+
+import numpy as np
+import requests
+
+from backend.bench.annotator import SimulatedAnnotator
+from backend.bench.server import bench_server, memory_mb
+from backend.demo.processes import Server
+
+_SIZE = (1024, 768)
+_CLICKS = 4
+
+
+def _until_ready(server: Server) -> None:
+    while not requests.get(f"{server.url}/ready", timeout=5).ok:
+        time.sleep(0.2)
+
+
+def _main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--objects", type=int, default=40)
+    n_objects = parser.parse_args().objects
+    settings, ray = {"MFP_TORCH_THREADS": "1"}, ["--ray", "--replicas", "1"]
+    times: dict[str, list[float]] = {}
+    with (
+        bench_server([_SIZE], settings=settings) as (plain, photos),
+        bench_server([_SIZE], settings=settings, arguments=ray) as (front, _),
+    ):
+        servers = {"plain": plain, "ray": front}
+        annotators = {name: SimulatedAnnotator(url=one.url) for name, one in servers.items()}
+        for name, server in servers.items():
+            _until_ready(server)
+            annotators[name].open(1, photos[0])
+        time.sleep(2)
+        random = np.random.default_rng(1)
+        for index in range(n_objects + 1):
+            places = random.uniform(30, 70, size=(_CLICKS, 2))
+            for annotator in annotators.values():
+                annotator.points = []
+            for turn, (x, y) in enumerate(places):
+                for name, annotator in annotators.items():
+                    ms = annotator.click(x, y, is_positive=turn != 2)
+                    if ms is not None and index:  # the first object warms up
+                        times.setdefault(f"{name} {'next' if turn else 'first'}", []).append(ms)
+        for name, server in servers.items():
+            print(f"{name}: {memory_mb(server.process.pid):.0f} MB in server and children")
+    for name, measured in times.items():
+        low, high = np.percentile(measured, (10, 95))
+        print(f"{name}: median {statistics.median(measured):.1f} ms, 10% {low:.1f}, 95% {high:.1f}")
+
+
+if __name__ == "__main__":
+    _main()
