@@ -1,5 +1,6 @@
 # docker build -t label-studio-mfp .                                 for CPUs
 # docker build -t label-studio-mfp --build-arg VARIANT=nvidia .      for NVIDIA GPUs
+# docker build -t label-studio-mfp --build-arg EXTRA=ray .           for several machines
 #
 # What changes least comes first, so that a new version of the backend is a new layer of some
 # megabytes on top of torch.
@@ -33,6 +34,15 @@ RUN python3 -m venv /opt/mfp && \
 
 COPY .ci/packages/packages.txt packages/
 RUN pip install --no-deps --require-hashes -r packages/packages.txt
+
+# What replicas on several machines need, see docs/cluster.md: --build-arg EXTRA=ray
+ARG EXTRA=""
+COPY .ci/packages/ray.txt packages/
+RUN case "${EXTRA}" in \
+      "") ;; \
+      ray) pip install --no-deps --require-hashes -r packages/ray.txt ;; \
+      *) echo "EXTRA=${EXTRA}: expected ray or nothing" >&2; exit 1 ;; \
+    esac
 
 COPY README.md LICENSE ./
 COPY label_config label_config

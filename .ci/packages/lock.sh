@@ -4,6 +4,7 @@
 # in which the tests ran.
 #
 #   packages.txt      all but PyTorch
+#   ray.txt           what `mfp serve --ray` needs beside these
 #   torch-nvidia.txt  PyTorch with the CUDA libraries, from the default index
 #   torch-cpu.txt     PyTorch without them, from its own index
 #   sbom.txt          what writes the list of the image's packages
@@ -25,6 +26,11 @@ awk -v torch=torch-nvidia.txt -v others=packages.txt '
   BEGIN { printf "" > torch; printf "" > others }
   /^[a-z0-9]/ { file = /^(torch|torchvision|triton|nvidia-|cuda-)/ ? torch : others }
   { print > file }' "$all"
+# Ray, with the very same versions of all the others.
+grep -hE "^[a-z0-9].*==" packages.txt torch-nvidia.txt | sed 's/ \\$//' > "$tested"
+compile "$all" ../../pyproject.toml --extra postgres --extra ray
+awk 'FNR == 1 { n++ } /^[a-z0-9]/ { is_new = !($1 in there); if (n < 3) there[$1] }
+  n == 3 && is_new' packages.txt torch-nvidia.txt "$all" > ray.txt
 echo "cyclonedx-bom>=7" | compile sbom.txt -
 
 pins=$(grep -oE "^(torch|torchvision)==[0-9.]+" torch-nvidia.txt)

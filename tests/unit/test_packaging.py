@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 
 _ROOT = Path(__file__).parents[2]
 _LOCKS = _ROOT / ".ci" / "packages"
-_WITH_HASHES = ("packages.txt", "sbom.txt", "torch-nvidia.txt")
+_WITH_HASHES = ("packages.txt", "ray.txt", "sbom.txt", "torch-nvidia.txt")
 _LOCKED = re.compile(
     r"^(?P<name>[a-z0-9-]+)==(?P<version>\S+)(?: ;[^\\\n]+)?"
     r"(?P<hashes>(?: \\\n    --hash=sha256:[0-9a-f]{64})*)\n",
@@ -60,6 +60,15 @@ def test_every_dependency_is_locked_at_a_version_that_fits(variant: str) -> None
     needed = (*project["project"]["dependencies"], *project["build-system"]["requires"])
     for requirement in map(Requirement, needed):
         assert requirement.specifier.contains(locked[requirement.name]), requirement
+
+
+def test_the_image_for_several_machines_adds_ray_and_changes_nothing() -> None:
+    others = _locked("packages.txt") | _locked("torch-nvidia.txt")
+    added = _locked("ray.txt")
+    assert added.keys().isdisjoint(others)
+    project = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]
+    (ray,) = map(Requirement, project["optional-dependencies"]["ray"])
+    assert ray.specifier.contains(added["ray"])
 
 
 def test_both_images_have_the_same_torch() -> None:

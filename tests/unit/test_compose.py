@@ -1,0 +1,84 @@
+"""The files for Docker Compose, as far as can be said without running them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from backend.cli import make_parser
+
+_ROOT = Path(__file__).parents[2]
+_FILES = ("compose.yaml", "compose.cluster.yaml")
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads Compose's own tags as what they are put on."""
+
+
+_Loader.add_constructor("!override", lambda loader, node: loader.construct_sequence(node))
+
+
+def _services(name: str) -> dict[str, Any]:
+    services: dict[str, Any] = yaml.load((_ROOT / name).read_text(), _Loader)["services"]
+    return services
+
+
+def test_the_commands_are_commands() -> None:
+    commands = [
+        _after_exec(service["command"])
+        for name in _FILES
+        for service in _services(name).values()
+        if "command" in service
+    ]
+    of_ours = [words[1:] for words in commands if words[0] == "mfp"]
+    assert len(of_ours) == 4
+    for arguments in of_ours:
+        make_parser().parse_args(arguments)
+
+
+def _after_exec(words: list[str]) -> list[str]:
+    """The command that a shell's line ends with, or the command itself."""
+    return words[-1].partition("exec ")[2].split() if words[0] == "sh" else words
+
+
+def test_nothing_but_the_balancer_is_published_and_ray_is_on_a_network_of_its_own() -> None:
+    services = _services("compose.cluster.yaml")
+    assert [name for name, service in services.items() if service.get("ports")] == ["balancer"]
+    with_ray = [name for name, service in services.items() if "ray" in service.get("networks", [])]
+    assert with_ray == ["backend", "ray-head", "replicas"]
+    for name in with_ray:
+        assert services[name]["environment"]["RAY_AUTH_MODE"] == "token"
+    assert services["replicas"]["networks"] == ["ray"]
+
+
+def test_replicas_get_no_password_but_rays() -> None:
+    for name in ("ray-head", "replicas"):
+        environment = _services("compose.cluster.yaml")[name]["environment"]
+        assert not [key for key in environment if not key.startswith("RAY_")]
+
+
+def _composes() -> bool:
+    docker = shutil.which("docker")
+    if docker is None:
+        return False
+    answer = subprocess.run([docker, "compose", "version"], capture_output=True, check=False)
+    return answer.returncode == 0
+
+
+@pytest.mark.parametrize("files", [_FILES[:1], _FILES])
+def test_compose_takes_them(files: tuple[str, ...]) -> None:
+    if not _composes():
+        pytest.skip("there is no Docker Compose")
+    named = [part for name in files for part in ("-f", name)]
+    subprocess.run(
+        ["docker", "compose", *named, "config", "--quiet"],
+        cwd=_ROOT,
+        check=True,
+        env={**os.environ, "COMPOSE_PROJECT_NAME": "test"},
+    )
