@@ -47,7 +47,9 @@ class Overseer:
         self._address = address
         self._n_replicas = n_replicas
         self._state = ReplicasState()
+        self._is_of_mine = False  # what serves has this front's settings
         self._failure = ""
+        self._refusal = ""
 
     def run(self) -> None:
         """Start or join them, and tell how they are until the parent ends.
@@ -98,11 +100,14 @@ class Overseer:
         try:
             while not (n_there := self._n_there()) and not register.may_start(me):
                 time.sleep(_LOOK_EVERY_S)
+            self._is_of_mine = True
             if n_there and self._n_replicas in (0, n_there):
                 return
             n_replicas, has_gpus = self._places()
             self._state = replace(self._state, n_wanted=n_replicas)
             deploy(self._settings, n_replicas=n_replicas, has_gpus=has_gpus)
+        except ClusterError as error:
+            self._refusal = str(error)
         except (MfpError, RuntimeError, RayError) as error:
             self._failure = str(error) or type(error).__name__
         except Exception as error:
@@ -149,6 +154,8 @@ class Overseer:
 
         from backend.cluster.deployment import APPLICATION, DEPLOYMENT
 
+        if self._refusal:
+            raise ClusterError(self._refusal)
         try:
             application = serve.status().applications.get(APPLICATION)
         except RayError as error:
@@ -156,11 +163,13 @@ class Overseer:
         deployment = application.deployments.get(DEPLOYMENT) if application else None
         by_state = deployment.replica_states if deployment else {}
         states = {str(getattr(name, "value", name)): n for name, n in by_state.items()}
-        n_running = states.get("RUNNING", 0)
+        n_running = states.get("RUNNING", 0) if self._is_of_mine else 0
         cause = _cause(deployment.message) if deployment else ""
         if self._failure and not n_running:
             raise ClusterError(cause or self._failure)
-        n_wanted = max(self._state.n_wanted, sum(states.values()))
+        n_wanted = sum(states.values()) - states.get("STOPPING", 0)
+        if deployment is None or deployment.status != "HEALTHY":  # one may be left out
+            n_wanted = max(self._state.n_wanted, n_wanted)
         self._tell(
             replace(
                 self._state,

@@ -11,9 +11,10 @@ import pytest
 from backend.cluster import connecting as module
 from backend.cluster.connecting import prepare
 from backend.cluster.messages import ClusterError
-from backend.cluster.overseeing import check_wanted
+from backend.cluster.overseeing import Overseer, check_wanted
 from backend.cluster.state import ReplicasState, read_replicas
 from mfp_model.errors import ConfigError
+from tests.fakes import temporary_settings
 
 
 def test_a_ray_of_our_own_asks_for_a_token_and_stays_on_this_machine() -> None:
@@ -78,3 +79,19 @@ def test_how_the_replicas_are_is_told_to_all_workers(tmp_path: Path) -> None:
     assert read_replicas(tmp_path) == state
     (tmp_path / "replicas.json").write_text("{")
     assert read_replicas(tmp_path) is None
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Ray's own
+def test_a_front_that_is_refused_says_so_though_others_are_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ray")
+    overseer = Overseer(temporary_settings(), tmp_path, "10.0.0.1:6379", 0)
+
+    def refuse() -> int:
+        raise ClusterError("the replicas serve other settings")
+
+    monkeypatch.setattr(overseer, "_n_there", refuse)
+    overseer._begin()
+    with pytest.raises(ClusterError, match="other settings"):
+        overseer._look()
