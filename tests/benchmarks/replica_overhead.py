@@ -49,15 +49,23 @@ def _main() -> None:
             for annotator in annotators.values():
                 annotator.points = []
             for turn, (x, y) in enumerate(places):
-                for name, annotator in annotators.items():
-                    ms = annotator.click(x, y, is_positive=turn != 2)
-                    if ms is not None and index:  # the first object warms up
-                        times.setdefault(f"{name} {'next' if turn else 'first'}", []).append(ms)
+                answers = {
+                    name: annotator.click(x, y, is_positive=turn != 2)
+                    for name, annotator in annotators.items()
+                }
+                if None not in answers.values() and index:  # the first object warms up
+                    kind = "next" if turn else "first"
+                    for name, ms in answers.items():
+                        times.setdefault(f"{name} {kind}", []).append(ms or 0)
         for name, server in servers.items():
             print(f"{name}: {memory_mb(server.process.pid):.0f} MB in server and children")
     for name, measured in times.items():
         low, high = np.percentile(measured, (10, 95))
         print(f"{name}: median {statistics.median(measured):.1f} ms, 10% {low:.1f}, 95% {high:.1f}")
+    for kind in ("first", "next"):
+        pairs = zip(times[f"ray {kind}"], times[f"plain {kind}"], strict=True)
+        more = [with_ray - without for with_ray, without in pairs]
+        print(f"{kind}: median of what ray takes more {statistics.median(more):.1f} ms")
 
 
 if __name__ == "__main__":
