@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
 import tomllib
 import zipfile
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from packaging.requirements import Requirement
@@ -100,3 +103,28 @@ def test_the_image_runs_as_a_user_that_owns_nothing_but_its_closed_data_folder()
         "install -d -o mfp -g mfp -m 0700 /data"
     ]
     assert "chown" not in dockerfile
+
+
+@pytest.mark.parametrize(("status", "is_healthy"), [(200, True), (503, False)])
+def test_the_images_health_check_asks_the_server(status: int, is_healthy: bool) -> None:
+    asked: list[str] = []
+
+    class Backend(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    check = re.search(r"HEALTHCHECK [^[]+(\[.+\])", (_ROOT / "Dockerfile").read_text())
+    assert check is not None
+    with HTTPServer(("127.0.0.1", 0), Backend) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        port = f":{server.server_address[1]}/"
+        command = [part.replace(":9090/", port) for part in json.loads(check[1])]
+        ended = subprocess.run(command, capture_output=True)
+        server.shutdown()
+    assert (ended.returncode == 0) == is_healthy
+    assert asked == ["/health"]
