@@ -61,7 +61,7 @@ def bench_server(
             photos.append(_tray(folder, tray))
         server = start_backend(
             folder / "server.log",
-            port=free_port(19590),
+            port=free_port(),
             label_studio_url="",
             n_workers=n_workers,
             arguments=arguments,

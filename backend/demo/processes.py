@@ -27,16 +27,23 @@ class ServerError(MfpError):
     """A server that did not start or ended by itself."""
 
 
-def free_port(wanted: int) -> int:
-    """Return the wanted port of the loopback address, or the next one that is free."""
+def free_port(wanted: int = 0) -> int:
+    """Return a port of the loopback address that is free.
+
+    Args:
+        wanted: The first one that will do; 0 takes any, which others hardly get as well.
+
+    Raises:
+        ServerError: All of 200 are taken.
+    """
     for port in range(wanted, wanted + 200):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind(("127.0.0.1", port))
+                probe.bind(("127.0.0.1", port if wanted else 0))
             except OSError:
                 continue
-            return port
+            return int(probe.getsockname()[1])
     raise ServerError(f"no free port in {wanted}..{wanted + 199}")
 
 

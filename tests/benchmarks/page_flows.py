@@ -250,10 +250,10 @@ def running_place(urls: list[str]) -> Iterator[Place]:
             yield place(*urls)
             return
         studio = start_label_studio(
-            ROOT / ".venv-label-studio", folder / "label-studio", port=free_port(18280)
+            ROOT / ".venv-label-studio", folder / "label-studio", port=free_port()
         )
         server = start_backend(
-            folder / "backend.log", port=free_port(19290), label_studio_url=studio.url
+            folder / "backend.log", port=free_port(), label_studio_url=studio.url
         )
         with studio.running(limit_s=300), server.running(limit_s=60):
             yield place(studio.url, server.url)

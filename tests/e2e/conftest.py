@@ -30,7 +30,7 @@ def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     environment = ROOT / ".venv-label-studio"
     assert environment.exists(), f"{environment} is missing: run `make test`, which builds it"
     data = tmp_path_factory.mktemp("label-studio")
-    server = start_label_studio(environment, data, port=free_port(18080), local_files=PHOTOS.parent)
+    server = start_label_studio(environment, data, port=free_port(), local_files=PHOTOS.parent)
     with server.running(limit_s=300):
         yield server
 
@@ -38,7 +38,7 @@ def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def backend(label_studio: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     log = tmp_path_factory.mktemp("backend") / "backend.log"
-    server = start_backend(log, port=free_port(19090), label_studio_url=label_studio.url)
+    server = start_backend(log, port=free_port(), label_studio_url=label_studio.url)
     with server.running(limit_s=60):
         yield server
 

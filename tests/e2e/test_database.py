@@ -25,7 +25,7 @@ def server(tmp_path: Path, postgres: Postgres) -> Iterator[Server]:
     upgrade_server(open_server(url))
     started = start_backend(
         tmp_path / "backend.log",
-        port=free_port(19290),
+        port=free_port(),
         label_studio_url="",
         settings={"MFP_DATABASE_URL": url},
     )

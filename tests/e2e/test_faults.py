@@ -31,7 +31,7 @@ def checkpoint(tiny_checkpoint: Checkpoint, tmp_path: Path) -> Path:
 def server(checkpoint: Path, tmp_path: Path) -> Iterator[Server]:
     running = start_backend(
         tmp_path / "backend.log",
-        port=free_port(19390),
+        port=free_port(),
         label_studio_url="",
         settings={"MFP_CHECKPOINT": str(checkpoint), "MFP_ENGINE": "pytorch"},
     )
@@ -152,7 +152,7 @@ def test_a_start_with_damaged_weights_names_the_file(tmp_path: Path) -> None:
     damaged.write_bytes(b"\x00" * 1000)
     started = start_backend(
         tmp_path / "log",
-        port=free_port(19390),
+        port=free_port(),
         label_studio_url="",
         settings={"MFP_CHECKPOINT": str(damaged)},
     )

@@ -27,7 +27,7 @@ init_app(MfpBackend, model_dir={folder!r}).run(host="127.0.0.1", port={port}, th
 @pytest.fixture(scope="module")
 def served(label_studio: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     assert _PYTHON.exists(), f"{_PYTHON} is missing: run `make test`, which builds it"
-    folder, port = tmp_path_factory.mktemp("label-studio-ml"), free_port(19490)
+    folder, port = tmp_path_factory.mktemp("label-studio-ml"), free_port()
     url = f"http://127.0.0.1:{port}"
     server = start_server(
         "label-studio-ml",

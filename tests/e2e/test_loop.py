@@ -36,7 +36,7 @@ def backend(label_studio: Server, tmp_path: Path) -> Iterator[Server]:
     """A backend that learns from few samples, so that the test is quick."""
     server = start_backend(
         tmp_path / "backend.log",
-        port=free_port(19490),
+        port=free_port(),
         label_studio_url=label_studio.url,
         n_workers=_N_WORKERS,
         settings={"MFP_TRAIN_SAMPLES": "240"},

@@ -48,7 +48,7 @@ def test_clicks_in_the_page_are_recorded_reported_and_replayed(
 ) -> None:
     server = start_backend(
         tmp_path / "backend.log",
-        port=free_port(19590),
+        port=free_port(),
         label_studio_url=label_studio.url,
         n_workers=2,
     )

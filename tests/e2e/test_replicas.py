@@ -91,7 +91,7 @@ def test_clicks_are_those_of_one_process_also_after_a_replica_and_a_worker_were_
 ) -> None:
     server = start_backend(
         tmp_path / "backend.log",
-        port=free_port(19290),
+        port=free_port(),
         label_studio_url="",
         settings={"MFP_TORCH_THREADS": "1"},
         arguments=["--ray", "--replicas", "2"],

@@ -40,7 +40,7 @@ def checkpoint(tmp_path: Path) -> Path:
 def server(tmp_path: Path, checkpoint: Path) -> Iterator[Server]:
     started = start_backend(
         tmp_path / "backend.log",
-        port=free_port(19190),
+        port=free_port(),
         label_studio_url="",
         n_workers=2,
         settings={"MFP_CHECKPOINT": str(checkpoint), "MFP_LOG_FORMAT": "json"},
@@ -249,7 +249,7 @@ def test_it_refuses_other_machines_without_a_password(tmp_path: Path) -> None:
     assert "set MFP_USERNAME and MFP_PASSWORD" in ended.stderr
     server = start_backend(
         tmp_path / "log",
-        port=free_port(19290),
+        port=free_port(),
         label_studio_url="",
         host="0.0.0.0",
         settings={"MFP_USERNAME": "team", "MFP_PASSWORD": "secret"},

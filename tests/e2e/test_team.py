@@ -32,7 +32,7 @@ _CONFIG = (ROOT / "label_config" / "one_class.xml").read_text()
 @pytest.fixture(scope="module")
 def storage() -> Iterator[str]:
     """A stand-in for S3 with a photo in a bucket; yields its address."""
-    port = free_port(15000)
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -69,7 +69,7 @@ def storage() -> Iterator[str]:
 def guarded(label_studio: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = start_backend(
         tmp_path_factory.mktemp("guarded") / "backend.log",
-        port=free_port(19390),
+        port=free_port(),
         label_studio_url=label_studio.url,
         settings={
             "MFP_USERNAME": _AUTH[0],

@@ -118,7 +118,7 @@ def test_training_says_nothing(machine: _Machine, tmp_path: Path) -> None:
 
 
 def test_serving_says_nothing(machine: _Machine, tmp_path: Path) -> None:
-    port = free_port(19490)
+    port = free_port()
     environment = {**machine.environment, "LABEL_STUDIO_URL": ""}
     command = [sys.executable, "-m", "backend.cli", "serve", "--port", str(port)]
     url = f"http://127.0.0.1:{port}"
