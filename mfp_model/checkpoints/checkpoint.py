@@ -47,7 +47,7 @@ class Checkpoint:
 
     @property
     def identity(self) -> str:
-        """The name and digits of what computes, config and values: `lite2-2-495c827a`."""
+        """The name and digits of what computes, config and values: `lite2-3-74db070b`."""
         tensors = sorted(self.weights.items())
         values = ((name, tensor.detach().cpu().numpy()) for name, tensor in tensors)
         return f"{self.version}-{weights_digest(asdict(self.config), values)}"

@@ -144,7 +144,7 @@ def test_corrections_lead_to_weights_that_need_fewer_clicks_and_to_exact_coco(
     _shot(page, "report")
 
     # The next click is answered by the new version.
-    version = f"lite2-2-p{project}-1"
+    version = f"lite2-3-p{project}-1"
     _wait_for_version(backend, version, limit_s=60)
     page.open_task(project, other)
     page.switch_on_clicking()

@@ -41,7 +41,7 @@ _SMALL = (240, 160)  # of the photo on which objects are found without clicks
 
 
 def key() -> str:
-    """Return the number of the code and the shipped weights: `1 lite2-2-495c827a`."""
+    """Return the number of the code and the shipped weights: `1 lite2-3-74db070b`."""
     return f"{ANSWERS} {load_checkpoint(DEFAULT_WEIGHTS).identity}"
 
 

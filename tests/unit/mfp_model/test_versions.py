@@ -24,7 +24,7 @@ def _version(checkpoint: Checkpoint, path: Path, *, bits: int = 32) -> str:
 
 def test_the_version_is_short_and_tells_weights_and_code() -> None:
     version = model_version(DEFAULT_WEIGHTS)
-    assert re.fullmatch(rf"lite2-2-[0-9a-f]{{8}}\.{ANSWERS}", version)
+    assert re.fullmatch(rf"lite2-3-[0-9a-f]{{8}}\.{ANSWERS}", version)
 
 
 @pytest.mark.parametrize("bits", [32, 16, 8])

@@ -90,7 +90,7 @@ def test_settings_load_the_real_ones(tmp_path: Path) -> None:
     choice = choice_of(settings, _started_models(), BegunVersions())
     assert _asked(choice, None).version.startswith("graph-cut-rgb-")
     deep = _asked(choice, None, "2")
-    assert deep.version.startswith("graph-cut-lite2-2-")
+    assert deep.version.startswith("graph-cut-lite2-3-")
 
 
 def test_the_server_answers_with_a_graph_cut_where_the_project_says_so(capture: Capture) -> None:

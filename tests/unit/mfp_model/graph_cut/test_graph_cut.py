@@ -168,7 +168,7 @@ class TestDeepFeatures:
 
     def test_own_encoder_cuts(self, photo: NDArray[np.uint8]) -> None:
         segmenter = load_segmenter("graph-cut-deep", device="cpu")
-        assert segmenter.version.startswith("graph-cut-lite2-2-")
+        assert segmenter.version.startswith("graph-cut-lite2-3-")
         mask = segmenter.segment(photo, [Click(x=50, y=40)]).mask
         assert mask[40, 50]
         assert not mask.all()
