@@ -1,5 +1,7 @@
 # Two commands matter: `make demo` and `make test`. All of them install what they need.
 PYTHON ?= python3
+# Otherwise each command that the tests run would compile all files again.
+unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 LABEL_STUDIO := label-studio==1.23.2
 LABEL_STUDIO_ML := label-studio-ml==1.0.9 redis rq

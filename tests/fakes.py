@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -128,3 +129,15 @@ class QuietHandler(BaseHTTPRequestHandler):
 
     def log_message(self, *arguments: object) -> None:
         pass
+
+
+def path_without_nice(folder: Path) -> str:
+    """Return a `PATH` on which `nice -n N COMMAND` runs a command at the usual priority.
+
+    Jobs of fine-tuning give way to everything else; beside other tests they would take minutes.
+    """
+    folder.mkdir(parents=True)
+    nice = folder / "nice"
+    nice.write_text('#!/bin/sh\nshift 2\nexec "$@"\n')
+    nice.chmod(0o755)
+    return f"{folder}{os.pathsep}{os.environ['PATH']}"

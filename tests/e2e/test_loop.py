@@ -22,6 +22,7 @@ from tests.e2e.conftest import ROOT
 from tests.e2e.halves import make_halves
 from tests.e2e.labeling_page import LabelingPage
 from tests.e2e.versions import served_version
+from tests.fakes import path_without_nice
 
 pytestmark = pytest.mark.browser
 
@@ -39,7 +40,7 @@ def backend(label_studio: Server, tmp_path: Path) -> Iterator[Server]:
         port=free_port(),
         label_studio_url=label_studio.url,
         n_workers=_N_WORKERS,
-        settings={"MFP_TRAIN_SAMPLES": "240"},
+        settings={"MFP_TRAIN_SAMPLES": "240", "PATH": path_without_nice(tmp_path / "bin")},
     )
     with server.running(limit_s=60):
         yield server

@@ -24,7 +24,7 @@ from backend.models.registry import ModelRegistry
 from backend.storage.moving import upgrade_server
 from backend.storage.shared_state import SharedState, open_server
 from mfp_model.checkpoints.checkpoint import Checkpoint, save_checkpoint
-from tests.fakes import LoopbackSite, QuietHandler
+from tests.fakes import LoopbackSite, QuietHandler, path_without_nice
 from tests.postgres import Postgres
 from tests.unit.backend.exchange.labeled import row
 from tests.unit.mfp_model.coco_folder import make_coco_folder
@@ -88,6 +88,7 @@ class _Workplace:
         self.queue = JobQueue(self.state.jobs())
         self._environment = {
             **os.environ,
+            "PATH": path_without_nice(folder.with_name(f"{folder.name}-bin")),
             "MFP_DATA_DIR": str(folder),
             "MFP_DATABASE_URL": database_url,
             "MFP_CHECKPOINT": str(checkpoint),
