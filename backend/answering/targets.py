@@ -3,7 +3,8 @@
 Prompts whose first one lies on a mask of the page edit it: the answer carries its id, and the page
 puts it in the mask's place. So do prompts that are placed beside a mask that is selected, and a
 click after a box that waits for its check. Alt+click beside all masks takes from the object that
-was answered last. All others begin a new object.
+was answered last. All others begin a new object. Without a label of its own it gets those of the
+object that was answered last.
 
 An object that is as it was last answered goes on from the prompts of that answer, as if it had
 never been accepted. Any other mask is the prior of what is answered.
@@ -40,16 +41,16 @@ def begun_edit(
     first = region.placed[0]
     if isinstance(first.prompt, Box):
         anew = _boxed(objects, first.prompt, region)
-        return Edit(placed=region.placed, regions=anew.regions if anew else ())
+        return _new(objects, region, regions=anew.regions if anew else ())
     target = _target(objects, first, first.prompt, region)
     if target is None and box is not None and not region.control.auto_accept:
         target = _pending(box) if _is_about(first.prompt, box) else None
     if target is None and not first.prompt.is_positive:
         target = _last(objects, region)
     if target is None:
-        return Edit(placed=region.placed)
+        return _new(objects, region)
     if _may_be_undone(target, first, first.prompt):
-        return Edit(placed=region.placed, regions=target.regions)
+        return _new(objects, region, regions=target.regions)
     joined = _joined(objects, target, region)
     if target.answered is not None and not joined:
         return _going_on(target, target.answered, region)
@@ -62,6 +63,15 @@ def continued_edit(
     """Return the edit of prompts that are the next ones of an object that is not accepted."""
     target = next((one for one in objects if one.answered is answered), _pending(answered))
     return _going_on(target, answered, region)
+
+
+def _new(
+    objects: list[PageObject], region: RegionRequest, *, regions: tuple[str, ...] = ()
+) -> Edit:
+    """A new object's edit, in the place of regions that may have been undone."""
+    last = next((one for one in reversed(objects) if one.at > 0), None)
+    labels = None if region.named or last is None else last.labels
+    return Edit(placed=region.placed, regions=regions, labels=labels or None)
 
 
 def _pending(answered: AnsweredObject) -> PageObject:
@@ -117,10 +127,13 @@ def _target(
 ) -> PageObject | None:
     """The smallest object of the points' labels that the first click lies on.
 
-    Beside a selected one the nearest: the page does not say which one is selected.
+    Beside a selected one the nearest: the page does not say which one is selected. With Alt, and on
+    none of its label, one of any: nothing begins with Alt, and no other object lies there.
     """
     fitting = [one for one in objects if _has_labels(one, region)]
     hit = [one for one in fitting if lies_on(one.runs, click)]
+    if not (hit or click.is_positive):
+        hit = [one for one in objects if lies_on(one.runs, click)]
     if first.is_beside_selected:
         beside = [one for one in fitting if one not in hit] or hit
         return min(beside, key=lambda one: _distance(one.runs, click), default=None)
