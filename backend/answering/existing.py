@@ -22,6 +22,8 @@ _KEPT_S = 3600.0
 _MAX_READ_PX = 10_000_000_000  # 800 masks on 12 megapixels
 _MAX_PAINTED_PX = 30_000_000_000  # seven seconds; 2,500 strokes on 12 megapixels
 _RUN_BYTES = 24
+_COUNT_BYTES = 200
+_MAX_COUNTS_BYTES = 4_000_000  # 20,000 masks
 _OVERHEAD_BYTES = 1000
 _KINDS = ("brush", "polygon")
 
@@ -48,6 +50,9 @@ class ExistingMasks:
         self._known: BoundedCache[str, MaskRuns] = BoundedCache(
             max_bytes=max_bytes, max_age_s=_KEPT_S
         )
+        self._painted: BoundedCache[str, int] = BoundedCache(
+            max_bytes=_MAX_COUNTS_BYTES, max_age_s=_KEPT_S
+        )
 
     def read(
         self, annotation: Annotation, control: MaskControl, *, height: int, width: int
@@ -68,52 +73,63 @@ class ExistingMasks:
                 left_out["of another size than the image"] += 1
                 continue
             n_pixels += height * width
-            n_painted += _painted_px(one)
+            if (digest := _digest(one)) is None:
+                continue
+            n_painted += self._painted_px(digest, one)
             if n_painted > _MAX_PAINTED_PX:
                 left_out[f"strokes of drafts beyond {_MAX_PAINTED_PX} pixels; submit them"] += 1
             elif n_pixels > _MAX_READ_PX:
                 left_out[f"beyond {_MAX_READ_PX} pixels"] += 1
-            elif (mask := self._mask(one)) is not None:
+            elif (mask := self._mask(digest, one)) is not None:
                 found.append(mask)
         for reason, n in left_out.items():
             _log.warning("%d masks are left out: %s", n, reason)
         return found
 
-    def _mask(self, region: MaskRegion) -> ExistingMask | None:
-        try:
-            runs = self._runs(region)
-        except MfpError as error:
-            _log.warning("mask %.40s cannot be read: %s", region.id, error)
-            return None
+    def _mask(self, digest: str, region: MaskRegion) -> ExistingMask | None:
+        runs = self._known.get(digest)
+        if runs is None:
+            try:
+                runs = region_runs(region)
+            except MfpError as error:
+                _tell_unread(region, error)
+                return None
+            self._known.put(digest, runs, _OVERHEAD_BYTES + _RUN_BYTES * runs.rows.size)
         return ExistingMask(id=region.id, labels=region.labels, runs=runs)
 
-    def _runs(self, region: MaskRegion) -> MaskRuns:
-        key = _digest(region)
-        runs = self._known.get(key)
-        if runs is None:
-            runs = region_runs(region)
-            self._known.put(key, runs, _OVERHEAD_BYTES + _RUN_BYTES * runs.rows.size)
-        return runs
+    def _painted_px(self, digest: str, region: MaskRegion) -> int:
+        """What a mask's strokes take; a damaged one is named where it is read."""
+        n_pixels = self._painted.get(digest)
+        if n_pixels is None:
+            try:
+                n_pixels = painted_px(region.value, height=region.height, width=region.width)
+            except DataError:
+                n_pixels = 0
+            self._painted.put(digest, n_pixels, _COUNT_BYTES)
+        return n_pixels
 
 
-def _painted_px(region: MaskRegion) -> int:
-    """What a mask's strokes take; a damaged one is named where it is read."""
-    try:
-        return painted_px(region.value, height=region.height, width=region.width)
-    except DataError:
-        return 0
+def _tell_unread(region: MaskRegion, error: MfpError) -> None:
+    _log.warning("mask %.40s cannot be read: %s", region.id, error)
 
 
-def _digest(region: MaskRegion) -> str:
-    """What tells this shape from others; numbers of an RLE are bytes, or damaged."""
+def _digest(region: MaskRegion) -> str | None:
+    """What tells this shape from others; None, told in the log, where its RLE is damaged."""
     rle = region.value.get("rle") or []
-    if not isinstance(rle, list):  # of a number `bytes` would make as many zeros
-        raise DataError(f"brush RLE: expected a list, got {type(rle).__name__}")
-    rest = {name: value for name, value in region.value.items() if name != "rle"}
-    told = f"{region.kind} {region.height} {region.width} {json.dumps(rest, sort_keys=True)}"
-    digest = hashlib.sha256(told.encode())
     try:
-        digest.update(bytes(rle))
+        if not isinstance(rle, list):  # of a number `bytes` would make as many zeros
+            raise DataError(f"brush RLE: expected a list, got {type(rle).__name__}")
+        numbers = _rle_bytes(rle)
+    except DataError as error:
+        _tell_unread(region, error)
+        return None
+    rest = {name: value for name, value in region.value.items() if name != "rle"}
+    shape = f"{region.kind} {region.height} {region.width} {json.dumps(rest, sort_keys=True)}"
+    return hashlib.sha256(shape.encode() + numbers).hexdigest()
+
+
+def _rle_bytes(rle: list[object]) -> bytes:
+    try:
+        return bytes(rle)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         raise DataError("brush RLE: expected whole numbers in 0..255") from None
-    return digest.hexdigest()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
+from backend.answering import existing
+from backend.label_studio.brush import painted_px
 from backend.label_studio.config_xml import LabelConfigError
 from backend.label_studio.label_config import TaskConfigs, parse_label_config
 from backend.label_studio.request import parse_predict
@@ -80,6 +83,25 @@ def test_drafts_of_ever_so_many_strokes_are_read_up_to_a_limit(
         brush["value"] = {"format": "rle", "touches": touches, "brushlabels": ["Cat"]}
     assert "error" not in _answered(request(point("p", 50, 50), drafts=[saved(*rows)]))
     assert "strokes of drafts beyond 30000000000 pixels" in caplog.text
+
+
+def test_a_drafts_strokes_are_counted_once_while_it_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[object] = []
+
+    def count(value: Mapping[str, Any], *, height: int, width: int) -> int:
+        counted.append(value)
+        return painted_px(value, height=height, width=width)
+
+    monkeypatch.setattr(existing, "painted_px", count)
+    touch = {"type": "add", "relativePoints": [10, 10, 30, 10], "relativeStrokeWidth": 5}
+    brushes = [row(f"r{number}", box(0, 0, 9 + number, 9)) for number in range(5)]
+    for brush in brushes:
+        brush["value"]["touches"] = [touch]
+    client = _client()
+    for x in (100, 120):
+        body = request(point(f"p{x}", x, 90), drafts=[saved(*brushes, id=1, annotation=None)])
+        assert client.post("/predict", json=body).json["results"][0]["result"]
+    assert len(counted) == len(brushes)
 
 
 def test_an_endless_brush_rle_is_left_out_undecoded() -> None:
