@@ -162,17 +162,23 @@ def test_every_label_configuration_works_in_the_page(
     page.open_task(project, task["id"])
     page.switch_on_clicking()
     kind = "polygonlabels" if "polygons" in path.stem else "brushlabels"
+    kinds = {kind}
+    if path.stem == "several_classes_polygons":  # its labels are a control of their own
+        kind, kinds = "labels", {"labels", "polygon"}
     labels = ["Person", "Animal"] if path.stem.startswith("several") else ["Object"]
     sent: list[dict[str, Any]] = []
     free = np.ones((300, 451), bool)
     for index, label in enumerate(labels):
-        if len(labels) > 1:
+        if (
+            len(labels) > 1
+            and page.store("a.names.get('label')?.selectedLabels[0]?.value") != label
+        ):
             page.page.keyboard.press("qas"[index])
         elif path.stem == "all_like_this":  # two labels of points mean one of masks
             page.page.keyboard.press("1")
         answer = _click_pixel(page, free, np.zeros_like(free))
-        rows = answer["data"]["result"]
-        assert {row["type"] for row in rows} == {kind}
+        assert {row["type"] for row in answer["data"]["result"]} == kinds
+        rows = [row for row in answer["data"]["result"] if row["type"] == kind]
         assert all(row["value"][kind] == [label] for row in rows)
         free &= ~_shown(rows)  # a click on an accepted mask would select it
         sent += rows
