@@ -46,8 +46,15 @@ class SimulatedAnnotator:
 
     def click(self, x: float, y: float, *, is_positive: bool = True) -> float | None:
         """Click at a place in percent; return the milliseconds to its mask, None without one."""
+        ms, rows = self.answer_to_click(x, y, is_positive=is_positive)
+        return ms if rows else None
+
+    def answer_to_click(
+        self, x: float, y: float, *, is_positive: bool = True
+    ) -> tuple[float, list[dict[str, object]]]:
+        """Click at a place in percent; return milliseconds and the answer's rows."""
         self.points.append((f"{self.task}-{time.monotonic_ns()}", x, y, is_positive))
-        return self.ask()
+        return self.ask_about([self._keypoint(*point) for point in self.points])
 
     def ask(self) -> float | None:
         """Ask for the mask of the points as they are; return as `click` does."""
@@ -85,15 +92,19 @@ class SimulatedAnnotator:
             "value": {"x": x, "y": y},
         }
 
-    def _post(self, *, context: object) -> list[dict[str, object]] | None:
+    def body(self, context: object) -> dict[str, object]:
+        """Return what Label Studio's page sends, given what it has of the object."""
         assert self.photo is not None, "a task is open"
         image = f"/data/local-files/?d={self.photo.name}"
-        body = {
+        return {
             "tasks": [{"id": self.task, "data": {"image": image}, "drafts": self.drafts}],
             "project": "1.0",
             "label_config": self.label_config,
             "params": {"context": context},
         }
+
+    def _post(self, *, context: object) -> list[dict[str, object]] | None:
+        body = self.body(context)
         try:
             answer = requests.post(f"{self.url}/predict", json=body, timeout=_TIMEOUT_S)
             return list(answer.json()["results"]) if answer.status_code == 200 else None

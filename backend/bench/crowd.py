@@ -1,4 +1,4 @@
-"""Many annotators at once, each clicking once per second."""
+"""Many annotators at once, each clicking in its own time."""
 
 from __future__ import annotations
 
@@ -46,8 +46,23 @@ class Crowd:
         }
 
 
-def measure_crowd(url: str, photos: Sequence[Photo], *, n_annotators: int, seconds: float) -> Crowd:
-    """Let annotators click on objects of four clicks each, on a task of their own."""
+def measure_crowd(
+    url: str,
+    photos: Sequence[Photo],
+    *,
+    n_annotators: int,
+    seconds: float,
+    every_s: float = 1.0,
+) -> Crowd:
+    """Let annotators click on objects of four clicks each, on a task of their own.
+
+    Args:
+        url: The server's.
+        photos: What is clicked on.
+        n_annotators: Clicking at the same time.
+        seconds: How long.
+        every_s: An annotator's seconds from one click to the next, on average.
+    """
     annotators = [SimulatedAnnotator(url=url) for _ in range(n_annotators)]
     for index, annotator in enumerate(annotators):
         annotator.open(1 + index, photos[index % len(photos)])
@@ -55,7 +70,9 @@ def measure_crowd(url: str, photos: Sequence[Photo], *, n_annotators: int, secon
     taken: list[list[float]] = [[] for _ in annotators]
     started = time.monotonic()
     threads = [
-        threading.Thread(target=_work, args=(annotator, index, started, seconds, taken[index]))
+        threading.Thread(
+            target=_work, args=(annotator, index, started, seconds, every_s, taken[index])
+        )
         for index, annotator in enumerate(annotators)
     ]
     for thread in threads:
@@ -70,12 +87,17 @@ def measure_crowd(url: str, photos: Sequence[Photo], *, n_annotators: int, secon
 
 
 def _work(
-    annotator: SimulatedAnnotator, index: int, started: float, seconds: float, taken: list[float]
+    annotator: SimulatedAnnotator,
+    index: int,
+    started: float,
+    seconds: float,
+    every_s: float,
+    taken: list[float],
 ) -> None:
-    """One click a second on average, or at once where the last one took longer."""
+    """A click, and the next one after a pause, or at once where the last one took longer."""
     random = np.random.default_rng(index)
     centre = random.uniform(30, 70, size=2)
-    due = started + random.random()
+    due = started + every_s * random.random()
     while due < started + seconds:
         time.sleep(max(0.0, due - time.monotonic()))
         if len(annotator.points) == _CLICKS_PER_OBJECT:
@@ -84,4 +106,4 @@ def _work(
         ms = annotator.click(x, y, is_positive=len(annotator.points) != _NEGATIVE_CLICK)
         if ms is not None:
             taken.append(ms)
-        due = max(due + random.uniform(0.5, 1.5), time.monotonic())
+        due = max(due + every_s * random.uniform(0.5, 1.5), time.monotonic())

@@ -17,6 +17,7 @@ from backend.demo.processes import Server, free_port, start_backend
 from backend.server.app import create_app
 from backend.settings import Settings
 from tests.e2e.conftest import PHOTOS
+from tests.processes import descendants, processes
 
 pytest.importorskip("ray")
 
@@ -52,30 +53,6 @@ def _masks(answer: dict[str, Any]) -> list[Any]:
     """What is answered, without ids, which are made up."""
     assert answer["results"], answer
     return [[row["value"] for row in result["result"]] for result in answer["results"]]
-
-
-def _processes() -> dict[int, tuple[int, str]]:
-    """Parent and name by process."""
-    processes = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            name = (folder / "cmdline").read_text().replace("\0", " ")
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue  # it has just ended
-        processes[int(folder.name)] = parent, name
-    return processes
-
-
-def _below(root: int, name: str = "") -> list[int]:
-    """A process's descendants whose command has a name."""
-    processes = _processes()
-
-    def is_below(pid: int) -> bool:
-        parent = processes.get(pid, (0, ""))[0]
-        return parent == root or (parent > 1 and is_below(parent))
-
-    return [pid for pid, (_, command) in processes.items() if name in command and is_below(pid)]
 
 
 def _until_ready(server: Server) -> None:
@@ -115,29 +92,29 @@ def test_clicks_are_those_of_one_process_also_after_a_replica_and_a_worker_were_
                 assert _masks(answer.json()) == masks
 
         check()
-        os.kill(_below(parent, "ray::ServeReplica")[0], signal.SIGKILL)
+        os.kill(descendants(parent, "ray::ServeReplica")[0], signal.SIGKILL)
         check()
-        (worker,) = (pid for pid in _below(parent, "serve --port") if _parent(pid) == parent)
+        (worker,) = (pid for pid in descendants(parent, "serve --port") if _parent(pid) == parent)
         os.kill(worker, signal.SIGKILL)
         time.sleep(1)
         _until_ready(server)
         check()
-        _check_ports(_below(parent, "ray"))
-        mine = _below(parent)
+        _check_ports(descendants(parent, "ray"))
+        mine = descendants(parent)
     until = time.monotonic() + 30
-    while set(mine) & set(_processes()):
+    while set(mine) & set(processes()):
         assert time.monotonic() < until
         time.sleep(0.2)
 
 
 def _parent(pid: int) -> int:
-    return _processes()[pid][0]
+    return processes()[pid][0]
 
 
 def _check_ports(pids: list[int]) -> None:
     """Ray's own processes listen on this machine's loopback; replicas ask for a token."""
     address = socket.gethostbyname(socket.gethostname())
-    ports = _listening([pid for pid in pids if "ServeReplica" not in _processes()[pid][1]])
+    ports = _listening([pid for pid in pids if "ServeReplica" not in processes()[pid][1]])
     assert len(ports) > 3
     for port in ports:
         with socket.socket() as connection:

@@ -47,3 +47,8 @@ def who_answered(folder: Path) -> dict[str, int]:
     """Return, for each first click's x, the process that answered it last."""
     lines = (line.split() for line in (folder / _NOTES).read_text().splitlines())
     return {x: int(pid) for x, pid in lines}
+
+
+def newest_answer(folder: Path) -> int:
+    """Return the process that began a round last."""
+    return int((folder / _NOTES).read_text().split()[-1])
