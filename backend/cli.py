@@ -29,12 +29,13 @@ from backend.commands import (
     weights,
     work,
 )
-from backend.commands.options import add_device, add_replicas
+from backend.commands.cluster import add_ray, check_ray
+from backend.commands.options import add_device
 from backend.commands.parsing import Commands, UsageError, of, root_parser
 from backend.commands.printing import Problems
 from backend.environment.readers import count
 from backend.settings import Settings
-from mfp_model.errors import ConfigError, MfpError
+from mfp_model.errors import MfpError
 
 if TYPE_CHECKING:
     from backend.server.replicas import ReplicasChoice
@@ -131,10 +132,7 @@ def _add_serve(commands: Commands) -> None:
         help="of each process; default: MFP_MAX_WAITING + 4",
     )
     add_device(parser, None, "MFP_DEVICE")
-    parser.add_argument(
-        "--ray", action="store_true", help="let replicas of Ray Serve compute, on any machines"
-    )
-    add_replicas(parser)
+    add_ray(parser, "let replicas of Ray Serve compute, on any machines")
 
 
 def _serve(options: argparse.Namespace) -> None:
@@ -155,13 +153,11 @@ def _serve(options: argparse.Namespace) -> None:
 
 def _replicas(options: argparse.Namespace) -> ReplicasChoice | None:
     """What `--ray` and its options say."""
+    check_ray(options)
     from backend.server.replicas import ReplicasChoice
 
     if options.ray:
         return ReplicasChoice(address=options.address or "", n_replicas=options.replicas or 0)
-    for option in ("address", "replicas"):
-        if getattr(options, option) is not None:
-            raise ConfigError(f"--{option}: expected --ray with it")
     return None
 
 

@@ -12,7 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.cluster.messages import ClusterError, Facts, Missing, OutOfDate, Picture, Round, Which
+from backend.cluster.messages import (
+    ClusterError,
+    Facts,
+    Missing,
+    OutOfDate,
+    Picture,
+    Round,
+    Which,
+    first_line,
+    packed,
+)
 from backend.cluster.remote import Check, Replicas
 from backend.cluster.state import ReplicasState, read_replicas
 from mfp_model.errors import MfpError
@@ -45,7 +55,7 @@ class RayReplicas(Replicas):
 
     def next_round(self, asked: Round, check: Check) -> Prediction | Missing | OutOfDate:
         """Return the prediction that follows, or why there is none."""
-        answer = self._answer(asked.session, "next_round", _packed(asked), check=check)
+        answer = self._answer(asked.session, "next_round", packed(asked), check=check)
         assert isinstance(answer, Prediction | Missing | OutOfDate)
         return answer
 
@@ -53,7 +63,7 @@ class RayReplicas(Replicas):
         self, session: str, which: Which, picture: Picture
     ) -> NDArray[np.float32] | Missing:
         """Return what an image looks like, or what is missing."""
-        answer = self._answer(session, "appearance", which, _packed(picture))
+        answer = self._answer(session, "appearance", which, packed(picture))
         assert isinstance(answer, np.ndarray | Missing)
         return answer
 
@@ -73,12 +83,12 @@ class RayReplicas(Replicas):
                 answer: object = pickle.loads(asked.result(timeout_s=left_s))
                 break
             except RayTaskError as error:  # a fault of the replica's code
-                raise ClusterError(f"a replica failed: {_line(error)}") from error
+                raise ClusterError(f"a replica failed: {first_line(error)}") from error
             except (RayError, RayServeException, TimeoutError) as error:
                 asked.cancel()
                 if time.monotonic() + _PAUSE_S > until:
-                    raise ClusterError(f"no replica answers: {_line(error)}") from error
-                _log.warning("a replica is asked again: %s", _line(error))
+                    raise ClusterError(f"no replica answers: {first_line(error)}") from error
+                _log.warning("a replica is asked again: %s", first_line(error))
                 check()
                 time.sleep(_PAUSE_S)
         if isinstance(answer, MfpError):
@@ -110,15 +120,3 @@ def _handle(address: str) -> Any:  # noqa: ANN401, Ray's
     from ray import serve
 
     return serve.get_app_handle(APPLICATION)
-
-
-def _packed(content: object) -> bytes:
-    """Its bytes: arrays that Ray hands over itself would keep its shared memory."""
-    return pickle.dumps(content, protocol=pickle.HIGHEST_PROTOCOL)
-
-
-def _line(error: Exception) -> str:
-    """The first line of an error; of a traceback the last, which says what."""
-    lines = str(error).strip().splitlines() or [""]
-    is_traceback = "Traceback" in str(error)
-    return f"{type(error).__name__}: {lines[-1 if is_traceback else 0]}"[:300]

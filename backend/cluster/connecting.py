@@ -89,6 +89,18 @@ def connect(address: str, *, n_cpus: int = 0) -> str:
 
 
 @contextmanager
+def connected(address: str, *, n_cpus: int = 0) -> Iterator[None]:
+    """Be connected as by `connect`; a Ray that it started ends with the context."""
+    import ray
+
+    connect(address, n_cpus=n_cpus)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
 def _own_way_to_end() -> Iterator[None]:
     """Keep what this process does at SIGTERM: Ray's handler ends it three seconds later."""
     libc = ctypes.CDLL(None)

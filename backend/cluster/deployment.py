@@ -12,19 +12,17 @@ import importlib.metadata
 import logging
 import pickle
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from ray import serve
 from ray.serve.config import RequestRouterConfig
 
-from backend.cluster.messages import Picture, Round, Which
+from backend.cluster.messages import Picture, Round, Which, packed_answer
 from backend.cluster.register import SharedRegister
 from backend.cluster.replica import Replica
 from backend.models.loading import load_mfp, load_other
 from backend.settings import Settings
-from mfp_model.errors import MfpError
 from mfp_model.loading import dressed
 from mfp_model.segmenter import Segmenter
 from mfp_model.weights.versions import ANSWERS
@@ -67,17 +65,17 @@ class ServedReplica:
 
     def facts(self, which: Which) -> bytes:
         """Answer as `Replica.facts`."""
-        return _answer(lambda: self._replica.facts(which))
+        return packed_answer(lambda: self._replica.facts(which))
 
     def next_round(self, content: bytes) -> bytes:
         """Answer as `Replica.next_round`."""
         asked: Round = pickle.loads(content)
-        return _answer(lambda: self._replica.next_round(asked))
+        return packed_answer(lambda: self._replica.next_round(asked))
 
     def appearance(self, which: Which, content: bytes) -> bytes:
         """Answer as `Replica.appearance`."""
         picture: Picture = pickle.loads(content)
-        return _answer(lambda: self._replica.appearance(which, picture))
+        return packed_answer(lambda: self._replica.appearance(which, picture))
 
 
 def wants(settings: Settings) -> Mapping[str, str]:
@@ -112,7 +110,7 @@ def deploy(settings: Settings, *, n_replicas: int, has_gpus: bool, load: Load = 
     Raises:
         RuntimeError: One cannot start.
     """
-    settings = replace(settings, label_studio_api_key="", password="", database_url="")
+    settings = settings.without_secrets()
     options = {
         "num_cpus": settings.n_torch_threads,
         "num_gpus": int(has_gpus),
@@ -142,11 +140,3 @@ def _installed(package: str) -> str:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return "none"
-
-
-def _answer(work: Callable[[], object]) -> bytes:
-    """What comes of it, or the error: whoever asked raises that again."""
-    try:
-        return pickle.dumps(work(), protocol=pickle.HIGHEST_PROTOCOL)
-    except MfpError as error:
-        return pickle.dumps(error)

@@ -7,6 +7,8 @@ says so, and is sent the content.
 from __future__ import annotations
 
 import hashlib
+import pickle
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,6 +100,26 @@ class Missing:
 
     picture: bool = False
     previous: bool = False
+
+
+def packed_answer(work: Callable[[], object]) -> bytes:
+    """Return what comes of it, or the error, as bytes: whoever asked raises that again."""
+    try:
+        return packed(work())
+    except MfpError as error:
+        return packed(error)
+
+
+def packed(content: object) -> bytes:
+    """Return its bytes: arrays that Ray hands over itself would keep its shared memory."""
+    return pickle.dumps(content, protocol=pickle.HIGHEST_PROTOCOL)
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error; of a traceback the last, which says what."""
+    lines = str(error).strip().splitlines() or [""]
+    is_traceback = "Traceback" in str(error)
+    return f"{type(error).__name__}: {lines[-1 if is_traceback else 0]}"[:300]
 
 
 def picture_name(pixels: NDArray[np.uint8]) -> str:

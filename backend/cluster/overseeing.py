@@ -18,6 +18,7 @@ from pathlib import Path
 
 from backend.cluster.connecting import connect
 from backend.cluster.messages import ClusterError
+from backend.cluster.places import Plan
 from backend.cluster.register import SharedRegister
 from backend.cluster.state import ReplicasState
 from backend.settings import Settings
@@ -26,7 +27,6 @@ from mfp_model.errors import MfpError
 _log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 0.5
 _AGAIN_S = 3.0  # a Ray that may still be starting
-_GROUP = 4  # cores of a replica, where nobody says how many
 _ASK_S = 60.0
 
 
@@ -42,10 +42,9 @@ class Overseer:
             address: Ray's; empty to start one on this machine.
             n_replicas: How many; 0 for as many as there is room for.
         """
-        self._settings = settings
+        self._plan = Plan.of(settings, address, n_replicas)
         self._shared_dir = shared_dir
         self._address = address
-        self._n_replicas = n_replicas
         self._state = ReplicasState()
         self._is_of_mine = False  # what serves has this front's settings
         self._failure = ""
@@ -72,18 +71,9 @@ class Overseer:
 
     def _connected(self) -> str:
         """Ray's address."""
-        n_cores = len(os.sched_getaffinity(0))
-        n_cpus = 0
-        if not self._address:
-            threads = self._settings.n_torch_threads or _threads(n_cores, self._n_replicas)
-            self._settings = self._settings.with_torch_threads(threads)
-            self._n_replicas = self._n_replicas or max(1, n_cores // threads)
-            n_cpus = max(n_cores, self._n_replicas * threads)
-        elif not self._settings.n_torch_threads:
-            self._settings = self._settings.with_torch_threads(_GROUP)
         while True:
             try:
-                return connect(self._address, n_cpus=n_cpus)
+                return connect(self._address, n_cpus=self._plan.n_cpus)
             except ClusterError as error:
                 if not self._address:
                     raise
@@ -101,11 +91,11 @@ class Overseer:
             while not (n_there := self._n_there()) and not register.may_start(me):
                 time.sleep(_LOOK_EVERY_S)
             self._is_of_mine = True
-            if n_there and self._n_replicas in (0, n_there):
+            if n_there and self._plan.n_replicas in (0, n_there):
                 return
-            n_replicas, has_gpus = self._places()
+            n_replicas, has_gpus = self._plan.places()
             self._state = replace(self._state, n_wanted=n_replicas)
-            deploy(self._settings, n_replicas=n_replicas, has_gpus=has_gpus)
+            deploy(self._plan.settings, n_replicas=n_replicas, has_gpus=has_gpus)
         except ClusterError as error:
             self._refusal = str(error)
         except (MfpError, RuntimeError, RayError) as error:
@@ -133,19 +123,8 @@ class Overseer:
             theirs = handle.wants.remote().result(timeout_s=_ASK_S)
         except TimeoutError as error:
             raise ClusterError(f"none of the replicas answers in {_ASK_S:g} s") from error
-        check_wanted(wants(self._settings), theirs)
+        check_wanted(wants(self._plan.settings), theirs)
         return sum(application.deployments[DEPLOYMENT].replica_states.values())
-
-    def _places(self) -> tuple[int, bool]:
-        """How many replicas, and whether each has a GPU."""
-        import ray
-
-        there = ray.cluster_resources()
-        n_gpus = int(there.get("GPU", 0)) if self._settings.device != "cpu" else 0
-        n_cpus = int(there.get("CPU", 1))
-        n_room = n_gpus or max(1, n_cpus // self._settings.n_torch_threads)
-        n_replicas = self._n_replicas or n_room
-        return n_replicas, bool(n_gpus) and n_replicas <= n_gpus
 
     def _look(self) -> None:
         """Tell how they are, where that has changed."""
@@ -207,10 +186,6 @@ def check_wanted(mine: Mapping[str, str], theirs: Mapping[str, str]) -> None:
     ]
     if differing:
         raise ClusterError(f"the replicas serve other settings: {'; '.join(differing)}")
-
-
-def _threads(n_cores: int, n_replicas: int) -> int:
-    return max(1, n_cores // n_replicas) if n_replicas else min(_GROUP, n_cores)
 
 
 def _cause(message: str) -> str:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
-from backend.commands.printing import PROBLEMS_CODE, facts, show, show_problems
+from backend.commands.annotating import store
 from mfp_model.errors import DataError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from backend.cluster.batch import BatchWork
+    from backend.finding.project import AnnotateSummary
+    from backend.finding.task_work import Outcome, TaskImage
     from backend.images.sources import ImageFiles
     from backend.label_studio.api import LabelStudioApi
     from backend.label_studio.label_config import LabelConfig
@@ -29,25 +31,40 @@ def task_and_region(text: str) -> tuple[int, str]:
     return int(task), region
 
 
-def annotate_like(options: argparse.Namespace, checkpoint: Path | None, batch: int) -> int:
-    """Find what looks like the region, and return the exit code; loads torch."""
-    from tqdm import tqdm
-
-    from backend.finding.alike import ProjectAlike
-    from backend.finding.storing import store_predictions
+def annotate_like(options: argparse.Namespace) -> AnnotateSummary:
+    """Find what looks like the region; loads torch."""
+    from backend.finding.project import AnnotateSummary
+    from backend.finding.task_work import EveryTask
     from backend.images.sources import image_sources
     from backend.label_studio.api import label_studio_access, label_studio_api
     from backend.label_studio.label_config import parse_label_config
-    from mfp_model.finding.alike import find_alike
-    from mfp_model.finding.likeness import example_of
-    from mfp_model.loading import load_segmenter
 
     settings = options.settings
     api = label_studio_api(settings)
     config = parse_label_config(api.label_config(options.project))
     sources = image_sources(settings, label_studio_access(settings))
-    region, image, mask = _example(options, api, config, sources)
-    segmenter = load_segmenter("mfp", checkpoint=checkpoint, device=options.device)
+    example = _example(options, api, config, sources)
+
+    def wanted(version: str, config: LabelConfig) -> EveryTask[AnnotateSummary]:
+        return EveryTask(version=version, new_summary=AnnotateSummary)
+
+    return store(options, partial(_load_alike, example), wanted)
+
+
+def _load_alike(
+    given: tuple[MaskRegion, NDArray[np.uint8], NDArray[np.bool_]],
+    options: argparse.Namespace,
+    config: LabelConfig,
+) -> BatchWork[TaskImage, Outcome]:
+    from backend.cluster.batch import BatchWork
+    from backend.finding.alike import ProjectAlike
+    from backend.finding.task_work import outcome_of
+    from mfp_model.finding.alike import find_alike
+    from mfp_model.finding.likeness import example_of
+    from mfp_model.loading import load_segmenter
+
+    segmenter = load_segmenter("mfp", checkpoint=options.checkpoint, device=options.device)
+    region, image, mask = given
     example = example_of(segmenter, image, mask)
 
     def find(pixels: NDArray[np.uint8], taken: NDArray[np.bool_]) -> list[AlikeObject]:
@@ -59,23 +76,10 @@ def annotate_like(options: argparse.Namespace, checkpoint: Path | None, batch: i
         config,
         region,
         version=f"{segmenter.version}-like-{number}-{name}"[:100],
-        max_megapixels=settings.max_megapixels,
-        polygon_error_px=settings.polygon_error_px,
+        max_megapixels=options.settings.max_megapixels,
+        polygon_error_px=options.settings.polygon_error_px,
     )
-    with tqdm(total=api.n_tasks(options.project), unit="task") as bar:
-
-        def report() -> None:
-            bar.update()
-
-        store_predictions(
-            alike, api.patient(), options.project, config, sources, batch=batch, report=report
-        )
-    figures = dataclasses.asdict(alike.summary)
-    problems = figures.pop("problems")
-    show_problems(problems, len(problems))
-    figures["problems"] = len(problems)
-    show(options, figures, facts(figures))
-    return PROBLEMS_CODE if problems else 0
+    return BatchWork(answer=partial(outcome_of, alike), version=alike.version, segmenter=segmenter)
 
 
 def _example(

@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backend.commands.alike import annotate_like, task_and_region
-from backend.commands.boxes import mask_maker, show_summary
-from backend.commands.options import (
-    add_finder_options,
-    add_project,
-    check_finder_options,
-    finder_of,
-    inpainter_of,
-    loop_config_of,
+from backend.commands.annotating import (
+    BATCH,
+    LABEL,
+    annotate_boxes,
+    annotate_folder,
+    annotate_project,
 )
+from backend.commands.boxes import show_summary
+from backend.commands.cluster import add_ray, check_ray
+from backend.commands.options import add_finder_options, add_project, check_finder_options
 from backend.commands.parsing import Commands, add_json, of
 from backend.commands.printing import (
     PROBLEMS_CODE,
@@ -29,14 +30,8 @@ from backend.environment.readers import count, folder
 from mfp_model.errors import ConfigError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from backend.finding.project import AnnotateSummary, ObjectFinder
     from backend.settings import Settings
-    from mfp_model.finding.layers import LayeredObject
 
-_BATCH, _LABEL = 8, "Object"
 _FINDING = {  # options that only finding has, as they are where nobody sets them
     "finder": "mfp",
     "inpainter": "telea",
@@ -71,12 +66,13 @@ def add(commands: Commands) -> None:
         "--batch",
         type=of(count(low=1)),
         metavar="N",
-        help=f"tasks of a project that are stored together; default: {_BATCH}",
+        help=f"tasks of a project that are stored together; default: {BATCH}",
     )
     parser.add_argument(
-        "--label", help=f"of a folder, where the finder knows no classes; default: {_LABEL}"
+        "--label", help=f"of a folder, where the finder knows no classes; default: {LABEL}"
     )
     add_finder_options(parser)
+    add_ray(parser, "spread the images over a cluster; the results are the same")
     add_json(parser)
 
 
@@ -86,76 +82,21 @@ def _annotate(options: argparse.Namespace) -> int:
         for name, usual in _FINDING.items():
             if getattr(options, name) != usual:
                 note_without_effect(f"--{name.replace('_', '-')}", "it is for finding everything")
-    if options.source == "boxes":
-        return _boxes(options)
     _check_place(options)
-    if options.like:
-        checkpoint = options.checkpoint or _serving(options.project, options.settings)
-        return annotate_like(options, checkpoint, options.batch or _BATCH)
-    from backend.finding.finders import finding_version
-    from backend.finding.project import ObjectFinder
-    from mfp_model.finding.layers import find_layers
-
     if options.project is not None and options.finder == "mfp":
         options.checkpoint = options.checkpoint or _serving(options.project, options.settings)
-    finder, inpainter, config = finder_of(options), inpainter_of(options), loop_config_of(options)
-
-    def find(image: NDArray[np.uint8]) -> list[LayeredObject]:
-        return find_layers(image, finder, inpainter, config)
-
-    object_finder = ObjectFinder(
-        find=find,
-        version=finding_version(finder.version, inpainter.version, config),
-        max_megapixels=options.settings.max_megapixels,
-    )
-    run = _project if options.folder is None else _folder
-    report = dataclasses.asdict(run(options, object_finder))
+    if options.source == "boxes":
+        return show_summary(options, annotate_boxes(options))
+    if options.like:
+        summary = annotate_like(options)
+    else:
+        summary = (annotate_project if options.folder is None else annotate_folder)(options)
+    report = dataclasses.asdict(summary)
     problems = report.pop("problems")
     show_problems(problems, len(problems))
     report["problems"] = len(problems)
     show(options, report, facts(report))
     return PROBLEMS_CODE if problems else 0
-
-
-def _boxes(options: argparse.Namespace) -> int:
-    """Make masks of the rectangles that a project has."""
-    from tqdm import tqdm
-
-    from backend.finding.boxes import ProjectBoxes
-    from backend.finding.storing import store_predictions
-    from backend.images.sources import image_sources
-    from backend.label_studio.api import label_studio_access, label_studio_api
-    from backend.label_studio.label_config import parse_label_config
-
-    settings = options.settings
-    api = label_studio_api(settings)
-    config = parse_label_config(api.label_config(options.project))
-    n_tasks = api.n_tasks(options.project)
-    make, version = mask_maker(
-        options.checkpoint or _serving(options.project, settings), options.device
-    )
-    boxes = ProjectBoxes(
-        make,
-        config,
-        version=version,
-        max_megapixels=settings.max_megapixels,
-        polygon_error_px=settings.polygon_error_px,
-    )
-    with tqdm(total=n_tasks, unit="task") as bar:
-
-        def report() -> None:
-            bar.update()
-
-        store_predictions(
-            boxes,
-            api.patient(),
-            options.project,
-            config,
-            image_sources(settings, label_studio_access(settings)),
-            batch=options.batch or _BATCH,
-            report=report,
-        )
-    return show_summary(options, boxes.summary)
 
 
 def _check_place(options: argparse.Namespace) -> None:
@@ -192,45 +133,6 @@ def _check(options: argparse.Namespace) -> None:
     if options.folder is None and options.label is not None:
         note_without_effect("--label", "a project's label configuration has the labels")
     check_finder_options(options)
-
-
-def _folder(options: argparse.Namespace, object_finder: ObjectFinder) -> AnnotateSummary:
-    from tqdm import tqdm
-
-    from backend.finding.folder import annotate_folder, images_of
-
-    with tqdm(total=len(images_of(options.folder)), unit="image") as bar:
-
-        def report() -> None:
-            bar.update()
-
-        return annotate_folder(
-            object_finder, options.folder, options.out, label=options.label or _LABEL, report=report
-        )
-
-
-def _project(options: argparse.Namespace, object_finder: ObjectFinder) -> AnnotateSummary:
-    from tqdm import tqdm
-
-    from backend.finding.project import annotate_project
-    from backend.images.sources import image_sources
-    from backend.label_studio.api import label_studio_access, label_studio_api
-    from backend.label_studio.label_config import parse_label_config
-
-    settings = options.settings
-    api = label_studio_api(settings)
-    with tqdm(total=api.n_tasks(options.project), unit="task") as bar:
-
-        def report() -> None:
-            bar.update()
-
-        return annotate_project(
-            object_finder,
-            api.patient(),
-            options.project,
-            parse_label_config(api.label_config(options.project)),
-            image_sources(settings, label_studio_access(settings)),
-            polygon_error_px=settings.polygon_error_px,
-            batch=options.batch or _BATCH,
-            report=report,
-        )
+    check_ray(options)
+    if options.ray and options.finder != "mfp":
+        raise ConfigError(f"--ray: expected --finder mfp, got {options.finder}")

@@ -10,23 +10,30 @@ from backend.commands.printing import PROBLEMS_CODE, facts, show, show_problems
 
 if TYPE_CHECKING:
     from backend.finding.boxes import BoxSummary, MaskInBox
+    from mfp_model.segmenter import Segmenter
 
 
-def mask_maker(checkpoint: Path | None, device: str) -> tuple[MaskInBox, str]:
-    """Return what makes the mask of a box, and the model version of such masks; loads torch.
+def boxes_segmenter(checkpoint: Path | None, device: str) -> Segmenter:
+    """Return what makes the masks of boxes; loads torch.
 
     Raises:
         ConfigError: The weights know no boxes.
         CheckpointError: The file cannot be loaded.
     """
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from mfp_model.finding.boxes import BoxedMask, check_knows_boxes, mask_in_box
+    from mfp_model.finding.boxes import check_knows_boxes
     from mfp_model.loading import load_segmenter
 
     segmenter = load_segmenter("mfp", checkpoint=checkpoint, device=device)
     check_knows_boxes(segmenter)
+    return segmenter
+
+
+def mask_maker(segmenter: Segmenter) -> tuple[MaskInBox, str]:
+    """Return what makes the mask of a box, and the model version of such masks."""
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from mfp_model.finding.boxes import BoxedMask, mask_in_box
 
     def make(image: NDArray[np.uint8], corners: NDArray[np.float64]) -> BoxedMask:
         return mask_in_box(segmenter, image, corners)

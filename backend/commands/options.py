@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from backend.commands.parsing import of
 from backend.commands.printing import note_without_effect
-from backend.environment.readers import Reader, count, device, file
+from backend.environment.readers import count, device, file
 from mfp_model.errors import ConfigError
 from mfp_model.names import (
     COMBINATIONS,
@@ -205,26 +205,3 @@ def _existing(text: str) -> Path:
     if not Path(text).exists():
         raise ConfigError(f"{text!r}: no such file or folder")
     return Path(text)
-
-
-def add_replicas(parser: argparse.ArgumentParser) -> None:
-    """Add `--address` and `--replicas`."""
-    parser.add_argument(
-        "--address", metavar="HOST:PORT", help="of a Ray that runs; default: one on this machine"
-    )
-    parser.add_argument(
-        "--replicas",
-        type=of(_n_replicas()),
-        metavar="N",
-        help="auto (default) for one a GPU, or for each group of cores",
-    )
-
-
-def _n_replicas() -> Reader[int]:
-    """A number of replicas; 0 stands for `auto`."""
-    number = count(low=1)
-    return Reader(
-        expected=f"auto or {number.expected}",
-        from_text=lambda text: 0 if text == "auto" else number.from_text(text),
-        from_toml=number.from_toml,
-    )

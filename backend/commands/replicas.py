@@ -6,7 +6,7 @@ import argparse
 import logging.config
 from pathlib import Path
 
-from backend.commands.options import add_replicas
+from backend.commands.cluster import add_replicas
 from backend.commands.parsing import Commands
 
 

@@ -49,7 +49,7 @@ def region_of(task: Mapping[str, Any], region: str) -> MaskRegion:
 
 
 class ProjectAlike:
-    """Makes a prediction of what looks like an example, for `backend.finding.storing`."""
+    """Makes a prediction of what looks like an example, for `backend.finding.task_work`."""
 
     def __init__(
         self,
@@ -81,13 +81,14 @@ class ProjectAlike:
         self._max_megapixels = max_megapixels
         self._error_px = polygon_error_px
         self.version = version
-        self.summary = AnnotateSummary()
 
-    def wants(self, task: Mapping[str, Any]) -> bool:
-        """Return True: any image may have such objects."""
-        return True
+    def new_summary(self) -> AnnotateSummary:
+        """Return a summary of nothing."""
+        return AnnotateSummary()
 
-    def entry(self, task: Mapping[str, Any], content: bytes) -> dict[str, Any]:
+    def entry(
+        self, task: Mapping[str, Any], content: bytes, summary: AnnotateSummary
+    ) -> dict[str, Any]:
         """Return a prediction with the objects found, none over masks that are there.
 
         Raises:
@@ -95,8 +96,8 @@ class ProjectAlike:
         """
         image = decode_image(content, max_megapixels=self._max_megapixels)
         objects = self._find(image, self._taken(task, image))
-        self.summary.images += 1
-        self.summary.objects += len(objects)
+        summary.images += 1
+        summary.objects += len(objects)
         rows = [row for found in objects for row in self._rows(found, self._control)]
         scores = [found.score for found in objects]
         score = round(float(np.mean(scores)), 4) if scores else 0.0

@@ -69,8 +69,52 @@ class BoxSummary:
         return {**figures, "mean_box_iou": mean, "least_box_iou": min(ious, default=None)}
 
 
+class BoxTasks:
+    """The rectangles of a project's tasks; tasks without any are left out."""
+
+    def __init__(self, config: LabelConfig, *, version: str = "") -> None:
+        """Read them.
+
+        Args:
+            config: The project's label configuration.
+            version: The model version of the predictions.
+        """
+        self._image_name = next(iter(config.image_values), "")
+        self.version = version
+
+    def new_summary(self) -> BoxSummary:
+        """Return a summary of nothing."""
+        return BoxSummary()
+
+    def wants(self, task: Mapping[str, Any], summary: BoxSummary) -> bool:
+        """Return whether the task has a box."""
+        has_boxes = bool(self.boxes(task))
+        summary.without_boxes += not has_boxes
+        return has_boxes
+
+    def boxes(self, task: Mapping[str, Any]) -> list[tuple[MaskRegion, float | None]]:
+        """Return what people made last, or else the newest prediction's; each with its score."""
+        labeled = labeled_task(task)
+        for source in (
+            *chosen(labeled, _RULES, Counter()),
+            *newest_predictions(labeled, Counter()),
+        ):
+            regions = [
+                (region, source.score if region.score is None else region.score)
+                for region in regions_of(source.result, Counter())
+                if isinstance(region, MaskRegion) and self._is_meant(region)
+            ]
+            if regions:
+                return regions
+        return []
+
+    def _is_meant(self, region: MaskRegion) -> bool:
+        is_here = region.to_name in ("", self._image_name) and not region.item_index
+        return region.kind == "rectangle" and is_here
+
+
 class ProjectBoxes:
-    """Makes a prediction of a task's boxes, for `backend.finding.storing`."""
+    """Makes a prediction of a task's boxes, for `backend.finding.task_work`."""
 
     def __init__(
         self,
@@ -92,57 +136,38 @@ class ProjectBoxes:
         """
         self._mask_in_box = mask_in_box
         self._config = config
+        self._tasks = BoxTasks(config, version=version)
         self._image_name = next(iter(config.image_values), "")
         self._max_megapixels = max_megapixels
         self._error_px = polygon_error_px
         self.version = version
-        self.summary = BoxSummary()
 
-    def wants(self, task: Mapping[str, Any]) -> bool:
-        """Return whether the task has a box."""
-        has_boxes = bool(self._boxes(task))
-        self.summary.without_boxes += not has_boxes
-        return has_boxes
+    def new_summary(self) -> BoxSummary:
+        """Return a summary of nothing."""
+        return BoxSummary()
 
-    def entry(self, task: Mapping[str, Any], content: bytes) -> dict[str, Any] | None:
+    def entry(
+        self, task: Mapping[str, Any], content: bytes, summary: BoxSummary
+    ) -> dict[str, Any] | None:
         """Return a prediction with a mask for each box; its score is the least box IoU.
 
         Raises:
             ImageError: The file is no usable image.
         """
         image = decode_image(content, max_megapixels=self._max_megapixels)
-        self.summary.images += 1
+        summary.images += 1
         rows, least = list[Row](), 1.0
-        for region, score in self._boxes(task):
+        for region, score in self._tasks.boxes(task):
             try:
                 made, box_iou = self._rows(region, score, image)
             except (DataError, PromptError, LabelConfigError) as error:
-                self.summary.problems.append(f"task {task['id']}: region {region.id}: {error}")
+                summary.problems.append(f"task {task['id']}: region {region.id}: {error}")
                 least = 0.0
                 continue
+            summary.add(box_iou)
             rows += made
             least = min(least, box_iou)
         return result(rows, score=round(least, 4), version=self.version) if rows else None
-
-    def _boxes(self, task: Mapping[str, Any]) -> list[tuple[MaskRegion, float | None]]:
-        """The rectangles of what people made last, or else of the newest prediction with some."""
-        labeled = labeled_task(task)
-        for source in (
-            *chosen(labeled, _RULES, Counter()),
-            *newest_predictions(labeled, Counter()),
-        ):
-            regions = [
-                (region, source.score if region.score is None else region.score)
-                for region in regions_of(source.result, Counter())
-                if isinstance(region, MaskRegion) and self._is_meant(region)
-            ]
-            if regions:
-                return regions
-        return []
-
-    def _is_meant(self, region: MaskRegion) -> bool:
-        is_here = region.to_name in ("", self._image_name) and not region.item_index
-        return region.kind == "rectangle" and is_here
 
     def _rows(
         self, region: MaskRegion, score: float | None, image: NDArray[np.uint8]
@@ -162,7 +187,6 @@ class ProjectBoxes:
         boxed = self._mask_in_box(image, rectangle_corners(region))
         if not boxed.mask.any():
             raise DataError("the mask is empty")
-        self.summary.add(boxed.box_iou)
         fields = RowFields(
             control=control,
             labels=labels,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from backend.exchange.coco import write_annotations
 from backend.exchange.placing import ImagePlacer
 from backend.exchange.spool import Spool, TaskEntries
+from backend.finding.each import Each
 from backend.finding.project import AnnotateSummary, ObjectFinder
 from backend.finding.storing import Report
 from backend.storage.whole_folder import WholeFolder
@@ -26,8 +28,63 @@ _MARK = "annotate.json"
 _SUFFIXES = tuple(".avif .bmp .gif .jp2 .jpeg .jpg .png .ppm .tif .tiff .webp".split())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FolderImage:
+    """An image to find objects on; it can be sent to another process.
+
+    Attributes:
+        number: Its place among the images, from 1.
+        path: Where it is in the folder.
+        digest: Tells the file from what it was before.
+        entry: Its row in COCO; None where it cannot be used.
+        content: The file, or why it cannot be used.
+    """
+
+    number: int
+    path: Path
+    digest: str
+    entry: dict[str, Any] | None = None
+    content: bytes | ImageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FoundObjects:
+    """What was found on an image.
+
+    Attributes:
+        annotations: Rows in COCO, each with its label; "" where the finder knows none.
+        n_hidden: How many of them are behind others.
+        problem: Why the image cannot be used; empty where it can.
+    """
+
+    annotations: tuple[tuple[str, dict[str, Any]], ...] = ()
+    n_hidden: int = 0
+    problem: str = ""
+
+
+def find_on(object_finder: ObjectFinder, asked: FolderImage) -> FoundObjects:
+    """Return the objects on an image of a folder."""
+    try:
+        if isinstance(asked.content, ImageError):
+            raise asked.content
+        layers = object_finder.layers(asked.content)
+    except ImageError as error:
+        return FoundObjects(problem=str(error))
+    return FoundObjects(
+        annotations=tuple(_annotation(layer, asked.number) for layer in layers),
+        n_hidden=sum(layer.is_hidden for layer in layers),
+    )
+
+
 def annotate_folder(
-    object_finder: ObjectFinder, root: Path, out: Path, *, label: str, report: Report
+    each: Each[FolderImage, FoundObjects],
+    root: Path,
+    out: Path,
+    *,
+    version: str,
+    label: str,
+    max_megapixels: float,
+    report: Report,
 ) -> AnnotateSummary:
     """Write the objects on a folder's images as a COCO folder; one that was cut goes on.
 
@@ -35,10 +92,12 @@ def annotate_folder(
     was seen whole, 0 for what is in front.
 
     Args:
-        object_finder: What finds objects.
+        each: Finds objects, see `find_on`.
         root: Images, in folders within it as well.
         out: The COCO folder; an earlier one of this command is replaced.
+        version: Of what finds objects.
         label: Category of objects whose finder knows no classes.
+        max_megapixels: Larger images are problems.
         report: Called after every image.
 
     Raises:
@@ -47,20 +106,28 @@ def annotate_folder(
     """
     summary = AnnotateSummary()
     paths = images_of(root)
-    key = json.dumps([str(root.absolute()), object_finder.version, label, [str(x) for x in paths]])
+    key = json.dumps([str(root.absolute()), version, label, [str(x) for x in paths]])
     with WholeFolder(out, mark=_MARK).building() as folder:
         (folder / "images").mkdir(exist_ok=True)
         spool = Spool(folder / "spool.sqlite3", key=key)
-        try:
+        files = _Files(root)
+        placer = ImagePlacer(files, folder / "images", mode="copy", max_megapixels=max_megapixels)
+
+        def left() -> Iterator[FolderImage]:
             for number, path in enumerate(paths, start=1):
                 if spool.keeps(number, digest := _state(root / path)):
                     summary.skipped += 1
+                    report()
                 else:
-                    entries = _entries(object_finder, root, path, folder, number, label, summary)
-                    spool.add(number, entries, digest=digest)
+                    yield _placed(placer, files, number, path, digest)
+
+        try:
+            for asked, found in each(left()):
+                _count(summary, found)
+                spool.add(asked.number, _entries(asked, found, label), digest=asked.digest)
                 report()
             spool.forget_others()
-            write_annotations(folder, spool, spool.labels(), about=object_finder.version)
+            write_annotations(folder, spool, spool.labels(), about=version)
             summary.problems = spool.problems(-1)
         finally:
             spool.close()
@@ -101,38 +168,44 @@ def images_of(root: Path) -> list[Path]:
     return paths
 
 
-def _entries(
-    object_finder: ObjectFinder,
-    root: Path,
-    path: Path,
-    folder: Path,
-    number: int,
-    label: str,
-    summary: AnnotateSummary,
-) -> TaskEntries:
-    """What one image adds: itself and its objects, or a problem."""
-    entries, files = TaskEntries(), _Files(root)
-    placer = ImagePlacer(
-        files, folder / "images", mode="copy", max_megapixels=object_finder.max_megapixels
-    )
+def _placed(
+    placer: ImagePlacer, files: _Files, number: int, path: Path, digest: str
+) -> FolderImage:
+    """An image that is copied into the COCO folder."""
     try:
         placed = placer.place(path.as_posix(), task_id=number, prefix=f"{number}-")
-        layers = object_finder.layers(files.read(path.as_posix(), ""))
+        content = files.read(path.as_posix(), "")
     except ImageError as error:
-        entries.problems.append(f"{path}: {error}")
+        return FolderImage(number=number, path=path, digest=digest, content=error)
+    entry = {"id": number, "file_name": placed.file_name}
+    entry |= {"width": placed.width, "height": placed.height}
+    return FolderImage(number=number, path=path, digest=digest, entry=entry, content=content)
+
+
+def _count(summary: AnnotateSummary, found: FoundObjects) -> None:
+    if not found.problem:
+        summary.images += 1
+        summary.objects += len(found.annotations)
+        summary.hidden += found.n_hidden
+
+
+def _entries(asked: FolderImage, found: FoundObjects, label: str) -> TaskEntries:
+    """What one image adds: itself and its objects, or a problem."""
+    entries = TaskEntries()
+    if found.problem:
+        entries.problems.append(f"{asked.path}: {found.problem}")
         return entries
-    summary.add(layers)
-    size = {"width": placed.width, "height": placed.height}
-    entries.images.append({"id": number, "file_name": placed.file_name, **size})
-    entries.annotations += [_annotation(layer, number, label) for layer in layers]
+    assert asked.entry is not None, "what can be used is placed"
+    entries.images.append(asked.entry)
+    entries.annotations += [(named or label, row) for named, row in found.annotations]
     return entries
 
 
-def _annotation(layer: LayeredObject, image: int, label: str) -> tuple[str, dict[str, Any]]:
+def _annotation(layer: LayeredObject, image: int) -> tuple[str, dict[str, Any]]:
     mask = layer.found.mask
     bounds = bounds_of(mask)
     assert bounds is not None, "found objects have pixels"
-    return layer.found.label or label, {
+    return layer.found.label or "", {
         "image_id": image,
         "segmentation": encode_mask(mask),
         "area": int(mask.sum()),

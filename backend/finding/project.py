@@ -1,4 +1,4 @@
-"""Objects found on the tasks of a Label Studio project, stored as predictions."""
+"""Every object on the tasks of a Label Studio project, as predictions."""
 
 from __future__ import annotations
 
@@ -7,11 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from backend.finding.answer import prediction
-from backend.finding.storing import Report, store_predictions
 from backend.images.decoding import decode_image
-from backend.images.sources import ImageFiles
-from backend.label_studio.api import LabelStudioApi
-from backend.label_studio.controls import MaskControl
 from backend.label_studio.label_config import LabelConfig
 
 if TYPE_CHECKING:
@@ -67,55 +63,41 @@ class ObjectFinder:
         return self.find(decode_image(content, max_megapixels=self.max_megapixels))
 
 
-def annotate_project(
-    object_finder: ObjectFinder,
-    api: LabelStudioApi,
-    project: int,
-    config: LabelConfig,
-    sources: ImageFiles,
-    *,
-    polygon_error_px: float,
-    batch: int,
-    report: Report,
-) -> AnnotateSummary:
-    """Store a prediction of every object for each task that has none of this version.
+class ProjectObjects:
+    """Makes a prediction of every object of a task, for `backend.finding.task_work`."""
 
-    Args:
-        object_finder: What finds objects.
-        api: The Label Studio.
-        project: The project's id.
-        config: Its label configuration; the objects go to the first image's mask control.
-        sources: What reads images.
-        polygon_error_px: How far a polygon may be from the mask's edge.
-        batch: Tasks whose images are read ahead, and whose predictions are stored together.
-        report: Called after every task.
+    def __init__(
+        self, finder: ObjectFinder, config: LabelConfig, *, polygon_error_px: float
+    ) -> None:
+        """Prepare.
 
-    Raises:
-        LabelConfigError: The configuration has no place for a mask.
-        LabelStudioError: Label Studio cannot be reached, or does not accept the token.
-    """
-    control = config.control_for(next(iter(config.image_values), ""))
-    objects = _Objects(object_finder, control, polygon_error_px)
-    store_predictions(objects, api, project, config, sources, batch=batch, report=report)
-    return objects.summary
+        Args:
+            finder: What finds objects.
+            config: The project's label configuration; objects go to the first image's mask control.
+            polygon_error_px: How far a polygon may be from the mask's edge.
 
-
-class _Objects:
-    """Every object of a task."""
-
-    def __init__(self, finder: ObjectFinder, control: MaskControl, error_px: float) -> None:
+        Raises:
+            LabelConfigError: The configuration has no place for a mask.
+        """
         self._finder = finder
-        self._control = control
-        self._error_px = error_px
+        self._control = config.control_for(next(iter(config.image_values), ""))
+        self._error_px = polygon_error_px
         self.version = finder.version
-        self.summary = AnnotateSummary()
 
-    def wants(self, task: Mapping[str, Any]) -> bool:
-        return True
+    def new_summary(self) -> AnnotateSummary:
+        """Return a summary of nothing."""
+        return AnnotateSummary()
 
-    def entry(self, task: Mapping[str, Any], content: bytes) -> dict[str, Any]:
+    def entry(
+        self, task: Mapping[str, Any], content: bytes, summary: AnnotateSummary
+    ) -> dict[str, Any]:
+        """Return a prediction of the objects.
+
+        Raises:
+            ImageError: The file is no usable image.
+        """
         layers = self._finder.layers(content)
-        self.summary.add(layers)
+        summary.add(layers)
         return prediction(
             layers, self._control, version=self.version, polygon_error_px=self._error_px
         )

@@ -5,17 +5,21 @@ What was cut goes on where it was, but for a batch. One bad task costs only itse
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import fields
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
+from backend.finding.each import Each
+from backend.finding.task_work import BAD_TASK, Counts, Outcome, Summary, Task, TaskImage, Wanted
 from backend.images.sources import ImageFiles
 from backend.label_studio.access import LabelStudioError, LabelStudioRefusedError
 from backend.label_studio.api import LabelStudioApi
 from backend.label_studio.label_config import LabelConfig
 from backend.label_studio.task_values import page_at
-from mfp_model.errors import DataError, ImageError, PromptError
+from mfp_model.errors import MfpError
 
 _PAGE = 50
 _READERS = 4
@@ -24,55 +28,11 @@ _TAB = "Least sure first"
 _LEAST_SURE_FIRST = "tasks:predictions_score"
 
 Report = Callable[[], None]
-_Task = Mapping[str, Any]  # as Label Studio's API has it
-_Read = tuple[_Task, Future[bytes]]  # a task, and its image
-
-
-class Counts(Protocol):
-    """What a summary of any work on tasks has.
-
-    Attributes:
-        skipped: Tasks that were done before.
-        problems: Tasks that could not be worked on, and why.
-    """
-
-    skipped: int
-    problems: list[str]
-
-
-class TaskWork(Protocol):
-    """What is done with each task.
-
-    Attributes:
-        version: The model version of its predictions.
-        summary: What it counts.
-    """
-
-    version: str
-
-    @property
-    def summary(self) -> Counts:
-        """See above."""
-
-    def wants(self, task: _Task) -> bool:
-        """Return whether there is anything to do, before the image is read."""
-
-    def entry(self, task: _Task, content: bytes) -> dict[str, Any] | None:
-        """Return a task's prediction, None for none.
-
-        Args:
-            task: As Label Studio's API has it.
-            content: The first image's file.
-
-        Raises:
-            ImageError: The file is no usable image.
-            DataError: The task holds something that cannot be used.
-            PromptError: Likewise.
-        """
 
 
 def store_predictions(
-    work: TaskWork,
+    wanted: Wanted[Summary],
+    each: Each[TaskImage, Outcome],
     api: LabelStudioApi,
     project: int,
     config: LabelConfig,
@@ -80,14 +40,15 @@ def store_predictions(
     *,
     batch: int,
     report: Report,
-) -> None:
+) -> Summary:
     """Store a prediction for each task that has none of this version.
 
     The project then shows this version's predictions, and has a tab in which the tasks with the
     lowest scores come first.
 
     Args:
-        work: Makes the predictions.
+        wanted: Which tasks are worked on.
+        each: Makes the predictions, see `outcome_of`.
         api: The Label Studio.
         project: The project's id.
         config: Its label configuration; a task's first image counts.
@@ -95,43 +56,62 @@ def store_predictions(
         batch: Tasks whose images are read ahead, and whose predictions are stored together.
         report: Called after every task.
 
+    Returns:
+        What was done.
+
     Raises:
         LabelStudioError: Label Studio cannot be reached, or does not accept the token.
     """
     value = next(iter(config.image_values.values()), "")
+    summary = wanted.new_summary()
     api.add_tab(project, _TAB, ordering=_LEAST_SURE_FIRST)
-    left = _without(api, project, work, report)
+    left = _without(api, project, wanted, summary, report)
     with ThreadPoolExecutor(max_workers=_READERS, thread_name_prefix="read") as readers:
 
-        def reading(task: _Task) -> _Read:
+        def read(task: Task) -> Future[bytes]:
             address = page_at(value, task["data"], 0)[0]
             named = address if isinstance(address, str) else ""
-            return task, readers.submit(sources.read, named, str(task["id"]))
+            return readers.submit(sources.read, named, str(task["id"]))
 
-        waiting = [reading(task) for task in islice(left, batch)]
-        while waiting:
-            coming = [reading(task) for task in islice(left, batch)]
-            predictions = _made(work, waiting, report)
+        outcomes = each(_read_ahead(left, read, n_ahead=batch))
+        n_tasks = batch
+        while n_tasks == batch:
             stored: list[dict[str, Any]] = []
+            n_tasks = 0
             try:
-                stored += predictions
+                for asked, outcome in islice(outcomes, batch):
+                    n_tasks += 1
+                    _add(summary, outcome.summary)
+                    if outcome.entry is not None:
+                        stored.append({"task": int(asked.task["id"]), **outcome.entry})
+                    report()
             finally:  # who stops it keeps what was made
-                _store(api, project, stored, work.version, work.summary.problems)
-            waiting = coming
+                _store(api, project, stored, wanted.version, summary.problems)
+    return summary
 
 
-def _made(work: TaskWork, waiting: list[_Read], report: Report) -> Iterator[dict[str, Any]]:
-    """The predictions of a batch, each with its task."""
-    for task, content in waiting:
-        number = int(task["id"])
-        try:
-            entry = work.entry(task, content.result())
-        except (ImageError, DataError, PromptError) as error:
-            work.summary.problems.append(f"task {number}: {error}")
-        else:
-            if entry is not None:
-                yield {"task": number, **entry}
-        report()
+def _read_ahead(
+    tasks: Iterator[Task], read: Callable[[Task], Future[bytes]], *, n_ahead: int
+) -> Iterator[TaskImage]:
+    """Tasks with their images, of which the next ones are being read."""
+    reading = deque((task, read(task)) for task in islice(tasks, n_ahead))
+    while reading:
+        task, content = reading.popleft()
+        reading.extend((coming, read(coming)) for coming in islice(tasks, 1))
+        yield TaskImage(task=task, content=_content(content))
+
+
+def _content(reading: Future[bytes]) -> bytes | MfpError:
+    """The image's file, or why it cannot be read."""
+    try:
+        return reading.result()
+    except BAD_TASK as error:
+        return error
+
+
+def _add(summary: Counts, more: Counts) -> None:
+    for field in fields(summary):
+        setattr(summary, field.name, getattr(summary, field.name) + getattr(more, field.name))
 
 
 def _store(
@@ -189,16 +169,18 @@ def _is_stored(api: LabelStudioApi, project: int, entry: dict[str, Any], version
     )
 
 
-def _without(api: LabelStudioApi, project: int, work: TaskWork, report: Report) -> Iterator[_Task]:
+def _without(
+    api: LabelStudioApi, project: int, wanted: Wanted[Summary], summary: Summary, report: Report
+) -> Iterator[Task]:
     """The tasks that have no prediction of the version, and something to do."""
     last = -1
     while page := api.tasks_after(project, last, limit=_PAGE):
         last = int(page[-1]["id"])
         for task in page:
-            if any(entry.get("model_version") == work.version for entry in task["predictions"]):
-                work.summary.skipped += 1
+            if any(entry.get("model_version") == wanted.version for entry in task["predictions"]):
+                summary.skipped += 1
                 report()
-            elif not work.wants(task):
+            elif not wanted.wants(task, summary):
                 report()
             else:
                 yield task

@@ -62,6 +62,21 @@ class ObjectResult:
         return max([0.0, *(before - after for before, after in pairwise(self.ious))])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ClickedObject:
+    """An object's result, with what there is to show of it.
+
+    Attributes:
+        result: What its clicks led to.
+        clicks: Those that led to the mask.
+        mask: The one that was measured, bool `[H, W]`.
+    """
+
+    result: ObjectResult
+    clicks: tuple[Click, ...]
+    mask: NDArray[np.bool_]
+
+
 def click_object(
     segmenter: Segmenter,
     target: EvaluationObject,

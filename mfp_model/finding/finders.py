@@ -92,6 +92,11 @@ class ClickFinder(Finder):
         """The segmenter's."""
         return self._segmenter.version
 
+    @property
+    def segmenter(self) -> Segmenter:
+        """What is clicked with."""
+        return self._segmenter
+
     def find(self, image: NDArray[np.uint8], within: Mask | None = None) -> list[FoundObject]:
         """Return the objects, see `Finder.find`."""
         height, width = image.shape[:2]

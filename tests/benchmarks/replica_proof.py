@@ -40,7 +40,7 @@ _SIZES = [(320, 240), (400, 300)] * 8
 _REPLICAS, _CLICKS, _AT_ONCE = 4, 3, 8
 _READY_S = 120.0
 _EVERY_S = 2.0  # between two clicks of an annotator
-_MEMORY_MB = 240.0  # so little that images and rounds fill their shares soon
+_MEMORY_MB = 1200.0  # so little that rounds fill their share soon
 _MEMORY_EVERY_S = 5.0
 
 Rows = list[Any]

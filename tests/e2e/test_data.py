@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,10 @@ from pycocotools.coco import COCO
 
 from backend.cli import main
 from backend.demo.processes import TOKEN, Server
-from backend.finding.project import AnnotateSummary, ObjectFinder, annotate_project
+from backend.finding.each import here
+from backend.finding.project import AnnotateSummary, ObjectFinder, ProjectObjects
+from backend.finding.storing import store_predictions
+from backend.finding.task_work import EveryTask, outcome_of
 from backend.images.sources import image_sources
 from backend.label_studio.access import LabelStudioAccess
 from backend.label_studio.api import LabelStudioApi, label_studio_access
@@ -224,14 +228,18 @@ def test_a_night_of_502_and_a_deleted_task_cost_that_tasks_prediction_only(
     def nothing(image: NDArray[np.uint8]) -> list[LayeredObject]:
         return []
 
+    config = parse_label_config(_ONE)
+    finder = ObjectFinder(find=nothing, version="v-1", max_megapixels=1)
+    objects = ProjectObjects(finder, config, polygon_error_px=1)
+
     def annotated() -> AnnotateSummary:
-        return annotate_project(
-            ObjectFinder(find=nothing, version="v-1", max_megapixels=1),
+        return store_predictions(
+            EveryTask(version="v-1", new_summary=AnnotateSummary),
+            here(partial(outcome_of, objects)),
             replace(LabelStudioApi(access), waits_s=(0.05,) * 3),
             project,
-            parse_label_config(_ONE),
+            config,
             image_sources(settings, label_studio_access(settings)),
-            polygon_error_px=1,
             batch=4,
             report=lambda: None,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from backend.commands.boxes import mask_maker, show_summary
+from backend.commands.boxes import boxes_segmenter, mask_maker, show_summary
 from backend.commands.options import add_checkpoint, add_device
 from backend.commands.parsing import Commands, add_json
 from backend.commands.printing import note_replaced
@@ -36,7 +36,7 @@ def _masks(options: argparse.Namespace) -> int:
     data = read_coco(options.coco, on_problem=options.problems.tell, wants_boxes=True)
     if options.out.is_dir() and any(options.out.iterdir()):
         note_replaced(options.out)
-    make, version = mask_maker(options.checkpoint, options.device)
+    make, version = mask_maker(boxes_segmenter(options.checkpoint, options.device))
     with tqdm(total=len(data.images), unit="image") as bar:
 
         def report() -> None:

@@ -6,13 +6,17 @@ import argparse
 import dataclasses
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from backend.commands.cluster import add_ray, check_ray, sendable, workers_of
 from backend.commands.evaluate.measuring import (
     add_network_changes,
     check_measured,
+    clicked,
     measured_segmenter,
+    scores_by,
     scores_of,
 )
 from backend.commands.labelled import add_labelled_data, check_labelled_data
@@ -20,7 +24,7 @@ from backend.commands.options import add_segmenter_options
 from backend.commands.parsing import Commands, add_json, of
 from backend.commands.printing import note_without_effect, show, table, write_file
 from backend.environment.readers import count, file, number
-from mfp_model.errors import DataError
+from mfp_model.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,9 +32,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from backend.cluster.batch import BatchWork
     from mfp_model.evaluation.aims import Aim
     from mfp_model.evaluation.objects import EvaluationObject
-    from mfp_model.evaluation.protocol import Show
+    from mfp_model.evaluation.protocol import ClickedObject, Show
     from mfp_model.prompts import Click
     from mfp_model.segmenter import Segmenter
 
@@ -60,6 +65,7 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--seed", type=of(count(low=0)), metavar="N", help="of jitter and scatter; default: 0"
     )
+    add_ray(parser, "spread the objects over a cluster; the scores are the same")
     add_json(parser)
     parser.add_argument("--plot", type=Path, metavar="FILE.png", help="mean IoU against clicks")
     parser.add_argument("--confusion", type=Path, metavar="FILE.png", help="matrix as a picture")
@@ -81,26 +87,50 @@ def add(commands: Commands) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
     check_measured(options)
+    _check_spread(options)
     _name_what_has_no_effect(options)
     check_labelled_data(options)
     earlier = {path.stem: _read_report(path) for path in options.plot_with}
-    segmenter = measured_segmenter(options)
     if options.clicks == "human":
-        report = _of_people(options, segmenter)
+        report = _of_people(options, measured_segmenter(options))
         lines = [line for name, one in report["groups"].items() for line in (name, *_lines(one))]
         show(options, report, lines)
         return
-    scores = scores_of(options, segmenter, _aim(options), show=_saving(options.pictures))
+
+    def give_up(target: EvaluationObject, why: str) -> None:
+        options.problems.tell(f"{target.name}: {why}")
+
+    with workers_of(options, partial(_load, sendable(options)), give_up) as workers:
+        scores = scores_by(options, workers.each, show=_saving(options.pictures))
     report = {
         **dataclasses.asdict(scores),
         "segmenter": options.segmenter,
-        "checkpoint": segmenter.version,
+        "checkpoint": workers.version,
     }
     if options.plot:
         _plot(options.plot, report, earlier)
     if options.confusion:
         _draw_confusion(options.confusion, report)
-    show(options, report, [f"{options.segmenter} ({segmenter.version})", *_lines(report)])
+    show(options, report, [f"{options.segmenter} ({workers.version})", *_lines(report)])
+
+
+def _load(options: argparse.Namespace) -> BatchWork[EvaluationObject, ClickedObject | None]:
+    from backend.cluster.batch import BatchWork
+
+    segmenter = measured_segmenter(options)
+    click = partial(clicked, segmenter, _aim(options))
+    return BatchWork(answer=click, version=segmenter.version, segmenter=segmenter)
+
+
+def _check_spread(options: argparse.Namespace) -> None:
+    """Refuse a cluster where an object's clicks depend on those of the objects before.
+
+    Raises:
+        ConfigError: They do.
+    """
+    check_ray(options)
+    if options.ray and (options.jitter or options.clicks == "human"):
+        raise ConfigError("--ray: expected clicks without chance, no --jitter or --clicks human")
 
 
 def _name_what_has_no_effect(options: argparse.Namespace) -> None:

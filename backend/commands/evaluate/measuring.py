@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +18,19 @@ from backend.commands.options import (
 )
 from backend.commands.parsing import add_json, of
 from backend.environment.readers import count
+from backend.finding.each import Each, here
 from mfp_model.errors import ConfigError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from mfp_model.evaluation.aims import Aim
     from mfp_model.evaluation.objects import EvaluationObject
-    from mfp_model.evaluation.protocol import Show
+    from mfp_model.evaluation.protocol import ClickedObject, ObjectResult, Show
     from mfp_model.evaluation.scores import Scores
     from mfp_model.networks.modulation import ModulationConfig
+    from mfp_model.prompts import Click
     from mfp_model.segmenter import Segmenter
 
 _CONSTANTS: dict[str, Callable[[str], Any]] = {
@@ -141,20 +147,45 @@ def scores_of(
     segmenter: Segmenter,
     aim: Aim,
     *,
-    show: Show | None = None,
     label: str = "",
 ) -> Scores:
     """Return a segmenter's scores on the labelled folder."""
+    return scores_by(options, here(partial(clicked, segmenter, aim)), label=label)
+
+
+def scores_by(
+    options: argparse.Namespace,
+    each: Each[EvaluationObject, ClickedObject | None],
+    *,
+    show: Show | None = None,
+    label: str = "",
+) -> Scores:
+    """Return the scores on the labelled folder of whoever clicks; None is left out."""
     from tqdm import tqdm
 
-    from mfp_model.evaluation.protocol import click_object
     from mfp_model.evaluation.scores import score
 
-    return score(
-        click_object(segmenter, target, aim=aim, show=show or _show_nothing)
-        for target in tqdm(labelled_objects(options), unit="object", desc=label or None)
-    )
+    def results() -> Iterator[ObjectResult]:
+        for target, outcome in tqdm(
+            each(labelled_objects(options)), unit="object", desc=label or None
+        ):
+            if outcome is not None:
+                if show is not None:
+                    show(target, outcome.clicks, outcome.mask)
+                yield outcome.result
+
+    return score(results())
 
 
-def _show_nothing(*measured: object) -> None:
-    """Show nothing."""
+def clicked(segmenter: Segmenter, aim: Aim, target: EvaluationObject) -> ClickedObject:
+    """Return what an object's clicks led to, see `click_object`."""
+    from mfp_model.evaluation.protocol import ClickedObject, click_object
+
+    shown: list[tuple[Sequence[Click], NDArray[np.bool_]]] = []
+
+    def note(_: EvaluationObject, clicks: Sequence[Click], mask: NDArray[np.bool_]) -> None:
+        shown.append((clicks, mask))
+
+    result = click_object(segmenter, target, aim=aim, show=note)
+    ((clicks, mask),) = shown
+    return ClickedObject(result=result, clicks=tuple(clicks), mask=mask)

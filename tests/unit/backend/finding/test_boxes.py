@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,8 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from backend.finding.boxed_folder import mask_folder
-from backend.finding.boxes import BoxSummary, ProjectBoxes
+from backend.finding.boxes import BoxSummary, BoxTasks, ProjectBoxes
+from backend.finding.each import here
 from backend.finding.storing import store_predictions
+from backend.finding.task_work import outcome_of
 from backend.label_studio.api import LabelStudioApi
 from backend.label_studio.brush_rle import decode
 from backend.label_studio.label_config import parse_label_config
@@ -85,8 +88,9 @@ def _task(
 def _run(api: Project, kind: str = "BrushLabels") -> BoxSummary:
     config = parse_label_config(_CONFIG.format(kind=kind))
     boxes = ProjectBoxes(_half, config, version="v-boxes", max_megapixels=1, polygon_error_px=0.25)
-    store_predictions(
-        boxes,
+    return store_predictions(
+        BoxTasks(config, version="v-boxes"),
+        here(partial(outcome_of, boxes)),
         cast("LabelStudioApi", api),
         1,
         config,
@@ -94,7 +98,6 @@ def _run(api: Project, kind: str = "BrushLabels") -> BoxSummary:
         batch=2,
         report=lambda: None,
     )
-    return boxes.summary
 
 
 def test_each_rectangle_becomes_a_mask_with_its_label_and_score() -> None:

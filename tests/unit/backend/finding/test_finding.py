@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -18,8 +19,9 @@ from backend.cli import main
 from backend.exchange.image_addresses import prefixed
 from backend.exchange.importing import CocoImport
 from backend.finding.answer import prediction
+from backend.finding.each import here
 from backend.finding.finders import Finders, finding_version
-from backend.finding.folder import annotate_folder, images_of
+from backend.finding.folder import annotate_folder, find_on, images_of
 from backend.finding.project import AnnotateSummary, ObjectFinder
 from backend.label_studio.brush_rle import decode
 from backend.label_studio.label_config import TaskConfigs, parse_label_config
@@ -148,7 +150,15 @@ def _run(
     object_finder: ObjectFinder, photos: Path, out: Path, ticks: list[int] | None = None
 ) -> AnnotateSummary:
     told = [] if ticks is None else ticks
-    return annotate_folder(object_finder, photos, out, label="Thing", report=lambda: told.append(1))
+    return annotate_folder(
+        here(partial(find_on, object_finder)),
+        photos,
+        out,
+        version=object_finder.version,
+        label="Thing",
+        max_megapixels=object_finder.max_megapixels,
+        report=lambda: told.append(1),
+    )
 
 
 class TestFolders:
@@ -179,13 +189,7 @@ class TestFolders:
 
     def test_becomes_coco_that_other_commands_read(self, photos: Path, tmp_path: Path) -> None:
         ticks: list[int] = []
-        summary = annotate_folder(
-            self._object_finder([]),
-            photos,
-            tmp_path / "out",
-            label="Thing",
-            report=lambda: ticks.append(1),
-        )
+        summary = _run(self._object_finder([]), photos, tmp_path / "out", ticks)
         assert (summary.images, summary.objects, summary.hidden) == (3, 6, 3)
         assert len(ticks) == 4
         (problem,) = summary.problems
@@ -208,25 +212,15 @@ class TestFolders:
     def test_one_that_was_cut_goes_on(self, photos: Path, tmp_path: Path) -> None:
         seen: list[tuple[int, ...]] = []
         with pytest.raises(KeyboardInterrupt):
-            annotate_folder(
-                self._object_finder(seen, stop_at=2),
-                photos,
-                tmp_path / "out",
-                label="Thing",
-                report=lambda: None,
-            )
+            _run(self._object_finder(seen, stop_at=2), photos, tmp_path / "out")
         assert not (tmp_path / "out").exists()
-        summary = annotate_folder(
-            self._object_finder(seen), photos, tmp_path / "out", label="Thing", report=lambda: None
-        )
+        summary = _run(self._object_finder(seen), photos, tmp_path / "out")
         assert len(seen) == 3
         assert (summary.images, summary.skipped) == (1, 3)
 
     def test_other_folders_are_left_alone(self, photos: Path, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="exists"):
-            annotate_folder(
-                self._object_finder([]), tmp_path / "photos", photos, label="x", report=lambda: None
-            )
+            _run(self._object_finder([]), tmp_path / "photos", photos)
         (tmp_path / "none").mkdir()
         with pytest.raises(ImageError, match="no image"):
             images_of(tmp_path / "none")

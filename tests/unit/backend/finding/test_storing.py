@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from PIL import Image
 
-from backend.finding.project import AnnotateSummary, ObjectFinder, annotate_project
+from backend.finding.each import here
+from backend.finding.project import AnnotateSummary, ObjectFinder, ProjectObjects
+from backend.finding.storing import store_predictions
+from backend.finding.task_work import EveryTask, outcome_of
 from backend.label_studio.access import LabelStudioError, LabelStudioRefusedError
 from backend.label_studio.api import LabelStudioApi
 from backend.label_studio.label_config import parse_label_config
@@ -57,13 +61,16 @@ class _Sources:
 
 
 def _annotated(api: Project, ticks: list[int], batch: int = 2) -> AnnotateSummary:
-    return annotate_project(
-        ObjectFinder(find=two_layers, version="v-1", max_megapixels=1),
+    config = parse_label_config(CONFIG.format(kind="BrushLabels", finder="mfp"))
+    finder = ObjectFinder(find=two_layers, version="v-1", max_megapixels=1)
+    objects = ProjectObjects(finder, config, polygon_error_px=1)
+    return store_predictions(
+        EveryTask(version="v-1", new_summary=AnnotateSummary),
+        here(partial(outcome_of, objects)),
         cast("LabelStudioApi", api),
         1,
-        parse_label_config(CONFIG.format(kind="BrushLabels", finder="mfp")),
+        config,
         _Sources(),
-        polygon_error_px=1,
         batch=batch,
         report=lambda: ticks.append(1),
     )
