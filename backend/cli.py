@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.parser.print_help()
             return 0
         name = options.parser.prog
-        options.environment = dict(os.environ)
+        options.environment = os.environ  # Ray reads what is set there
         options.settings = Settings.from_env(options.environment)
         options.problems = Problems()
         code = options.run(options) or 0

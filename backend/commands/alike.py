@@ -33,8 +33,7 @@ def task_and_region(text: str) -> tuple[int, str]:
 
 def annotate_like(options: argparse.Namespace) -> AnnotateSummary:
     """Find what looks like the region; loads torch."""
-    from backend.finding.project import AnnotateSummary
-    from backend.finding.task_work import EveryTask
+    from backend.finding.project import EveryTask
     from backend.images.sources import image_sources
     from backend.label_studio.api import label_studio_access, label_studio_api
     from backend.label_studio.label_config import parse_label_config
@@ -45,8 +44,8 @@ def annotate_like(options: argparse.Namespace) -> AnnotateSummary:
     sources = image_sources(settings, label_studio_access(settings))
     example = _example(options, api, config, sources)
 
-    def wanted(version: str, config: LabelConfig) -> EveryTask[AnnotateSummary]:
-        return EveryTask(version=version, new_summary=AnnotateSummary)
+    def wanted(version: str, config: LabelConfig) -> EveryTask:
+        return EveryTask(version=version)
 
     return store(options, partial(_load_alike, example), wanted)
 

@@ -42,11 +42,10 @@ def annotate_boxes(options: argparse.Namespace) -> BoxSummary:
 
 def annotate_project(options: argparse.Namespace) -> AnnotateSummary:
     """Find every object on a project's tasks."""
-    from backend.finding.project import AnnotateSummary
-    from backend.finding.task_work import EveryTask
+    from backend.finding.project import EveryTask
 
-    def wanted(version: str, config: LabelConfig) -> EveryTask[AnnotateSummary]:
-        return EveryTask(version=version, new_summary=AnnotateSummary)
+    def wanted(version: str, config: LabelConfig) -> EveryTask:
+        return EveryTask(version=version)
 
     return store(options, _load_objects, wanted)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -112,7 +111,7 @@ def workers_of(
     from backend.cluster.places import Plan
 
     address = options.address or ""
-    prepare(address, os.environ)
+    prepare(address, options.environment)
     settings = replace(options.settings, device=options.device)
     plan = Plan.of(settings, address, options.replicas or 0)
     with connected(address, n_cpus=plan.n_cpus):

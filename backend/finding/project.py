@@ -63,6 +63,25 @@ class ObjectFinder:
         return self.find(decode_image(content, max_megapixels=self.max_megapixels))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EveryTask:
+    """Any task has something to do.
+
+    Attributes:
+        version: The model version of the predictions.
+    """
+
+    version: str
+
+    def new_summary(self) -> AnnotateSummary:
+        """Return a summary of nothing."""
+        return AnnotateSummary()
+
+    def wants(self, task: Mapping[str, Any], summary: AnnotateSummary) -> bool:
+        """Return True."""
+        return True
+
+
 class ProjectObjects:
     """Makes a prediction of every object of a task, for `backend.finding.task_work`."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from mfp_model.errors import DataError, ImageError, MfpError, PromptError
 
@@ -34,31 +34,17 @@ Summary = TypeVar("Summary", bound=Counts)
 
 
 class Wanted(Protocol[Summary]):
-    """Which tasks there is anything to do for.
+    """Which tasks there is anything to do for."""
 
-    Attributes:
-        version: The model version of the predictions.
-    """
-
-    version: str
+    @property
+    def version(self) -> str:
+        """The model version of the predictions."""
 
     def new_summary(self) -> Summary:
         """Return a summary of nothing."""
 
     def wants(self, task: Task, summary: Summary) -> bool:
         """Return whether there is anything to do, before the image is read."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class EveryTask(Generic[Summary]):
-    """Any task has something to do; fields as of `Wanted`."""
-
-    version: str
-    new_summary: Callable[[], Summary]
-
-    def wants(self, task: Task, summary: Summary) -> bool:
-        """Return True."""
-        return True
 
 
 class TaskWork(Protocol[Summary]):

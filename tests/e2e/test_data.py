@@ -19,9 +19,9 @@ from pycocotools.coco import COCO
 from backend.cli import main
 from backend.demo.processes import TOKEN, Server
 from backend.finding.each import here
-from backend.finding.project import AnnotateSummary, ObjectFinder, ProjectObjects
+from backend.finding.project import AnnotateSummary, EveryTask, ObjectFinder, ProjectObjects
 from backend.finding.storing import store_predictions
-from backend.finding.task_work import EveryTask, outcome_of
+from backend.finding.task_work import outcome_of
 from backend.images.sources import image_sources
 from backend.label_studio.access import LabelStudioAccess
 from backend.label_studio.api import LabelStudioApi, label_studio_access
@@ -234,7 +234,7 @@ def test_a_night_of_502_and_a_deleted_task_cost_that_tasks_prediction_only(
 
     def annotated() -> AnnotateSummary:
         return store_predictions(
-            EveryTask(version="v-1", new_summary=AnnotateSummary),
+            EveryTask(version="v-1"),
             here(partial(outcome_of, objects)),
             replace(LabelStudioApi(access), waits_s=(0.05,) * 3),
             project,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -63,22 +64,33 @@ def test_replicas_get_no_password_but_rays() -> None:
         assert not [key for key in environment if not key.startswith("RAY_")]
 
 
-def _composes() -> bool:
-    docker = shutil.which("docker")
-    if docker is None:
-        return False
-    answer = subprocess.run([docker, "compose", "version"], capture_output=True, check=False)
-    return answer.returncode == 0
+def _compose() -> list[str]:
+    """The command of Docker Compose, 2 or newer; nothing where there is none."""
+    for command in (["docker", "compose"], ["docker-compose"]):
+        if shutil.which(command[0]) is not None:
+            answer = subprocess.run(
+                [*command, "version", "--short"], capture_output=True, text=True, check=False
+            )
+            if answer.returncode == 0 and not answer.stdout.lstrip("v").startswith("1."):
+                return command
+    return []
 
 
 @pytest.mark.parametrize("files", [_FILES[:1], _FILES])
 def test_compose_takes_them(files: tuple[str, ...]) -> None:
-    if not _composes():
+    command = _compose()
+    if not command:
         pytest.skip("there is no Docker Compose")
     named = [part for name in files for part in ("-f", name)]
     subprocess.run(
-        ["docker", "compose", *named, "config", "--quiet"],
+        [*command, *named, "config", "--quiet"],
         cwd=_ROOT,
         check=True,
         env={**os.environ, "COMPOSE_PROJECT_NAME": "test"},
     )
+
+
+def test_a_click_whose_front_ends_goes_to_another_one() -> None:
+    clicks = yaml.load((_ROOT / _FILES[1]).read_text(), _Loader)["configs"]["balancer"]["content"]
+    (location,) = re.findall(r"location = /predict \{[^}]*\}", clicks)
+    assert "proxy_next_upstream error http_503 non_idempotent;" in location

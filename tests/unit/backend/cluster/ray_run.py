@@ -26,6 +26,7 @@ from backend.cluster.remote import RemoteSegmenter
 from backend.images.loader import LoadedImage
 from mfp_model.prompts import Click
 from tests.fakes import DiskSegmenter, temporary_settings
+from tests.unit.backend.cluster.batch_works import figures
 from tests.unit.backend.cluster.waiting import load_waiting, who_answered
 
 _IMAGE = LoadedImage(
@@ -153,6 +154,7 @@ def _main() -> None:
         run.slowest_s = 0.0
         survived, _ = run.kill_in_a_click()
         told |= {"to_old": len(to_old), "survived": survived, "pause_s": run.slowest_s}
+        told["batch"] = figures(Path(name))
     print(json.dumps(told))
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.unit.backend.cluster.batch_works import load_disks
+
 _ROOT = Path(__file__).parents[4]
 _LIMIT_S = 180
 
@@ -58,3 +60,31 @@ def test_a_replica_that_is_added_takes_its_share_and_moves_nobody_else(
 @pytest.mark.slow
 def test_two_replicas_answer_more_than_one(told: dict[str, Any]) -> None:
     assert told["rates"]["2"] > 1.5 * told["rates"]["1"]
+
+
+@pytest.mark.slow
+def test_a_batch_comes_in_order_though_workers_are_killed(told: dict[str, Any]) -> None:
+    batch = told["batch"]
+    assert batch["items"] == list(range(12))
+    local = load_disks(Path("/nonexistent"))
+    whole = [item for item in range(12) if item not in (3, 5, 7)]
+    assert [batch["answers"][item] for item in whole] == [[*local.answer(item)] for item in whole]
+    assert batch["answers"][3][0] == 3  # its worker was killed once, and another one took it
+
+
+@pytest.mark.slow
+def test_an_item_that_ends_each_worker_or_is_faulty_costs_only_itself(told: dict[str, Any]) -> None:
+    answers = told["batch"]["answers"]
+    assert "3 workers were lost" in answers[5]
+    assert "ZeroDivisionError: a fault" in answers[7]
+
+
+@pytest.mark.slow
+def test_a_worker_that_computes_unlike_the_first_does_not_work(told: dict[str, Any]) -> None:
+    assert len(set(told["batch"]["unlike"])) == 1
+
+
+@pytest.mark.slow
+def test_errors_of_a_batchs_work_are_those_of_one_process(told: dict[str, Any]) -> None:
+    assert told["batch"]["nothing"] == "CheckpointError: no such file"
+    assert told["batch"]["strict"] == "DataError: item 2: cannot be used"

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from backend.finding.each import here
-from backend.finding.project import AnnotateSummary, ObjectFinder, ProjectObjects
+from backend.finding.project import AnnotateSummary, EveryTask, ObjectFinder, ProjectObjects
 from backend.finding.storing import store_predictions
-from backend.finding.task_work import EveryTask, outcome_of
+from backend.finding.task_work import outcome_of
 from backend.label_studio.access import LabelStudioError, LabelStudioRefusedError
 from backend.label_studio.api import LabelStudioApi
 from backend.label_studio.label_config import parse_label_config
@@ -65,7 +65,7 @@ def _annotated(api: Project, ticks: list[int], batch: int = 2) -> AnnotateSummar
     finder = ObjectFinder(find=two_layers, version="v-1", max_megapixels=1)
     objects = ProjectObjects(finder, config, polygon_error_px=1)
     return store_predictions(
-        EveryTask(version="v-1", new_summary=AnnotateSummary),
+        EveryTask(version="v-1"),
         here(partial(outcome_of, objects)),
         cast("LabelStudioApi", api),
         1,
