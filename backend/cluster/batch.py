@@ -30,6 +30,18 @@ class BatchWork(Generic[Item, Answer]):
     segmenter: Segmenter | None
 
 
+def loaded_with(
+    n_threads: int, load: Callable[[], BatchWork[Item, Answer]]
+) -> BatchWork[Item, Answer]:
+    """Return a batch's work, which computes with so many threads."""
+    import cv2
+    import torch
+
+    torch.set_num_threads(n_threads)  # first: engines take as many
+    cv2.setNumThreads(n_threads)
+    return load()
+
+
 class BatchWorker:
     """Runs as an actor of Ray; items and answers are bytes, errors are answers."""
 
@@ -47,11 +59,6 @@ class BatchWorker:
         return packed_answer(lambda: work.answer(pickle.loads(item)))
 
     def _begun(self, load: bytes, n_threads: int) -> tuple[str, Likeness]:
-        import cv2
-        import torch
-
-        torch.set_num_threads(n_threads)  # first: engines take as many
-        cv2.setNumThreads(n_threads)
         self._work = work = pickle.loads(load)()
         assert work.segmenter is not None, "the command has seen to that"
         return work.version, likeness_of(work.segmenter, n_threads)

@@ -117,6 +117,8 @@ def packed(content: object) -> bytes:
 
 def first_line(error: Exception) -> str:
     """Return the first line of an error; of a traceback the last, which says what."""
+    cause = getattr(error, "cause", None)  # of what Ray wraps
+    error = cause if isinstance(cause, Exception) else error
     lines = str(error).strip().splitlines() or [""]
     is_traceback = "Traceback" in str(error)
     return f"{type(error).__name__}: {lines[-1 if is_traceback else 0]}"[:300]

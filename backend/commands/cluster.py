@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -115,14 +116,16 @@ def workers_of(
     settings = replace(options.settings, device=options.device)
     plan = Plan.of(settings, address, options.replicas or 0)
     with connected(address, n_cpus=plan.n_cpus):
+        from backend.cluster.batch import loaded_with
         from backend.cluster.spreading import Spread
 
+        n_threads = plan.settings.n_torch_threads
         n_workers, has_gpus = plan.places()
         spread = Spread(
-            load,
+            partial(loaded_with, n_threads, load),
             give_up,
             n_workers=n_workers,
-            n_threads=plan.settings.n_torch_threads,
+            n_threads=n_threads,
             has_gpus=has_gpus,
         )
         try:

@@ -1,6 +1,6 @@
 """Runs commands on a Ray of two nodes, all processes of this machine; prints their exit codes.
 
-python -m tests.e2e.batch_run 'annotate --folder photos --out found' 'evaluate clicks …'
+python -m tests.e2e.batch_run 'annotate --folder photos --out found --replicas 2'
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def _main(commands: list[str]) -> None:
     cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
     try:
         cluster.add_node(**node)
-        ray = ["--ray", "--address", cluster.address, "--replicas", "2"]
+        ray = ["--ray", "--address", cluster.address]
         print([main([*shlex.split(command), *ray]) for command in commands])
     finally:
         cluster.shutdown()

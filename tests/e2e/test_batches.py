@@ -63,7 +63,13 @@ def test_a_cluster_finds_and_measures_what_one_process_does(
     environment = {**os.environ, "MFP_TORCH_THREADS": "1", "MFP_DATA_DIR": str(tmp_path / "data")}
     monkeypatch.setenv("MFP_DATA_DIR", str(tmp_path / "data"))
     spread = subprocess.run(
-        [sys.executable, "-m", "tests.e2e.batch_run", *commands["spread"]],
+        [
+            *(sys.executable, "-m", "tests.e2e.batch_run"),
+            *(
+                f"{command} --replicas {n}"
+                for command, n in zip(commands["spread"], (2, 1), strict=True)
+            ),
+        ],
         cwd=_ROOT,
         env=environment,
         capture_output=True,

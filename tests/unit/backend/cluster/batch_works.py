@@ -63,11 +63,11 @@ def load_strict() -> BatchWork[int, int]:
     return BatchWork(answer=answer, version="strict-1", segmenter=DiskSegmenter())
 
 
-def figures(folder: Path, n_workers: int = 2) -> dict[str, object]:
+def figures(folder: Path) -> dict[str, object]:
     """What came of the batches on the Ray that is connected."""
     items = list(range(12))
-    disks = _spread(partial(load_disks, folder), items, n_workers)
-    unlike = _spread(partial(load_unlike, folder), items, n_workers)
+    disks = _spread(partial(load_disks, folder), items, n_workers=2)
+    unlike = _spread(partial(load_unlike, folder), items, n_workers=2)
     return {
         "items": [item for item, _ in disks],
         "answers": [answer for _, answer in disks],
@@ -77,7 +77,7 @@ def figures(folder: Path, n_workers: int = 2) -> dict[str, object]:
     }
 
 
-def _spread(load: Callable[[], BatchWork], items: list[int], n_workers: int):  # noqa: ANN202
+def _spread(load: Callable[[], BatchWork], items: list[int], *, n_workers: int):  # noqa: ANN202
     from backend.cluster.spreading import Spread
 
     spread = Spread(load, _give_up, n_workers=n_workers, n_threads=1, has_gpus=False)
@@ -93,7 +93,7 @@ def _give_up(item: int, why: str) -> str:
 
 def _error(load: Callable[[], BatchWork]) -> str:
     try:
-        _spread(load, [1, 2, 3], 2)
+        _spread(load, [1, 2, 3], n_workers=1)
     except (CheckpointError, DataError) as error:
         return f"{type(error).__name__}: {error}"
     return ""
