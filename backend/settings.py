@@ -233,10 +233,6 @@ class Settings:
         path = self.data_dir / "graph-cut" / f"{features}.json"
         return path if path.is_file() else None
 
-    def without_secrets(self) -> Settings:
-        """Return the settings for a process that needs no password."""
-        return replace(self, label_studio_api_key="", password="", database_url="")
-
     def with_torch_threads(self, n_threads: int) -> Settings:
         """Return these settings with another number of CPU threads per worker."""
         return replace(self, n_torch_threads=n_threads)

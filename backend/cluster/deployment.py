@@ -19,6 +19,7 @@ from ray import serve
 from ray.serve.config import RequestRouterConfig
 
 from backend.cluster.messages import Picture, Round, Which, packed_answer
+from backend.cluster.places import without_secrets
 from backend.cluster.register import SharedRegister
 from backend.cluster.replica import Replica
 from backend.models.loading import load_mfp, load_other
@@ -110,7 +111,7 @@ def deploy(settings: Settings, *, n_replicas: int, has_gpus: bool, load: Load = 
     Raises:
         RuntimeError: One cannot start.
     """
-    settings = settings.without_secrets()
+    settings = without_secrets(settings)
     options = {
         "num_cpus": settings.n_torch_threads,
         "num_gpus": int(has_gpus),

@@ -1,9 +1,9 @@
-"""How many replicas a cluster has room for, and what each gets."""
+"""How many replicas a cluster has room for, and what each gets of cores and settings."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backend.settings import Settings
 
@@ -57,6 +57,11 @@ class Plan:
         n_room = n_gpus or max(1, n_cpus // self.settings.n_torch_threads)
         n_replicas = self.n_replicas or n_room
         return n_replicas, bool(n_gpus) and n_replicas <= n_gpus
+
+
+def without_secrets(settings: Settings) -> Settings:
+    """Return the settings that a process of a cluster may have."""
+    return replace(settings, label_studio_api_key="", password="", database_url="")
 
 
 def _threads(n_cores: int, n_replicas: int) -> int:

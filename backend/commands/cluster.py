@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from backend.cluster.places import without_secrets
 from backend.commands.parsing import of
 from backend.environment.readers import Reader, count
 from backend.finding.each import Each, here
@@ -71,7 +72,7 @@ def sendable(options: argparse.Namespace) -> argparse.Namespace:
         for name, value in vars(options).items()
         if name not in _NOT_SENT
     }
-    return argparse.Namespace(**{**kept, "settings": options.settings.without_secrets()})
+    return argparse.Namespace(**{**kept, "settings": without_secrets(options.settings)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
