@@ -7,6 +7,7 @@ from pathlib import Path
 from backend.models.begun import BegunVersions
 from backend.models.choice import SegmenterChoice
 from backend.models.downloads import fetch_weights
+from backend.models.memory import give_back
 from backend.models.served import ServedModels
 from backend.settings import Settings
 from mfp_model.errors import CheckpointError
@@ -36,12 +37,14 @@ def load_mfp(checkpoint: Path | None, settings: Settings) -> Segmenter:
 
         torch.set_num_threads(settings.n_torch_threads)
         cv2.setNumThreads(settings.n_torch_threads)
-    return load_segmenter(
+    segmenter = load_segmenter(
         "mfp",
         checkpoint=checkpoint or settings.checkpoint,
         device=settings.device,
         engine=settings.engine,
     )
+    give_back()
+    return segmenter
 
 
 def load_other(name: str, settings: Settings) -> Segmenter:

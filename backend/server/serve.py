@@ -22,6 +22,7 @@ from backend.monitoring.logs import log_config
 from backend.server.connections import ConnectionLimits
 from backend.server.doorkeeper import Doorkeeper
 from backend.server.fine_tuning import FineTuningProcess
+from backend.server.preloading import import_for_workers
 from backend.server.replicas import ReplicasChoice, ReplicasProcess, cluster_front
 from backend.server.shared_memory import shared_folder
 from backend.server.supervisor import Supervisor
@@ -97,6 +98,8 @@ class _Server(BaseApplication):  # type: ignore[misc]
                 self._replicas, self._settings, os.environ, self.shared_dir, note
             )
         self.cfg.set("on_exit", lambda server: _end(fine_tuning, replicas, self.shared_dir))
+        start = partial(import_for_workers, self._settings, computes=replicas is None)
+        self.cfg.set("when_ready", lambda server: start())
         check = partial(_problem, self._settings)
         Supervisor(self, fine_tuning, check, note, replicas).run()
 
@@ -114,6 +117,7 @@ def serve(
 
     Each worker loads its own weights in the background and answers meanwhile. SIGHUP starts
     new workers, which load the checkpoint's file anew, and ends the old ones once those can answer.
+    They are forks of this process: a changed installation takes a restart.
 
     Args:
         settings: See `backend.settings`.

@@ -95,6 +95,20 @@ def _workers(server: Server) -> list[int]:
     return [int(pid) for pid in listed.stdout.split()]
 
 
+def _private_mb(pid: int) -> float:
+    """What a process shares with no other."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
+
+
+def test_workers_share_what_their_parent_imported(
+    server: Server, capture: Callable[[str], Any]
+) -> None:
+    for x in range(4):
+        _predict(server, _body(capture, (60 + x, 60)))
+    assert all(_private_mb(pid) < 220 for pid in _workers(server))
+
+
 def test_killing_the_workers_between_two_clicks_changes_no_byte(
     server: Server, capture: Callable[[str], Any]
 ) -> None:
