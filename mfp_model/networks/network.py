@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from mfp_model.errors import ConfigError
 from mfp_model.names import BACKBONES, UNET
 from mfp_model.networks.backbones import ARCHITECTURES
-from mfp_model.networks.backbones.efficientnet_lite import EfficientNetLiteBackbone
+from mfp_model.networks.backbones.efficientnet_lite import EfficientNetLiteBackbone, FirstLayers
 from mfp_model.networks.click_map import draw_click_maps
 from mfp_model.networks.heads import IouHead, LateFusion
 from mfp_model.networks.modulation import ModulationConfig, modulate
@@ -122,15 +122,17 @@ class ClickNetwork(nn.Module, ABC):
             maps: Previous and modulated probability map `[B, 2, H, W]`.
             click_maps: Disks around positive and negative clicks `[B, 2, H, W]`.
         """
-        small = self.small_outputs(self._normalised(image), maps, click_maps)
+        small = self.small_outputs(normalised(image, self.mean, self.std), maps, click_maps)
         return replace(
             small,
             logits=_at_size(small.logits, image),
             auxiliary=tuple(_at_size(logits, image) for logits in small.auxiliary),
         )
 
-    def _normalised(self, image: Tensor) -> Tensor:
-        return (image - self.mean) / self.std
+
+def normalised(image: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """Return an image of 0..1 with the mean 0 and the deviation 1 of ImageNet's."""
+    return (image - mean) / std
 
 
 class Computes(Protocol):
@@ -169,16 +171,13 @@ class MfpNetwork(ClickNetwork):
         """Whether its backbone tells what an image looks like."""
         return isinstance(self.backbone, EfficientNetLiteBackbone)
 
-    def appearance(self, image: Tensor) -> Tensor:
-        """Return what an image looks like, float32 `[B, C, H/4, W/4]`.
+    def first_layers(self) -> FirstLayers:
+        """Return the layers that tell it of normalised images; they share its weights.
 
         Only of a network that `tells_appearance`.
-
-        Args:
-            image: RGB float32 `[B, 3, H, W]` in 0..1, H and W multiples of 4.
         """
         assert isinstance(self.backbone, EfficientNetLiteBackbone)
-        return self.backbone.appearance(self._normalised(image))
+        return FirstLayers(self.backbone)
 
     def encoder_parameters(self) -> list[nn.Parameter]:
         """Return the parameters that pretrained weights fill, none for some backbones."""

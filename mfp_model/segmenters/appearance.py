@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mfp_model.networks.network import MfpNetwork
+from mfp_model.networks.network import MfpNetwork, normalised
 from mfp_model.segmenter import APPEARANCE_CELL_PX
 
 _TILE_PX = 512
@@ -19,10 +19,16 @@ class Appearance:
     """Shows an image to the first layers of a network, tile by tile."""
 
     def __init__(self, network: MfpNetwork, device: torch.device) -> None:
-        """Keep a network, which tells what images look like, in evaluation mode."""
-        self._network = network.eval().to(device)
+        """Keep the first layers of a network, which tells what images look like.
+
+        Args:
+            network: In evaluation mode.
+            device: Where they are computed.
+        """
+        self._layers = network.first_layers().eval().to(device)
+        self._mean, self._std = network.mean.to(device), network.std.to(device)
         self._device = device
-        self.n_bytes = sum(weight.nbytes for weight in network.parameters())
+        self.n_bytes = sum(weight.nbytes for weight in self._layers.parameters())
 
     def of(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return float32 `[H/4, W/4, C]` of RGB uint8 `[H, W, 3]`, H and W multiples of 4."""
@@ -45,7 +51,7 @@ class Appearance:
         pixels = torch.from_numpy(np.ascontiguousarray(image)).to(self._device)
         with torch.inference_mode():
             inputs = pixels.permute(2, 0, 1)[None].float().div(255)
-            features = self._network.appearance(inputs)[0].permute(1, 2, 0)
+            features = self._layers(normalised(inputs, self._mean, self._std))[0].permute(1, 2, 0)
         return np.ascontiguousarray(features.float().cpu().numpy(), dtype=np.float32)
 
 

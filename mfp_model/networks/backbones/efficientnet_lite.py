@@ -81,7 +81,7 @@ class EfficientNetLiteBackbone(nn.Module):
             image: Normalised image float32 `[B, 3, H, W]`, H and W multiples of `stride`.
             guidance: Previous map, modulated map and click maps float32 `[B, 4, H, W]`.
         """
-        features = self._begun(image, guidance)
+        features = _begun(self, image, guidance)
         levels = []
         for index, stage in enumerate(self.stages):
             features = stage(features)
@@ -93,22 +93,43 @@ class EfficientNetLiteBackbone(nn.Module):
         merged: Tensor = self.pyramid(levels)
         return merged
 
-    def _begun(self, image: Tensor, guidance: Tensor) -> Tensor:
-        rescaled = image * self.scale[:, None, None] + self.shift[:, None, None]
-        return F.relu6(self.stem(rescaled) + self.guidance(guidance))
 
-    def appearance(self, image: Tensor) -> Tensor:
+class FirstLayers(nn.Module):
+    """The layers that tell what an image looks like; they share a backbone's weights.
+
+    They keep a hundredth of them, so that a network which another engine computes can go.
+    """
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, backbone: EfficientNetLiteBackbone) -> None:
+        super().__init__()
+        self.stem, self.guidance = backbone.stem, backbone.guidance
+        self.stages = backbone.stages[: _LEVELS[0] + 1]
+        self.late_guidance = backbone.late_guidance
+        self.register_buffer("scale", backbone.scale, persistent=False)
+        self.register_buffer("shift", backbone.shift, persistent=False)
+
+    def forward(self, image: Tensor) -> Tensor:
         """Return what an image looks like whatever is clicked, float32 `[B, 24, H/4, W/4]`.
 
         Args:
             image: Normalised image float32 `[B, 3, H, W]`, H and W multiples of 4.
         """
         guidance = image.new_zeros(len(image), 4, *image.shape[-2:])
-        features = self._begun(image, guidance)
-        for stage in self.stages[: _LEVELS[0] + 1]:
+        features = _begun(self, image, guidance)
+        for stage in self.stages:
             features = stage(features)
         late: Tensor = features + self.late_guidance(guidance)
         return late
+
+
+def _begun(
+    layers: EfficientNetLiteBackbone | FirstLayers, image: Tensor, guidance: Tensor
+) -> Tensor:
+    rescaled = image * layers.scale[:, None, None] + layers.shift[:, None, None]
+    return F.relu6(layers.stem(rescaled) + layers.guidance(guidance))
 
 
 def _stages() -> nn.ModuleList:
