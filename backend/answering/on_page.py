@@ -35,6 +35,7 @@ class PageObject:
         answered: The answer that it still is; None where somebody drew or changed it.
         at: When it was answered last, seconds since 1970; 0 for never.
         is_saved: A draft has it. Else it may have been undone or dismissed.
+        is_ahead: Its answer was given since the last draft.
     """
 
     regions: tuple[str, ...]
@@ -43,6 +44,7 @@ class PageObject:
     answered: AnsweredObject | None = None
     at: float = 0.0
     is_saved: bool = True
+    is_ahead: bool = False
 
 
 def annotation_name(task: TaskRequest, region: RegionRequest) -> str:
@@ -106,6 +108,25 @@ def is_found_anew(answered: AnsweredObject, region: RegionRequest) -> bool:
     return not answered.alike_to.isdisjoint(region.point_ids)
 
 
+def has_taken_in(target: PageObject, other: PageObject) -> bool:
+    """Return whether an object's answer took in another one that what is drawn of it lacks."""
+    return _took(target, other) and bool(other.runs.minus(target.runs).rows.size)
+
+
+def is_left_over(other: PageObject, target: PageObject) -> bool:
+    """Return whether another object took one in, which the page was then told to delete.
+
+    No draft says yet whether it was.
+    """
+    return target.is_ahead and target.at > other.at and _took(target, other)
+
+
+def _took(target: PageObject, other: PageObject) -> bool:
+    prior = None if target.answered is None else target.answered.prior
+    is_fitting = target is not other and target.labels == other.labels
+    return prior is not None and is_fitting and not other.runs.minus(prior).rows.size
+
+
 def is_waiting_box(answered: AnsweredObject, task: TaskRequest, now: float) -> bool:
     """Return whether an object is a box's that may wait for its check."""
     return (
@@ -141,7 +162,9 @@ def _saved(
         return as_drawn
     is_shown = is_saved or is_continued(answered, region)
     runs = drawn if is_shown else answered.answer
-    return replace(as_drawn, regions=answered.regions, runs=runs, answered=answered)
+    return replace(
+        as_drawn, regions=answered.regions, runs=runs, answered=answered, is_ahead=not is_saved
+    )
 
 
 def _is_ours(answered: AnsweredObject, task: TaskRequest, region: RegionRequest) -> bool:

@@ -18,7 +18,7 @@ import numpy as np
 
 from backend.answering.answered_object import AnsweredObject
 from backend.answering.edit import Edit
-from backend.answering.on_page import PageObject, is_continued
+from backend.answering.on_page import PageObject, has_taken_in, is_continued, is_left_over
 from backend.label_studio.region_request import PlacedPrompt, RegionRequest
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.prompts import Box, Click
@@ -62,6 +62,9 @@ def continued_edit(
 ) -> Edit:
     """Return the edit of prompts that are the next ones of an object that is not accepted."""
     target = next((one for one in objects if one.answered is answered), _pending(answered))
+    joined = _joined(objects, target, region) if target.is_saved else []
+    if joined or any(has_taken_in(target, one) for one in objects if one.is_saved):
+        return _edit_of(target, joined, region)
     return _going_on(target, answered, region)
 
 
@@ -117,8 +120,7 @@ def _box_iou(runs: MaskRuns, box: Box) -> float:
 
 def _last(objects: list[PageObject], region: RegionRequest) -> PageObject | None:
     """The object of the points' labels that was answered last; no one of many alike."""
-    fitting = (one for one in reversed(objects) if _has_labels(one, region))
-    answered = (one for one in fitting if one.at > 0)
+    answered = (one for one in reversed(objects) if one.at > 0 and _has_labels(one, region))
     return next((one for one in answered if not (one.answered and one.answered.alike_to)), None)
 
 
@@ -137,6 +139,7 @@ def _target(
     if first.is_beside_selected:
         beside = [one for one in fitting if one not in hit] or hit
         return min(beside, key=lambda one: _distance(one.runs, click), default=None)
+    hit = [one for one in hit if not any(is_left_over(one, other) for other in hit)]
     return min(hit, key=lambda one: int(one.runs.lengths.sum()), default=None)
 
 

@@ -271,6 +271,29 @@ def test_ctrl_on_two_masks_of_one_label_joins_them() -> None:
     assert second["id"] in joined["meta"]["text"][0]
 
 
+def test_masks_are_joined_click_by_click_and_an_undone_click_takes_its_mask_back() -> None:
+    page = _Page()
+    first, second = page.click("p", 30, 60), page.click("q", 120, 60)
+    page.save(first, second)
+    on_first, on_second = point("r", 30, 62), point("s", 120, 62)
+    assert page.ask(on_first)[0]["id"] == first["id"]
+    (joined,) = page.ask(on_first, on_second)
+    assert joined["id"] == first["id"]
+    assert (_mask(joined) & _mask(second)).sum() == _mask(second).sum()
+    assert second["id"] in joined["meta"]["text"][0]
+    (without,) = page.ask(on_first, point("t", 34, 62))
+    assert not (_mask(without) & _mask(second)).any()
+    assert "meta" not in without
+
+
+def test_a_mask_that_another_one_took_in_does_not_come_back_before_the_page_has_saved() -> None:
+    page = _Page()
+    first, second = page.click("p", 30, 60), page.click("q", 120, 60)
+    page.save(first, second)
+    page.ask(point("r", 30, 62), point("s", 120, 62))
+    assert page.click("t", 120, 58)["id"] == first["id"]  # the second one was deleted
+
+
 def test_a_mask_without_pixels_is_never_sent() -> None:
     page = _Page(config=_AUTO)
     page.click("p", 60, 60)
