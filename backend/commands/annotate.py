@@ -83,7 +83,7 @@ def _annotate(options: argparse.Namespace) -> int:
             if getattr(options, name) != usual:
                 note_without_effect(f"--{name.replace('_', '-')}", "it is for finding everything")
     _check_place(options)
-    if options.project is not None and options.finder == "mfp":
+    if options.project is not None and _uses_mfp(options):
         options.checkpoint = options.checkpoint or _serving(options.project, options.settings)
     if options.source == "boxes":
         return show_summary(options, annotate_boxes(options))
@@ -97,6 +97,10 @@ def _annotate(options: argparse.Namespace) -> int:
     report["problems"] = len(problems)
     show(options, report, facts(report))
     return PROBLEMS_CODE if problems else 0
+
+
+def _uses_mfp(options: argparse.Namespace) -> bool:
+    return bool(options.source or options.like) or str(options.finder) == "mfp"
 
 
 def _check_place(options: argparse.Namespace) -> None:
@@ -134,5 +138,5 @@ def _check(options: argparse.Namespace) -> None:
         note_without_effect("--label", "a project's label configuration has the labels")
     check_finder_options(options)
     check_ray(options)
-    if options.ray and options.finder != "mfp":
+    if options.ray and not _uses_mfp(options):
         raise ConfigError(f"--ray: expected --finder mfp, got {options.finder}")
