@@ -17,7 +17,12 @@ from backend.commands.annotating import (
 )
 from backend.commands.boxes import show_summary
 from backend.commands.cluster import add_ray, check_ray
-from backend.commands.options import add_finder_options, add_project, check_finder_options
+from backend.commands.options import (
+    add_finder_options,
+    add_project,
+    check_finder_options,
+    inpainter_weights,
+)
 from backend.commands.parsing import Commands, add_json, of
 from backend.commands.printing import (
     PROBLEMS_CODE,
@@ -90,6 +95,7 @@ def _annotate(options: argparse.Namespace) -> int:
     if options.like:
         summary = annotate_like(options)
     else:
+        options.inpainter_weights = inpainter_weights(options)  # once, and not on each machine
         summary = (annotate_project if options.folder is None else annotate_folder)(options)
     report = dataclasses.asdict(summary)
     problems = report.pop("problems")

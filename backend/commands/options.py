@@ -154,15 +154,23 @@ def finder_of(options: argparse.Namespace) -> Finder:
     return load_finder(options.finder, checkpoint=checkpoint, device=options.device)
 
 
-def inpainter_of(options: argparse.Namespace) -> Inpainter:
-    """Return the inpainter that the options name; loads torch."""
+def inpainter_weights(options: argparse.Namespace) -> Path | None:
+    """Return the inpainter's weights, fetched where none are named; None where it has none."""
     from backend.models.downloads import fetch_weights
-    from mfp_model.loading import load_inpainter
 
-    weights = options.inpainter_weights
+    weights: Path | None = options.inpainter_weights
     if options.inpainter in INPAINTERS_WITH_WEIGHTS and weights is None:
         weights = fetch_weights(options.inpainter, options.settings.cache_dir)
-    return load_inpainter(options.inpainter, weights=weights, device=options.device)
+    return weights
+
+
+def inpainter_of(options: argparse.Namespace) -> Inpainter:
+    """Return the inpainter that the options name; loads torch."""
+    from mfp_model.loading import load_inpainter
+
+    return load_inpainter(
+        options.inpainter, weights=inpainter_weights(options), device=options.device
+    )
 
 
 def loop_config_of(options: argparse.Namespace) -> LoopConfig:
