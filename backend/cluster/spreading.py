@@ -162,7 +162,7 @@ class Spread(Generic[Item, Answer]):
         if not self._workers:
             raise self._refusal or ClusterError("no worker could be started")
         done, _ = self._ray.wait(list(awaited), timeout=_TELL_EVERY_S)
-        if not done and self._version is None:
+        if not done and all(worker.starting for worker in self._workers):
             _log.warning("no worker has begun yet; free in the cluster: %s", self._free())
         for reference in done:
             worker = awaited[reference]
@@ -177,7 +177,7 @@ class Spread(Generic[Item, Answer]):
             begun = pickle.loads(self._ray.get(worker.starting))
             if isinstance(begun, MfpError):
                 raise begun
-            self._version, likeness = begun
+            version, likeness = begun
             self._likeness = self._likeness or likeness
             check_alike(likeness, self._likeness)
         except (MfpError, self._ray.exceptions.RayTaskError) as error:
@@ -189,7 +189,7 @@ class Spread(Generic[Item, Answer]):
             else:
                 self._refuse(worker, ClusterError(f"it cannot be started: {first_line(error)}"))
         else:
-            worker.starting, worker.n_starts = None, 0
+            worker.starting, worker.n_starts, self._version = None, 0, version
 
     def _refuse(self, worker: _Worker[Item, Answer], why: MfpError) -> None:
         _log.error("a worker is left out: %s", why)
