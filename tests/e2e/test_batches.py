@@ -77,7 +77,7 @@ def test_a_cluster_finds_and_measures_what_one_process_does(
         timeout=_LIMIT_S,
         check=False,
     )
-    assert spread.stdout.splitlines()[-1] == "[2, 0]", spread.stderr[-3000:]
+    assert "[2, 0]" in spread.stdout.splitlines(), spread.stderr[-3000:]
     assert [main(command.split()) for command in commands["here"]] == [2, 0]
     assert _found(tmp_path / "spread") == _found(tmp_path / "here")
     assert _scores(tmp_path / "spread.json") == _scores(tmp_path / "here.json")

@@ -32,7 +32,8 @@ def told() -> dict[str, Any]:
         check=False,
     )
     assert ran.returncode == 0, ran.stderr[-3000:]
-    answer: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+    (line,) = (line for line in ran.stdout.splitlines() if line.startswith("{"))  # Ray prints, too
+    answer: dict[str, Any] = json.loads(line)
     return answer
 
 
