@@ -28,9 +28,11 @@ _TITLE = "Click on an object"
 _START_LIMIT_S = 240
 
 _CHEAT_SHEET = """
-  1. Open a photo and switch on Auto-Annotation (bottom bar), then choose the point tool.
+  1. Open a photo and switch on Auto-Annotation in the bottom bar. Then choose Auto-Detect, the
+     icon of three pale pink dots (key M).
   2. Click on an object. Click what is missing; Alt+click what is too much.
   3. The check in the bottom bar accepts the mask; then click the next object, or Submit.
+     With Auto-Accept on, one click is one object, and Ctrl+Alt+click takes away what is too much.
 """
 
 
