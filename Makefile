@@ -16,7 +16,7 @@ test: environments .venv/dev .venv-label-studio-ml/installed
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n auto tests/unit tests/parity
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/e2e
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/e2e
 
 # Without Label Studio, a browser, and what takes long.
 test-unit: .venv/dev
