@@ -6,7 +6,7 @@ import argparse
 from functools import partial
 from typing import TYPE_CHECKING
 
-from backend.commands.annotating import store
+from backend.commands.annotating import every_task, store
 from mfp_model.errors import DataError
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ def task_and_region(text: str) -> tuple[int, str]:
 
 def annotate_like(options: argparse.Namespace) -> AnnotateSummary:
     """Find what looks like the region; loads torch."""
-    from backend.finding.project import EveryTask
     from backend.images.sources import image_sources
     from backend.label_studio.api import label_studio_access, label_studio_api
     from backend.label_studio.label_config import parse_label_config
@@ -43,11 +42,7 @@ def annotate_like(options: argparse.Namespace) -> AnnotateSummary:
     config = parse_label_config(api.label_config(options.project))
     sources = image_sources(settings, label_studio_access(settings))
     example = _example(options, api, config, sources)
-
-    def wanted(version: str, config: LabelConfig) -> EveryTask:
-        return EveryTask(version=version)
-
-    return store(options, partial(_load_alike, example), wanted)
+    return store(options, partial(_load_alike, example), every_task)
 
 
 def _load_alike(
@@ -57,6 +52,7 @@ def _load_alike(
 ) -> BatchWork[TaskImage, Outcome]:
     from backend.cluster.batch import BatchWork
     from backend.finding.alike import ProjectAlike
+    from backend.finding.project import AnnotateSummary
     from backend.finding.task_work import outcome_of
     from mfp_model.finding.alike import find_alike
     from mfp_model.finding.likeness import example_of
@@ -78,7 +74,11 @@ def _load_alike(
         max_megapixels=options.settings.max_megapixels,
         polygon_error_px=options.settings.polygon_error_px,
     )
-    return BatchWork(answer=partial(outcome_of, alike), version=alike.version, segmenter=segmenter)
+    return BatchWork(
+        answer=partial(outcome_of, alike, AnnotateSummary),
+        version=alike.version,
+        segmenter=segmenter,
+    )
 
 
 def _example(

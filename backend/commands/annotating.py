@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from backend.cluster.batch import BatchWork
     from backend.finding.boxes import BoxSummary
     from backend.finding.folder import FolderImage, FoundObjects
-    from backend.finding.project import AnnotateSummary, ObjectFinder
+    from backend.finding.project import AnnotateSummary, EveryTask, ObjectFinder
     from backend.finding.task_work import Outcome, Summary, TaskImage, Wanted
     from backend.label_studio.label_config import LabelConfig
     from mfp_model.finding.layers import LayeredObject
@@ -42,12 +42,14 @@ def annotate_boxes(options: argparse.Namespace) -> BoxSummary:
 
 def annotate_project(options: argparse.Namespace) -> AnnotateSummary:
     """Find every object on a project's tasks."""
+    return store(options, _load_objects, every_task)
+
+
+def every_task(version: str, config: LabelConfig) -> EveryTask:
+    """Return that any task of a project has something to do."""
     from backend.finding.project import EveryTask
 
-    def wanted(version: str, config: LabelConfig) -> EveryTask:
-        return EveryTask(version=version)
-
-    return store(options, _load_objects, wanted)
+    return EveryTask(version=version)
 
 
 def annotate_folder(options: argparse.Namespace) -> AnnotateSummary:
@@ -121,7 +123,7 @@ def store(options: argparse.Namespace, load: LoadTaskWork, wanted_of: WantedOf[S
 
 def _load_boxes(options: argparse.Namespace, config: LabelConfig) -> BatchWork[TaskImage, Outcome]:
     from backend.cluster.batch import BatchWork
-    from backend.finding.boxes import ProjectBoxes
+    from backend.finding.boxes import BoxSummary, ProjectBoxes
     from backend.finding.task_work import outcome_of
 
     segmenter = boxes_segmenter(options.checkpoint, options.device)
@@ -133,20 +135,24 @@ def _load_boxes(options: argparse.Namespace, config: LabelConfig) -> BatchWork[T
         max_megapixels=options.settings.max_megapixels,
         polygon_error_px=options.settings.polygon_error_px,
     )
-    return BatchWork(answer=partial(outcome_of, boxes), version=version, segmenter=segmenter)
+    return BatchWork(
+        answer=partial(outcome_of, boxes, BoxSummary), version=version, segmenter=segmenter
+    )
 
 
 def _load_objects(
     options: argparse.Namespace, config: LabelConfig
 ) -> BatchWork[TaskImage, Outcome]:
     from backend.cluster.batch import BatchWork
-    from backend.finding.project import ProjectObjects
+    from backend.finding.project import AnnotateSummary, ProjectObjects
     from backend.finding.task_work import outcome_of
 
     finder, segmenter = _object_finder(options)
     objects = ProjectObjects(finder, config, polygon_error_px=options.settings.polygon_error_px)
     return BatchWork(
-        answer=partial(outcome_of, objects), version=finder.version, segmenter=segmenter
+        answer=partial(outcome_of, objects, AnnotateSummary),
+        version=finder.version,
+        segmenter=segmenter,
     )
 
 

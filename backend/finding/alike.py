@@ -82,10 +82,6 @@ class ProjectAlike:
         self._error_px = polygon_error_px
         self.version = version
 
-    def new_summary(self) -> AnnotateSummary:
-        """Return a summary of nothing."""
-        return AnnotateSummary()
-
     def entry(
         self, task: Mapping[str, Any], content: bytes, summary: AnnotateSummary
     ) -> dict[str, Any]:

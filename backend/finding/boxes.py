@@ -142,10 +142,6 @@ class ProjectBoxes:
         self._error_px = polygon_error_px
         self.version = version
 
-    def new_summary(self) -> BoxSummary:
-        """Return a summary of nothing."""
-        return BoxSummary()
-
     def entry(
         self, task: Mapping[str, Any], content: bytes, summary: BoxSummary
     ) -> dict[str, Any] | None:

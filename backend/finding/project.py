@@ -103,10 +103,6 @@ class ProjectObjects:
         self._error_px = polygon_error_px
         self.version = finder.version
 
-    def new_summary(self) -> AnnotateSummary:
-        """Return a summary of nothing."""
-        return AnnotateSummary()
-
     def entry(
         self, task: Mapping[str, Any], content: bytes, summary: AnnotateSummary
     ) -> dict[str, Any]:

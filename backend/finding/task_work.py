@@ -31,6 +31,7 @@ class Counts(Protocol):
 
 
 Summary = TypeVar("Summary", bound=Counts)
+Counted = TypeVar("Counted", bound=Counts, contravariant=True)
 
 
 class Wanted(Protocol[Summary]):
@@ -47,13 +48,10 @@ class Wanted(Protocol[Summary]):
         """Return whether there is anything to do, before the image is read."""
 
 
-class TaskWork(Protocol[Summary]):
+class TaskWork(Protocol[Counted]):
     """What is done with each task."""
 
-    def new_summary(self) -> Summary:
-        """Return a summary of nothing."""
-
-    def entry(self, task: Task, content: bytes, summary: Summary) -> dict[str, Any] | None:
+    def entry(self, task: Task, content: bytes, summary: Counted) -> dict[str, Any] | None:
         """Return a task's prediction, None for none.
 
         Args:
@@ -94,9 +92,11 @@ class Outcome:
     summary: Counts
 
 
-def outcome_of(work: TaskWork[Summary], asked: TaskImage) -> Outcome:
-    """Return what comes of a task; what cannot be used is a problem in the summary."""
-    summary, entry = work.new_summary(), None
+def outcome_of(
+    work: TaskWork[Summary], new_summary: Callable[[], Summary], asked: TaskImage
+) -> Outcome:
+    """Return what comes of a task; what cannot be used is a problem in its new summary."""
+    summary, entry = new_summary(), None
     try:
         if isinstance(asked.content, MfpError):
             raise asked.content

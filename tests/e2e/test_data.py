@@ -235,7 +235,7 @@ def test_a_night_of_502_and_a_deleted_task_cost_that_tasks_prediction_only(
     def annotated() -> AnnotateSummary:
         return store_predictions(
             EveryTask(version="v-1"),
-            here(partial(outcome_of, objects)),
+            here(partial(outcome_of, objects, AnnotateSummary)),
             replace(LabelStudioApi(access), waits_s=(0.05,) * 3),
             project,
             config,

@@ -90,7 +90,7 @@ def _run(api: Project, kind: str = "BrushLabels") -> BoxSummary:
     boxes = ProjectBoxes(_half, config, version="v-boxes", max_megapixels=1, polygon_error_px=0.25)
     return store_predictions(
         BoxTasks(config, version="v-boxes"),
-        here(partial(outcome_of, boxes)),
+        here(partial(outcome_of, boxes, BoxSummary)),
         cast("LabelStudioApi", api),
         1,
         config,

@@ -66,7 +66,7 @@ def _annotated(api: Project, ticks: list[int], batch: int = 2) -> AnnotateSummar
     objects = ProjectObjects(finder, config, polygon_error_px=1)
     return store_predictions(
         EveryTask(version="v-1"),
-        here(partial(outcome_of, objects)),
+        here(partial(outcome_of, objects, AnnotateSummary)),
         cast("LabelStudioApi", api),
         1,
         config,
