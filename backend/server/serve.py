@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import ipaddress
 import logging
 import logging.config
@@ -17,6 +16,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.config import KNOWN_SETTINGS
 
+from backend.models.memory import limit_arenas
 from backend.monitoring.journal import Journal
 from backend.monitoring.logs import log_config
 from backend.server.connections import ConnectionLimits
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 _SETTING_NAMES = frozenset(setting.name for setting in KNOWN_SETTINGS)
 _SPARE_THREADS = 4  # for health, metrics and webhooks while all places are taken
-_M_ARENA_MAX = -8  # in glibc's malloc.h
 
 
 class _Server(BaseApplication):  # type: ignore[misc]
@@ -80,7 +79,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
         from backend.server.app import make_app  # in the worker, after the metrics' folder is set
         from backend.server.service import create_service
 
-        _limit_arenas()
+        limit_arenas()
         cluster = cluster_front(self._replicas, self.shared_dir)
         self.service = create_service(self._settings, shared_dir=self.shared_dir, cluster=cluster)
         return make_app(self._settings, self.service)
@@ -190,16 +189,6 @@ def _end(
     if replicas is not None:
         replicas.end()
     shutil.rmtree(shared_dir, ignore_errors=True)
-
-
-def _limit_arenas() -> None:
-    """Let the threads share memory that one of them freed.
-
-    By default glibc gives nearly each its own: under four annotators 1.7 GB instead of 1.2.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
-    if mallopt is not None:
-        mallopt(_M_ARENA_MAX, 2)
 
 
 def _check_access(settings: Settings, host: str) -> None:
