@@ -27,3 +27,10 @@ def descendants(root: int, command: str = "") -> list[int]:
         return parent == root or (parent > 1 and is_below(parent))
 
     return [pid for pid, (_, words) in running.items() if command in words and is_below(pid)]
+
+
+def children(parent: int, command: str) -> set[int]:
+    """Return the processes that one has started itself, whose command has some words."""
+    return {
+        pid for pid, (above, words) in processes().items() if above == parent and command in words
+    }

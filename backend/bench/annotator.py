@@ -54,12 +54,15 @@ class SimulatedAnnotator:
     ) -> tuple[float, list[dict[str, object]]]:
         """Click at a place in percent; return milliseconds and the answer's rows."""
         self.points.append((f"{self.task}-{time.monotonic_ns()}", x, y, is_positive))
-        return self.ask_about([self._keypoint(*point) for point in self.points])
+        return self._ask_about_points()
 
     def ask(self) -> float | None:
         """Ask for the mask of the points as they are; return as `click` does."""
-        ms, rows = self.ask_about([self._keypoint(*point) for point in self.points])
+        ms, rows = self._ask_about_points()
         return ms if rows else None
+
+    def _ask_about_points(self) -> tuple[float, list[dict[str, object]]]:
+        return self.ask_about([self._keypoint(*point) for point in self.points])
 
     def ask_about(self, prompts: list[dict[str, object]]) -> tuple[float, list[dict[str, object]]]:
         """Ask for the mask of points and boxes; return milliseconds and the answer's rows."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from backend.bench.bench import BenchConfig, bench
 from backend.bench.table import plot_steps, told_lines
+from tests.processes import children
 
 
 def test_a_short_bench_measures_and_tells_everything() -> None:
@@ -84,6 +85,5 @@ def test_its_server_ends_with_it() -> None:
     assert not any(Path(f"/proc/{server}").exists() for server in servers)
 
 
-def _servers_of(pid: int) -> list[str]:
-    command = ["pgrep", "-P", str(pid), "-f", "cli serve"]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
+def _servers_of(pid: int) -> set[int]:
+    return children(pid, "cli serve")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ import requests
 from backend.demo.processes import Server, free_port, start_backend
 from backend.server import shared_memory
 from mfp_model.checkpoints.checkpoint import Checkpoint, save_checkpoint
+from tests.processes import children
 
 
 @pytest.fixture
@@ -40,10 +40,7 @@ def server(checkpoint: Path, tmp_path: Path) -> Iterator[Server]:
 
 
 def _children(server: Server, command: str) -> set[int]:
-    listed = subprocess.run(
-        ["pgrep", "-P", str(server.process.pid), "-f", command], capture_output=True, text=True
-    )
-    return {int(pid) for pid in listed.stdout.split()}
+    return children(server.process.pid, command)
 
 
 def _until(condition: Callable[[], Any], limit_s: float = 60) -> None:

@@ -26,6 +26,7 @@ from mfp_model.segmenters.mfp import MfpSegmenter
 from mfp_model.weights import DEFAULT_WEIGHTS
 from tests.e2e.conftest import PHOTOS
 from tests.e2e.versions import served_version
+from tests.processes import children
 
 _VERSION = served_version(DEFAULT_WEIGHTS)
 _BOWL = "data:image/jpeg;base64," + base64.b64encode((PHOTOS / "bowl.jpg").read_bytes()).decode()
@@ -90,9 +91,7 @@ def _until(condition: Callable[[], bool], limit_s: float = 60) -> None:
 
 def _workers(server: Server) -> list[int]:
     """Those that answer; the server has a child for fine-tuning besides."""
-    command = ["pgrep", "-P", str(server.process.pid), "-f", "cli serve"]
-    listed = subprocess.run(command, capture_output=True, text=True, check=False)
-    return [int(pid) for pid in listed.stdout.split()]
+    return sorted(children(server.process.pid, "cli serve"))
 
 
 def _private_mb(pid: int) -> float:
@@ -210,20 +209,20 @@ def test_a_promotion_changes_new_objects_only_and_loses_no_click(
             assert result["result"]
             return str(result["model_version"])
 
-    assert version((60, 60)) == _VERSION
+    seen = [version((60, 60))]
+    assert seen == [_VERSION]
     newer = dataclasses.replace(load_checkpoint(checkpoint), version="newer")
     save_checkpoint(newer, tmp_path / "newer.safetensors")
     registry = ModelRegistry(tmp_path / "backend-data" / "models")
     registry.add("newer", tmp_path / "newer.safetensors", tmp_path / "backend.log", {})
     project = str(capture("predict_first_click")["project"]).partition(".")[0]
     registry.promote("newer", project=project)
-    seen = []
     new_version = served_version(tmp_path / "newer.safetensors")
     until = time.monotonic() + 30
     while seen[-8:] != [new_version] * 8 and time.monotonic() < until:
         seen.append(version((10 + len(seen) % 80, 30 + len(seen) / 100)))
     assert seen[-8:] == [new_version] * 8
-    assert set(seen) <= {_VERSION, new_version}
+    assert set(seen) == {_VERSION, new_version}
     for x in range(4):
         assert version((60, 60), (20 + x, 20)) == _VERSION, "begun before the promotion"
     assert registry.rollback(project=project) is None
