@@ -46,6 +46,27 @@ def test_objects_are_made_and_corrected_without_the_check(
     assert not lies_at(mask_of_answer(again), *place)
 
 
+@pytest.mark.parametrize("config", ["auto_accept.xml", "auto_accept_polygons.xml"])
+def test_what_was_undone_or_deleted_does_not_come_back(
+    tab: LabelingPage, api: LabelStudioApi, backend: Server, config: str
+) -> None:
+    task = open_flow(tab, api, backend, config, auto_accept=True)
+    tab.click(*CAT)
+    tab.page.keyboard.press("Control+z")
+    tab.page.wait_for_timeout(300)
+    assert tab.masks() == []
+    again = tab.click(CAT[0] + 2, CAT[1])
+    assert mask_ids(tab) == {row["id"] for row in again["data"]["result"]}
+    tab.wait_until_saved(task)
+    for _ in tab.masks():
+        tab.select_first_region()
+        tab.page.keyboard.press("Backspace")
+    tab.wait_for_masks(0)
+    tab.wait_until_saved(task)
+    assert tab.click(*CAT, alt=True)["data"]["result"] == []
+    assert tab.masks() == []
+
+
 def _placed(tab: LabelingPage) -> set[str]:
     """Ids of all points that the page has asked about."""
     return {point["id"] for asked in tab.asked for point in asked["context"]["result"]}
