@@ -6,7 +6,7 @@ import logging
 
 import torch
 
-from mfp_model.engines import BF16_TOLERANCE, F32_TOLERANCE
+from mfp_model.engines.agreement import disagreement
 from mfp_model.engines.engine import Engine
 from mfp_model.engines.pytorch import PyTorchEngine
 from mfp_model.errors import ConfigError
@@ -61,15 +61,15 @@ def _openvino(network: ClickNetwork, *, is_half: bool) -> Engine:
     from mfp_model.engines.openvino import OpenVinoEngine
 
     engine = OpenVinoEngine(network, is_half=is_half)
-    check_engine(engine, network, tolerance=BF16_TOLERANCE if is_half else F32_TOLERANCE)
+    check_engine(engine, network)
     return engine
 
 
-def check_engine(engine: Engine, network: ClickNetwork, *, tolerance: float) -> None:
+def check_engine(engine: Engine, network: ClickNetwork) -> None:
     """Compare an engine with its network in plain PyTorch, on one input.
 
     Raises:
-        ConfigError: A probability differs by more than the tolerance.
+        ConfigError: They disagree.
     """
     size = network.config.input_size
     random = torch.Generator().manual_seed(0)
@@ -77,12 +77,7 @@ def check_engine(engine: Engine, network: ClickNetwork, *, tolerance: float) -> 
         torch.rand(1, n_channels, size, size, generator=random) for n_channels in (3, 2, 2)
     )
     with torch.inference_mode():
-        expected = network(image, maps, click_maps).logits.sigmoid()
-        difference = float(
-            (engine(image, maps, click_maps).logits.sigmoid() - expected).abs().max()
-        )
-    if not difference <= tolerance:
-        raise ConfigError(
-            f"engine {engine.name}: probabilities differ from PyTorch's by {difference:.2g}, "
-            f"expected at most {tolerance:g}"
-        )
+        expected = network(image, maps, click_maps).logits
+        found = engine(image, maps, click_maps).logits
+    if problem := disagreement(found, expected, is_half=engine.is_half):
+        raise ConfigError(f"engine {engine.name}: {problem}")

@@ -8,7 +8,7 @@ import threading
 import torch
 from torch import Tensor
 
-from mfp_model.engines import BF16_TOLERANCE, F32_TOLERANCE
+from mfp_model.engines.agreement import disagreement
 from mfp_model.engines.engine import Engine
 from mfp_model.networks.network import Answer, ClickNetwork
 
@@ -53,17 +53,15 @@ class PyTorchEngine(Engine):
         """A graph that answers as the network does, or None."""
         size = self.config.input_size
         inputs = tuple(torch.rand(1, n, size, size, device=self._device) for n in (3, 2, 2))
-        tolerance = BF16_TOLERANCE if self.is_half else F32_TOLERANCE
         try:
             with torch.inference_mode():
                 graph = _Graph(self, inputs)
-                expected = self._plain(*inputs).logits.sigmoid()
-                difference = float((graph(*inputs).logits.sigmoid() - expected).abs().max())
+                expected, found = self._plain(*inputs).logits, graph(*inputs).logits
         except RuntimeError as error:
             _log.warning("without a CUDA graph, which cannot be captured: %s", error)
             return None
-        if not difference <= tolerance:
-            _log.warning("without a CUDA graph, which differs by %.2g", difference)
+        if problem := disagreement(found, expected, is_half=self.is_half):
+            _log.warning("without a CUDA graph: %s", problem)
             return None
         return graph
 
