@@ -19,6 +19,19 @@ from mfp_model.segmenter import Segmenter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BoxedObject:
+    """What an object's bounding box led to.
+
+    Attributes:
+        size: The object's, one of `scores.SIZES`.
+        iou: Of mask and object.
+    """
+
+    size: str
+    iou: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BoxScores:
     """Scores of boxes.
 
@@ -35,23 +48,32 @@ class BoxScores:
     n_by_size: dict[str, int]
 
 
-def evaluate_boxes(segmenter: Segmenter, targets: Iterable[EvaluationObject]) -> BoxScores:
-    """Return the scores over all objects that have a pixel.
+def box_object(segmenter: Segmenter, target: EvaluationObject) -> BoxedObject | None:
+    """Return what an object's bounding box leads to; None where it has no pixel.
 
     Raises:
         PromptError: The segmenter does not understand boxes.
-        DataError: There is no object.
     """
     if Box not in segmenter.prompt_kinds:
         raise PromptError(f"segmenter {segmenter.version}: it does not understand boxes")
+    truth = target.truth & target.valid
+    bounds = bounds_of(truth)
+    if bounds is None:
+        return None
+    box = Box(**{side: float(at) for side, at in bounds._asdict().items()})
+    mask = segmenter.segment(target.image, [box]).mask
+    return BoxedObject(size=size_of(int(truth.sum())), iou=mask_iou(mask, truth, target.valid))
+
+
+def score_boxes(found: Iterable[BoxedObject]) -> BoxScores:
+    """Return the scores over what `box_object` returned.
+
+    Raises:
+        DataError: There is no object.
+    """
     ious: dict[str, list[float]] = {size: [] for size in SIZES}
-    for target in targets:
-        truth = target.truth & target.valid
-        bounds = bounds_of(truth)
-        if bounds is not None:
-            box = Box(**{side: float(at) for side, at in bounds._asdict().items()})
-            mask = segmenter.segment(target.image, [box]).mask
-            ious[size_of(int(truth.sum()))].append(mask_iou(mask, truth, target.valid))
+    for boxed in found:
+        ious[boxed.size].append(boxed.iou)
     values = [iou for of_size in ious.values() for iou in of_size]
     if not values:
         raise DataError("nothing to score: no object has a pixel")

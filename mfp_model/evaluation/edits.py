@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfp_model.data.damage import DAMAGES
+from mfp_model.errors import DataError
 from mfp_model.evaluation.objects import EvaluationObject
 from mfp_model.evaluation.protocol import MAX_CLICKS, click_object
 from mfp_model.masks.bounds import mask_iou
@@ -44,28 +45,37 @@ class EditScores:
     n_objects: int
 
 
-def evaluate_edits(
-    segmenter: Segmenter, targets: Iterable[EvaluationObject]
-) -> dict[str, EditScores]:
-    """Return the scores by kind of damage, those of starting from scratch last.
+def edit_object(segmenter: Segmenter, target: EvaluationObject) -> dict[str, Curve]:
+    """Return a curve for each kind of damage to a mask, that of starting from scratch last.
 
     Args:
         segmenter: One that edits masks.
-        targets: What is damaged, and mended by automatic clicks.
+        target: What is damaged, and mended by automatic clicks.
 
     Raises:
         PromptError: The segmenter cannot edit masks.
     """
-    curves: dict[str, list[Curve]] = {}
-    for target in targets:
-        for kind in (*DAMAGES, _SCRATCH):
-            prior = None if kind == _SCRATCH else _damaged(kind, target)
-            before = 0.0 if prior is None else mask_iou(prior, target.truth, target.valid)
-            ious: tuple[float, ...] = ()
-            if before < _GOAL:  # else nobody would click
-                ious = click_object(segmenter, target, prior=prior, goal=_GOAL).ious
-            curves.setdefault(kind, []).append((before, *ious))
-    return {kind: _scores(found) for kind, found in curves.items()}
+    curves: dict[str, Curve] = {}
+    for kind in (*DAMAGES, _SCRATCH):
+        prior = None if kind == _SCRATCH else _damaged(kind, target)
+        before = 0.0 if prior is None else mask_iou(prior, target.truth, target.valid)
+        ious: tuple[float, ...] = ()
+        if before < _GOAL:  # else nobody would click
+            ious = click_object(segmenter, target, prior=prior, goal=_GOAL).result.ious
+        curves[kind] = (before, *ious)
+    return curves
+
+
+def score_edits(found: Iterable[dict[str, Curve]]) -> dict[str, EditScores]:
+    """Return the scores over what `edit_object` returned, by kind of damage.
+
+    Raises:
+        DataError: There is no object.
+    """
+    objects = list(found)
+    if not objects:
+        raise DataError("nothing to score: there is no object")
+    return {kind: _scores([curves[kind] for curves in objects]) for kind in objects[0]}
 
 
 def _damaged(kind: str, target: EvaluationObject) -> NDArray[np.bool_]:

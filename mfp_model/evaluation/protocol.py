@@ -6,7 +6,6 @@ Source: the published evaluation, MFP section 4.2.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -26,8 +25,6 @@ from mfp_model.segmenter import Segmenter
 MAX_CLICKS = 20
 THRESHOLDS = (0.85, 0.90, 0.95)
 MEASURED_AFTER = 5
-
-Show = Callable[[EvaluationObject, Sequence[Click], NDArray[np.bool_]], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +82,8 @@ def click_object(
     goal: float = max(THRESHOLDS),
     max_clicks: int = MAX_CLICKS,
     aim: Aim = exact,
-    show: Show = lambda target, clicks, mask: None,
-) -> ObjectResult:
-    """Return the IoUs after each automatic click, until `goal` is reached.
+) -> ClickedObject:
+    """Return what automatic clicks lead to, made until `goal` is reached.
 
     Args:
         segmenter: What answers.
@@ -96,7 +92,6 @@ def click_object(
         goal: The IoU to stop at.
         max_clicks: No object gets more.
         aim: Where a click lands; exactly where the standard protocol says by default.
-        show: Called with the mask that is measured and the clicks that led to it.
     """
     clicks: list[Click] = []
     clicked = np.zeros_like(target.truth)
@@ -121,8 +116,7 @@ def click_object(
         obeyed.append([_is_obeyed(click, mask) for click in clicks])
         if len(clicks) <= MEASURED_AFTER:
             measured = mask
-    show(target, clicks[:MEASURED_AFTER], measured)
-    return ObjectResult(
+    result = ObjectResult(
         name=target.name,
         ious=tuple(ious),
         seconds=seconds,
@@ -133,6 +127,7 @@ def click_object(
         n_earlier=sum(len(answers) - 1 for answers in obeyed),
         n_earlier_obeyed=sum(sum(answers[:-1]) for answers in obeyed),
     )
+    return ClickedObject(result=result, clicks=tuple(clicks[:MEASURED_AFTER]), mask=measured)
 
 
 def _is_obeyed(click: Click, mask: NDArray[np.bool_]) -> bool:

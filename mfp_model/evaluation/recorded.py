@@ -70,16 +70,6 @@ def ious_after_clicks(segmenter: Segmenter, target: EvaluationObject) -> list[fl
     return ious
 
 
-def score_recorded(segmenter: Segmenter, targets: Iterable[EvaluationObject]) -> RecordedScores:
-    """Return the scores over recorded objects; those without recorded clicks do not count.
-
-    Raises:
-        DataError: None has recorded clicks.
-        PromptError: As in `ious_after_clicks`.
-    """
-    return score_curves([ious_after_clicks(segmenter, target) for target in targets])
-
-
 def score_curves(found: Iterable[list[float]]) -> RecordedScores:
     """Return the scores over what `ious_after_clicks` returned; empty ones do not count.
 

@@ -101,7 +101,7 @@ def tune(
 
 
 def _score(segmenter: Segmenter, target: EvaluationObject) -> float:
-    ious = click_object(segmenter, target, max_clicks=N_CLICKS).ious
+    ious = click_object(segmenter, target, max_clicks=N_CLICKS).result.ious
     return float(np.mean([*ious, *[ious[-1]] * (N_CLICKS - len(ious))]))
 
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 
-from backend.commands.evaluate.measuring import add_mfp_on_objects, mfp_on_objects
+from backend.commands.evaluate.measuring import (
+    add_mfp_on_objects,
+    check_mfp_on_objects,
+    each_of_mfp,
+)
 from backend.commands.parsing import Commands
 from backend.commands.printing import show
 
@@ -17,8 +21,8 @@ def add(commands: Commands) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    segmenter, targets = mfp_on_objects(options)
-    from mfp_model.evaluation.boxes import as_table, evaluate_boxes
+    check_mfp_on_objects(options)
+    from mfp_model.evaluation.boxes import as_table, box_object, score_boxes
 
-    scores = evaluate_boxes(segmenter, targets)
+    scores = score_boxes(each_of_mfp(options, box_object))
     show(options, dataclasses.asdict(scores), [as_table(scores)])

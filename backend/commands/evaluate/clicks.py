@@ -5,39 +5,40 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
-from backend.commands.cluster import add_ray, check_ray, sendable, workers_of
+from backend.commands.cluster import check_ray, sendable, workers_of
 from backend.commands.evaluate.measuring import (
+    add_measuring_ray,
     add_network_changes,
     check_measured,
-    clicked,
-    measured_segmenter,
-    scores_by,
-    scores_of,
+    left_out,
+    load_measured,
 )
-from backend.commands.labelled import add_labelled_data, check_labelled_data
+from backend.commands.labelled import add_labelled_data, check_labelled_data, labelled_objects
 from backend.commands.options import add_segmenter_options
 from backend.commands.parsing import Commands, add_json, of
 from backend.commands.printing import note_without_effect, show, table, write_file
 from backend.environment.readers import count, file, number
-from mfp_model.errors import ConfigError, DataError
+from mfp_model.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from backend.cluster.batch import BatchWork
+    from backend.commands.cluster import Workers
     from mfp_model.evaluation.aims import Aim
     from mfp_model.evaluation.objects import EvaluationObject
-    from mfp_model.evaluation.protocol import ClickedObject, Show
-    from mfp_model.prompts import Click
+    from mfp_model.evaluation.protocol import ClickedObject, ObjectResult
+    from mfp_model.evaluation.scores import Scores
     from mfp_model.segmenter import Segmenter
+
+_Aimed = tuple["EvaluationObject", str]
+"""An object, and the group of people who click on it; empty for whoever clicks in the middle."""
 
 _SHOWN_CLICKS = (1, 2, 3, 5, 10, 20)
 
@@ -65,7 +66,7 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--seed", type=of(count(low=0)), metavar="N", help="of jitter and scatter; default: 0"
     )
-    add_ray(parser, "spread the objects over a cluster; the scores are the same")
+    add_measuring_ray(parser)
     add_json(parser)
     parser.add_argument("--plot", type=Path, metavar="FILE.png", help="mean IoU against clicks")
     parser.add_argument("--confusion", type=Path, metavar="FILE.png", help="matrix as a picture")
@@ -87,26 +88,23 @@ def add(commands: Commands) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
     check_measured(options)
-    _check_spread(options)
+    check_ray(options)
     _name_what_has_no_effect(options)
     check_labelled_data(options)
     earlier = {path.stem: _read_report(path) for path in options.plot_with}
+    load = partial(
+        load_measured, sendable(options), partial(_clicked, options.jitter, options.seed)
+    )
+    with workers_of(options, load, partial(_left_out, options)) as workers:
+        if options.clicks == "human":
+            report = _of_people(options, workers)
+        else:
+            report = dataclasses.asdict(_scores(options, workers))
+    report |= {"segmenter": options.segmenter, "checkpoint": workers.version}
     if options.clicks == "human":
-        report = _of_people(options, measured_segmenter(options))
         lines = [line for name, one in report["groups"].items() for line in (name, *_lines(one))]
         show(options, report, lines)
         return
-
-    def give_up(target: EvaluationObject, why: str) -> None:
-        options.problems.tell(f"{target.name}: {why}")
-
-    with workers_of(options, partial(_load, sendable(options)), give_up) as workers:
-        scores = scores_by(options, workers.each, show=_saving(options.pictures))
-    report = {
-        **dataclasses.asdict(scores),
-        "segmenter": options.segmenter,
-        "checkpoint": workers.version,
-    }
     if options.plot:
         _plot(options.plot, report, earlier)
     if options.confusion:
@@ -114,23 +112,47 @@ def _evaluate(options: argparse.Namespace) -> None:
     show(options, report, [f"{options.segmenter} ({workers.version})", *_lines(report)])
 
 
-def _load(options: argparse.Namespace) -> BatchWork[EvaluationObject, ClickedObject | None]:
-    from backend.cluster.batch import BatchWork
+def _clicked(jitter: float, seed: int | None, segmenter: Segmenter, aimed: _Aimed) -> ClickedObject:
+    from mfp_model.evaluation.protocol import click_object
 
-    segmenter = measured_segmenter(options)
-    click = partial(clicked, segmenter, _aim(options))
-    return BatchWork(answer=click, version=segmenter.version, segmenter=segmenter)
+    target, group = aimed
+    return click_object(segmenter, target, aim=_aim(jitter, seed or 0, target, group))
 
 
-def _check_spread(options: argparse.Namespace) -> None:
-    """Refuse a cluster where an object's clicks depend on those of the objects before.
+def _aim(jitter: float, seed: int, target: EvaluationObject, group: str) -> Aim:
+    """Where clicks land; chance is an object's own, whoever else is clicked on before it."""
+    import numpy as np
 
-    Raises:
-        ConfigError: They do.
-    """
-    check_ray(options)
-    if options.ray and (options.jitter or options.clicks == "human"):
-        raise ConfigError("--ray: expected clicks without chance, no --jitter or --clicks human")
+    from mfp_model.evaluation.aims import PEOPLE, Jitter, Person, exact
+
+    generator = np.random.default_rng([seed, crc32(target.name.encode())])
+    if group:
+        return Person(spread=PEOPLE[group], generator=generator)
+    return Jitter(radius_px=jitter, generator=generator) if jitter > 0 else exact
+
+
+def _left_out(options: argparse.Namespace, aimed: _Aimed, why: str) -> None:
+    left_out(options.problems.tell, aimed[0], why)
+
+
+def _scores(
+    options: argparse.Namespace, workers: Workers[_Aimed, ClickedObject | None], group: str = ""
+) -> Scores:
+    """The scores of the labelled folder, and a picture of each object where a folder is named."""
+    from tqdm import tqdm
+
+    from mfp_model.evaluation.scores import score
+
+    def results() -> Iterator[ObjectResult]:
+        aimed = ((target, group) for target in labelled_objects(options))
+        for (target, _), outcome in tqdm(workers.each(aimed), unit="object", desc=group or None):
+            if outcome is None:
+                continue
+            if options.pictures and not group:
+                _save_picture(options.pictures, target, outcome)
+            yield outcome.result
+
+    return score(results())
 
 
 def _name_what_has_no_effect(options: argparse.Namespace) -> None:
@@ -144,36 +166,23 @@ def _name_what_has_no_effect(options: argparse.Namespace) -> None:
         note_without_effect("--seed", "without --jitter nothing is random")
 
 
-def _of_people(options: argparse.Namespace, segmenter: Segmenter) -> dict[str, Any]:
+def _of_people(
+    options: argparse.Namespace, workers: Workers[_Aimed, ClickedObject | None]
+) -> dict[str, Any]:
     """One evaluation for each group of people, and the mean and spread over the groups."""
     import numpy as np
 
-    from mfp_model.evaluation.aims import PEOPLE, Person
+    from mfp_model.evaluation.aims import PEOPLE
     from mfp_model.evaluation.protocol import THRESHOLDS
 
-    groups = {}
-    for name, spread in PEOPLE.items():
-        person = Person(spread=spread, generator=np.random.default_rng(options.seed or 0))
-        groups[name] = scores_of(options, segmenter, person, label=name)
+    groups = {name: _scores(options, workers, name) for name in PEOPLE}
     noc = {f"{t:.2f}": [scores.noc[f"{t:.2f}"] for scores in groups.values()] for t in THRESHOLDS}
     return {
         "clicks": "human",
         "noc_mean": {threshold: float(np.mean(values)) for threshold, values in noc.items()},
         "noc_spread": {threshold: float(np.std(values)) for threshold, values in noc.items()},
         "groups": {name: dataclasses.asdict(scores) for name, scores in groups.items()},
-        "segmenter": options.segmenter,
-        "checkpoint": segmenter.version,
     }
-
-
-def _aim(options: argparse.Namespace) -> Aim:
-    import numpy as np
-
-    from mfp_model.evaluation.aims import Jitter, exact
-
-    if options.jitter <= 0:
-        return exact
-    return Jitter(radius_px=options.jitter, generator=np.random.default_rng(options.seed or 0))
 
 
 def _lines(report: Mapping[str, Any]) -> list[str]:
@@ -199,25 +208,16 @@ def _lines(report: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _saving(folder: Path | None) -> Show | None:
-    """Write a triplet for each object, where a folder is named."""
-    import re
-
+def _save_picture(folder: Path, target: EvaluationObject, outcome: ClickedObject) -> None:
     import cv2
 
     from mfp_model.evaluation.metrics import triplet
     from mfp_model.files import write_atomically
 
-    if folder is None:
-        return None
-
-    def save(target: EvaluationObject, clicks: Sequence[Click], mask: NDArray[np.bool_]) -> None:
-        picture = triplet(target.image, clicks, target.truth, mask)
-        encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
-        name = re.sub(r"[^\w.#-]", "_", target.name)
-        write_atomically(folder / f"{name}.png", encoded.tobytes())
-
-    return save
+    picture = triplet(target.image, outcome.clicks, target.truth, outcome.mask)
+    encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
+    name = re.sub(r"[^\w.#-]", "_", target.name)
+    write_atomically(folder / f"{name}.png", encoded.tobytes())
 
 
 def _draw_confusion(path: Path, report: Mapping[str, Any]) -> None:

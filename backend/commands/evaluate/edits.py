@@ -5,7 +5,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 
-from backend.commands.evaluate.measuring import add_mfp_on_objects, mfp_on_objects
+from backend.commands.evaluate.measuring import (
+    add_mfp_on_objects,
+    check_mfp_on_objects,
+    each_of_mfp,
+)
 from backend.commands.parsing import Commands
 from backend.commands.printing import show
 
@@ -19,9 +23,9 @@ def add(commands: Commands) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    segmenter, targets = mfp_on_objects(options)
-    from mfp_model.evaluation.edits import as_table, evaluate_edits
+    check_mfp_on_objects(options)
+    from mfp_model.evaluation.edits import as_table, edit_object, score_edits
 
-    scores = evaluate_edits(segmenter, targets)
+    scores = score_edits(each_of_mfp(options, edit_object))
     report = {kind: dataclasses.asdict(entry) for kind, entry in scores.items()}
     show(options, report, [as_table(scores)])

@@ -1,14 +1,15 @@
-"""What the commands that measure clicks share: the segmenter, the objects, the scores."""
+"""What the commands that measure a segmenter share: its options, and who measures."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from backend.commands.cluster import add_ray, check_ray, sendable, workers_of
 from backend.commands.labelled import add_labelled_data, check_labelled_data, labelled_objects
 from backend.commands.options import (
     add_checkpoint,
@@ -18,20 +19,16 @@ from backend.commands.options import (
 )
 from backend.commands.parsing import add_json, of
 from backend.environment.readers import count
-from backend.finding.each import Each, here
 from mfp_model.errors import ConfigError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from mfp_model.evaluation.aims import Aim
+    from backend.cluster.batch import BatchWork
     from mfp_model.evaluation.objects import EvaluationObject
-    from mfp_model.evaluation.protocol import ClickedObject, ObjectResult, Show
-    from mfp_model.evaluation.scores import Scores
     from mfp_model.networks.modulation import ModulationConfig
-    from mfp_model.prompts import Click
     from mfp_model.segmenter import Segmenter
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 _CONSTANTS: dict[str, Callable[[str], Any]] = {
     "n_early_clicks": int,
@@ -72,23 +69,76 @@ def add_mfp_on_objects(parser: argparse.ArgumentParser) -> None:
         "--every", type=of(count(low=1)), default=1, metavar="N", help="each N-th object only"
     )
     add_device(parser)
+    add_measuring_ray(parser)
     add_json(parser)
 
 
-def mfp_on_objects(options: argparse.Namespace) -> tuple[Segmenter, Iterator[EvaluationObject]]:
-    """Return what `add_mfp_on_objects` asked for: the segmenter, and the objects; loads torch.
+def add_measuring_ray(parser: argparse.ArgumentParser) -> None:
+    """Add what spreads a measurement over a cluster."""
+    add_ray(parser, "spread the objects over a cluster; the scores are the same")
+
+
+def check_mfp_on_objects(options: argparse.Namespace) -> None:
+    """Refuse what `add_mfp_on_objects` cannot work with, before torch is loaded.
 
     Raises:
-        ConfigError: The folder is not what its format says.
+        ConfigError: An option of the cluster without one.
+        DataError: There is no labelled folder.
     """
+    check_ray(options)
     check_labelled_data(options)
+
+
+def each_of_mfp(
+    options: argparse.Namespace,
+    measure: Callable[[Segmenter, EvaluationObject], Result | None],
+) -> Iterator[Result]:
+    """Yield what comes of measuring MFP on each object that `add_mfp_on_objects` asked for.
+
+    Args:
+        options: Those options.
+        measure: Measures one object; None leaves it out. It can be pickled.
+
+    Raises:
+        DataError: The folder is not what its format says.
+        MfpError: As of measuring.
+    """
     from tqdm import tqdm
 
+    leave_out = partial(left_out, options.problems.tell)
+    load = partial(_load_mfp, sendable(options), measure)
+    with workers_of(options, load, leave_out) as workers:
+        targets = islice(labelled_objects(options), 0, None, options.every)
+        for _, result in tqdm(workers.each(targets), unit="object"):
+            if result is not None:
+                yield result
+
+
+def _load_mfp(
+    options: argparse.Namespace, measure: Callable[[Segmenter, EvaluationObject], Result | None]
+) -> BatchWork[EvaluationObject, Result | None]:
+    from backend.cluster.batch import BatchWork
     from mfp_model.loading import load_segmenter
 
     segmenter = load_segmenter("mfp", checkpoint=options.checkpoint, device=options.device)
-    targets = islice(labelled_objects(options), 0, None, options.every)
-    return segmenter, iter(tqdm(targets, unit="object"))
+    answer = partial(measure, segmenter)
+    return BatchWork(answer=answer, version=segmenter.version, segmenter=segmenter)
+
+
+def load_measured(
+    options: argparse.Namespace, measure: Callable[[Segmenter, Item], Result]
+) -> BatchWork[Item, Result | None]:
+    """Return the work of measuring with `measured_segmenter`, item by item; loads torch."""
+    from backend.cluster.batch import BatchWork
+
+    segmenter = measured_segmenter(options)
+    answer = partial(measure, segmenter)
+    return BatchWork(answer=answer, version=segmenter.version, segmenter=segmenter)
+
+
+def left_out(tell: Callable[[str], object], target: EvaluationObject, why: str) -> None:
+    """Tell of an object that no worker can measure; nothing comes of it."""
+    tell(f"{target.name}: {why}")
 
 
 def check_measured(options: argparse.Namespace) -> None:
@@ -140,52 +190,3 @@ def changed_segmenter(
     return MfpSegmenter(
         checkpoint, device=options.device, engine=options.engine, averages_flip=options.flip
     )
-
-
-def scores_of(
-    options: argparse.Namespace,
-    segmenter: Segmenter,
-    aim: Aim,
-    *,
-    label: str = "",
-) -> Scores:
-    """Return a segmenter's scores on the labelled folder."""
-    return scores_by(options, here(partial(clicked, segmenter, aim)), label=label)
-
-
-def scores_by(
-    options: argparse.Namespace,
-    each: Each[EvaluationObject, ClickedObject | None],
-    *,
-    show: Show | None = None,
-    label: str = "",
-) -> Scores:
-    """Return the scores on the labelled folder of whoever clicks; None is left out."""
-    from tqdm import tqdm
-
-    from mfp_model.evaluation.scores import score
-
-    def results() -> Iterator[ObjectResult]:
-        for target, outcome in tqdm(
-            each(labelled_objects(options)), unit="object", desc=label or None
-        ):
-            if outcome is not None:
-                if show is not None:
-                    show(target, outcome.clicks, outcome.mask)
-                yield outcome.result
-
-    return score(results())
-
-
-def clicked(segmenter: Segmenter, aim: Aim, target: EvaluationObject) -> ClickedObject:
-    """Return what an object's clicks led to, see `click_object`."""
-    from mfp_model.evaluation.protocol import ClickedObject, click_object
-
-    shown: list[tuple[Sequence[Click], NDArray[np.bool_]]] = []
-
-    def note(_: EvaluationObject, clicks: Sequence[Click], mask: NDArray[np.bool_]) -> None:
-        shown.append((clicks, mask))
-
-    result = click_object(segmenter, target, aim=aim, show=note)
-    ((clicks, mask),) = shown
-    return ClickedObject(result=result, clicks=tuple(clicks), mask=mask)

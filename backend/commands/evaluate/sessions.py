@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from functools import partial
 from itertools import islice
 
+from backend.commands.cluster import check_ray, sendable, workers_of
 from backend.commands.evaluate.measuring import (
+    add_measuring_ray,
     add_network_changes,
     check_measured,
-    measured_segmenter,
+    left_out,
+    load_measured,
 )
 from backend.commands.labelled import add_limit
 from backend.commands.options import add_project, add_segmenter_options
@@ -27,6 +31,7 @@ def add(commands: Commands) -> None:
     add_limit(parser)
     add_segmenter_options(parser)
     add_network_changes(parser)
+    add_measuring_ray(parser)
     add_json(parser)
 
 
@@ -38,15 +43,15 @@ def _evaluate(options: argparse.Namespace) -> int:
     from backend.recording.objects import read_objects
     from backend.recording.targets import targets_of
     from backend.storage.shared_state import SharedState
-    from mfp_model.evaluation.recorded import score_recorded
+    from mfp_model.evaluation.recorded import ious_after_clicks, score_curves
 
     check_measured(options)
+    check_ray(options)
     settings = options.settings
     state = SharedState(settings.data_dir, settings.database_url)
     objects = read_objects(state.recorded(), project=str(options.project or ""))
     if not objects:
         raise DataError("nothing was recorded yet")
-    segmenter = measured_segmenter(options)
     problems: list[str] = []
     targets = targets_of(
         objects,
@@ -54,15 +59,18 @@ def _evaluate(options: argparse.Namespace) -> int:
         max_megapixels=settings.max_megapixels,
         problems=problems,
     )
-    scores = score_recorded(segmenter, tqdm(islice(targets, options.limit), unit="object"))
+    load = partial(load_measured, sendable(options), ious_after_clicks)
+    with workers_of(options, load, partial(left_out, problems.append)) as workers:
+        found = tqdm(workers.each(islice(targets, options.limit)), unit="object")
+        scores = score_curves(curve for _, curve in found if curve is not None)
     report = {
         **dataclasses.asdict(scores),
         "segmenter": options.segmenter,
-        "checkpoint": segmenter.version,
+        "checkpoint": workers.version,
     }
     show_problems(problems, len(problems))
     lines = [
-        f"{options.segmenter} ({segmenter.version}), {scores.n_objects} objects, "
+        f"{options.segmenter} ({workers.version}), {scores.n_objects} objects, "
         f"{scores.n_clicks} clicks",
         f"mean IoU after the last click {scores.final_iou:.3f}",
         *table(

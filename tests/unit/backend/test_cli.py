@@ -182,7 +182,7 @@ _REFUSED = {
     "annotate --folder . --out .": "exists and is not empty",
     "annotate --folder . --out o --replicas 2": "--replicas: expected --ray with it",
     "annotate --folder . --out o --ray --finder deeplab": "expected --finder mfp, got deeplab",
-    "evaluate clicks --format coco --root . --ray --jitter 3": "expected clicks without chance",
+    "evaluate boxes --format coco --root . --replicas 2": "--replicas: expected --ray with it",
     "annotate --project 1": "LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY: expected both",
     "annotate --project 1 --from boxes": "LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY",
     "annotate --project 1 --like 4:a": "LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY",

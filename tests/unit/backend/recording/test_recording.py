@@ -32,7 +32,7 @@ from backend.storage.shared_state import SharedState
 from backend.storage.tables import SESSIONS
 from mfp_model.errors import DataError, ImageError
 from mfp_model.evaluation.datasets import coco_objects
-from mfp_model.evaluation.recorded import score_recorded
+from mfp_model.evaluation.recorded import ious_after_clicks, score_curves
 from mfp_model.fine_tuning.gate import MIN_RECORDED, judge, verdict
 from mfp_model.masks.rle import encode_mask
 from mfp_model.masks.runs import MaskRuns
@@ -345,7 +345,9 @@ def test_recorded_clicks_are_replayed_against_any_segmenter(person: _Person) -> 
     problems: list[str] = []
     targets = list(targets_of(person.objects(), _Photo(), max_megapixels=1, problems=problems))
     assert len(targets) == 1
-    large, small = (score_recorded(DiskSegmenter(radius=r), targets) for r in (30, 10))
+    large, small = (
+        score_curves([ious_after_clicks(DiskSegmenter(radius=r), targets[0])]) for r in (30, 10)
+    )
     assert large.miou_at[0] < large.miou_at[1] == large.final_iou
     assert large.mean_iou > small.mean_iou
     assert (large.n_objects, large.n_clicks) == (1, 2)
@@ -354,7 +356,7 @@ def test_recorded_clicks_are_replayed_against_any_segmenter(person: _Person) -> 
     assert not list(targets_of(objects, _Photo(), max_megapixels=1, problems=problems))
     assert problems == ["project 3 task 8: gone"]
     with pytest.raises(DataError, match="nothing to replay"):
-        score_recorded(DiskSegmenter(), [])
+        score_curves([])
 
 
 def _export(folder: Path, regions: list[str]) -> None:

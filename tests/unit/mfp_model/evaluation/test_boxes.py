@@ -3,12 +3,13 @@ import pytest
 from numpy.typing import NDArray
 
 from mfp_model.errors import DataError, PromptError
-from mfp_model.evaluation.boxes import as_table, evaluate_boxes
+from mfp_model.evaluation.boxes import BoxScores, as_table, box_object, score_boxes
 from mfp_model.evaluation.objects import EvaluationObject
 from mfp_model.frames.layered_map import LayeredMap
 from mfp_model.frames.window import whole
 from mfp_model.prediction import Prediction
 from mfp_model.prompts import Box, Prompt
+from mfp_model.segmenter import Segmenter
 from tests.fakes import ClickSegmenter, DiskSegmenter
 
 
@@ -41,8 +42,13 @@ def _object(side: int, *, void: bool = False) -> EvaluationObject:
     return EvaluationObject(name=str(side), image=image, truth=truth, valid=valid)
 
 
+def _evaluated(segmenter: Segmenter, targets: list[EvaluationObject]) -> BoxScores:
+    found = [box_object(segmenter, target) for target in targets]
+    return score_boxes(boxed for boxed in found if boxed is not None)
+
+
 def test_each_object_is_asked_for_by_its_box_and_counted_by_size() -> None:
-    scores = evaluate_boxes(_FillsBoxes(), [_object(10), _object(50), _object(150), _object(152)])
+    scores = _evaluated(_FillsBoxes(), [_object(10), _object(50), _object(150), _object(152)])
     assert scores.n_by_size == {"small": 1, "medium": 1, "large": 2}
     assert scores.miou == pytest.approx(0.5, abs=0.01)
     assert scores.miou_not_small == pytest.approx(0.5, abs=0.01)
@@ -50,13 +56,13 @@ def test_each_object_is_asked_for_by_its_box_and_counted_by_size() -> None:
 
 
 def test_the_box_is_that_of_the_pixels_that_count() -> None:
-    scores = evaluate_boxes(_FillsBoxes(), [_object(100, void=True)])
+    scores = _evaluated(_FillsBoxes(), [_object(100, void=True)])
     assert scores.miou == pytest.approx(0.5)
 
 
 def test_what_cannot_be_measured_is_said() -> None:
     nothing = _object(0)
     with pytest.raises(DataError, match="no object has a pixel"):
-        evaluate_boxes(DiskSegmenter(), [nothing])
+        _evaluated(_FillsBoxes(), [nothing])
     with pytest.raises(PromptError, match="does not understand boxes"):
-        evaluate_boxes(ClickSegmenter(), [nothing])
+        _evaluated(ClickSegmenter(), [nothing])

@@ -83,7 +83,7 @@ def _disk() -> EvaluationObject:
 
 
 def test_clicking_stops_at_the_goal() -> None:
-    result = click_object(DiskSegmenter(radius=20), _disk())
+    result = click_object(DiskSegmenter(radius=20), _disk()).result
     assert len(result.ious) == 1
     assert result.ious[0] > 0.95
 
@@ -125,7 +125,7 @@ def test_an_error_of_one_pixel_is_hit_by_everybody() -> None:
 
 
 def test_clicks_that_are_not_obeyed_are_counted() -> None:
-    result = click_object(DiskSegmenter(radius=0), _disk(), max_clicks=3)
+    result = click_object(DiskSegmenter(radius=0), _disk(), max_clicks=3).result
     assert result.obeyed == (False,) * 3
     assert (result.n_earlier, result.n_earlier_obeyed) == (3, 0)
     good = _result(0.5, 0.9, obeyed=(True, True), n_earlier=1, n_earlier_obeyed=1)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mfp_model.errors import PromptError
-from mfp_model.evaluation.edits import as_table, evaluate_edits
+from mfp_model.evaluation.edits import as_table, edit_object, score_edits
 from mfp_model.evaluation.objects import EvaluationObject
 from mfp_model.frames.crops import mask_to_network
 from mfp_model.frames.layered_map import LayeredMap
@@ -168,7 +168,7 @@ def test_the_shipped_weights_mend_masks_in_fewer_clicks_than_drawing_takes() -> 
         name="bowl", image=image, truth=np.asfortranarray(truth), valid=np.ones_like(truth)
     )
     segmenter = load_segmenter("mfp", device="cpu", engine="openvino-f32")  # the same everywhere
-    scores = evaluate_edits(segmenter, [target])
+    scores = score_edits([edit_object(segmenter, target)])
     scratch = scores.pop("from scratch")
     assert len(scores) == 5
     for one in scores.values():
