@@ -1,6 +1,8 @@
 import subprocess
 import sys
 
+import pytest
+
 _FORKED = """
 import os, sys
 import numpy as np
@@ -35,6 +37,7 @@ print(len(forked) == 150 * 200 * 4, forked == answer())
 """
 
 
+@pytest.mark.slow
 def test_a_forked_worker_imports_nothing_more_and_answers_the_same_bytes() -> None:
     at_fork, is_same = _run(_FORKED).stdout.splitlines()
     assert at_fork == "1 [] False"  # threads of the parent, further modules, CUDA
