@@ -11,8 +11,9 @@ N_SAMPLES = 6000
 EPOCH_SAMPLES = 750  # between two validations at most
 MIN_EPOCHS = 4  # validations of a short run
 N_VALIDATION = 48
+WARM_UP_SAMPLES = 600  # Adam's first steps are as large as its rate, and undo what was known
 PATIENCE = 4
-BLENDS = (1.0, 0.8, 0.7, 0.6, 0.5, 0.4)  # shares of the tuned weights, the rest is the base's
+BLENDS = (1.0, 0.8, 0.6, 0.5, 0.4, 0.3, 0.2)  # shares of the tuned weights, the rest is the base's
 REPLAY_WEIGHT = 0.3  # of the base's own answers beside the corrections' 1
 
 _SIDE_PX = 192  # twice the samples a second of 256
@@ -37,7 +38,7 @@ def recipe(
         folders=folders,
         phases=(Phase(height=side, width=side, batch=16, freezes_norms=True),),
         n_samples=total,
-        warm_up_samples=max(1, total // 10),
+        warm_up_samples=max(1, min(WARM_UP_SAMPLES, total // 2)),
         round_decay=0.3,  # few rounds an image: the first clicks matter most
         learning_rate=1e-3,
         encoder_rate=0.1,

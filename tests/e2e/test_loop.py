@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import requests
@@ -18,8 +19,8 @@ from backend.demo.processes import TOKEN, Server, free_port, start_backend
 from backend.label_studio import brush_rle
 from backend.label_studio.api import LabelStudioApi
 from mfp_model.weights import DEFAULT_WEIGHTS
+from tests.benchmarks.cells import HEIGHT, WIDTH, make_cells
 from tests.e2e.conftest import ROOT
-from tests.e2e.halves import make_halves
 from tests.e2e.labeling_page import LabelingPage
 from tests.e2e.versions import served_version
 from tests.fakes import path_without_nice
@@ -82,6 +83,13 @@ def _wait_for_version(server: Server, version: str, *, limit_s: float) -> None:
     raise TimeoutError(f"{version} does not serve after {limit_s} s:\n{server.log.read_text()}")
 
 
+def _middle(truth: COCO, image: int) -> tuple[float, float]:
+    """Where an image's first cell is clicked, in percent: its deepest point."""
+    mask = truth.annToMask(truth.imgToAnns[image][0])
+    row, column = np.unravel_index(cv2.distanceTransform(mask, cv2.DIST_L2, 5).argmax(), mask.shape)
+    return (column + 0.5) / WIDTH * 100, (row + 0.5) / HEIGHT * 100
+
+
 def _saved_masks(api: LabelStudioApi, project: int, task: int) -> list[np.ndarray]:
     (found,) = [row for row in api.tasks(project) if row["id"] == task]
     rows = found["annotations"][0]["result"]
@@ -101,7 +109,7 @@ def test_corrections_lead_to_weights_that_need_fewer_clicks_and_to_exact_coco(
     environment: None,
     tmp_path: Path,
 ) -> None:
-    folder = make_halves(tmp_path / "halves", n_images=_N_IMAGES)
+    folder = make_cells(tmp_path / "cells", n_images=_N_IMAGES, seed=1)
     content = json.loads((folder / "annotations.json").read_text())
     labelled = [row["id"] for row in content["images"][:-2]]
     content["images"] = content["images"][:-2]
@@ -115,13 +123,15 @@ def test_corrections_lead_to_weights_that_need_fewer_clicks_and_to_exact_coco(
     task, other = (row["id"] for row in api.tasks(project)[-2:])
 
     # Click, accept, correct with the eraser, submit.
+    cells = COCO(folder / "annotations.json")
+    x, y = _middle(cells, _N_IMAGES - 1)
     page.open_task(project, task)
     page.switch_on_clicking()
-    before = page.click(25, 50)
+    before = page.click(x, y)
     assert before["data"]["model_version"] == served_version(DEFAULT_WEIGHTS)
     page.accept()
     page.select_first_region()
-    page.erase(25, 45, 25, 55)
+    page.erase(x, y - 4, x, y + 4)
     _shot(page, "erased")
     page.submit()
     (erased,) = _saved_masks(api, project, task)
@@ -149,7 +159,7 @@ def test_corrections_lead_to_weights_that_need_fewer_clicks_and_to_exact_coco(
     _wait_for_version(backend, version, limit_s=60)
     page.open_task(project, other)
     page.switch_on_clicking()
-    after = page.click(75, 50)
+    after = page.click(*_middle(cells, _N_IMAGES))
     assert after["data"]["model_version"].startswith(f"{version}-")
     _shot(page, "after")
 
