@@ -1,1 +1,1 @@
-"""Rounds that are computed by replicas, on this machine or on others, with Ray Serve."""
+"""What other processes compute with Ray, on this machine or on others."""

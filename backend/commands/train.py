@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from backend.cluster.places import Plan
+from backend.commands.cluster import add_ray, check_ray
 from backend.commands.options import add_device, parse_folders
 from backend.commands.parsing import Commands, of
 from backend.environment.readers import Reader, count, file, number
@@ -17,6 +19,7 @@ from mfp_model.names import LOSSES, PRESETS, STRATEGIES, listed
 
 if TYPE_CHECKING:
     from mfp_model.checkpoints.checkpoint import Checkpoint
+    from mfp_model.training.train import TrainingJob
 
 _NUMBERS: tuple[tuple[str, Reader[float], str], ...] = (
     ("samples", count(low=1), "samples in all; default: the preset's"),
@@ -81,6 +84,7 @@ def add(commands: Commands) -> None:
         help="threads that compute on a CPU; auto: as many as is fastest at the time",
     )
     add_device(parser, None, "cuda where there is one, else cpu")
+    add_ray(parser, "train on a cluster, a process for each replica")
 
 
 def _threads(text: str) -> int | str:
@@ -92,16 +96,31 @@ def _threads(text: str) -> int | str:
 
 
 def _train(options: argparse.Namespace) -> None:
+    check_ray(options)
+    if options.ray and options.threads is not None:
+        raise ConfigError("--threads: a cluster's processes take MFP_TORCH_THREADS")
     folders, validation = parse_folders(options.train), parse_folders(options.val)
-    import torch
     from tqdm import tqdm
 
     from backend.learning.stop_signal import StopSignal
+
+    job = _job(options, folders, validation)
+    stop = StopSignal()
+    is_first = options.ray or options.environment.get("RANK", "0") == "0"
+    with tqdm(total=job.config.n_samples, unit="sample", disable=not is_first) as bar:
+        run = _on_cluster if options.ray else _here
+        run(options, job, report=_Progress(bar).show, should_stop=lambda: stop.is_asked)
+
+
+def _job(
+    options: argparse.Namespace,
+    folders: tuple[tuple[Path, float], ...],
+    validation: tuple[tuple[Path, float], ...],
+) -> TrainingJob:
     from mfp_model.networks.network import NetworkConfig, default_input_size
-    from mfp_model.training import ranks
     from mfp_model.training.config import TrainingConfig
     from mfp_model.training.presets import RUNS
-    from mfp_model.training.train import N_VALIDATION, TrainingJob, train
+    from mfp_model.training.train import N_VALIDATION, TrainingJob
 
     preset = RUNS[options.preset]
     config = TrainingConfig(**_fields(options, preset.fields, folders))
@@ -110,10 +129,8 @@ def _train(options: argparse.Namespace) -> None:
     network_config = (
         start.config if start else NetworkConfig(backbone=preset.backbone, input_size=size)
     )
-    n_ranks = int(options.environment.get("WORLD_SIZE", "1"))
-    if n_ranks > 1:  # torchrun
-        ranks.join(int(options.environment["LOCAL_RANK"]))
-    job = TrainingJob(
+    n_ranks = options.replicas or int(options.environment.get("WORLD_SIZE", "1"))
+    return TrainingJob(
         config=config,
         network_config=network_config,
         out=options.out,
@@ -126,17 +143,41 @@ def _train(options: argparse.Namespace) -> None:
         device=options.device,
         chooses_threads=options.threads == "auto",
     )
+
+
+def _here(options: argparse.Namespace, job: TrainingJob, **calls: Callable[..., Any]) -> None:
+    """Train in this process, which may be a rank that `torchrun` started."""
+    import torch
+
+    from mfp_model.training import ranks
+    from mfp_model.training.train import train
+
+    if int(options.environment.get("WORLD_SIZE", "1")) > 1:
+        ranks.join(int(options.environment["LOCAL_RANK"]))
     if isinstance(options.threads, int):
         torch.set_num_threads(options.threads)
-    stop = StopSignal()
-    with tqdm(total=config.n_samples, unit="sample", disable=ranks.rank() != 0) as bar:
-        train(
-            job,
-            report=_Progress(bar).show,
-            should_stop=lambda: stop.is_asked,
-            on_problem=options.problems.tell,
-        )
+    train(job, **calls, on_problem=options.problems.tell)
     ranks.leave()
+
+
+def _on_cluster(options: argparse.Namespace, job: TrainingJob, **calls: Callable[..., Any]) -> None:
+    from backend.cluster.training import train_on_cluster
+
+    settings = replace(options.settings, device=options.device or "auto")
+    address = options.address or ""
+    config = replace(job.config, folders=_absolute(job.config.folders))
+    train_on_cluster(
+        replace(job, config=config, validation=_absolute(job.validation), out=job.out.absolute()),
+        Plan.of(settings, address, options.replicas or 0),
+        address=address,
+        environment=options.environment,
+        **calls,
+        on_problem=options.problems.tell,
+    )
+
+
+def _absolute(folders: tuple[tuple[Path, float], ...]) -> tuple[tuple[Path, float], ...]:
+    return tuple((folder.absolute(), weight) for folder, weight in folders)
 
 
 def _fields(

@@ -1,4 +1,4 @@
-"""Several processes on one run, as `torchrun` starts them: one a GPU, or one a CPU core.
+"""Several processes on one run, as `torchrun` or a cluster starts them, each with a GPU or cores.
 
 Each has its own samples; gradients and normalisation statistics are averaged every step, so
 that all hold the same weights.

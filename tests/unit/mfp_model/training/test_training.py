@@ -365,20 +365,26 @@ def test_every_published_network_learns(backbone: str, folder: Path) -> None:
 
 @pytest.mark.slow
 def test_two_ranks_train_the_same_weights(folder: Path, tmp_path: Path) -> None:
-    """`torchrun` as a user would call it, on two CPU processes; cut, then resumed."""
+    """`torchrun` as a user would call it, on two CPU processes; cut, then resumed on a cluster."""
     out = tmp_path / "net.safetensors"
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
-    command += ["--master_port", "29531", "-m", "backend.cli", "train", "--train", str(folder)]
-    for samples in ("64", "128"):
+    python = [sys.executable, "-m"]
+    torchrun = ["torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29531", "-m"]
+    ray = ["--ray", "--replicas", "2", "--device", "cpu"]
+    command = ["backend.cli", "train", "--train", str(folder), "--out", str(out), "--workers", "0"]
+    for samples, ranked in (
+        ("64", [*python, *torchrun, *command]),
+        ("128", [*python, *command, *ray]),
+    ):
         done = subprocess.run(
-            [*command, "--out", str(out), "--samples", samples, "--workers", "0"],
+            [*ranked, "--samples", samples],
             capture_output=True,
             text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "OMP_NUM_THREADS": "1", "MFP_TORCH_THREADS": "1"},
             timeout=300,
         )
         assert done.returncode == 0, done.stderr
         assert load_checkpoint(out).origin["n_seen"] >= int(samples)
+    assert not out.with_name(out.name + ".ray").exists()
     state = torch.load(out.with_name(out.name + ".state"), weights_only=True)
     assert len(state["ranks"]) == 2
     assert not torch.equal(*(part["rounds"]["_image"] for part in state["ranks"]))

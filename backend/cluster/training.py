@@ -1,0 +1,146 @@
+"""A training whose ranks are processes of a cluster, which Ray Train starts and watches."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, MutableMapping
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
+from typing import Any
+
+from backend.cluster.connecting import connected, prepare
+from backend.cluster.messages import ClusterError
+from backend.cluster.places import Plan
+from mfp_model.errors import MfpError
+from mfp_model.training.train import TrainingJob, train
+
+_MAX_LOSSES = 3  # of ranks, after each of which all go on from the state that was saved
+_LOOK_EVERY_S = 0.5
+
+Told = tuple[str, Any]
+"""`step`, `problem` or `error`, and what it is."""
+
+
+def train_on_cluster(
+    job: TrainingJob,
+    plan: Plan,
+    *,
+    address: str,
+    environment: MutableMapping[str, str],
+    report: Callable[[Mapping[str, float]], None],
+    should_stop: Callable[[], bool],
+    on_problem: Callable[[str], object],
+) -> None:
+    """Train as `train` does, each rank on a GPU or a group of cores of its own.
+
+    Args:
+        job: What to do. All machines mount the folders of its data and of its checkpoint.
+        plan: How many ranks, and with how many threads each.
+        address: Ray's; empty to start one on this machine.
+        environment: This process's.
+        report: Called with the first rank's steps.
+        should_stop: Asked twice a second; True saves the state and ends.
+        on_problem: Told of each image and object that is damaged and so left out.
+
+    Raises:
+        ConfigError: Ray is not installed.
+        ClusterError: There is no cluster, or its ranks are lost again and again.
+        MfpError: As `train`.
+    """
+    prepare(address, environment)
+    with connected(address, n_cpus=plan.n_cpus), ThreadPoolExecutor(1) as pool:
+        import ray
+        from ray.exceptions import RayError
+        from ray.train import TrainingFailedError
+
+        board = ray.remote(num_cpus=0)(_Board).remote()
+        fitted = pool.submit(_fit, job, plan, board)  # in a thread, since it takes Ctrl-C over
+        is_done = False
+        while not is_done:
+            is_done = bool(wait([fitted], timeout=_LOOK_EVERY_S).done)
+            for kind, value in ray.get(board.taken.remote(should_stop())):
+                if kind == "step":
+                    report(value)
+                elif kind == "problem":
+                    on_problem(value)
+                else:
+                    raise value
+        try:
+            fitted.result()
+        except (TrainingFailedError, RayError) as error:
+            raise ClusterError(f"training on the cluster: {error}") from error
+
+
+def _fit(job: TrainingJob, plan: Plan, board: Any) -> None:  # noqa: ANN401, an actor of Ray
+    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchTrainer
+
+    n_ranks, has_gpus = plan.places()
+    n_threads = plan.settings.n_torch_threads
+    own_files = job.out.with_name(job.out.name + ".ray")
+    trainer = TorchTrainer(
+        _train_rank,
+        train_loop_config={"job": job, "n_threads": n_threads, "board": board},
+        scaling_config=ScalingConfig(
+            num_workers=n_ranks, use_gpu=has_gpus, resources_per_worker={"CPU": n_threads}
+        ),
+        run_config=RunConfig(
+            name="run",
+            storage_path=str(own_files),
+            failure_config=FailureConfig(max_failures=_MAX_LOSSES),
+        ),
+    )
+    try:
+        trainer.fit()
+    finally:
+        shutil.rmtree(own_files, ignore_errors=True)
+
+
+def _train_rank(given: Mapping[str, Any]) -> None:
+    """Train as one of the ranks, which Ray has joined already."""
+    import ray
+    import torch
+    from ray.train import get_context
+    from ray.train.torch import get_device
+
+    job, board = given["job"], given["board"]
+    device = get_device()
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    torch.set_num_threads(given["n_threads"])
+    is_first = get_context().get_world_rank() == 0
+    stops = False
+
+    def tell(kind: str, value: object) -> None:
+        nonlocal stops
+        if is_first:
+            stops = ray.get(board.tell.remote(kind, value))
+
+    try:
+        train(
+            replace(job, device=device.type),
+            report=lambda step: tell("step", dict(step)),
+            should_stop=lambda: stops,
+            on_problem=lambda problem: tell("problem", problem),
+        )
+    except MfpError as error:  # another try would end in the same way
+        ray.get(board.tell.remote("error", error))
+
+
+class _Board:
+    """What ranks and the command tell one another; an actor of Ray."""
+
+    def __init__(self) -> None:
+        self._told: list[Told] = []
+        self._stops = False
+
+    def tell(self, kind: str, value: object) -> bool:
+        """Tell something, and return whether to stop."""
+        self._told.append((kind, value))
+        return self._stops
+
+    def taken(self, stops: bool) -> list[Told]:
+        """Return what was told since, and have the ranks stop."""
+        self._stops |= stops
+        told, self._told = self._told, []
+        return told
