@@ -28,11 +28,13 @@ _TITLE = "Click on an object"
 _START_LIMIT_S = 240
 
 _CHEAT_SHEET = """
-  1. Open a photo and switch on Auto-Annotation in the bottom bar. Then choose Auto-Detect, the
-     icon of three pale pink dots (key M).
-  2. Click on an object. Click what is missing; Alt+click what is too much.
-  3. The check in the bottom bar accepts the mask; then click the next object, or Submit.
-     With Auto-Accept on, one click is one object, and Ctrl+Alt+click takes away what is too much.
+  1. Open a photo. In the bottom bar switch on Auto-Annotation, and then Auto-Accept Suggestions,
+     which appears beside it. Label Studio has no setting that does so; your browser keeps both.
+  2. Choose Auto-Detect, the icon of three pale pink dots (key M).
+  3. Click on an object. Its mask is there; the next click is the next object.
+  4. Ctrl+Alt+click on a mask takes away what is too much. A click on a mask and then one beside
+     it add what is missing.
+  5. Submit.
 """
 
 

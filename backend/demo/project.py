@@ -11,10 +11,13 @@ _LABEL_CONFIGS = Path(__file__).parents[2] / "label_config"
 
 
 def demo_project(api: LabelStudioApi, title: str) -> int:
-    """Return the id of the project with this title, made if need be, with photos in it."""
+    """Return the id of the project with this title, made if need be, with photos in it.
+
+    It is made for work with Auto-Accept on, which each annotator switches on in the page.
+    """
     project = api.project_named(title)
     if project is None:
-        project = api.create_project(title, (_LABEL_CONFIGS / "one_class.xml").read_text())
+        project = api.create_project(title, (_LABEL_CONFIGS / "auto_accept.xml").read_text())
     if not api.tasks(project):
         api.upload(project, sorted(_PHOTOS.glob("*.jpg")))
     return project

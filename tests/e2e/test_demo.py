@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
@@ -9,12 +10,24 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import requests
+from playwright.sync_api import Browser
 
-from backend.demo.processes import TOKEN
+from backend.demo.processes import PASSWORD, TOKEN, USER
 from backend.label_studio.access import LabelStudioAccess
 from backend.label_studio.api import LabelStudioApi
 from tests.e2e.conftest import ROOT
+from tests.e2e.flows import first_id, lies_at, mask_ids, mask_of_answer
+from tests.e2e.labeling_page import LabelingPage, log_in, new_person
+
+_BOWL, _WALL = (85.0, 55.0), (12.0, 85.0)  # places on the photo, in percent
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's folder, which its first start fills."""
+    return tmp_path_factory.mktemp("demo")
 
 
 def _started(data: Path) -> tuple[subprocess.Popen[str], str]:
@@ -42,26 +55,62 @@ def _stop(process: subprocess.Popen[str]) -> None:
     process.stdout.close()
 
 
-def test_the_demo_starts_twice_takes_free_ports_and_stops_cleanly(tmp_path: Path) -> None:
+def _project(printed: str) -> tuple[LabelStudioApi, str, int]:
+    """The Label Studio, its address and the project that were printed."""
+    found = re.search(r"(http://127\.0\.0\.1:\d+)/projects/(\d+)/data", printed)
+    assert found is not None
+    api = LabelStudioApi(LabelStudioAccess(url=found[1], api_key=TOKEN, timeout_s=60))
+    return api, found[1], int(found[2])
+
+
+def test_the_demo_starts_twice_takes_free_ports_and_stops_cleanly(data: Path) -> None:
     with socket.socket() as busy:
         busy.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         busy.bind(("127.0.0.1", 9090))
         busy.listen()
-        process, printed = _started(tmp_path)
+        process, printed = _started(data)
         assert "Port 9090 is taken" in printed
-        for word in ("Login", "Password", "Auto-Annotation", "Alt+click", "check"):
+        for word in ("Login", "Password", "Auto-Annotation", "Auto-Accept", "Ctrl+Alt+click"):
             assert word in printed
-        found = re.search(r"(http://127\.0\.0\.1:\d+)/projects/(\d+)/data", printed)
-        assert found is not None
-        api = LabelStudioApi(LabelStudioAccess(url=found[1], api_key=TOKEN, timeout_s=60))
-        assert len(api.tasks(int(found[2]))) == 6
+        api, _, project = _project(printed)
+        assert len(api.tasks(project)) == 6
         _stop(process)
-    again, printed = _started(tmp_path)
+    again, printed = _started(data)
     try:
-        found = re.search(r"(http://127\.0\.0\.1:\d+)/projects/(\d+)/data", printed)
-        assert found is not None
-        api = LabelStudioApi(LabelStudioAccess(url=found[1], api_key=TOKEN, timeout_s=60))
-        assert len(api.tasks(int(found[2]))) == 6
-        assert requests.get(f"{found[1]}/health", timeout=5).status_code == 200
+        api, url, project = _project(printed)
+        assert len(api.tasks(project)) == 6
+        assert requests.get(f"{url}/health", timeout=5).status_code == 200
     finally:
         _stop(again)
+
+
+@pytest.mark.browser
+def test_its_page_works_as_the_printed_lines_say(data: Path, browser: Browser) -> None:
+    process, printed = _started(data)
+    try:
+        api, url, project = _project(printed)
+        (task,) = (task for task in api.tasks(project) if "bowl" in task["data"]["image"])
+        person = new_person(browser)
+        log_in(person, url, USER, PASSWORD)
+        tab = LabelingPage(person, url)
+        tab.open_task(project, task["id"])
+        tab.switch_on_clicking()
+        tab.switch_auto_accept(True)
+        tab.switch_on_clicking()  # the switch may have cost the tool
+        first = tab.click(*_BOWL)
+        second = tab.click(*_WALL)
+        assert (tab.suggestions(), mask_ids(tab)) == (0, {first_id(first), first_id(second)})
+        taken = tab.click(*_BOWL, alt=True, on_mask=True)
+        assert first_id(taken) == first_id(first)
+        assert not lies_at(mask_of_answer(taken), *_BOWL)
+        if folder := os.environ.get("MFP_SCREENSHOTS"):
+            tab.screenshot(Path(folder) / "demo.png")
+        tab.submit()
+        person.close()
+        (task,) = (each for each in api.tasks(project) if each["id"] == task["id"])
+        saved = [
+            row["id"] for row in task["annotations"][0]["result"] if "brushlabels" in row["type"]
+        ]
+        assert set(saved) == {first_id(first), first_id(second)}
+    finally:
+        _stop(process)
