@@ -29,7 +29,7 @@ _NEWEST_ERRORS = (
     .limit(bindparam("n"))
 )
 _CLICKS = select(journal_clicks.c.at, journal_clicks.c.ms).where(
-    journal_clicks.c.at > bindparam("since")
+    journal_clicks.c.at >= bindparam("since")
 )
 _START = select(journal_starts.c.at).where(journal_starts.c.server == bindparam("server"))
 _ADD_CLICK, _ADD_ERROR = insert(journal_clicks), insert(journal_errors)
@@ -52,6 +52,19 @@ class Minute:
     n_clicks: int
     median_ms: float
     p95_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Minutes:
+    """The clicks of some minutes.
+
+    Attributes:
+        each: Each minute, oldest first; the last one goes on.
+        median_ms: Of all clicks together, None where there were none.
+    """
+
+    each: tuple[Minute, ...] = ()
+    median_ms: float | None = None
 
 
 class Journal:
@@ -100,13 +113,21 @@ class Journal:
         rows = self._kept.read(_NEWEST_ERRORS, n=n)
         return [JournalError(at=r[0], kind=r[1], message=r[2], request_id=r[3]) for r in rows]
 
-    def minutes(self, n: int) -> list[Minute]:
-        """Return the last n minutes, oldest first."""
-        now = self._clock()
-        by_age: defaultdict[int, list[float]] = defaultdict(list)
-        for at, ms in self._kept.read(_CLICKS, since=now - 60 * n):
-            by_age[int((now - at) // 60)].append(ms)
-        return [_minute(by_age[age]) for age in range(n - 1, -1, -1)]
+    def minutes(self, n: int) -> Minutes:
+        """Return the clicks of the clock's last n minutes.
+
+        A click stays in the minute of the clock in which it was answered. So what is told of a
+        minute changes by clicks only.
+        """
+        first = int(self._clock() // 60) - n + 1
+        clicks = self._kept.read(_CLICKS, since=60 * first)
+        by_minute: defaultdict[int, list[float]] = defaultdict(list)
+        for at, ms in clicks:
+            by_minute[int(at // 60)].append(ms)
+        return Minutes(
+            each=tuple(_minute(by_minute[minute]) for minute in range(first, first + n)),
+            median_ms=statistics.median(ms for _, ms in clicks) if clicks else None,
+        )
 
     def _write(self, statement: Insert, **values: object) -> None:
         self._kept.write(statement, [{"at": self._clock(), **values}], trim=_old)

@@ -7,7 +7,6 @@ to do about it. What cannot be read of it is named, and the rest is shown.
 from __future__ import annotations
 
 import logging
-import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from flask import render_template
 
 from backend.cluster.state import read_replicas
 from backend.learning.job_rows import OPEN_STATES, Job
-from backend.monitoring.journal import JournalError, Minute
+from backend.monitoring.journal import JournalError, Minutes
 from backend.monitoring.metrics import Figures
 from backend.server.advice import ADVICE, UNKNOWN
 from backend.server.charts import HEIGHT, clicks_chart, times_chart
@@ -62,8 +61,7 @@ def render_status(service: Service) -> str:
     """Return the page's HTML."""
     models, sides, journal = service.models, _Sides(), service.telemetry.journal
     figures = sides.read("figures", service.telemetry.metrics.figures, Figures([]))
-    minutes: list[Minute] = sides.read("clicks", lambda: journal.minutes(_MINUTES), [])
-    busy = [minute for minute in minutes if minute.n_clicks]
+    minutes = sides.read("clicks", lambda: journal.minutes(_MINUTES), Minutes())
     jobs: list[Job] = sides.read("fine-tunings", lambda: service.trainer.queue.newest(_N_JOBS), [])
     n_projects = sides.read("projects", service.trainer.queue.n_known, 0)
     versions: list[dict[str, Any]] = sides.read("model versions", lambda: _versions(service), [])
@@ -91,9 +89,9 @@ def render_status(service: Service) -> str:
             name: figures.value("mfp_cache_bytes", cache=name) / 1e6
             for name in ("images", "clicks")
         },
-        median_ms=statistics.median([m.median_ms for m in busy]) if busy else None,
-        clicks_chart=clicks_chart(minutes),
-        times_chart=times_chart(minutes),
+        median_ms=minutes.median_ms,
+        clicks_chart=clicks_chart(minutes.each),
+        times_chart=times_chart(minutes.each),
         height=HEIGHT,
         errors=_error_rows(sides.read("errors", lambda: journal.errors(_N_ERRORS), [])),
         set_aside=set_aside,

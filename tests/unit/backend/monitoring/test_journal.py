@@ -12,14 +12,42 @@ def test_minutes_tell_how_many_clicks_and_how_long_they_took() -> None:
     now = [1000.0]
     journal = Journal(clock=lambda: now[0])
     journal.note_click(ms=500)
-    now[0] += 90
+    now[0] += 60
     for ms in (10, 20, 60):
         journal.note_click(ms=ms)
-    before, last = journal.minutes(2)
+    before, last = journal.minutes(2).each
     assert (before.n_clicks, before.median_ms) == (1, 500)
     assert (last.n_clicks, last.median_ms, last.p95_ms) == (3, 20, 60)
-    assert journal.uptime_s() == 90
-    assert [minute.n_clicks for minute in journal.minutes(1)] == [3]
+    assert journal.uptime_s() == 60
+    assert [minute.n_clicks for minute in journal.minutes(1).each] == [3]
+
+
+def test_the_median_is_of_all_clicks_and_changes_by_clicks_only() -> None:
+    now = [60_000.0]
+    journal = Journal(clock=lambda: now[0])
+    for seconds, ms in ((0, 30), (10, 40), (58, 50), (61, 200), (125, 300)):
+        now[0] = 60_000.0 + seconds
+        journal.note_click(ms=ms)
+    told = set()
+    for seconds in range(125, 3600, 25):  # while all are among the last 60 minutes
+        now[0] = 60_000.0 + seconds
+        told.add(journal.minutes(60).median_ms)
+    assert told == {50}
+    now[0] = 60_000.0 + 3600
+    assert journal.minutes(60).median_ms == 250
+    now[0] = 60_000.0 + 7200
+    assert journal.minutes(60).median_ms is None
+
+
+def test_a_click_stays_in_its_minute() -> None:
+    now = [60_059.0]
+    journal = Journal(clock=lambda: now[0])
+    for _ in range(2):
+        journal.note_click(ms=1)
+        now[0] += 2
+    for _ in range(57):
+        assert [minute.n_clicks for minute in journal.minutes(2).each] == [1, 1]
+        now[0] += 1
 
 
 def test_workers_share_a_file(tmp_path: Path) -> None:
