@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import shutil
+import time
 from collections.abc import Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
@@ -16,9 +19,11 @@ from mfp_model.training.train import TrainingJob, train
 
 _MAX_LOSSES = 3  # of ranks, after each of which all go on from the state that was saved
 _LOOK_EVERY_S = 0.5
+_PATIENCE_S = 60.0  # until it is said that there is no room
+_log = logging.getLogger(__name__)
 
 Told = tuple[str, Any]
-"""`step`, `problem` or `error`, and what it is."""
+"""`begin`, `step`, `problem` or `error`, and what it is."""
 
 
 def train_on_cluster(
@@ -44,31 +49,56 @@ def train_on_cluster(
 
     Raises:
         ConfigError: Ray is not installed.
-        ClusterError: There is no cluster, or its ranks are lost again and again.
+        ClusterError: There is no cluster, it is too small, or its ranks are lost again and again.
         MfpError: As `train`.
     """
     prepare(address, environment)
-    with connected(address, n_cpus=plan.n_cpus), ThreadPoolExecutor(1) as pool:
+    # Ray ends first, which ends a call to it that the thread waits for.
+    with ThreadPoolExecutor(1) as pool, connected(address, n_cpus=plan.n_cpus):
         import ray
         from ray.exceptions import RayError
         from ray.train import TrainingFailedError
 
+        n_ranks, has_gpus = plan.places()
+        _check_room(n_ranks, plan.settings.n_torch_threads, has_gpus=has_gpus)
         board = ray.remote(num_cpus=0)(_Board).remote()
-        fitted = pool.submit(_fit, job, plan, board)  # in a thread, since it takes Ctrl-C over
-        is_done = False
+        # In a thread, since in the main one Ray Train takes Ctrl-C over.
+        fitted = pool.submit(_fit, job, plan, board)
+        until = time.monotonic() + _PATIENCE_S
+        has_begun = is_done = False
         while not is_done:
             is_done = bool(wait([fitted], timeout=_LOOK_EVERY_S).done)
-            for kind, value in ray.get(board.taken.remote(should_stop())):
+            stops = should_stop()
+            if stops and not has_begun:
+                return
+            for kind, value in ray.get(board.taken.remote(stops)):
+                has_begun = True
                 if kind == "step":
                     report(value)
                 elif kind == "problem":
                     on_problem(value)
-                else:
+                elif kind == "error":
                     raise value
+            if not has_begun and time.monotonic() > until:
+                _log.warning("the training waits for room on the cluster")
+                until = math.inf
         try:
             fitted.result()
         except (TrainingFailedError, RayError) as error:
             raise ClusterError(f"training on the cluster: {error}") from error
+
+
+def _check_room(n_ranks: int, n_threads: int, *, has_gpus: bool) -> None:
+    """Refuse what the cluster would never have room for."""
+    import ray
+
+    kind, each = ("GPU", 1) if has_gpus else ("CPU", n_threads)
+    there = int(ray.cluster_resources().get(kind, 0))
+    if there < n_ranks * each:
+        raise ClusterError(
+            f"{n_ranks} replicas need {n_ranks * each} {kind}s ({each} each), "
+            f"the cluster has {there}; see --replicas and MFP_TORCH_THREADS"
+        )
 
 
 def _fit(job: TrainingJob, plan: Plan, board: Any) -> None:  # noqa: ANN401, an actor of Ray
@@ -82,7 +112,9 @@ def _fit(job: TrainingJob, plan: Plan, board: Any) -> None:  # noqa: ANN401, an 
         _train_rank,
         train_loop_config={"job": job, "n_threads": n_threads, "board": board},
         scaling_config=ScalingConfig(
-            num_workers=n_ranks, use_gpu=has_gpus, resources_per_worker={"CPU": n_threads}
+            num_workers=n_ranks,
+            use_gpu=has_gpus,
+            resources_per_worker={"GPU": 1} if has_gpus else {"CPU": n_threads},
         ),
         run_config=RunConfig(
             name="run",
@@ -116,6 +148,7 @@ def _train_rank(given: Mapping[str, Any]) -> None:
         if is_first:
             stops = ray.get(board.tell.remote(kind, value))
 
+    tell("begin", None)
     try:
         train(
             replace(job, device=device.type),
