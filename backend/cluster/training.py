@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from backend.cluster.connecting import connected, prepare
@@ -22,6 +23,7 @@ _LOOK_EVERY_S = 0.5
 _PATIENCE_S = 60.0  # until it is said that there is no room
 _log = logging.getLogger(__name__)
 
+Folders = tuple[tuple[Path, float], ...]
 Told = tuple[str, Any]
 """`begin`, `step`, `problem` or `error`, and what it is."""
 
@@ -63,7 +65,7 @@ def train_on_cluster(
         _check_room(n_ranks, plan.settings.n_torch_threads, has_gpus=has_gpus)
         board = ray.remote(num_cpus=0)(_Board).remote()
         # In a thread, since in the main one Ray Train takes Ctrl-C over.
-        fitted = pool.submit(_fit, job, plan, board)
+        fitted = pool.submit(_fit, _absolute(job), plan, board)
         until = time.monotonic() + _PATIENCE_S
         has_begun = is_done = False
         while not is_done:
@@ -86,6 +88,16 @@ def train_on_cluster(
             fitted.result()
         except (TrainingFailedError, RayError) as error:
             raise ClusterError(f"training on the cluster: {error}") from error
+
+
+def _absolute(job: TrainingJob) -> TrainingJob:
+    """A job as processes of other working folders can do it."""
+
+    def each(folders: Folders) -> Folders:
+        return tuple((folder.absolute(), weight) for folder, weight in folders)
+
+    config = replace(job.config, folders=each(job.config.folders))
+    return replace(job, config=config, validation=each(job.validation), out=job.out.absolute())
 
 
 def _check_room(n_ranks: int, n_threads: int, *, has_gpus: bool) -> None:

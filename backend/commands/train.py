@@ -165,19 +165,14 @@ def _on_cluster(options: argparse.Namespace, job: TrainingJob, **calls: Callable
 
     settings = replace(options.settings, device=options.device or "auto")
     address = options.address or ""
-    config = replace(job.config, folders=_absolute(job.config.folders))
     train_on_cluster(
-        replace(job, config=config, validation=_absolute(job.validation), out=job.out.absolute()),
+        job,
         Plan.of(settings, address, options.replicas or 0),
         address=address,
         environment=options.environment,
         **calls,
         on_problem=options.problems.tell,
     )
-
-
-def _absolute(folders: tuple[tuple[Path, float], ...]) -> tuple[tuple[Path, float], ...]:
-    return tuple((folder.absolute(), weight) for folder, weight in folders)
 
 
 def _fields(
