@@ -17,7 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from backend.answering.newest_clicks import NewestClicks
@@ -96,9 +96,9 @@ class Turns:
         self._on_change = on_change
         self._on_turn = on_turn
         self._newest = newest or NewestClicks()
-        self._changed = threading.Condition()
+        self._guard = threading.Lock()
         self._n_places = 0
-        self._line: deque[Place] = deque()
+        self._line: deque[_Waiting] = deque()
         self._n_free = n_turns
 
     @contextmanager
@@ -114,7 +114,7 @@ class Turns:
         Raises:
             BusyError: All places are taken.
         """
-        with self._changed:
+        with self._guard:
             if self._n_places >= self._max_places:
                 raise BusyError(f"{self._n_places} requests are in work already (MFP_MAX_WAITING)")
             self._n_places += 1
@@ -122,11 +122,10 @@ class Turns:
         try:
             number = self._newest.arrive(region.task, region.point_ids)
             has_newer = partial(self._newest.has_newer, number, region.task, region.point_ids)
-            with self._changed:
-                self._changed.notify_all()
+            self._call_all_of(region.task)
             yield Place(region, number, has_newer, has_left)
         finally:
-            with self._changed:
+            with self._guard:
                 self._n_places -= 1
                 self._on_change(self._n_places)
 
@@ -142,27 +141,64 @@ class Turns:
         try:
             yield
         finally:
-            with self._changed:
-                self._n_free += 1
-                self._changed.notify_all()
+            self._give_back()
 
     def _wait(self, place: Place) -> None:
         started = time.monotonic()
         until = started + _MAX_WAIT_S
-        with self._changed:
-            self._line.append(place)
-            try:
-                while not self._n_free or self._line[0] is not place:
-                    self._check(place, until)
-                    self._changed.wait(min(_LOOK_EVERY_S, until - time.monotonic()))
+        waiting = _Waiting(place)
+        with self._guard:
+            self._line.append(waiting)
+            self._call_next()
+        try:
+            self._check(place, until)
+            while not waiting.has_turn:
+                waiting.is_called.wait(min(_LOOK_EVERY_S, max(0.0, until - time.monotonic())))
+                waiting.is_called.clear()  # before looking, so that no later call is missed
                 self._check(place, until)
-                self._n_free -= 1
-            finally:
-                self._line.remove(place)
-                self._changed.notify_all()
-        self._on_turn(time.monotonic() - started)
+            self._on_turn(time.monotonic() - started)
+        except BaseException:
+            self._leave(waiting)
+            raise
+
+    def _leave(self, waiting: _Waiting) -> None:
+        """Take a request out of the line, or its turn from it."""
+        with self._guard:
+            if not waiting.has_turn:
+                self._line.remove(waiting)
+                return
+        self._give_back()
+
+    def _give_back(self) -> None:
+        with self._guard:
+            self._n_free += 1
+            self._call_next()
+
+    def _call_next(self) -> None:
+        """Hand what is free to the first of the line. All others sleep on."""
+        while self._n_free and self._line:
+            first = self._line.popleft()
+            self._n_free -= 1
+            first.has_turn = True
+            first.is_called.set()
+
+    def _call_all_of(self, task: str) -> None:
+        """Let those of a task that wait look whether they are superseded."""
+        with self._guard:
+            for waiting in self._line:
+                if waiting.place.who.task == task:
+                    waiting.is_called.set()
 
     def _check(self, place: Place, until: float) -> None:
         place.check()
         if time.monotonic() >= until:
             raise BusyError(f"waited {_MAX_WAIT_S:g} s for the device")
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """A request in the line."""
+
+    place: Place
+    is_called: threading.Event = field(default_factory=threading.Event)
+    has_turn: bool = False

@@ -3,6 +3,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from backend.answering import turns as module
@@ -93,7 +94,10 @@ def test_a_newer_click_of_the_region_stops_the_older_one_at_its_next_round() -> 
     assert log == ["t", "t"]
 
 
-def test_a_waiting_request_leaves_at_once_when_superseded() -> None:
+def test_a_waiting_request_leaves_at_once_when_superseded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_LOOK_EVERY_S", 60.0)
     turns, log = Turns(max_places=4), list[str]()
     holder = _Worker(turns, _region("other", "x"), 1, log)
     _until(lambda: log == ["other"])
@@ -161,6 +165,133 @@ def test_a_failure_during_a_turn_gives_the_device_back() -> None:
         pass
 
 
+def test_a_free_turn_goes_to_the_first_in_line_and_the_others_sleep_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_LOOK_EVERY_S", 60.0)
+    turns, log, n_looks = Turns(max_places=8), list[str](), dict.fromkeys("abcd", 0)
+
+    def work(name: str) -> None:
+        def has_left() -> bool:
+            n_looks[name] += 1
+            return False
+
+        with turns.place(_region(name, name), has_left) as place, turns.turn(place):
+            log.append(name)
+
+    def start(name: str) -> threading.Thread:
+        thread = threading.Thread(target=work, args=(name,))
+        thread.start()
+        _until(lambda: n_looks[name] == 1)
+        return thread
+
+    holder = _Worker(turns, _region("holder", "x"), 1, log)
+    _until(lambda: log == ["holder"])
+    threads = [start(name) for name in "abcd"]
+    holder.gate.set()
+    for thread in (holder.thread, *threads):
+        thread.join(10)
+    assert log == ["holder", "a", "b", "c", "d"]
+    assert set(n_looks.values()) == {2}  # as it came, and with its turn
+
+
+@pytest.mark.parametrize("why", ["superseded", "left", "failed"])
+def test_a_turn_that_is_not_taken_goes_to_the_next_in_line(
+    monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    monkeypatch.setattr(module, "_LOOK_EVERY_S", 60.0)
+    turns, log, is_late = Turns(max_places=8), list[str](), threading.Event()
+    problems: list[str] = []
+
+    def has_left() -> bool:
+        if is_late.is_set() and why == "failed":
+            raise OSError("no such socket")
+        return is_late.is_set() and why == "left"
+
+    def refuse() -> None:
+        try:
+            with turns.place(_region("t", "a"), has_left) as place, turns.turn(place):
+                log.append("t")
+        except (SupersededError, OSError) as error:
+            problems.append(str(error))
+
+    holder = _Worker(turns, _region("holder", "x"), 1, log)
+    _until(lambda: log == ["holder"])
+    refusing = threading.Thread(target=refuse)
+    refusing.start()
+    _until(lambda: len(turns._line) == 1)
+    following = _Worker(turns, _region("next", "y"), 1, log)
+    following.gate.set()
+    _until(lambda: len(turns._line) == 2)
+    if why == "superseded":
+        turns._newest.arrive("t", frozenset("a"))  # as another worker does, which wakes nobody here
+    is_late.set()
+    holder.gate.set()
+    for thread in (holder.thread, refusing, following.thread):
+        thread.join(10)
+    assert log == ["holder", "next"]
+    assert len(problems) == 1
+
+
+def test_one_whose_client_leaves_while_it_waits_leaves_the_line() -> None:
+    turns, log, has_left = Turns(max_places=4), list[str](), threading.Event()
+    holder = _Worker(turns, _region("holder", "x"), 1, log)
+    _until(lambda: log == ["holder"])
+    problems: list[str] = []
+
+    def leave() -> None:
+        with pytest.raises(SupersededError, match="left"):
+            with turns.place(_region("t", "a"), has_left.is_set) as place, turns.turn(place):
+                log.append("t")
+        problems.append("left")
+
+    leaving = threading.Thread(target=leave)
+    leaving.start()
+    _until(lambda: len(turns._line) == 1)
+    has_left.set()
+    leaving.join(10)
+    assert problems == ["left"]
+    assert not turns._line
+    holder.gate.set()
+    holder.thread.join(10)
+    assert log == ["holder"]
+
+
+def test_nobody_starves_and_no_turn_is_lost_where_some_give_up() -> None:
+    turns, guard = Turns(max_places=64, n_turns=2), threading.Lock()
+    at_once, most, done = [0], [0], list[int]()
+
+    def work(number: int) -> None:
+        random = np.random.default_rng(number)
+        for attempt in range(5):
+            region = _region(f"t{number % 12}", f"{number}", f"{number % 24}-{attempt}")
+            try:
+                with turns.place(region, lambda: bool(random.random() < 0.05)) as place:
+                    for _ in range(4):
+                        with turns.turn(place):
+                            with guard:
+                                at_once[0] += 1
+                                most[0] = max(most[0], at_once[0])
+                            time.sleep(0.0002)
+                            with guard:
+                                at_once[0] -= 1
+                            if random.random() < 0.05:
+                                raise ZeroDivisionError
+            except (SupersededError, ZeroDivisionError):
+                continue
+        done.append(number)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(32)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(done) == list(range(32))
+    assert most == [2]
+    assert not turns._line
+    assert (turns._n_free, turns._n_places) == (2, 0)
+
+
 def test_nobody_waits_longer_than_label_studio_does(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MAX_WAIT_S", 0.05)
     turns, log = Turns(max_places=2), list[str]()
@@ -169,6 +300,8 @@ def test_nobody_waits_longer_than_label_studio_does(monkeypatch: pytest.MonkeyPa
     with turns.place(_region("b", "2")) as place, pytest.raises(BusyError, match="waited"):
         with turns.turn(place):
             raise AssertionError("the device was taken")
+    assert not turns._line
     holder.gate.set()
     holder.thread.join(10)
-    assert not turns._line
+    with turns.place(_region("c", "3")) as place, turns.turn(place):
+        pass
