@@ -23,7 +23,7 @@ from mfp_model.prompts import Box, Click, Prompt, Stroke, clicks_of
 from mfp_model.segmenter import Segmenter, check_image
 from mfp_model.segmenters.appearance import Appearance
 from mfp_model.segmenters.editing import edited, previous_map
-from mfp_model.segmenters.window_round import WindowRounds
+from mfp_model.segmenters.window_round import View, WindowRounds
 from mfp_model.segmenters.zoom import (
     box_window,
     editing_zoom,
@@ -148,42 +148,45 @@ class MfpSegmenter(Segmenter):
         """The first click: a pass on the whole image says where to look, a round looks there."""
         clicks = clicks_of(prompts)
         frame = self._over_border(whole(*image.shape[:2]), clicks, image)
-        first = layers.pasted(frame, self._rounds_on.first_pass(image, frame, clicks).values)
+        view = self._rounds_on.view(image, frame)
+        first = layers.pasted(frame, self._rounds_on.first_pass(view, clicks).values)
         wanted = zoom_window(first, clicks)
         window = frame if wanted is None or fits(frame, wanted) else wanted
-        return self._looked(image, prompts, window, first)
+        window = self._over_border(window, clicks, image)
+        if window != frame:
+            view = self._rounds_on.view(image, window)
+        return self._looked(view, prompts, first)
 
     def _begin_with_box(self, image: NDArray[np.uint8], box: Box, layers: LayeredMap) -> Prediction:
         """The previous map is the box itself."""
         height, width = image.shape[:2]
         window = box_window(box, height=height, width=width)
         known = box_to_network(box, window, self._rounds_on.size)
-        answer = self._rounds_on.round(image, window, (), known)
+        answer = self._rounds_on.round(self._rounds_on.view(image, window), (), known)
         layers = layers.pasted(window, answer.values)
         return Prediction(prompts=(box,), layers=layers, zoom=window, iou=answer.iou)
 
     def _go_on(
         self, image: NDArray[np.uint8], prompts: tuple[Prompt, ...], previous: Prediction
     ) -> Prediction:
-        window = next_zoom(previous, clicks_of(prompts)) or whole(*image.shape[:2])
-        return self._looked(image, prompts, window, previous.layers, is_later=True)
+        clicks = clicks_of(prompts)
+        window = next_zoom(previous, clicks) or whole(*image.shape[:2])
+        view = self._rounds_on.view(image, self._over_border(window, clicks, image))
+        return self._looked(view, prompts, previous.layers, is_later=True)
 
     def _looked(
         self,
-        image: NDArray[np.uint8],
+        view: View,
         prompts: tuple[Prompt, ...],
-        window: Window,
         layers: LayeredMap,
         *,
         is_later: bool = False,
     ) -> Prediction:
         """One round on a window, pasted over what was known."""
-        clicks = clicks_of(prompts)
-        window = self._over_border(window, clicks, image)
-        known = layers.resampled(window, self._rounds_on.size)
-        answer = self._rounds_on.round(image, window, clicks, known, is_later=is_later)
-        layers = layers.pasted(window, answer.values)
-        return Prediction(prompts=prompts, layers=layers, zoom=window, iou=answer.iou)
+        known = layers.resampled(view.window, self._rounds_on.size)
+        answer = self._rounds_on.round(view, clicks_of(prompts), known, is_later=is_later)
+        layers = layers.pasted(view.window, answer.values)
+        return Prediction(prompts=prompts, layers=layers, zoom=view.window, iou=answer.iou)
 
     def _edit(
         self,
@@ -195,7 +198,7 @@ class MfpSegmenter(Segmenter):
         clicks, size = clicks_of(prompts), self._rounds_on.size
         window = self._over_border(editing_zoom(mask, clicks), clicks, image)
         known = previous_map(previous.layers, mask, window, size)
-        answer = self._rounds_on.round(image, window, clicks, known)
+        answer = self._rounds_on.round(self._rounds_on.view(image, window), clicks, known)
         layers = previous.layers.pasted(window, answer.values)
         (click,) = clicks_to_network(clicks[-1:], window, size)
         changed = edited(mask, layers, window, click=click, n_edits=previous.n_edits)

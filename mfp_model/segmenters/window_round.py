@@ -21,16 +21,31 @@ from mfp_model.segmenters.obedience import obeyed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class View:
+    """A window of an image as the network sees it.
+
+    Attributes:
+        window: The window.
+        pixels: RGB uint8 `[S, S, 3]`.
+        height: Rows of the image.
+        width: Columns of the image.
+    """
+
+    window: Window
+    pixels: NDArray[np.uint8]
+    height: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class WindowAnswer:
     """What the network says of a window.
 
     Attributes:
-        window: The window.
         values: Probabilities float32 `[S, S]`, network frame.
         iou: What it thinks its mask's IoU is, 0..1; None from a network that does not say.
     """
 
-    window: Window
     values: NDArray[np.float32]
     iou: float | None
 
@@ -54,16 +69,19 @@ class WindowRounds:
         """Side of the network's input in pixels."""
         return self._engine.config.input_size
 
-    def first_pass(
-        self, image: NDArray[np.uint8], window: Window, clicks: tuple[Click, ...]
-    ) -> WindowAnswer:
+    def view(self, image: NDArray[np.uint8], window: Window) -> View:
+        """Return a window of an image RGB uint8 `[H, W, 3]`."""
+        pixels = crop_to_network(image, window, self.size)
+        height, width = image.shape[:2]
+        return View(window=window, pixels=pixels, height=height, width=width)
+
+    def first_pass(self, view: View, clicks: tuple[Click, ...]) -> WindowAnswer:
         """Return the answer of a first pass: to image and clicks alone."""
-        return self._answer(image, window, clicks, None)
+        return self._answer(view, clicks, None)
 
     def round(
         self,
-        image: NDArray[np.uint8],
-        window: Window,
+        view: View,
         clicks: tuple[Click, ...],
         known: NDArray[np.float32],
         *,
@@ -72,33 +90,27 @@ class WindowRounds:
         """Return the answer of a round, in which every click does what it says.
 
         Args:
-            image: RGB uint8 `[H, W, 3]`.
-            window: What to look at.
+            view: What to look at.
             clicks: All so far, oldest first, image frame; none where the round begins with a box.
             known: Previous probabilities float32 `[S, S]`, network frame. Where all are zero the
                 round has two passes, as a first one has.
             is_later: Whether they answer earlier clicks: then they count far from the newest one.
         """
         if not known.any() and self._engine.uses_maps:
-            known = self.first_pass(image, window, clicks).values
-        answer = self._answer(image, window, clicks, known)
-        middles = tuple(_middle(click, *image.shape[:2]) for click in clicks)
-        positions = clicks_to_network(middles, window, self.size)
+            known = self.first_pass(view, clicks).values
+        answer = self._answer(view, clicks, known)
+        middles = tuple(_middle(click, view.height, view.width) for click in clicks)
+        positions = clicks_to_network(middles, view.window, self.size)
         values = kept_far(answer.values, known, positions[-1]) if is_later else answer.values
-        values = obeyed(values, crop_to_network(image, window, self.size), positions)
-        return WindowAnswer(window=window, values=values, iou=answer.iou)
+        return WindowAnswer(values=obeyed(values, view.pixels, positions), iou=answer.iou)
 
     def _answer(
-        self,
-        image: NDArray[np.uint8],
-        window: Window,
-        clicks: tuple[Click, ...],
-        known: NDArray[np.float32] | None,
+        self, view: View, clicks: tuple[Click, ...], known: NDArray[np.float32] | None
     ) -> WindowAnswer:
         size = self.size
-        pixels = torch.from_numpy(crop_to_network(image, window, size)).to(self._device)
+        pixels = torch.from_numpy(view.pixels).to(self._device)
         inputs = pixels.permute(2, 0, 1)[None].float().div(255)
-        positions = click_tensor([clicks_to_network(clicks, window, size)]).to(self._device)
+        positions = click_tensor([clicks_to_network(clicks, view.window, size)]).to(self._device)
         maps = None if known is None else torch.from_numpy(known)[None].to(self._device)
         if self._averages_flip:
             mirrored = positions * torch.tensor([-1.0, 1.0, 1.0], device=self._device)
@@ -114,9 +126,7 @@ class WindowRounds:
                 logits = (logits[:1] + logits[1:].flip(-1)) / 2
             values = logits.sigmoid()[0].cpu().numpy()
             iou = float(iou_logits.sigmoid().mean()) if self._engine.estimates_iou else None
-        return WindowAnswer(
-            window=window, values=np.ascontiguousarray(values, dtype=np.float32), iou=iou
-        )
+        return WindowAnswer(values=np.ascontiguousarray(values, dtype=np.float32), iou=iou)
 
     def _pass(self, inputs: Tensor, maps: Tensor | None, positions: Tensor) -> Answer:
         click_maps = draw_click_maps(positions, height=self.size, width=self.size)

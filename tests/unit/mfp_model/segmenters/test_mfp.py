@@ -6,9 +6,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mfp_model.engines.engine import Engine
+from mfp_model.frames.crops import crop_to_network
 from mfp_model.frames.window import Window, whole
 from mfp_model.networks.network import Answer
 from mfp_model.prompts import Box, Click
+from mfp_model.segmenters import window_round
 from mfp_model.segmenters.mfp import MfpSegmenter
 from mfp_model.segmenters.zoom import box_window, over_border
 
@@ -52,6 +54,24 @@ def test_the_window_of_a_box_holds_it_and_lies_in_the_image() -> None:
     assert whole(400, 500).covers(window)
     edge = Box(left=499.5, top=0, right=500, bottom=400)
     assert whole(400, 500).covers(box_window(edge, height=400, width=500))
+
+
+def test_a_window_is_cut_out_of_the_image_once(
+    tiny_segmenter: MfpSegmenter, photo: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    windows: list[Window] = []
+
+    def crop(image: NDArray[np.uint8], window: Window, size: int) -> NDArray[np.uint8]:
+        windows.append(window)
+        return crop_to_network(image, window, size)
+
+    monkeypatch.setattr(window_round, "crop_to_network", crop)
+    clicks = [Click(x=40, y=30), Click(x=110, y=60, is_positive=False)]
+    first = tiny_segmenter.segment(photo, clicks[:1])
+    assert windows == list(dict.fromkeys([whole(90, 140), first.zoom]))
+    windows.clear()
+    later = tiny_segmenter.segment(photo, clicks, first)
+    assert windows == [later.zoom]
 
 
 def test_a_first_click_takes_two_passes_and_a_later_one_takes_one(
