@@ -23,7 +23,8 @@ _TELEMETRY = "openvino_telemetry"
 class OpenVinoEngine(Engine):
     """A network compiled for single inputs; a batch is computed one by one.
 
-    Its answers are the same bytes whatever the number of threads.
+    Its logits are the same bytes whatever the number of threads. Those of the IoU are a mean over
+    the whole map, which each number adds up in another order: their last digits can differ.
     """
 
     def __init__(self, network: ClickNetwork, *, is_half: bool) -> None:
