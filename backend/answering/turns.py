@@ -87,7 +87,7 @@ class Turns:
 
         Args:
             max_places: More requests at the same time are refused.
-            n_turns: So many have a turn at a time; more than one where other processes compute.
+            n_turns: So many have a turn at a time.
             on_change: Told how many places are taken, whenever that changes.
             on_turn: Told how many seconds a request waited for a turn.
             newest: What all workers' newest clicks are; None for a worker that is alone.

@@ -56,6 +56,7 @@ _KEPT_S = 3600.0  # images and clicks
 _EXISTING_BYTES = 64_000_000
 _LABEL_STUDIO_STARTS_S = 120.0
 _LOOK_EVERY_S = 3.0
+_N_TURNS = 2  # one prepares or finishes a round while the network computes another's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -183,7 +184,7 @@ def _turns(
 ) -> Turns:
     return Turns(
         max_places=settings.max_waiting,
-        n_turns=1 if cluster is None else settings.max_waiting,
+        n_turns=_N_TURNS if cluster is None else settings.max_waiting,
         on_change=telemetry.metrics.waiting.set,
         on_turn=telemetry.metrics.step_seconds.labels("wait").observe,
         newest=NewestClicks(
