@@ -1,15 +1,15 @@
 """Spreads a batch's items over actors of Ray, each of which loads the networks once.
 
-What comes of the items is given in their order, so few are read ahead. A worker that is lost is
-started anew, wherever there is room, and its items go to others. An item that was being worked on
-each of three times when its worker was lost is given up. A worker that computes unlike the first
-one does not work.
+What comes of the items is given in their order, so few are read ahead. A worker that is lost, or
+that answers no more, is started anew wherever there is room, and its items go to others. An item
+that three workers were lost with is given up. One that computes unlike the first does not work.
 """
 
 from __future__ import annotations
 
 import logging
 import pickle
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -26,6 +26,7 @@ _AT_ONCE = 2  # items of a worker: on one it works, one waits
 _AHEAD = 4  # items for each worker that may be done before an earlier one is
 _TRIES = 3  # of an item, and of starting a worker
 _TELL_EVERY_S = 30.0
+_LIMIT_S = 1800.0  # of a worker for an item, which takes seconds
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -46,6 +47,7 @@ class _Worker(Generic[Item, Answer]):
     starting: Any  # Ray's reference, None once it has begun
     n_starts: int
     running: dict[Any, _Entry[Item, Answer]] = field(default_factory=dict)  # oldest first
+    since: float = 0.0  # when it began with the oldest
 
 
 class Spread(Generic[Item, Answer]):
@@ -59,6 +61,7 @@ class Spread(Generic[Item, Answer]):
         n_workers: int,
         n_threads: int,
         has_gpus: bool,
+        limit_s: float = _LIMIT_S,
     ) -> None:
         """Start the workers.
 
@@ -68,6 +71,7 @@ class Spread(Generic[Item, Answer]):
             n_workers: How many.
             n_threads: Threads of each.
             has_gpus: Whether each has a GPU of its own.
+            limit_s: A worker that takes longer for an item is lost.
         """
         import ray
 
@@ -81,6 +85,7 @@ class Spread(Generic[Item, Answer]):
         self._kind: Any = ray.remote(**options)(BatchWorker)
         self._begin = (packed(load), n_threads)
         self._give_up = give_up
+        self._limit_s = limit_s
         self._version: str | None = None
         self._likeness: Likeness | None = None
         self._refusal: MfpError | None = None
@@ -150,6 +155,8 @@ class Spread(Generic[Item, Answer]):
             if worker is None:
                 self._again.append(entry)
                 return
+            if not worker.running:
+                worker.since = time.monotonic()
             worker.running[worker.actor.answer.remote(packed(entry.item))] = entry
 
     def _wait(self) -> None:
@@ -161,16 +168,18 @@ class Spread(Generic[Item, Answer]):
         }
         if not self._workers:
             raise self._refusal or ClusterError("no worker could be started")
-        done, _ = self._ray.wait(list(awaited), timeout=_TELL_EVERY_S)
+        done, _ = self._ray.wait(list(awaited), timeout=min(_TELL_EVERY_S, self._limit_s))
         if not done and all(worker.starting for worker in self._workers):
             _log.warning("no worker has begun yet; free in the cluster: %s", self._free())
         for reference in done:
             worker = awaited[reference]
-            if worker in self._workers:
-                if worker.starting:
-                    self._look_at_start(worker)
-                elif reference in worker.running:
-                    self._look_at_answer(worker, reference)
+            if worker in self._workers and worker.starting:
+                self._look_at_start(worker)
+            elif worker in self._workers and reference in worker.running:
+                self._look_at_answer(worker, reference)
+        late = time.monotonic() - self._limit_s
+        for worker in [] if done else [w for w in self._workers if w.running and w.since < late]:
+            self._lose(worker, TimeoutError(f"no answer for {self._limit_s:g} s"))
 
     def _look_at_start(self, worker: _Worker[Item, Answer]) -> None:
         try:
@@ -211,6 +220,7 @@ class Spread(Generic[Item, Answer]):
             entry.answer = self._give_up(entry.item, first_line(error))
         entry.is_done = True
         del worker.running[reference]
+        worker.since = time.monotonic()
 
     def _lose(self, worker: _Worker[Item, Answer], error: Exception) -> None:
         """Start a worker anew that was lost; what it had is worked on again."""
@@ -237,4 +247,4 @@ class Spread(Generic[Item, Answer]):
 
     def _free(self) -> str:
         there = self._ray.available_resources()
-        return ", ".join(f"{there.get(name, 0):g} {name}" for name in ("CPU", "GPU"))
+        return f"{there.get('CPU', 0):g} CPU, {there.get('GPU', 0):g} GPU"

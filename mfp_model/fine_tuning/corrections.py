@@ -42,8 +42,8 @@ class Corrections:
 def split_corrections(root: Path, out: Path, *, on_problem: OnProblem = refuse) -> Corrections:
     """Split a COCO folder by image.
 
-    Which images are held out depends on their names alone, so that nearly all stay on their
-    side as more come.
+    Which images are held out depends on their files' content alone. So nearly all stay on their
+    side as more come, and an image that is there twice is on one side.
 
     Args:
         root: The folder, `annotations.json` beside `images/`. Annotations that `mfp coco export`
@@ -56,7 +56,7 @@ def split_corrections(root: Path, out: Path, *, on_problem: OnProblem = refuse) 
     """
     data = read_coco(root, on_problem=on_problem)
     checked = checked_images(data, on_problem)
-    images = sorted((image for image, _ in checked), key=lambda image: _digest(image.file_name))
+    images = sorted((image for image, _ in checked), key=_file_digest)
     if len(images) < MIN_IMAGES:
         raise DataError(
             f"{data.path}: masks on {len(images)} images, expected at least {MIN_IMAGES}"
@@ -109,6 +109,11 @@ def _image_row(image: CocoImage) -> Mapping[str, Any]:
 
 def _weight(mask: CocoAnnotation) -> float:
     return _CORRECTED_WEIGHT if is_corrected(mask.entry) else _UNTOUCHED_WEIGHT
+
+
+def _file_digest(image: CocoImage) -> str:
+    with image.path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _digest(text: str) -> str:

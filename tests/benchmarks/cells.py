@@ -19,19 +19,20 @@ from numpy.typing import NDArray
 from mfp_model.masks.rle import encode_mask
 
 HEIGHT, WIDTH = 360, 480
+RADII = (25.0, 55.0)  # px
 _MIN_AREA_PX = 500
 _ROWS, _COLUMNS = np.mgrid[:HEIGHT, :WIDTH]
 
 Array = NDArray[np.float64]
 
 
-def make_cells(root: Path, *, n_images: int, seed: int) -> Path:
-    """Write a COCO folder of drawn micrographs."""
+def make_cells(root: Path, *, n_images: int, seed: int, radii: tuple[float, float] = RADII) -> Path:
+    """Write a COCO folder of drawn micrographs, whose cells' longer radii lie in a range."""
     (root / "images").mkdir(parents=True)
     generator = np.random.default_rng(seed)
     images, annotations = [], []
     for number in range(1, n_images + 1):
-        pixels, masks = micrograph(generator)
+        pixels, masks = micrograph(generator, radii)
         name = f"{number:03}.png"
         cv2.imwrite(str(root / "images" / name), cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
         images.append({"id": number, "file_name": name, "height": HEIGHT, "width": WIDTH})
@@ -46,7 +47,7 @@ def make_cells(root: Path, *, n_images: int, seed: int) -> Path:
 
 
 def micrograph(
-    generator: np.random.Generator,
+    generator: np.random.Generator, radii: tuple[float, float] = RADII
 ) -> tuple[NDArray[np.uint8], list[NDArray[np.bool_]]]:
     """Return an image, RGB uint8 `[H, W, 3]`, and the masks of its cells, bool `[H, W]`."""
     ground = np.array([210, 190, 215]) + generator.normal(0, 10, 3)
@@ -59,7 +60,7 @@ def micrograph(
         if len(masks) == n_cells:
             break
         centre = generator.uniform(0.05, 0.95, 2) * (WIDTH, HEIGHT)
-        long = generator.uniform(25, 55)
+        long = generator.uniform(*radii)
         short = long * generator.uniform(0.6, 1)
         mask = _outline(generator, centre, long, short)
         is_hidden = (mask & taken).sum() > 0.12 * mask.sum()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -63,6 +64,18 @@ def load_strict() -> BatchWork[int, int]:
     return BatchWork(answer=answer, version="strict-1", segmenter=DiskSegmenter())
 
 
+def load_sleepy(folder: Path) -> BatchWork[int, int]:
+    """Never answer an item, the first time."""
+
+    def answer(item: int) -> int:
+        if item == 2 and not (folder / "slept").exists():
+            (folder / "slept").touch()
+            time.sleep(600)
+        return item
+
+    return BatchWork(answer=answer, version="sleepy-1", segmenter=DiskSegmenter())
+
+
 def figures(folder: Path) -> dict[str, object]:
     """What came of the batches on the Ray that is connected."""
     items = list(range(12))
@@ -74,13 +87,18 @@ def figures(folder: Path) -> dict[str, object]:
         "unlike": [answer for _, answer in unlike],
         "nothing": _error(load_nothing),
         "strict": _error(load_strict),
+        "sleepy": _spread(partial(load_sleepy, folder), [1, 2, 3], n_workers=1, limit_s=4.0),
     }
 
 
-def _spread(load: Callable[[], BatchWork], items: list[int], *, n_workers: int):  # noqa: ANN202
+def _spread(  # noqa: ANN202
+    load: Callable[[], BatchWork], items: list[int], *, n_workers: int, limit_s: float = 600.0
+):
     from backend.cluster.spreading import Spread
 
-    spread = Spread(load, _give_up, n_workers=n_workers, n_threads=1, has_gpus=False)
+    spread = Spread(
+        load, _give_up, n_workers=n_workers, n_threads=1, has_gpus=False, limit_s=limit_s
+    )
     try:
         return list(spread(items))
     finally:

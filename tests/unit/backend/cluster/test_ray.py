@@ -81,6 +81,11 @@ def test_an_item_that_ends_each_worker_or_is_faulty_costs_only_itself(told: dict
 
 
 @pytest.mark.slow
+def test_an_item_that_is_never_answered_goes_to_another_worker(told: dict[str, Any]) -> None:
+    assert told["batch"]["sleepy"] == [[1, 1], [2, 2], [3, 3]]
+
+
+@pytest.mark.slow
 def test_a_worker_that_computes_unlike_the_first_does_not_work(told: dict[str, Any]) -> None:
     assert len(set(told["batch"]["unlike"])) == 1
 
