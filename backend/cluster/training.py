@@ -62,10 +62,11 @@ def train_on_cluster(
         from ray.train import TrainingFailedError
 
         n_ranks, has_gpus = plan.places()
-        _check_room(n_ranks, plan.settings.n_torch_threads, has_gpus=has_gpus)
+        n_threads = plan.settings.n_torch_threads
+        _check_room(n_ranks, n_threads, has_gpus=has_gpus)
         board = ray.remote(num_cpus=0)(_Board).remote()
         # In a thread, since in the main one Ray Train takes Ctrl-C over.
-        fitted = pool.submit(_fit, _absolute(job), plan, board)
+        fitted = pool.submit(_fit, _absolute(job), board, n_ranks, n_threads, has_gpus)
         until = time.monotonic() + _PATIENCE_S
         has_begun = is_done = False
         while not is_done:
@@ -113,12 +114,16 @@ def _check_room(n_ranks: int, n_threads: int, *, has_gpus: bool) -> None:
         )
 
 
-def _fit(job: TrainingJob, plan: Plan, board: Any) -> None:  # noqa: ANN401, an actor of Ray
+def _fit(
+    job: TrainingJob,
+    board: Any,  # noqa: ANN401, an actor of Ray
+    n_ranks: int,
+    n_threads: int,
+    has_gpus: bool,
+) -> None:
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
-    n_ranks, has_gpus = plan.places()
-    n_threads = plan.settings.n_torch_threads
     own_files = job.out.with_name(job.out.name + ".ray")
     trainer = TorchTrainer(
         _train_rank,

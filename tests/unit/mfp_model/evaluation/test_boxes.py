@@ -63,6 +63,6 @@ def test_the_box_is_that_of_the_pixels_that_count() -> None:
 def test_what_cannot_be_measured_is_said() -> None:
     nothing = _object(0)
     with pytest.raises(DataError, match="no object has a pixel"):
-        _evaluated(_FillsBoxes(), [nothing])
+        _evaluated(DiskSegmenter(), [nothing])
     with pytest.raises(PromptError, match="does not understand boxes"):
         _evaluated(ClickSegmenter(), [nothing])

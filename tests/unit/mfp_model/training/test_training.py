@@ -373,7 +373,8 @@ def test_two_ranks_train_the_same_weights(folder: Path, tmp_path: Path) -> None:
     command = ["backend.cli", "train", "--train", str(folder), "--out", str(out), "--workers", "0"]
     for samples, ranked in (
         ("64", [*python, *torchrun, *command]),
-        ("128", [*python, *command, *ray]),
+        ("128", [*python, *torchrun, *command]),
+        ("192", [*python, *command, *ray]),
     ):
         done = subprocess.run(
             [*ranked, "--samples", samples],
