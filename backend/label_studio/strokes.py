@@ -10,16 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
 from backend.label_studio.brush import brush_mask, painted_px
 from backend.label_studio.label_config import LabelConfig
 from backend.label_studio.page import Annotation
 from backend.label_studio.regions import MAX_PIXELS
 from mfp_model.errors import DataError
-from mfp_model.masks.bounds import bounds_of
+from mfp_model.masks.depths import deepest
 from mfp_model.masks.rle import encode_mask
 from mfp_model.prompts import Stroke
 
@@ -85,7 +81,7 @@ def _stroke(
     signed = [signs[label] for label in listed if isinstance(label, str) and label in signs]
     if not signed or not mask.any():
         return None
-    row_px, column_px = _deepest(mask)
+    row_px, column_px = deepest(mask)
     counts = encode_mask(mask)["counts"]
     return Stroke(
         x=column_px + 0.5,
@@ -95,12 +91,3 @@ def _stroke(
         width=width,
         counts=counts,
     )
-
-
-def _deepest(mask: NDArray[np.bool_]) -> tuple[int, int]:
-    bounds = bounds_of(mask)
-    assert bounds is not None, "the mask has pixels"
-    inner = np.pad(mask[bounds.place], 1)
-    depth = cv2.distanceTransform(inner.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    row, column = divmod(int(depth.argmax()), depth.shape[1])
-    return bounds.top + row - 1, bounds.left + column - 1

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mfp_model.masks.depths import depth
 from mfp_model.prompts import Click
 
 DEEP_SHARE = 0.5  # "deep inside": distance to the region's edge above this share of the largest
@@ -32,16 +32,6 @@ class PixelClick:
     def click(self) -> Click:
         """The click on the pixel's middle."""
         return Click(x=self.column + 0.5, y=self.row + 0.5, is_positive=self.is_positive)
-
-
-def depth(region: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Return each pixel's distance to the region's outside (or the map's edge), `[H, W]`.
-
-    Source: the published evaluation: padded by one pixel, cv2 DIST_L2, exact mask.
-    """
-    padded = np.pad(region, 1).astype(np.uint8)
-    distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return np.asarray(distance[1:-1, 1:-1], dtype=np.float32)
 
 
 def depths(regions: Tensor) -> Tensor:

@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mfp_model.data.automatic_clicks import PixelClick, depth
+from mfp_model.data.automatic_clicks import PixelClick
+from mfp_model.masks.depths import depth
 
 Aim = Callable[[PixelClick, NDArray[np.bool_]], PixelClick]
 """The click that is made, from the one on the deepest point and the errors of its sign `[H, W]`."""

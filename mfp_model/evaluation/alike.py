@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,6 +22,7 @@ from mfp_model.errors import DataError
 from mfp_model.finding.alike import MAX_ALIKE, find_alike
 from mfp_model.finding.likeness import example_of
 from mfp_model.masks.bounds import bounds_of, mask_iou
+from mfp_model.masks.depths import deepest
 from mfp_model.prompts import Box, Click
 from mfp_model.segmenter import Segmenter
 
@@ -177,6 +177,5 @@ def _given(segmenter: Segmenter, target: AlikeImage, example: str) -> Mask:
 
 def _middle(mask: Mask) -> Click:
     """A click on the pixel that lies deepest in a mask."""
-    depth = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
-    row, column = np.unravel_index(int(depth.argmax()), depth.shape)
-    return Click(x=float(column) + 0.5, y=float(row) + 0.5)
+    row, column = deepest(mask)
+    return Click(x=column + 0.5, y=row + 0.5)

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import default_collate
 
-from mfp_model.data.automatic_clicks import depth
+from mfp_model.masks.depths import depth
 from mfp_model.networks.click_map import click_tensor, draw_click_maps
 from mfp_model.networks.modulation import modulate
 from mfp_model.networks.network import MfpNetwork, NetworkConfig

@@ -7,12 +7,12 @@ from hypothesis.extra import numpy as hnp
 
 from mfp_model.data.automatic_clicks import (
     deepest_next_clicks,
-    depth,
     depths,
     exact_distances,
     next_click,
     random_next_clicks,
 )
+from mfp_model.masks.depths import depth
 
 _SHAPES = st.tuples(st.integers(1, 3), st.integers(1, 24), st.integers(1, 24))
 

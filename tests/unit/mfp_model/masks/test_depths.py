@@ -1,0 +1,50 @@
+"""How deep pixels lie."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from mfp_model.masks.depths import deepest, depth
+
+
+def test_depth_is_the_distance_to_the_outside_and_to_the_images_border() -> None:
+    mask = np.ones((3, 5), dtype=np.bool_)
+    expected = np.array([[1, 1, 1, 1, 1], [1, 2, 2, 2, 1], [1, 1, 1, 1, 1]], dtype=np.float32)
+    assert np.array_equal(depth(mask), expected)
+    assert not depth(np.zeros((4, 4), dtype=np.bool_)).any()
+
+
+def test_equally_deep_pixels_have_the_same_bytes() -> None:
+    # The four middle pixels of a disk of even width; which is the first must not be luck.
+    rows, columns = np.mgrid[0:80, 0:96]
+    for radius in (7, 20.0, 33.5):
+        disk = (rows - 39.5) ** 2 + (columns - 47.5) ** 2 < radius**2
+        found = depth(disk)
+        assert np.array_equal(found, found[::-1])
+        assert np.array_equal(found, found[:, ::-1])
+        assert np.array_equal(np.rint(found**2), (found.astype(np.float64) ** 2).round())
+
+
+def test_depth_does_not_depend_on_where_the_mask_lies_in_memory() -> None:
+    rows, columns = np.mgrid[0:333, 0:517]
+    disk = (rows - 166) ** 2 + (columns - 258) ** 2 < 111**2
+    junk = [np.ones(n_bytes, dtype=np.uint8) for n_bytes in range(1, 4000, 97)]
+    found = []
+    while junk:
+        found.append(depth(disk).tobytes())
+        junk.pop()
+    assert len(set(found)) == 1
+    assert deepest(disk) == (166, 258)
+
+
+def test_ipp_is_left_as_it_was() -> None:
+    before = cv2.ipp.useIPP()
+    depth(np.ones((2, 2), dtype=np.bool_))
+    assert cv2.ipp.useIPP() == before
+
+
+def test_the_deepest_pixel_of_an_empty_mask() -> None:
+    with pytest.raises(ValueError, match="at least one pixel, got none"):
+        deepest(np.zeros((3, 3), dtype=np.bool_))
