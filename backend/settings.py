@@ -9,24 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from backend.environment import readers as read
 from backend.environment.gone import GONE
-from backend.environment.readers import (
-    Network,
-    address,
-    by_project,
-    choice,
-    count,
-    device,
-    file,
-    folder,
-    folders,
-    hosts,
-    networks,
-    number,
-    postgresql,
-    switch,
-    text,
-)
 from backend.environment.table import read_values, setting
 from mfp_model.errors import ConfigError
 from mfp_model.names import ENGINES, SEGMENTERS
@@ -51,149 +35,155 @@ class Settings:
     """The table of settings, each with its variable, default, kind and sentence."""
 
     label_studio_url: str = setting(
-        "LABEL_STUDIO_URL", "", address(), "Where Label Studio is; its images are fetched there."
+        "LABEL_STUDIO_URL", "", read.address(), "Where Label Studio is; images are fetched there."
     )
     label_studio_public_url: str = setting(
         "LABEL_STUDIO_PUBLIC_URL",
         "",
-        address(),
+        read.address(),
         "Its address in browsers, where that is another one: tasks may name their images by it.",
     )
     label_studio_api_key: str = setting(
         "LABEL_STUDIO_API_KEY",
         "",
-        text(is_secret=True),
+        read.text(is_secret=True),
         "A personal access token or legacy token of Label Studio.",
     )
     username: str = setting(
         "MFP_USERNAME",
         "",
-        text(),
+        read.text(),
         "User name of the Basic auth that every route but `/health` asks for.",
     )
     password: str = setting(
-        "MFP_PASSWORD", "", text(is_secret=True), "Its password; empty for no access control."
+        "MFP_PASSWORD", "", read.text(is_secret=True), "Its password; empty for no access control."
     )
     allows_open: bool = setting(
-        "MFP_ALLOW_OPEN", False, switch(), "Listen to other machines without access control."
+        "MFP_ALLOW_OPEN", False, read.switch(), "Listen to other machines without access control."
     )
     allowed_hosts: tuple[str, ...] = setting(
-        "MFP_ALLOWED_HOSTS", (), hosts(), "This server's names; by default any with a password."
+        "MFP_ALLOWED_HOSTS", (), read.hosts(), "This server's names; with a password any."
     )
     max_request_mb: float = setting(
-        "MFP_MAX_REQUEST_MB", 64.0, number(low=0.001), "Larger request bodies are refused."
+        "MFP_MAX_REQUEST_MB", 64.0, read.number(low=0.001), "Larger request bodies are refused."
     )
     max_waiting: int = setting(
         "MFP_MAX_WAITING",
         32,
-        count(low=1),
+        read.count(low=1),
         "Requests in work or in line at each worker; a further one is answered “busy”.",
     )
     log_format: str = setting(
-        "MFP_LOG_FORMAT", "text", choice(("text", "json")), "How lines of the log are written."
+        "MFP_LOG_FORMAT", "text", read.choice(("text", "json")), "How lines of the log are written."
     )
     checkpoint: Path | None = setting(
         "MFP_CHECKPOINT",
         None,
-        file(),
+        read.file(),
         "The checkpoint that serves.",
         default_in_words="the shipped weights",
     )
     segmenter: Mapping[str, str] = setting(
         "MFP_SEGMENTER",
         {},
-        by_project(choice(SEGMENTERS), "VALUE"),
+        read.by_project(read.choice(SEGMENTERS), "VALUE"),
         "What answers clicks where the label configuration does not say.",
         default_in_words="mfp",
     )
-    device: str = setting("MFP_DEVICE", "auto", device(), "Where networks are computed.")
+    device: str = setting("MFP_DEVICE", "auto", read.device(), "Where networks are computed.")
     engine: str = setting(
         "MFP_ENGINE",
         "auto",
-        choice(ENGINES),
+        read.choice(ENGINES),
         "What computes networks; openvino is for CPUs, auto goes by the machine.",
     )
     n_torch_threads: int = setting(
         "MFP_TORCH_THREADS",
         0,
-        count(low=0),
+        read.count(low=0),
         "CPU threads of each worker; 0 divides the cores among the workers.",
     )
     memory_mb: float = setting(
         "MFP_MEMORY_MB",
         3000.0,
-        number(low=1),
+        read.number(low=1),
         "What each worker may keep: a sixth for images, a twelfth for clicks, the rest for models. "
         "What was not used for the longest time goes.",
     )
     max_megapixels: float = setting(
-        "MFP_MAX_MEGAPIXELS", 50.0, number(low=0.000001), "Larger images are refused."
+        "MFP_MAX_MEGAPIXELS", 50.0, read.number(low=0.000001), "Larger images are refused."
     )
     max_image_mb: float = setting(
-        "MFP_MAX_IMAGE_MB", 200.0, number(low=0.001), "Larger image files are refused."
+        "MFP_MAX_IMAGE_MB", 200.0, read.number(low=0.001), "Larger image files are refused."
     )
     fetch_total_s: float = setting(
-        "MFP_FETCH_TOTAL_S", 60.0, number(low=0.1), "Limit for fetching an image, with redirects."
+        "MFP_FETCH_TOTAL_S", 60.0, read.number(low=0.1), "How long fetching an image may take."
     )
     image_hosts: tuple[str, ...] = setting(
         "MFP_IMAGE_HOSTS",
         CLOUD_HOSTS,
-        hosts(),
+        read.hosts(),
         "Hosts outside Label Studio that images may come from; `*` stands for any letters.",
         default_in_words="the storage hosts of Amazon, Google and Azure",
     )
-    private_networks: tuple[Network, ...] = setting(
-        "MFP_PRIVATE_NETWORKS", (), networks(), "Private addresses that those hosts may have."
+    private_networks: tuple[read.Network, ...] = setting(
+        "MFP_PRIVATE_NETWORKS", (), read.networks(), "Private addresses that those hosts may have."
     )
     ca_bundle: Path | None = setting(
         "SSL_CERT_FILE",
         None,
-        file(),
+        read.file(),
         "The certificate authorities that are trusted.",
         default_in_words="the system's",
     )
     label_studio_data_dir: Path | None = setting(
         "MFP_LABEL_STUDIO_DATA_DIR",
         None,
-        folder(),
+        read.folder(),
         "Label Studio's data folder where it is mounted: uploads are read there.",
     )
     local_files_dir: Path | None = setting(
-        "MFP_LOCAL_FILES_DIR", None, folder(), "Its local files' folder where that is mounted."
+        "MFP_LOCAL_FILES_DIR", None, read.folder(), "Its local files' folder where that is mounted."
     )
     data_dir: Path = setting(
         "MFP_DATA_DIR",
         Path("~/.local/share/label-studio-mfp"),
-        folder(may_be_new=True),
+        read.folder(may_be_new=True),
         "Fine-tuned versions, jobs, masks being edited, recorded clicks, downloaded weights.",
     )
     database_url: str = setting(
-        "MFP_DATABASE_URL", "", postgresql(), "What several machines share; by default files."
+        "MFP_DATABASE_URL", "", read.postgresql(), "What several machines share; by default files."
+    )
+    bucket_url: str = setting(
+        "MFP_BUCKET",
+        "",
+        read.bucket(),
+        "Where they share fine-tuned versions and logs of jobs; by default a folder they mount.",
     )
     train_every: Mapping[str, int] = setting(
         "MFP_TRAIN_EVERY",
         {},
-        by_project(count(low=0), "N"),
+        read.by_project(read.count(low=0), "N"),
         "Changed annotations after which a project is fine-tuned; 0 for never by itself.",
     )
     train_samples: int = setting(
         "MFP_TRAIN_SAMPLES",
         0,
-        count(low=0),
+        read.count(low=0),
         "Samples that a fine-tuning learns from; half of them take half the time.",
         default_in_words="the recipe's 6000",
     )
     train_replay: tuple[Path, ...] = setting(
-        "MFP_TRAIN_REPLAY", (), folders(), "COCO folders to learn from beside the corrections."
+        "MFP_TRAIN_REPLAY", (), read.folders(), "COCO folders to learn from beside the corrections."
     )
     sessions_mb: float = setting(
         "MFP_SESSIONS_MB",
         100.0,
-        number(low=0),
+        read.number(low=0),
         "Size of the file that clicks are recorded in, without images or names; 0 records nothing.",
     )
     polygon_error_px: float = setting(
-        "MFP_POLYGON_ERROR_PX", 1.0, number(low=0), "How far a polygon may be from the mask's edge."
+        "MFP_POLYGON_ERROR_PX", 1.0, read.number(low=0), "How far polygons may be off the mask."
     )
 
     def __post_init__(self) -> None:
@@ -212,6 +202,11 @@ class Settings:
     def cache_dir(self) -> Path:
         """Where downloaded weights lie."""
         return self.data_dir / "cache"
+
+    @property
+    def places(self) -> tuple[Path, str, str]:
+        """Folder, database and bucket of what processes share; see `SharedState`."""
+        return self.data_dir, self.database_url, self.bucket_url
 
     @property
     def images_bytes(self) -> int:

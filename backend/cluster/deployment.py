@@ -87,6 +87,7 @@ def wants(settings: Settings) -> Mapping[str, str]:
         "MFP_DEVICE": settings.device,
         "MFP_ENGINE": settings.engine,
         "MFP_DATA_DIR": str(settings.data_dir),
+        "MFP_BUCKET": settings.bucket_url,
         "answers": str(ANSWERS),
         **{name: _installed(name) for name in packages},
     }

@@ -54,10 +54,12 @@ def _load_alike(
     from backend.finding.alike import ProjectAlike
     from backend.finding.project import AnnotateSummary
     from backend.finding.task_work import outcome_of
+    from backend.models.version_bucket import fetched
     from mfp_model.finding.alike import find_alike
     from mfp_model.finding.likeness import example_of
     from mfp_model.loading import load_segmenter
 
+    options.checkpoint = fetched(options.checkpoint, options.settings)
     segmenter = load_segmenter("mfp", checkpoint=options.checkpoint, device=options.device)
     region, image, mask = given
     example = example_of(segmenter, image, mask)

@@ -127,7 +127,7 @@ def _serving(project: int, settings: Settings) -> Path | None:
     from backend.models.registry import model_registry
     from backend.storage.shared_state import SharedState
 
-    registry = model_registry(SharedState(settings.data_dir, settings.database_url))
+    registry = model_registry(SharedState(*settings.places))
     return registry.serving_checkpoint(str(project)) or settings.checkpoint
 
 

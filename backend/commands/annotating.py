@@ -125,7 +125,9 @@ def _load_boxes(options: argparse.Namespace, config: LabelConfig) -> BatchWork[T
     from backend.cluster.batch import BatchWork
     from backend.finding.boxes import BoxSummary, ProjectBoxes
     from backend.finding.task_work import outcome_of
+    from backend.models.version_bucket import fetched
 
+    options.checkpoint = fetched(options.checkpoint, options.settings)
     segmenter = boxes_segmenter(options.checkpoint, options.device)
     make, version = mask_maker(segmenter)
     boxes = ProjectBoxes(
@@ -168,9 +170,11 @@ def _object_finder(options: argparse.Namespace) -> tuple[ObjectFinder, Segmenter
     """What finds objects, and the segmenter that it does that with."""
     from backend.finding.finders import finding_version
     from backend.finding.project import ObjectFinder
+    from backend.models.version_bucket import fetched
     from mfp_model.finding.finders import ClickFinder
     from mfp_model.finding.layers import find_layers
 
+    options.checkpoint = fetched(options.checkpoint, options.settings)
     finder, inpainter, config = finder_of(options), inpainter_of(options), loop_config_of(options)
 
     def find(image: NDArray[np.uint8]) -> list[LayeredObject]:

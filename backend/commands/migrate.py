@@ -6,18 +6,23 @@ import argparse
 
 from backend.commands.parsing import Commands, add_json
 from backend.commands.printing import facts, show
+from mfp_model.errors import ConfigError
 
 
 def add(commands: Commands) -> None:
     """Add the command."""
     parser = commands.add(
-        "migrate", "upgrade the data folder, or move it into MFP_DATABASE_URL", _migrate
+        "migrate",
+        "upgrade the data folder, or move it into database and bucket",
+        _migrate,
     )
     add_json(parser)
 
 
 def _migrate(options: argparse.Namespace) -> None:
+    from backend.storage.bucket import Bucket
     from backend.storage.data_folder import DataFolder
+    from backend.storage.moved_versions import move_versions
     from backend.storage.moving import move, upgrade_files, upgrade_server
     from backend.storage.shared_state import open_server
     from backend.storage.upgrading import NEWEST
@@ -25,6 +30,8 @@ def _migrate(options: argparse.Namespace) -> None:
     settings = options.settings
     data = DataFolder(settings.data_dir)
     if not settings.database_url:
+        if settings.bucket_url:
+            raise ConfigError("MFP_BUCKET: expected MFP_DATABASE_URL beside it")
         files = [path.name for path in upgrade_files(data)]
         lines = [f"{name}: state {NEWEST}" for name in files]
         empty = f"{data.root}: nothing to upgrade"
@@ -33,7 +40,10 @@ def _migrate(options: argparse.Namespace) -> None:
     server = open_server(settings.database_url)
     before = upgrade_server(server)
     moved = move(data, server)
-    report = {"state_before": before, "state": NEWEST, "moved": moved}
+    bucket = Bucket(settings.bucket_url) if settings.bucket_url else None
+    versions = move_versions(data, bucket) if bucket else []
+    report = {"state_before": before, "state": NEWEST, "moved": moved, "versions": versions}
     words = [f"database: state {before or 'empty'} -> {NEWEST}"]
     rows = [f"moved from {data.root}: {line}" for line in facts(moved)]
+    rows += [f"moved into {settings.bucket_url}: {name}" for name in versions]
     show(options, report, [*words, *(rows or [f"{data.root}: nothing to move"])])

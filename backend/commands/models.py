@@ -32,7 +32,7 @@ def _registry(options: argparse.Namespace) -> ModelRegistry:
     from backend.storage.shared_state import SharedState
 
     settings = options.settings
-    return model_registry(SharedState(settings.data_dir, settings.database_url))
+    return model_registry(SharedState(*settings.places))
 
 
 def _list(options: argparse.Namespace) -> None:

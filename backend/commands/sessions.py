@@ -40,7 +40,7 @@ def _report(options: argparse.Namespace) -> None:
 
     project = str(options.project or "")
     settings = options.settings
-    state = SharedState(settings.data_dir, settings.database_url)
+    state = SharedState(*settings.places)
     objects = read_objects(state.recorded(), project=project)
     if not objects:
         what = f"of project {project} was" if project else "was"

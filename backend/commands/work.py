@@ -27,7 +27,7 @@ def _work(options: argparse.Namespace) -> int:
     from backend.storage.shared_state import SharedState
 
     settings = options.settings
-    state = SharedState(settings.data_dir, settings.database_url)
+    state = SharedState(*settings.places)
     if options.job is None:
         logging.config.dictConfig(log_config(settings.log_format))
         work(state)

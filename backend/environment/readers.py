@@ -88,6 +88,16 @@ def postgresql() -> Reader[str]:
     return _of_text("postgresql://USER:PASSWORD@HOST:PORT/NAME", read, is_secret=True)
 
 
+def bucket() -> Reader[str]:
+    """The address of a folder in a bucket, without a slash at its end."""
+
+    def read(value: str) -> str:
+        scheme, _, place = value.partition("://")
+        return _checked(value, scheme.isalnum() and place.strip("/") != "").rstrip("/")
+
+    return _of_text("s3://BUCKET/FOLDER", read)
+
+
 def choice(names: tuple[str, ...] | Mapping[str, str]) -> Reader[str]:
     """One of some names."""
     return _of_text(f"one of {', '.join(names)}", lambda value: _checked(value, value in names))

@@ -6,6 +6,7 @@ import logging
 import shutil
 from dataclasses import replace
 
+from backend.learning.job_logs import JobLogs
 from backend.learning.job_rows import Job
 from backend.learning.jobs import JobQueue, LostJobError
 from backend.learning.material import collect
@@ -78,6 +79,7 @@ class _JobRun:
         self._registry = model_registry(state)
         self._queue = queue
         self._stop = stop
+        self._logs = JobLogs(state.data, state.bucket)
         self._progress = ("", -1)
 
     def run(self) -> None:
@@ -137,6 +139,7 @@ class _JobRun:
             self._progress = progress
             self._queue.tell(self._job.id, step=step, share=share, worker=self._job.worker)
             _log.info("job %d: %s, %d %%", self._job.id, *progress)
+            self._logs.share(self._job.id)
 
     def _should_stop(self) -> bool:
         return self._stop.is_asked or self._queue.is_cancelled(self._job.id)

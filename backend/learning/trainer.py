@@ -5,18 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from backend.label_studio.points import RequestError
+from backend.learning.job_logs import JobLogs
 from backend.learning.job_rows import Job
 from backend.learning.jobs import JobQueue
-from backend.storage.data_folder import DataFolder
 from mfp_model.errors import MfpError
 
 _log = logging.getLogger(__name__)
 _START = "START_TRAINING"
 _CHANGES = ("ANNOTATION_CREATED", "ANNOTATION_UPDATED")
-_LOG_BYTES = 20_000
 
 
 class UnknownProjectError(MfpError):
@@ -35,17 +33,17 @@ class Notice:
 class Trainer:
     """Queues jobs when somebody asks, or enough has changed."""
 
-    def __init__(self, queue: JobQueue, data: DataFolder, every: Mapping[str, int]) -> None:
+    def __init__(self, queue: JobQueue, logs: JobLogs, every: Mapping[str, int]) -> None:
         """Make a trainer.
 
         Args:
             queue: Where jobs wait.
-            data: Where their logs lie.
+            logs: Of the jobs.
             every: Changed annotations after which a project is fine-tuned, by project id; `""`
                 for all others, 0 for never.
         """
         self.queue = queue
-        self._data = data
+        self.logs = logs
         self._every = every
 
     def take(self, notice: Notice) -> Job | None:
@@ -82,15 +80,6 @@ class Trainer:
             project=_id(body, "project") if action in (_START, *_CHANGES) else "",
             annotation=_id(body, "annotation") if action in _CHANGES else "",
         )
-
-    def log(self, job: int) -> str:
-        """Return the end of a job's log."""
-        path: Path = self._data.log(job)
-        if not path.exists():
-            return ""
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - _LOG_BYTES))
-            return file.read().decode(errors="replace")
 
     def _note(self, project: str, annotation: str) -> Job | None:
         n_changed = self.queue.note_change(project, annotation)

@@ -19,11 +19,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from backend.learning.job_logs import JobLogs
 from backend.learning.job_rows import Job
 from backend.learning.jobs import LEASE_S, JobQueue
 from backend.learning.stop_signal import StopSignal
 from backend.learning.worker_name import has_ended, worker_name
-from backend.storage.data_folder import DataFolder
 from backend.storage.errors import StorageError
 from backend.storage.shared_state import SharedState
 
@@ -59,13 +59,14 @@ def work(state: SharedState) -> None:
     """
     end_with_parent()
     stop = StopSignal()
-    queue = JobQueue(state.jobs())
+    queue, logs = JobQueue(state.jobs()), JobLogs(state.data, state.bucket)
     worker = worker_name()
     while not stop.is_asked:
         try:
             job = queue.begin(worker, is_gone=has_ended)
             if job is not None:
-                _Supervision(job, queue, state.data, stop).run()
+                _Supervision(job, queue, logs, stop).run()
+                logs.share(job.id)
                 continue
         except StorageError as error:  # locked, or away: it may come back
             _log.error("the queue cannot be used: %s", error)
@@ -88,10 +89,10 @@ def alone(lock: Path) -> Iterator[bool]:
 class _Supervision:
     """A worker beside the process of its job."""
 
-    def __init__(self, job: Job, queue: JobQueue, data: DataFolder, stop: StopSignal) -> None:
+    def __init__(self, job: Job, queue: JobQueue, logs: JobLogs, stop: StopSignal) -> None:
         self._job = job
         self._queue = queue
-        self._data = data
+        self._logs = logs
         self._stop = stop
         self._told_at = time.monotonic()  # when the queue last heard of this worker
         self._next_telling = self._told_at + _TELL_EVERY_S
@@ -124,7 +125,7 @@ class _Supervision:
     def _started(self) -> subprocess.Popen[bytes]:
         command = ["nice", "-n", str(_NICENESS), sys.executable, "-m", "backend.cli", "work"]
         whose = ["--parent", str(os.getpid()), "--worker", self._job.worker]
-        with self._data.log(self._job.id).open("ab") as output:
+        with self._logs.path(self._job.id).open("ab") as output:
             return subprocess.Popen(
                 [*command, "--job", str(self._job.id), *whose],
                 stdin=subprocess.DEVNULL,

@@ -9,6 +9,7 @@ from backend.models.choice import SegmenterChoice
 from backend.models.downloads import fetch_weights
 from backend.models.memory import give_back
 from backend.models.served import ServedModels
+from backend.models.version_bucket import fetched
 from backend.settings import Settings
 from mfp_model.errors import CheckpointError
 from mfp_model.loading import dressed, load_segmenter
@@ -30,6 +31,7 @@ def load_mfp(checkpoint: Path | None, settings: Settings) -> Segmenter:
     Raises:
         ConfigError: Unknown device or engine.
         CheckpointError: The file cannot be loaded.
+        RegistryError: It is that of a version in the bucket, which cannot be copied just now.
     """
     if settings.n_torch_threads:  # first: engines take as many
         import cv2
@@ -39,7 +41,7 @@ def load_mfp(checkpoint: Path | None, settings: Settings) -> Segmenter:
         cv2.setNumThreads(settings.n_torch_threads)
     segmenter = load_segmenter(
         "mfp",
-        checkpoint=checkpoint or settings.checkpoint,
+        checkpoint=fetched(checkpoint, settings) or settings.checkpoint,
         device=settings.device,
         engine=settings.engine,
     )

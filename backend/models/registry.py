@@ -1,19 +1,13 @@
-"""Versions of the weights: a folder of checkpoints with manifests, and which of them serve.
+"""Versions of the weights: checkpoints with manifests, and which of them serve.
 
-    models/serving.json               {"global": [...], "projects": {"14": [..., newest]}}
-    models/VERSION/checkpoint.safetensors
-    models/VERSION/manifest.json      base, data, scores, time
-    models/VERSION/report.html
-
-Where nothing is promoted, the checkpoint of the settings serves. Several machines mount the folder,
-and keep in their database what serves.
+Where nothing is promoted, the checkpoint of the settings serves. Several machines mount one folder
+of versions or use one bucket, and keep in their database what serves.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 import shutil
 import time
@@ -30,6 +24,16 @@ from backend.models.serving import (
     ServingStore,
     ServingTable,
 )
+from backend.models.version_bucket import VersionBucket
+from backend.models.version_files import (
+    CHECKPOINT,
+    MANIFEST,
+    REPORT,
+    VersionEntry,
+    VersionFiles,
+    VersionFolder,
+    unknown,
+)
 from backend.storage.shared_state import SharedState
 from mfp_model.files import write_atomically
 from mfp_model.weights import weights_version
@@ -40,59 +44,64 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelVersion:
-    """A version in the folder.
+    """A version that is there.
 
     Attributes:
         version: Its name, the model version of its answers.
-        checkpoint: Its weights.
-        report: Its page; it may be missing.
-        manifest: What is known of it.
+        manifest: What is known of it: base, data, scores, time.
+        has_report: Whether it has a page.
     """
 
     version: str
-    checkpoint: Path
-    report: Path
     manifest: Mapping[str, Any]
+    has_report: bool
 
     @property
     def added(self) -> float:
-        """When it was put into the folder, in seconds since 1970; 0 where that is not known."""
+        """When it was put there, in seconds since 1970; 0 where that is not known."""
         added = self.manifest.get("added")
         return float(added) if isinstance(added, int | float) else 0.0
 
 
 def model_registry(state: SharedState) -> ModelRegistry:
-    """Return the versions of a data folder."""
-    models = state.data.models
-    return ModelRegistry(models, None if state.server is None else ServingTable(state.server))
+    """Return the versions of a data folder, or of the bucket of several machines."""
+    data, bucket = state.data, state.bucket
+    return ModelRegistry(
+        VersionFolder(data.models) if bucket is None else VersionBucket(bucket, data.copies),
+        ServingFile(data.models) if state.server is None else ServingTable(state.server),
+    )
 
 
 class ModelRegistry:
-    """The folder."""
+    """The versions, and which of them serve."""
 
-    def __init__(self, root: Path, serving: ServingStore | None = None) -> None:
-        """Open the folder.
+    def __init__(self, files: VersionFiles, serving: ServingStore) -> None:
+        """Open them.
 
         Args:
-            root: The folder.
-            serving: Where it is kept what serves; None for a file in the folder.
+            files: Where their files lie.
+            serving: Where it is kept what serves.
         """
-        self._root = root
-        self._serving = serving or ServingFile(root)
+        self._files = files
+        self._serving = serving
 
     def versions(self) -> list[ModelVersion]:
-        """Return all versions, oldest first; a damaged one is left out and logged."""
+        """Return all versions, oldest first; a damaged one is left out and logged.
+
+        Raises:
+            RegistryError: They cannot be listed just now.
+        """
         versions = []
-        for path in self._root.glob("*/manifest.json"):
+        for name, entry in self._files.entries().items():
             try:
-                versions.append(self._read(path.parent))
+                versions.append(_version(name, entry))
             except RegistryError as error:
                 _log.error("left out: %s", error)
         return sorted(versions, key=lambda version: (version.added, version.version))
 
     def names(self) -> set[str]:
-        """Return the names of all versions."""
-        return {path.parent.name for path in self._root.glob("*/manifest.json")}
+        """Return the names of all versions. Raises like `versions`."""
+        return self._files.names()
 
     def version(self, name: str) -> ModelVersion:
         """Return a version.
@@ -100,24 +109,34 @@ class ModelRegistry:
         Raises:
             RegistryError: There is none of that name.
         """
-        folder = self._root / name
-        if not _NAME.fullmatch(name) or not (folder / "manifest.json").is_file():
-            raise RegistryError(f"model version {name!r:.80}: unknown")
-        return self._read(folder)
+        entry = self._files.entries(name).get(name) if _NAME.fullmatch(name) else None
+        if entry is None:
+            raise unknown(name)
+        return _version(name, entry)
+
+    def checkpoint(self, name: str) -> Path:
+        """Return a file of this machine with a version's weights. Raises like `version`."""
+        if not _NAME.fullmatch(name):
+            raise unknown(name)
+        return self._files.checkpoint(name)
+
+    def report(self, name: str) -> bytes | None:
+        """Return a version's page, HTML, or None where it has none. Raises like `version`."""
+        return self._files.report(name) if self.version(name).has_report else None
 
     def add_file(self, checkpoint: Path) -> str:
-        """Put a checkpoint into the folder, with what `mfp fine-tune` wrote beside it.
+        """Put a checkpoint among the versions, with what `mfp fine-tune` wrote beside it.
 
         Returns:
             Its version.
 
         Raises:
             CheckpointError: The file is damaged.
-            RegistryError: The folder has another checkpoint of this version.
+            RegistryError: Another checkpoint of this version is there.
         """
         version = weights_version(checkpoint)
-        there = self._root / version / "checkpoint.safetensors"
-        if there.exists() and there.read_bytes() != checkpoint.read_bytes():
+        is_there = version in self.names()
+        if is_there and self.checkpoint(version).read_bytes() != checkpoint.read_bytes():
             raise RegistryError(f"model version {version!r}: exists already with other weights")
         manifest = checkpoint.with_suffix(".json")
         about = json.loads(manifest.read_text()) if manifest.exists() else {}
@@ -125,7 +144,7 @@ class ModelRegistry:
         return version
 
     def add(self, version: str, checkpoint: Path, report: Path, about: Mapping[str, Any]) -> None:
-        """Put a version into the folder, whole or not at all; one that is there is kept.
+        """Add a version, whole or not at all; one that is there is kept.
 
         A report that does not exist is left out.
 
@@ -134,19 +153,17 @@ class ModelRegistry:
         """
         if not _NAME.fullmatch(version):
             raise RegistryError(f"model version {version!r:.80}: expected letters, digits, . _ -")
-        folder, partial = self._root / version, self._root / f".{version}.partial"
-        if folder.exists():
+        if version in self.names():
             return
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        shutil.copyfile(checkpoint, partial / "checkpoint.safetensors")
+        made = self._files.room / f".{version}.partial"
+        shutil.rmtree(made, ignore_errors=True)
+        made.mkdir(parents=True)
+        shutil.copyfile(checkpoint, made / CHECKPOINT)
         if report.exists():
-            shutil.copyfile(report, partial / "report.html")
+            shutil.copyfile(report, made / REPORT)
         manifest = {**about, "version": version, "added": round(time.time(), 3)}
-        write_atomically(partial / "manifest.json", json.dumps(manifest, indent=1).encode())
-        for path in partial.iterdir():
-            _flush(path)
-        partial.rename(folder)
+        write_atomically(made / MANIFEST, json.dumps(manifest, indent=1).encode())
+        self._files.keep(version, made)
 
     def serving(self) -> Serving:
         """Return what serves.
@@ -166,7 +183,7 @@ class ModelRegistry:
             RegistryError: The file is damaged, or its version is gone.
         """
         version = self.serving().version(project)
-        return None if version is None else self.version(version).checkpoint
+        return None if version is None else self.checkpoint(version)
 
     def stamp(self) -> Hashable:
         """Return what changes when `serving` does; cheap. Raises like `serving`."""
@@ -204,31 +221,20 @@ class ModelRegistry:
         Raises:
             RegistryError: There is none of that name, or it serves.
         """
-        folder = self.version(version).checkpoint.parent
+        self.version(version)
         with self._serving.changing() as histories:
             for name, history in histories.items():
                 if history and history[-1] == version:
                     raise RegistryError(f"model version {version}: serves ({name}), roll it back")
                 histories[name] = [other for other in history if other != version]
-            gone = folder.with_name(f".{folder.name}.deleted")
-            folder.rename(gone)
-        shutil.rmtree(gone, ignore_errors=True)
-
-    def _read(self, folder: Path) -> ModelVersion:
-        try:
-            manifest = json.loads((folder / "manifest.json").read_text())
-            if not isinstance(manifest, dict):
-                raise ValueError(f"expected an object, got {type(manifest).__name__}")
-        except (OSError, ValueError) as error:
-            raise RegistryError(f"{folder / 'manifest.json'}: damaged ({error})") from None
-        return ModelVersion(
-            version=folder.name,
-            checkpoint=folder / "checkpoint.safetensors",
-            report=folder / "report.html",
-            manifest=manifest,
-        )
+            self._files.remove(version)
 
 
-def _flush(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+def _version(name: str, entry: VersionEntry) -> ModelVersion:
+    try:
+        manifest = json.loads(entry.manifest)
+        if not isinstance(manifest, dict):
+            raise ValueError(f"expected an object, got {type(manifest).__name__}")
+    except ValueError as error:
+        raise RegistryError(f"{name}/{MANIFEST}: damaged ({error})") from None
+    return ModelVersion(version=name, manifest=manifest, has_report=entry.has_report)

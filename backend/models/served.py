@@ -194,7 +194,7 @@ class ServedModels:
         entry = self._registry.version(name)
         key = (name, entry.manifest.get("added"))  # a deleted one's name may be given again
         if key not in self._read:
-            self._read[key] = self._read_version(entry.checkpoint)
+            self._read[key] = self._read_version(self._registry.checkpoint(name))
         return self._read[key] + self._mark
 
     def _checkpoint(self, version: str) -> Path:
@@ -202,7 +202,7 @@ class ServedModels:
         if self._registry is not None:
             for name in self._registry.names():
                 if version.startswith(name) and self._model_version(name) == version:
-                    return self._registry.version(name).checkpoint
+                    return self._registry.checkpoint(name)
         raise RegistryError(f"model version {version!r:.80}: unknown")
 
 

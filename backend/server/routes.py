@@ -95,7 +95,9 @@ def _add_pages(app: Flask, service: Service) -> None:
 
     @app.route("/jobs/<job>/log")
     def log(job: str) -> Response:
-        return Response(service.trainer.log(_number(job)), content_type="text/plain; charset=utf-8")
+        return Response(
+            service.trainer.logs.end(_number(job)), content_type="text/plain; charset=utf-8"
+        )
 
     @app.route("/jobs/<job>/cancel", methods=["POST"])
     def cancel(job: str) -> _Redirect:
@@ -104,9 +106,8 @@ def _add_pages(app: Flask, service: Service) -> None:
 
     @app.route("/models/<version>/report")
     def report(version: str) -> Response:
-        try:
-            content = service.registry.version(version).report.read_bytes()
-        except FileNotFoundError:
+        content = service.registry.report(version)
+        if content is None:
             abort(404)
         return Response(content, content_type="text/html; charset=utf-8")
 

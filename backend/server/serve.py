@@ -167,7 +167,7 @@ def serve(
 
 def _prepare_state(settings: Settings) -> None:
     """Look at what the workers share, and upgrade it, now and not in each of them."""
-    state = SharedState(settings.data_dir, settings.database_url)
+    state = SharedState(*settings.places)
     if state.server is None:
         with suppress(StorageError):  # which the workers tell of, and outlive
             upgrade_files(state.data)

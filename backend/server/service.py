@@ -30,6 +30,7 @@ from backend.label_studio.drafts import SavedDrafts
 from backend.label_studio.projects import ProjectSettings
 from backend.learning.figures import JobFigures
 from backend.learning.inbox import Inbox
+from backend.learning.job_logs import JobLogs
 from backend.learning.jobs import JobQueue
 from backend.learning.trainer import Trainer
 from backend.models.begun import BegunVersions
@@ -102,7 +103,7 @@ def create_service(
         ConfigError: The data folder cannot be written, or the database cannot be used.
         StorageError: A file of the data folder is locked.
     """
-    state = SharedState(settings.data_dir, settings.database_url)
+    state = SharedState(*settings.places)
     database, server = state.journal(shared_dir)
     telemetry = Telemetry(Metrics(shared_dir), Journal(database, server=server))
     access = label_studio_access(settings)
@@ -127,7 +128,7 @@ def create_service(
         on_answer=recorder.answer,
     )
     threading.Thread(target=_check_label_studio, args=(access, telemetry), daemon=True).start()
-    trainer = Trainer(queue, state.data, settings.train_every)
+    trainer = Trainer(queue, JobLogs(state.data, state.bucket), settings.train_every)
     return Service(
         predictor=predictor,
         models=models,

@@ -201,13 +201,12 @@ def _versions(service: Service) -> list[dict[str, Any]]:
             if past[-1:] == (entry.version,)
         ]
         verdict = entry.manifest.get("sentence") or entry.manifest.get("reason") or ""
-        has_report = entry.report.is_file()
         rows.append(
             {
                 "name": entry.version,
                 "serves": ", ".join(serves),
                 "verdict": str(verdict),
-                "has_report": has_report,
+                "has_report": entry.has_report,
             }
         )
     return rows

@@ -35,6 +35,11 @@ class DataFolder:
         return self.root / "models"
 
     @property
+    def copies(self) -> Path:
+        """What this machine uses of the versions in a bucket."""
+        return self.root / "cache" / "models"
+
+    @property
     def jobs(self) -> Path:
         """A folder and a log for each job."""
         return self.root / "jobs"
@@ -68,6 +73,11 @@ class DataFolder:
     def moved_file(self) -> Path:
         """Tells that the queue, regions, sessions and what serves were moved into a database."""
         return self.root / "moved-to-database.json"
+
+    @property
+    def moved_versions_file(self) -> Path:
+        """Tells that the versions were moved into a bucket."""
+        return self.root / "moved-to-bucket.json"
 
     def job(self, number: int) -> Path:
         """Return the folder of a job."""

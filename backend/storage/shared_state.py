@@ -1,6 +1,7 @@
 """Where all that processes share is kept: files of the data folder, or one database for all.
 
-One machine needs no more than its folder. Several machines name a database, and mount one folder.
+One machine needs no more than its folder. Several machines name a database, and mount one folder or
+name a bucket.
 """
 
 from __future__ import annotations
@@ -8,12 +9,14 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
+from backend.storage.bucket import Bucket
 from backend.storage.data_folder import DataFolder
 from backend.storage.database import Database
 from backend.storage.errors import StorageError
 from backend.storage.file_database import FileDatabase
 from backend.storage.kept import kept_file
 from backend.storage.moved_file import check_folder
+from backend.storage.moved_versions import check_versions
 from backend.storage.server_database import ServerDatabase
 from backend.storage.tables import JOBS, JOURNAL, REGIONS, SESSIONS, TABLES
 from backend.storage.upgrading import NEWEST, check_known, state
@@ -24,19 +27,21 @@ _JOURNAL_FAILURE = "the status page misses an entry"
 
 
 class SharedState:
-    """A data folder, and the databases of what is in it.
+    """A data folder, the databases of what is in it, and a bucket.
 
     Attributes:
         data: The folder.
         server: The database of several machines; None for files in the folder.
+        bucket: Where several machines have versions and logs of jobs; None for the folder.
     """
 
-    def __init__(self, folder: Path, database_url: str = "") -> None:
+    def __init__(self, folder: Path, database_url: str = "", bucket_url: str = "") -> None:
         """Prepare; files are opened when they are asked for.
 
         Args:
             folder: `MFP_DATA_DIR`.
             database_url: PostgreSQL's address; empty for files in the folder.
+            bucket_url: The bucket's address; empty for the folder.
 
         Raises:
             ConfigError: The folder cannot be written. The database cannot be reached, or has
@@ -45,9 +50,13 @@ class SharedState:
         """
         self.data = data = DataFolder(folder)
         self.server = open_server(database_url) if database_url else None
+        self.bucket = Bucket(bucket_url) if bucket_url else None
+        if self.bucket is not None and self.server is None:
+            raise ConfigError("MFP_BUCKET: expected MFP_DATABASE_URL beside it")
         if self.server is not None:
             _check(self.server)
         check_folder(data, self.server)
+        check_versions(data, self.bucket)
 
     def jobs(self) -> Database:
         """Return where the queue is.

@@ -20,13 +20,13 @@ import pytest
 import requests
 
 from backend.demo.processes import Server, free_port, start_backend
-from backend.models.registry import ModelRegistry
 from mfp_model.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from mfp_model.segmenters.mfp import MfpSegmenter
 from mfp_model.weights import DEFAULT_WEIGHTS
 from tests.e2e.conftest import PHOTOS
 from tests.e2e.versions import served_version
 from tests.processes import children
+from tests.registries import registry_in
 
 _VERSION = served_version(DEFAULT_WEIGHTS)
 _BOWL = "data:image/jpeg;base64," + base64.b64encode((PHOTOS / "bowl.jpg").read_bytes()).decode()
@@ -213,7 +213,7 @@ def test_a_promotion_changes_new_objects_only_and_loses_no_click(
     assert seen == [_VERSION]
     newer = dataclasses.replace(load_checkpoint(checkpoint), version="newer")
     save_checkpoint(newer, tmp_path / "newer.safetensors")
-    registry = ModelRegistry(tmp_path / "backend-data" / "models")
+    registry = registry_in(tmp_path / "backend-data" / "models")
     registry.add("newer", tmp_path / "newer.safetensors", tmp_path / "backend.log", {})
     project = str(capture("predict_first_click")["project"]).partition(".")[0]
     registry.promote("newer", project=project)

@@ -48,7 +48,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     check_measured(options)
     check_ray(options)
     settings = options.settings
-    state = SharedState(settings.data_dir, settings.database_url)
+    state = SharedState(*settings.places)
     objects = read_objects(state.recorded(), project=str(options.project or ""))
     if not objects:
         raise DataError("nothing was recorded yet")

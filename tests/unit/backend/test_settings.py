@@ -47,6 +47,7 @@ def test_every_field_has_a_variable(tmp_path: Path) -> None:
             "MFP_SEGMENTER": "unet, 14:graph-cut",
             "MFP_ENGINE": "pytorch",
             "MFP_DATABASE_URL": "postgresql://mfp:word@database:5432/mfp",
+            "MFP_BUCKET": "s3://mfp/models/",
             "MFP_TRAIN_EVERY": "20, 14:0",
             "MFP_TRAIN_SAMPLES": "100",
             "MFP_TRAIN_REPLAY": f"{tmp_path}:{tmp_path}",
@@ -55,6 +56,10 @@ def test_every_field_has_a_variable(tmp_path: Path) -> None:
     assert settings.label_studio_url == "https://labels.example"
     assert settings.image_hosts == ("*.example.com", "images.example")
     assert settings.asks_for_password
+    assert settings.places[1:] == (
+        "postgresql://mfp:word@database:5432/mfp",
+        "s3://mfp/models",
+    )
     assert settings.segmenter == {"": "unet", "14": "graph-cut"}
     assert settings.train_every == {"": 20, "14": 0}
     assert settings.train_replay == (tmp_path, tmp_path)
@@ -211,3 +216,9 @@ def test_a_database_is_postgresql_and_its_password_is_not_shown(url: str) -> Non
     with pytest.raises(ConfigError, match="postgresql://USER:PASSWORD@HOST") as refused:
         Settings.from_env({"MFP_DATABASE_URL": url})
     assert url not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["mfp", "s3://", "s3:///", "://mfp", "s 3://mfp"])
+def test_a_bucket_has_a_kind_and_a_name(url: str) -> None:
+    with pytest.raises(ConfigError, match="MFP_BUCKET=.*expected s3://BUCKET/FOLDER"):
+        Settings.from_env({"MFP_BUCKET": url})

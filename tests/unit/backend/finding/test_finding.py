@@ -25,7 +25,6 @@ from backend.finding.folder import annotate_folder, find_on, images_of
 from backend.finding.project import AnnotateSummary, ObjectFinder
 from backend.label_studio.brush_rle import decode
 from backend.label_studio.label_config import TaskConfigs, parse_label_config
-from backend.models.registry import ModelRegistry
 from backend.models.served import ServedModels
 from backend.server.app import create_app
 from backend.storage.data_folder import DataFolder
@@ -38,6 +37,7 @@ from mfp_model.finding.layers import LayeredObject, LoopConfig
 from mfp_model.weights.sources import WEIGHTS_SOURCES
 from mfp_model.weights.versions import model_version
 from tests.fakes import DiskSegmenter, LoopbackSite, QuietHandler, temporary_settings
+from tests.registries import registry_in
 
 Capture = Callable[[str], Any]
 
@@ -271,7 +271,7 @@ def test_the_command_leaves_alone_what_opening_a_task_found(
 ) -> None:
     save_checkpoint(replace(tiny_checkpoint, version="own-7"), tmp_path / "own.safetensors")
     settings = temporary_settings(device="cpu")
-    registry = ModelRegistry(DataFolder(settings.data_dir).models)
+    registry = registry_in(DataFolder(settings.data_dir).models)
     registry.promote(registry.add_file(tmp_path / "own.safetensors"), project="3")
     models = ServedModels(lambda path: DiskSegmenter(), version="disks-1", registry=registry)
     models.start()

@@ -12,6 +12,7 @@ import pytest
 
 from backend.label_studio.points import RequestError
 from backend.learning.inbox import Inbox, InboxFullError
+from backend.learning.job_logs import JobLogs
 from backend.learning.job_rows import Job
 from backend.learning.jobs import JobQueue
 from backend.learning.trainer import Notice, Trainer
@@ -40,7 +41,7 @@ def test_a_webhook_is_answered_within_a_second_while_the_file_is_locked_and_not_
     data = DataFolder(tmp_path)
     queue = JobQueue(FileDatabase(data.jobs_file, JOBS))
     queue.know("14")
-    inbox = Inbox(Trainer(queue, data, {}).take, _fail)
+    inbox = Inbox(Trainer(queue, JobLogs(data, None), {}).take, _fail)
     other = sqlite3.connect(data.jobs_file, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     started = time.monotonic()
@@ -98,7 +99,7 @@ def test_a_file_that_stays_locked_is_given_up_with_words() -> None:
 def test_no_answer_waits_for_noting_a_project_and_it_is_noted_later(tmp_path: Path) -> None:
     data = DataFolder(tmp_path)
     queue = JobQueue(FileDatabase(data.jobs_file, JOBS))
-    inbox = Inbox(Trainer(queue, data, {}).take, _fail, queue.know)
+    inbox = Inbox(Trainer(queue, JobLogs(data, None), {}).take, _fail, queue.know)
     other = sqlite3.connect(data.jobs_file, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     started = time.monotonic()
@@ -131,7 +132,7 @@ def test_a_project_that_could_not_be_noted_is_noted_at_its_next_request() -> Non
 def test_a_webhook_right_behind_the_first_request_finds_the_project(tmp_path: Path) -> None:
     data = DataFolder(tmp_path)
     queue = JobQueue(FileDatabase(data.jobs_file, JOBS))
-    inbox = Inbox(Trainer(queue, data, {}).take, _fail, queue.know)
+    inbox = Inbox(Trainer(queue, JobLogs(data, None), {}).take, _fail, queue.know)
     inbox.know("14")
     job = inbox.put(_NOTICE)
     assert job is not None

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from backend.learning.job import free_version
-from backend.models.registry import ModelRegistry
+from tests.registries import registry_in
 
 
 def test_a_job_of_a_new_queue_never_takes_the_name_of_older_weights(tmp_path: Path) -> None:
-    registry = ModelRegistry(tmp_path / "models")
+    registry = registry_in(tmp_path / "models")
     (tmp_path / "checkpoint").write_text("old")
     assert free_version(registry, "v-p1-1", queued=5.0) == "v-p1-1"
     registry.add("v-p1-1", tmp_path / "checkpoint", tmp_path / "report", {"queued": 5.0})
@@ -21,7 +21,7 @@ def test_a_job_of_a_new_queue_never_takes_the_name_of_older_weights(tmp_path: Pa
 
 
 def test_weights_of_which_nothing_is_known_keep_their_name(tmp_path: Path) -> None:
-    registry = ModelRegistry(tmp_path / "models")
+    registry = registry_in(tmp_path / "models")
     (tmp_path / "checkpoint").write_text("old")
     registry.add("v-p1-1", tmp_path / "checkpoint", tmp_path / "report", {})
     assert free_version(registry, "v-p1-1", queued=5.0) == "v-p1-1-2"

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from backend.label_studio.points import RequestError
+from backend.learning.job_logs import JobLogs
 from backend.learning.job_rows import Job
 from backend.learning.jobs import JobQueue
 from backend.learning.trainer import Trainer, UnknownProjectError
@@ -17,7 +18,7 @@ from mfp_model.errors import ConfigError
 def _trainer(folder: Path, **every: int) -> Trainer:
     data = DataFolder(folder)
     counts = {name.removeprefix("p"): count for name, count in every.items()}
-    return Trainer(JobQueue(FileDatabase(data.jobs_file, JOBS)), data, counts)
+    return Trainer(JobQueue(FileDatabase(data.jobs_file, JOBS)), JobLogs(data, None), counts)
 
 
 def _take(trainer: Trainer, body: Any) -> Job | None:  # noqa: ANN401
@@ -68,10 +69,10 @@ def test_another_form_is_refused(tmp_path: Path, body: object) -> None:
 
 def test_the_end_of_a_log_is_told(tmp_path: Path) -> None:
     trainer = _trainer(tmp_path)
-    assert trainer.log(1) == ""
+    assert trainer.logs.end(1) == ""
     (tmp_path / "jobs" / "1.log").write_text("a" * 30_000 + "end")
-    assert trainer.log(1).endswith("end")
-    assert len(trainer.log(1)) == 20_000
+    assert trainer.logs.end(1).endswith("end")
+    assert len(trainer.logs.end(1)) == 20_000
 
 
 def test_a_data_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:

@@ -20,12 +20,12 @@ import pytest
 from backend.learning.job_rows import Job
 from backend.learning.jobs import JobQueue
 from backend.learning.work import STOPPED_CODE, alone
-from backend.models.registry import ModelRegistry
 from backend.storage.moving import upgrade_server
 from backend.storage.shared_state import SharedState, open_server
 from mfp_model.checkpoints.checkpoint import Checkpoint, save_checkpoint
 from tests.fakes import LoopbackSite, QuietHandler, path_without_nice
 from tests.postgres import Postgres
+from tests.registries import registry_in
 from tests.unit.backend.exchange.labeled import row
 from tests.unit.mfp_model.coco_folder import make_coco_folder
 
@@ -152,7 +152,7 @@ def _is_in(step: str) -> Callable[[Job], bool]:
 
 def test_a_job_killed_at_every_step_goes_on_and_ends_as_it_should(workplace: _Workplace) -> None:
     job = workplace.queue.enqueue(_PROJECT).id
-    registry = ModelRegistry(workplace.data.models)
+    registry = registry_in(workplace.data.models)
     with workplace.working():
         for step in ("replay", "train"):
             workplace.wait_until(job, _is_in(step))

@@ -7,11 +7,12 @@ import pytest
 from backend.models.registry import ModelRegistry
 from backend.models.serving import RegistryError
 from mfp_model.checkpoints.checkpoint import Checkpoint, save_checkpoint
+from tests.registries import registry_in
 
 
 @pytest.fixture
 def registry(tmp_path: Path) -> ModelRegistry:
-    found = ModelRegistry(tmp_path / "models")
+    found = registry_in(tmp_path / "models")
     for version in ("v1", "v2", "v3"):
         for name in ("checkpoint", "report"):
             (tmp_path / name).write_text(f"{name} of {version}")
@@ -23,7 +24,7 @@ def registry(tmp_path: Path) -> ModelRegistry:
 def test_versions_are_listed_with_what_is_known_of_them(registry: ModelRegistry) -> None:
     first, *_ = registry.versions()
     assert (first.version, first.manifest["base"]) == ("v1", "lite2")
-    assert first.checkpoint.read_text() == "checkpoint of v1"
+    assert registry.checkpoint("v1").read_text() == "checkpoint of v1"
     assert registry.names() == {"v1", "v2", "v3"}
 
 

@@ -11,6 +11,7 @@ from backend.storage.tables import REGIONS
 from mfp_model.errors import CheckpointError
 from mfp_model.segmenter import Segmenter
 from tests.fakes import DiskSegmenter
+from tests.registries import registry_in
 
 
 class _Named(DiskSegmenter):
@@ -39,7 +40,7 @@ class _Weights:
 
 @pytest.fixture
 def registry(tmp_path: Path) -> ModelRegistry:
-    found = ModelRegistry(tmp_path / "models")
+    found = registry_in(tmp_path / "models")
     (tmp_path / "report").touch()
     for version in ("v1", "v2", "v3", "broken"):
         (tmp_path / "checkpoint").write_text(version)

@@ -1,0 +1,117 @@
+"""A bucket of files that several machines share: S3 and what speaks like it, through fsspec."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from backend.storage.errors import StorageError
+from mfp_model.errors import ConfigError
+
+_NAME = "MFP_BUCKET"
+_S3 = {"config_kwargs": {"connect_timeout": 5, "read_timeout": 30, "retries": {"max_attempts": 2}}}
+
+
+class Bucket:
+    """Files by key, in a folder of a bucket; any thread and any forked process may use it.
+
+    Nothing is remembered: each call asks the bucket.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Prepare; the bucket is not called.
+
+        Args:
+            url: `s3://BUCKET/FOLDER`. Keys to it and another endpoint are where botocore looks for
+                them, as `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_ENDPOINT_URL`.
+
+        Raises:
+            ConfigError: The package that speaks with it is not installed, or there is no such kind.
+        """
+        self._url = url.rstrip("/")
+        self._opened: tuple[int, Any, str] | None = None
+        try:
+            self._files()
+        except ImportError as error:
+            raise ConfigError(f"{_NAME}={url}: {error}; pip install '.[s3]'") from None
+        except ValueError as error:
+            raise ConfigError(f"{_NAME}={url}: {error}") from None
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return self._url
+
+    def stamps(self, pattern: str) -> Mapping[str, str]:
+        """Return the keys that fit a pattern, each with what changes when its content does.
+
+        Args:
+            pattern: As of `glob`; `*` stands for a name without slashes.
+
+        Raises:
+            StorageError: The bucket cannot be used.
+        """
+        with self._using() as (files, root):
+            found = files.glob(f"{root}/{pattern}", detail=True)
+            return {
+                path.removeprefix(f"{root}/"): str(
+                    entry.get("ETag") or (entry.get("mtime"), entry.get("size"))
+                )
+                for path, entry in found.items()
+            }
+
+    def read(self, key: str) -> bytes | None:
+        """Return a file's content, None where there is none. Raises like `stamps`."""
+        with self._using() as (files, root):
+            try:
+                content: bytes = files.cat_file(f"{root}/{key}")
+            except FileNotFoundError:
+                return None
+            return content
+
+    def write(self, key: str, content: bytes) -> None:
+        """Write a file, whole or not at all. Raises like `stamps`."""
+        with self._using() as (files, root):
+            files.makedirs(files._parent(f"{root}/{key}"), exist_ok=True)
+            files.pipe_file(f"{root}/{key}", content)
+
+    def upload(self, path: Path, key: str) -> None:
+        """Copy a file into the bucket. Raises like `stamps`."""
+        with self._using() as (files, root):
+            files.makedirs(files._parent(f"{root}/{key}"), exist_ok=True)
+            files.put_file(str(path), f"{root}/{key}")
+
+    def download(self, key: str, path: Path) -> None:
+        """Copy a file out of the bucket. Raises like `stamps`, also where there is none."""
+        with self._using() as (files, root):
+            files.get_file(f"{root}/{key}", str(path))
+
+    def remove(self, key: str) -> None:
+        """Remove a file; one that is not there is no error. Raises like `stamps`."""
+        with self._using() as (files, root):
+            try:
+                files.rm_file(f"{root}/{key}")
+            except FileNotFoundError:
+                return
+
+    @contextmanager
+    def _using(self) -> Iterator[tuple[Any, str]]:
+        try:
+            yield self._files()
+        except Exception as error:  # each kind of bucket has errors of its own
+            raise StorageError(f"{_NAME}={self._url}: {error or type(error).__name__}") from error
+
+    def _files(self) -> tuple[Any, str]:
+        """Fsspec's file system and the folder in it; a forked process opens its own."""
+        if self._opened is None or self._opened[0] != os.getpid():
+            from fsspec.core import url_to_fs
+
+            options = _S3 if self._url.startswith("s3:") else {}
+            files, root = url_to_fs(
+                self._url, use_listings_cache=False, skip_instance_cache=True, **options
+            )
+            self._opened = os.getpid(), files, root.rstrip("/")
+        return self._opened[1:]
