@@ -168,6 +168,8 @@ def serve(
 def _prepare_state(settings: Settings) -> None:
     """Look at what the workers share, and upgrade it, now and not in each of them."""
     state = SharedState(*settings.places)
+    if state.bucket is not None:
+        state.bucket.check()
     if state.server is None:
         with suppress(StorageError):  # which the workers tell of, and outlive
             upgrade_files(state.data)

@@ -12,7 +12,11 @@ from backend.storage.errors import StorageError
 from mfp_model.errors import ConfigError
 
 _NAME = "MFP_BUCKET"
-_S3 = {"config_kwargs": {"connect_timeout": 5, "read_timeout": 30, "retries": {"max_attempts": 2}}}
+_S3 = {"connect_timeout": 5, "read_timeout": 30, "retries": {"max_attempts": 2}}
+_OPTIONS: Mapping[str, Mapping[str, object]] = {
+    "s3": {"config_kwargs": _S3},
+    "file": {"auto_mkdir": True},
+}
 
 
 class Bucket:
@@ -45,6 +49,11 @@ class Bucket:
         """Its address."""
         return self._url
 
+    def check(self) -> None:
+        """See that it can be written. Raises like `stamps`."""
+        self.write(".probe", b"")
+        self.remove(".probe")
+
     def stamps(self, pattern: str) -> Mapping[str, str]:
         """Return the keys that fit a pattern, each with what changes when its content does.
 
@@ -61,6 +70,7 @@ class Bucket:
                     entry.get("ETag") or (entry.get("mtime"), entry.get("size"))
                 )
                 for path, entry in found.items()
+                if entry["type"] == "file"
             }
 
     def read(self, key: str) -> bytes | None:
@@ -75,13 +85,11 @@ class Bucket:
     def write(self, key: str, content: bytes) -> None:
         """Write a file, whole or not at all. Raises like `stamps`."""
         with self._using() as (files, root):
-            files.makedirs(files._parent(f"{root}/{key}"), exist_ok=True)
             files.pipe_file(f"{root}/{key}", content)
 
     def upload(self, path: Path, key: str) -> None:
         """Copy a file into the bucket. Raises like `stamps`."""
         with self._using() as (files, root):
-            files.makedirs(files._parent(f"{root}/{key}"), exist_ok=True)
             files.put_file(str(path), f"{root}/{key}")
 
     def download(self, key: str, path: Path) -> None:
@@ -109,7 +117,7 @@ class Bucket:
         if self._opened is None or self._opened[0] != os.getpid():
             from fsspec.core import url_to_fs
 
-            options = _S3 if self._url.startswith("s3:") else {}
+            options = _OPTIONS.get(self._url.partition(":")[0], {})
             files, root = url_to_fs(
                 self._url, use_listings_cache=False, skip_instance_cache=True, **options
             )

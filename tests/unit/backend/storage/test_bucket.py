@@ -1,0 +1,92 @@
+"""A bucket: S3's language, and any other that fsspec speaks."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from backend.storage.bucket import Bucket
+from backend.storage.errors import StorageError
+from mfp_model.errors import ConfigError
+from tests.buckets import s3
+
+
+@pytest.fixture(params=["s3", "file"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "file":
+        yield f"file://{tmp_path / 'bucket'}"
+    else:
+        with s3():
+            yield "s3://mfp/some folder"
+
+
+def test_files_are_written_read_listed_and_removed(url: str, tmp_path: Path) -> None:
+    here, there = Bucket(url), Bucket(url + "/")
+    assert here.url == there.url == url
+    assert here.stamps("models/*/*") == {}
+    assert here.read("models/v1/manifest.json") is None
+    here.write("models/v1/manifest.json", b"{}")
+    (tmp_path / "weights").write_bytes(b"w" * 3_000_000)
+    here.upload(tmp_path / "weights", "models/v1/weights")
+    assert there.read("models/v1/manifest.json") == b"{}"
+    there.download("models/v1/weights", tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == b"w" * 3_000_000
+    assert set(there.stamps("models/*/*")) == {"models/v1/manifest.json", "models/v1/weights"}
+    assert set(there.stamps("models/*/*.json")) == {"models/v1/manifest.json"}
+    here.remove("models/v1/weights")
+    here.remove("models/v1/weights")
+    assert set(there.stamps("models/v1/*")) == {"models/v1/manifest.json"}
+    with pytest.raises(StorageError, match="MFP_BUCKET="):
+        there.download("models/v1/weights", tmp_path / "copy")
+
+
+def test_what_changed_has_another_stamp(url: str) -> None:
+    bucket = Bucket(url)
+    stamps = set()
+    for content in (b"a", b"bb", b"ccc"):
+        bucket.write("key", content)
+        stamps.add(bucket.stamps("key")["key"])
+    assert len(stamps) == 3
+
+
+def test_a_forked_process_uses_it_too(url: str) -> None:
+    bucket = Bucket(url)
+    bucket.write("key", b"before")
+    process = multiprocessing.get_context("fork").Process(
+        target=bucket.write, args=("key", b"forked"), daemon=True
+    )
+    process.start()
+    process.join(30)
+    assert process.exitcode == 0
+    assert bucket.read("key") == b"forked"
+
+
+def test_a_bucket_that_is_away_or_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with s3():
+        with pytest.raises(StorageError, match="MFP_BUCKET=s3://none/mfp: .*bucket"):
+            Bucket("s3://none/mfp").check()
+        Bucket("s3://mfp").check()
+        assert Bucket("s3://mfp").stamps("*") == {}
+        assert Bucket("s3://none/mfp").read("key") is None
+        bucket = Bucket("s3://mfp")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    for ask in (lambda: bucket.stamps("*"), lambda: Bucket("s3://mfp").read("key")):
+        with pytest.raises(StorageError, match="MFP_BUCKET=s3://mfp: .*127.0.0.1"):
+            ask()
+
+
+def test_a_kind_that_there_is_not_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match=r"MFP_BUCKET=nothing://mfp: .*[Pp]rotocol"):
+        Bucket("nothing://mfp")
+
+    def missing(*_: object, **__: object) -> None:
+        raise ImportError("Install s3fs to access S3")
+
+    monkeypatch.setattr("fsspec.core.url_to_fs", missing)
+    with pytest.raises(ConfigError, match=r"pip install '.\[s3\]'"):
+        Bucket("s3://mfp")
