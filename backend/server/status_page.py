@@ -16,6 +16,8 @@ from flask import render_template
 
 from backend.cluster.state import read_replicas
 from backend.learning.job_rows import OPEN_STATES, Job
+from backend.models.registry import ModelVersion
+from backend.models.serving import Serving
 from backend.monitoring.journal import JournalError, Minutes
 from backend.monitoring.metrics import Figures
 from backend.server.advice import ADVICE, UNKNOWN
@@ -64,7 +66,8 @@ def render_status(service: Service) -> str:
     minutes = sides.read("clicks", lambda: journal.minutes(_MINUTES), Minutes())
     jobs: list[Job] = sides.read("fine-tunings", lambda: service.trainer.queue.newest(_N_JOBS), [])
     n_projects = sides.read("projects", service.trainer.queue.n_known, 0)
-    versions: list[dict[str, Any]] = sides.read("model versions", lambda: _versions(service), [])
+    known: list[ModelVersion] = sides.read("model versions", service.registry.versions, [])
+    serving = sides.read("model versions", service.registry.serving, Serving({}))
     set_aside: list[str] = sides.read(
         "data folder", lambda: [path.name for path in damaged_files(service.state.data.root)], []
     )
@@ -80,8 +83,8 @@ def render_status(service: Service) -> str:
         next_step=_next_step(service, outcomes, jobs, n_projects),
         fine_tuning=read_state(service.shared_dir),
         replicas=read_replicas(service.shared_dir),
-        jobs=[_job_row(job, sides, service) for job in jobs],
-        versions=versions,
+        jobs=[_job_row(job, known) for job in jobs],
+        versions=_version_rows(known, serving),
         uptime=duration(sides.read("uptime", journal.uptime_s, 0.0)),
         outcomes=outcomes,
         waiting=int(figures.value("mfp_waiting")),
@@ -169,12 +172,9 @@ def _error_rows(errors: list[JournalError]) -> list[_ErrorRow]:
     return list(rows.values())[:_N_ERROR_ROWS]
 
 
-def _job_row(job: Job, sides: _Sides, service: Service) -> dict[str, Any]:
+def _job_row(job: Job, known: list[ModelVersion]) -> dict[str, Any]:
     is_open = job.state in OPEN_STATES
     since = time.time() - (job.finished or job.started or job.created)
-    has_report = sides.read(
-        "reports", lambda: bool(job.version) and job.version in service.registry.names(), False
-    )
     return {
         "id": job.id,
         "project": job.project,
@@ -185,19 +185,18 @@ def _job_row(job: Job, sides: _Sides, service: Service) -> dict[str, Any]:
         "left": time_left(job.share, since) if job.state == "running" else "",
         "since": f"for {duration(since)}" if is_open else f"{duration(since)} ago",
         "version": job.version,
-        "has_report": has_report,
+        "has_report": any(entry.version == job.version and entry.has_report for entry in known),
         "is_open": is_open,
     }
 
 
-def _versions(service: Service) -> list[dict[str, Any]]:
+def _version_rows(known: list[ModelVersion], serving: Serving) -> list[dict[str, Any]]:
     """The newest versions, with the projects that they serve."""
-    histories = service.registry.serving().histories
     rows = []
-    for entry in reversed(service.registry.versions()[-_N_VERSIONS:]):
+    for entry in reversed(known[-_N_VERSIONS:]):
         serves = [
             "all other projects" if name == "global" else f"project {name}"
-            for name, past in sorted(histories.items())
+            for name, past in sorted(serving.histories.items())
             if past[-1:] == (entry.version,)
         ]
         verdict = entry.manifest.get("sentence") or entry.manifest.get("reason") or ""

@@ -12,7 +12,7 @@ from backend.storage.errors import StorageError
 from mfp_model.errors import ConfigError
 
 _NAME = "MFP_BUCKET"
-_S3 = {"connect_timeout": 5, "read_timeout": 30, "retries": {"max_attempts": 2}}
+_S3 = {"connect_timeout": 5, "read_timeout": 30, "retries": {"max_attempts": 1}}
 _OPTIONS: Mapping[str, Mapping[str, object]] = {
     "s3": {"config_kwargs": _S3},
     "file": {"auto_mkdir": True},
