@@ -20,15 +20,15 @@ all=$(mktemp)
 tested=$(mktemp)
 trap 'rm -f "$all" "$tested"' EXIT
 python -m pip freeze | grep -E "^(torch|torchvision)==" | sed 's/+.*//' > "$tested"
-# The image builds its wheel with setuptools, and may share a database with others.
-echo "setuptools>=77" | compile "$all" ../../pyproject.toml - --extra postgres
+# The image builds its wheel with setuptools, and may share a database and a bucket with others.
+echo "setuptools>=77" | compile "$all" ../../pyproject.toml - --extra postgres --extra s3
 awk -v torch=torch-nvidia.txt -v others=packages.txt '
   BEGIN { printf "" > torch; printf "" > others }
   /^[a-z0-9]/ { file = /^(torch|torchvision|triton|nvidia-|cuda-)/ ? torch : others }
   { print > file }' "$all"
 # Ray, with the very same versions of all the others.
 grep -hE "^[a-z0-9].*==" packages.txt torch-nvidia.txt | sed 's/ \\$//' > "$tested"
-compile "$all" ../../pyproject.toml --extra postgres --extra ray
+compile "$all" ../../pyproject.toml --extra postgres --extra s3 --extra ray
 awk 'FNR == 1 { n++ } /^[a-z0-9]/ { is_new = !($1 in there); if (n < 3) there[$1] }
   n == 3 && is_new' packages.txt torch-nvidia.txt "$all" > ray.txt
 echo "cyclonedx-bom>=7" | compile sbom.txt -

@@ -60,7 +60,13 @@ def _locked(name: str) -> dict[str, str]:
 def test_every_dependency_is_locked_at_a_version_that_fits(variant: str) -> None:
     locked = _locked("packages.txt") | _locked(f"torch-{variant}.txt")
     project = tomllib.loads((_ROOT / "pyproject.toml").read_text())
-    needed = (*project["project"]["dependencies"], *project["build-system"]["requires"])
+    extras = project["project"]["optional-dependencies"]
+    needed = (
+        *project["project"]["dependencies"],
+        *project["build-system"]["requires"],
+        *extras["postgres"],
+        *extras["s3"],
+    )
     for requirement in map(Requirement, needed):
         assert requirement.specifier.contains(locked[requirement.name]), requirement
 
