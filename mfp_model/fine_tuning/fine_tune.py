@@ -8,21 +8,26 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
-from itertools import count
+from functools import cache, lru_cache, partial
 from math import ceil
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from mfp_model.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from mfp_model.data.coco import OnProblem, read_coco, refuse
 from mfp_model.engines.device import best_device
 from mfp_model.files import write_atomically
+from mfp_model.fine_tuning.blends import best_blend, blended
 from mfp_model.fine_tuning.corrections import Corrections, split_corrections
-from mfp_model.fine_tuning.gate import GENERAL_SET, Judgement, Verdict, judge, verdict
+from mfp_model.fine_tuning.gate import (
+    GENERAL_SET,
+    Judgement,
+    Verdict,
+    judge_corrections,
+    judge_general,
+)
 from mfp_model.fine_tuning.job import FineTuneJob, Progress, Report, StoppedError
 from mfp_model.fine_tuning.recipe import (
     BLENDS,
@@ -79,30 +84,35 @@ class _FineTuning:
         self._report = report
         self._should_stop = should_stop
         self._base = load_checkpoint(job.base)
-        self._served = load_checkpoint(job.served) if job.served else self._base
+        self._served = self._base
+        if job.served and job.served != job.base:
+            self._served = load_checkpoint(job.served)
+        # An engine takes as long to make as some objects to judge.
+        self._old_segmenter = cache(lambda: MfpSegmenter(self._served, device=job.device))
 
     def run(self, corrections: Corrections) -> Verdict:
         job = self._job
         self._begin_anew_if_changed(corrections)
         replay = job.work / "replay"
+        is_served = self._served is self._base
         has_replay = write_replay(
-            MfpSegmenter(self._base, device=job.device),
+            self._old_segmenter() if is_served else MfpSegmenter(self._base, device=job.device),
             replay,
             report=lambda share: self._tell("replay", share),
         )
         old = self._judged(
-            self._served, corrections, "served", partial(self._tell, "judge the old")
+            self._old_segmenter, corrections, "served", partial(self._tell, "judge the old")
         )
         self._train(corrections, replay if has_replay else None)
         tuned = load_checkpoint(job.work / "tuned.safetensors")
-        new, decision, checkpoint = self._best_blend(tuned, corrections, old)
+        new, decision, checkpoint, segmenter = self._best_blend(tuned, corrections, old)
         told = self._manifest(checkpoint, corrections, old, new, decision)
         save_checkpoint(checkpoint, job.out, bits=16)
         write_report(
             job.report,
             told=told,
-            old=(old, MfpSegmenter(self._served, device=job.device)),
-            new=(new, MfpSegmenter(checkpoint, device=job.device)),
+            old=(old, self._old_segmenter()),
+            new=(new, segmenter),
             held_out=corrections.held_out,
             validation_log=job.work / "tuned.validation.csv",
         )
@@ -130,20 +140,31 @@ class _FineTuning:
             raise StoppedError(f"stopped during {step!r}")
 
     def _judged(
-        self, checkpoint: Checkpoint, corrections: Corrections, name: str, report: ReportShare
+        self,
+        segmenter: Callable[[], MfpSegmenter],
+        corrections: Corrections,
+        name: str,
+        report: ReportShare,
+        *,
+        with_general: bool = True,
     ) -> Judgement:
-        """The scores of a checkpoint, from an earlier try if it made them."""
+        """The scores of what `segmenter` makes, from an earlier try as far as it made them."""
         path = self._job.work / f"judgement-{name}.json"
+        n_held_out = corrections.summary["held_out_objects"]
+        n_objects = n_held_out + sum(len(image.objects) for image in read_coco(GENERAL_SET).images)
         if path.exists():
-            return Judgement.from_json(json.loads(path.read_text()))
-        n_general = sum(len(image.objects) for image in read_coco(GENERAL_SET).images)
-        n_objects = corrections.summary["held_out_objects"] + n_general
-        counted = count(1)
-        segmenter = MfpSegmenter(checkpoint, device=self._job.device)
-        found = judge(
-            segmenter, corrections.held_out, report=lambda: report(next(counted) / n_objects)
-        )
-        write_atomically(path, json.dumps(found.as_json()).encode())
+            found = Judgement.from_json(json.loads(path.read_text()))
+        else:
+            found = judge_corrections(
+                segmenter(), corrections.held_out, report=lambda n_done: report(n_done / n_objects)
+            )
+            write_atomically(path, json.dumps(found.as_json()).encode())
+        if with_general and found.general is None:
+            general = judge_general(
+                segmenter(), report=lambda n_done: report((n_held_out + n_done) / n_objects)
+            )
+            found = replace(found, general=general)
+            write_atomically(path, json.dumps(found.as_json()).encode())
         return found
 
     def _train(self, corrections: Corrections, replay: Path | None) -> None:
@@ -178,25 +199,30 @@ class _FineTuning:
 
     def _best_blend(
         self, tuned: Checkpoint, corrections: Corrections, old: Judgement
-    ) -> tuple[Judgement, Verdict, Checkpoint]:
-        """The first mixture with the base's weights that passes, the least mixed one if none does.
+    ) -> tuple[Judgement, Verdict, Checkpoint, MfpSegmenter]:
+        device = self._job.device
 
-        Source: WiSE-FT (Wortsman et al., 2022).
-        """
-        tried = []
-        for index, share in enumerate(BLENDS):
+        @lru_cache(maxsize=1)
+        def made(share: float) -> Checkpoint:
             path = self._job.work / f"tuned.{share:g}.safetensors"
-            save_checkpoint(_blended(self._base, tuned, share), path, bits=16)
-            checkpoint = load_checkpoint(path)  # what is judged is what will be served
+            save_checkpoint(blended(self._base, tuned, share), path, bits=16)
+            return load_checkpoint(path)  # what is judged is what will be served
 
-            def report(done: float, before: int = index) -> None:
-                self._tell("judge the new", (before + done) / len(BLENDS))
+        segmenter = lru_cache(maxsize=1)(lambda share: MfpSegmenter(made(share), device=device))
+        tried: list[float] = []
 
-            found = self._judged(checkpoint, corrections, f"blend-{share:g}", report)
-            tried.append((found, verdict(found, old), checkpoint))
-            if tried[-1][1].passes:
-                return tried[-1]
-        return tried[0]
+        def judged(share: float, with_general: bool) -> Judgement:
+            if share not in tried[-1:]:
+                tried.append(share)  # where none passes the first share comes again
+
+            def report(done: float) -> None:
+                self._tell("judge the new", (len(tried) - 1 + done) / (len(BLENDS) + 1))
+
+            of_share, name = partial(segmenter, share), f"blend-{share:g}"
+            return self._judged(of_share, corrections, name, report, with_general=with_general)
+
+        share, new, decision = best_blend(BLENDS, judged, old)
+        return new, decision, made(share), segmenter(share)
 
     def _manifest(
         self,
@@ -219,14 +245,3 @@ class _FineTuning:
             "scores": {"old": old.as_json(), "new": new.as_json()},
             "training": checkpoint.origin.get("training"),
         }
-
-
-def _blended(base: Checkpoint, tuned: Checkpoint, share: float) -> Checkpoint:
-    weights = {
-        name: torch.lerp(base.weights[name], tensor, share)
-        if tensor.is_floating_point()
-        else tensor
-        for name, tensor in tuned.weights.items()
-    }
-    origin = {**tuned.origin, "share_of_tuned_weights": share, "fine_tuned_from": base.version}
-    return Checkpoint(version=tuned.version, config=tuned.config, weights=weights, origin=origin)

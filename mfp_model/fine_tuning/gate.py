@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mfp_model.evaluation.datasets import coco_objects
-from mfp_model.evaluation.protocol import click_object
+from mfp_model.evaluation.protocol import ObjectResult, click_object
 from mfp_model.evaluation.recorded import RecordedScores, ious_after_clicks, score_curves
 from mfp_model.evaluation.scores import Scores, score
 from mfp_model.segmenter import Segmenter
@@ -35,14 +35,14 @@ class Judgement:
     Attributes:
         version: Its model version.
         corrections: With automatic clicks on the held-out corrections.
-        general: With automatic clicks on the general set.
+        general: With automatic clicks on the general set, None where it was not measured.
         recorded: With people's clicks on the held-out corrections, None where too few objects
             have some.
     """
 
     version: str
     corrections: Scores
-    general: Scores
+    general: Scores | None = None
     recorded: RecordedScores | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -52,15 +52,15 @@ class Judgement:
     @staticmethod
     def from_json(told: dict[str, Any]) -> Judgement:
         """Return what `as_json` told."""
-        corrections, general = (
-            Scores(**{**told[name], "miou_at": tuple(told[name]["miou_at"])})
-            for name in ("corrections", "general")
-        )
+
+        def scores(name: str) -> Scores:
+            return Scores(**{**told[name], "miou_at": tuple(told[name]["miou_at"])})
+
         recorded = told.get("recorded")
         return Judgement(
             version=told["version"],
-            corrections=corrections,
-            general=general,
+            corrections=scores("corrections"),
+            general=None if told.get("general") is None else scores("general"),
             recorded=None if recorded is None else RecordedScores.from_json(recorded),
         )
 
@@ -80,44 +80,65 @@ class Verdict:
     sentence: str
 
 
-def judge(
-    segmenter: Segmenter, held_out: Path, *, report: Callable[[], None] = lambda: None
+def judge_corrections(
+    segmenter: Segmenter, held_out: Path, *, report: Callable[[int], None] = lambda n_done: None
 ) -> Judgement:
-    """Return a segmenter's scores on a COCO folder of held-out corrections and the general set.
+    """Return a segmenter's scores on held-out corrections, without those of the general set.
 
     Args:
         segmenter: Who is judged.
-        held_out: The folder.
-        report: Called after each object.
+        held_out: COCO folder of the corrections.
+        report: Called after each object with the number of those that are done.
     """
+    results: list[ObjectResult] = []
     curves: list[list[float]] = []
-
-    def scores(root: Path) -> Scores:
-        results = []
-        for target in coco_objects(root, on_problem=_log.warning):
-            results.append(click_object(segmenter, target, goal=_GOAL_IOU).result)
-            if target.clicks:
-                curves.append(ious_after_clicks(segmenter, target))
-            report()
-        return score(results)
-
-    corrections, general = scores(held_out), scores(GENERAL_SET)
+    for target in coco_objects(held_out, on_problem=_log.warning):
+        results.append(click_object(segmenter, target, goal=_GOAL_IOU).result)
+        if target.clicks:
+            curves.append(ious_after_clicks(segmenter, target))
+        report(len(results))
     return Judgement(
         version=segmenter.version,
-        corrections=corrections,
-        general=general,
+        corrections=score(results),
         recorded=score_curves(curves) if len(curves) >= MIN_RECORDED else None,
     )
 
 
+def judge_general(
+    segmenter: Segmenter, *, report: Callable[[int], None] = lambda n_done: None
+) -> Scores:
+    """Return a segmenter's scores on the general set.
+
+    Args:
+        segmenter: Who is judged.
+        report: Called after each object with the number of those that are done.
+    """
+    results: list[ObjectResult] = []
+    for target in coco_objects(GENERAL_SET, on_problem=_log.warning):
+        results.append(click_object(segmenter, target, goal=_GOAL_IOU).result)
+        report(len(results))
+    return score(results)
+
+
+def hangs_on_general(candidate: Judgement, base: Judgement) -> bool:
+    """Return whether the general set can change the verdict: not where the corrections say no."""
+    return not (_is_worse_on_recorded(candidate, base) or _is_not_better(candidate, base))
+
+
 def verdict(candidate: Judgement, base: Judgement) -> Verdict:
-    """Return whether the candidate takes the base's place."""
+    """Return whether the candidate takes the base's place.
+
+    Raises:
+        ValueError: The general set was not measured, and the verdict hangs on it.
+    """
     was, now = mean_noc(base.corrections), mean_noc(candidate.corrections)
-    general_was, general_now = mean_noc(base.general), mean_noc(candidate.general)
-    told = (
-        f"corrections {was:.2f} -> {now:.2f} clicks, general set {general_was:.2f} -> "
-        f"{general_now:.2f} (at most {GENERAL_MARGIN} more)"
-    )
+    told = f"corrections {was:.2f} -> {now:.2f} clicks"
+    general = None
+    if candidate.general and base.general:
+        general = mean_noc(base.general), mean_noc(candidate.general)
+        told += (
+            f", general set {general[0]:.2f} -> {general[1]:.2f} (at most {GENERAL_MARGIN} more)"
+        )
     clicks = (
         f"on masks that it did not learn from it needs {now:.1f} clicks, the version before "
         f"{was:.1f}"
@@ -125,24 +146,36 @@ def verdict(candidate: Judgement, base: Judgement) -> Verdict:
     if candidate.recorded and base.recorded:
         before, after = base.recorded.mean_iou, candidate.recorded.mean_iou
         told += f", recorded clicks {before:.3f} -> {after:.3f} IoU"
-        if after < before - RECORDED_MARGIN:
+        if _is_worse_on_recorded(candidate, base):
             return Verdict(
                 passes=False,
                 reason=f"worse on recorded clicks: {told}",
                 sentence="Not served, since it answers the clicks that people made worse: its "
                 f"masks are {after:.1%} right, those of the version before {before:.1%}.",
             )
-    if now >= was:
+    if _is_not_better(candidate, base):
         sentence = f"Not served, since it is not better: {clicks}."
         return Verdict(passes=False, reason=f"not better: {told}", sentence=sentence)
-    if general_now > general_was + GENERAL_MARGIN:
+    if general is None:
+        raise ValueError(f"a verdict that hangs on the general set needs its scores: {told}")
+    if general[1] > general[0] + GENERAL_MARGIN:
         return Verdict(
             passes=False,
             reason=f"forgets: {told}",
             sentence=f"Not served, since it has forgotten too much: {clicks}; but on other photos "
-            f"it needs {general_now:.1f}, the version before {general_was:.1f}.",
+            f"it needs {general[1]:.1f}, the version before {general[0]:.1f}.",
         )
     return Verdict(passes=True, reason=f"better: {told}", sentence=f"Better: {clicks}.")
+
+
+def _is_worse_on_recorded(candidate: Judgement, base: Judgement) -> bool:
+    if candidate.recorded is None or base.recorded is None:
+        return False
+    return candidate.recorded.mean_iou < base.recorded.mean_iou - RECORDED_MARGIN
+
+
+def _is_not_better(candidate: Judgement, base: Judgement) -> bool:
+    return mean_noc(candidate.corrections) >= mean_noc(base.corrections)
 
 
 def mean_noc(scores: Scores) -> float:

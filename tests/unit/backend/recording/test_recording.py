@@ -33,7 +33,7 @@ from backend.storage.tables import SESSIONS
 from mfp_model.errors import DataError, ImageError
 from mfp_model.evaluation.datasets import coco_objects
 from mfp_model.evaluation.recorded import ious_after_clicks, score_curves
-from mfp_model.fine_tuning.gate import MIN_RECORDED, judge, verdict
+from mfp_model.fine_tuning.gate import MIN_RECORDED, judge_corrections, verdict
 from mfp_model.masks.rle import encode_mask
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.prompts import Click
@@ -389,8 +389,8 @@ def test_the_gate_replays_what_was_recorded_of_held_out_objects(
     targets = list(coco_objects(tmp_path))
     assert [len(target.clicks) for target in targets] == [*[1] * MIN_RECORDED, 2, 0]
     assert targets[-2].prior is not None
-    base = judge(DiskSegmenter(radius=30), tmp_path)
-    worse = judge(DiskSegmenter(radius=8), tmp_path)
+    base = judge_corrections(DiskSegmenter(radius=30), tmp_path)
+    worse = judge_corrections(DiskSegmenter(radius=8), tmp_path)
     assert base.recorded is not None
     assert base.recorded.n_objects == MIN_RECORDED + 1
     assert base.from_json(json.loads(json.dumps(base.as_json()))) == base
