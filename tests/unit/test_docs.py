@@ -19,6 +19,7 @@ import pytest
 import torch
 from PIL import Image
 
+from backend.bench import bench
 from backend.cli import main, make_parser
 from tests.published_weights import published_weights
 from tests.unit.mfp_model.coco_folder import make_coco_folder
@@ -93,7 +94,7 @@ def test_python_in_six_lines(page: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [c for c in commands() if c.startswith("mfp ")])
-def test_commands_run(command: str, folder: Path) -> None:
+def test_commands_run(command: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = shlex.split(command)[1:]
     if arguments[0] in ("coco", "fine-tune"):
         _make_what_is_exchanged(folder)
@@ -104,7 +105,9 @@ def test_commands_run(command: str, folder: Path) -> None:
         arguments += ["--samples", "4", "--val-samples", "4"]
     if arguments[0] == "bench":
         arguments = ["lite2" if argument == "vit_b" else argument for argument in arguments]
-        arguments += "--sizes 90x70 --objects 1 --concurrency 2 --seconds 3".split()
+        arguments += "--sizes 90x70 --objects 1 --concurrency 2 --seconds 1 --flows 1".split()
+        monkeypatch.setattr(bench, "_N_ENGINE_REPEATS", 1)
+        monkeypatch.setattr(bench, "_N_STEP_REPEATS", 1)
     if arguments[:2] == ["evaluate", "behind"]:
         arguments += ["--limit", "2", "--rounds", "1"]
     if "MFP_vit_base.pth" in arguments:  # another published layout does, and is small
