@@ -9,23 +9,25 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from backend.bench.bench import BenchConfig, bench
-from backend.bench.table import plot_steps, told_lines
+from backend.bench.table import told_lines
+from backend.cli import main
 from tests.processes import children
 
 
-def test_a_short_bench_measures_and_tells_everything() -> None:
-    said: list[str] = []
-    config = BenchConfig(
-        sizes=((320, 240), (90, 70)),
-        n_objects=1,
-        n_annotators=2,
-        seconds=2,
-        n_open_objects=3,
-        n_flows=1,
-    )
-    figures = json.loads(json.dumps(bench(config, report=said.append)))
-    assert said[:3] == ["engine", "steps", "memory"]
+def test_a_short_bench_measures_and_tells_everything(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, plot = tmp_path / "speed.json", tmp_path / "speed.png"
+    command = ["bench", "--json", str(file), "--plot", str(plot)]
+    command += "--sizes 320x240,90x70 --objects 1 --concurrency 2 --seconds 2".split()
+    assert main([*command, "--open-objects", "3", "--flows", "1"]) == 0
+    text, said = capsys.readouterr()
+    steps = [line for line in said.splitlines() if line.startswith("measuring: ")]
+    assert steps[:3] == ["measuring: engine", "measuring: steps", "measuring: memory"]
+    figures = json.loads(file.read_text())
     assert figures["engine"]["difference"] < 0.05
     assert figures["engine"]["engine_first_ms"] > figures["engine"]["engine_later_ms"]
     for size in ("320x240", "90x70"):
@@ -47,7 +49,6 @@ def test_a_short_bench_measures_and_tells_everything() -> None:
     assert not any(flow["n_failed"] for flow in figures["flows"])
     one_mask = ("one click", "two clicks", "a correction", "a box", "several classes")
     assert {flow["masks"] for flow in figures["flows"] if flow["flow"] in one_mask} == {1}
-    text = "\n".join(told_lines(figures))
     for part in (
         "engine",
         "steps at 90x70",
@@ -57,7 +58,7 @@ def test_a_short_bench_measures_and_tells_everything() -> None:
         "two clicks, Auto",
     ):
         assert part in text
-    assert plot_steps(figures).startswith(b"\x89PNG")
+    assert plot.read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_segmenter_without_a_network_and_a_network_without_weights() -> None:

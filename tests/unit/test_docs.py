@@ -30,6 +30,7 @@ pytestmark = pytest.mark.slow
 # Commands that ask Label Studio or the web, or take minutes, and the tests that run them.
 _RUN_ELSEWHERE = {
     "serve": "tests/e2e/test_server.py",
+    "bench --json": "tests/e2e/test_bench.py",
     "connect": "tests/e2e/test_team.py",
     "fine-tune": "tests/e2e/test_loop.py",
     "models": "tests/e2e/test_loop.py",
@@ -105,7 +106,7 @@ def test_commands_run(command: str, folder: Path, monkeypatch: pytest.MonkeyPatc
         arguments += ["--samples", "4", "--val-samples", "4"]
     if arguments[0] == "bench":
         arguments = ["lite2" if argument == "vit_b" else argument for argument in arguments]
-        arguments += "--sizes 90x70 --objects 1 --concurrency 2 --seconds 1 --flows 1".split()
+        arguments += ["--sizes", "90x70"]
         monkeypatch.setattr(bench, "_N_ENGINE_REPEATS", 1)
         monkeypatch.setattr(bench, "_N_STEP_REPEATS", 1)
     if arguments[:2] == ["evaluate", "behind"]:

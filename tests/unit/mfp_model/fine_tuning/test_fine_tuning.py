@@ -121,6 +121,7 @@ def job(
     monkeypatch.setattr(module, "GENERAL_SET", general)
     monkeypatch.setattr(module, "N_VALIDATION", 2)
     monkeypatch.setattr(module, "EPOCH_SAMPLES", 32)
+    monkeypatch.setattr(module, "BLENDS", (1.0, 0.5))
     save_checkpoint(tiny_checkpoint, tmp_path / "base.safetensors")
     return FineTuneJob(
         data=make_coco_folder(tmp_path / "data", n_images=5),
@@ -159,7 +160,6 @@ def test_a_run_leaves_weights_a_report_and_a_manifest(job: FineTuneJob) -> None:
 def test_a_run_that_was_stopped_in_each_step_goes_on_to_the_same_weights(
     job: FineTuneJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "BLENDS", (1.0, 0.5))
     # An engine that is made in no time: which one computes is nothing to this test.
     monkeypatch.setattr(module, "MfpSegmenter", partial(MfpSegmenter, engine="pytorch-f32"))
     fine_tune(job)
