@@ -370,11 +370,12 @@ def test_two_ranks_train_the_same_weights(folder: Path, tmp_path: Path) -> None:
     python = [sys.executable, "-m"]
     torchrun = ["torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29531", "-m"]
     ray = ["--ray", "--replicas", "2", "--device", "cpu"]
-    command = ["backend.cli", "train", "--train", str(folder), "--out", str(out), "--workers", "0"]
+    command = ["backend.cli", "train", "--train", str(folder), "--out", str(out)]
+    command += ["--workers", "0", "--batch", "8"]
     for samples, ranked in (
-        ("64", [*python, *torchrun, *command]),
-        ("128", [*python, *torchrun, *command]),
-        ("192", [*python, *command, *ray]),
+        ("16", [*python, *torchrun, *command]),
+        ("32", [*python, *torchrun, *command]),
+        ("48", [*python, *command, *ray]),
     ):
         done = subprocess.run(
             [*ranked, "--samples", samples],
