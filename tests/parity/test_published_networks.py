@@ -56,8 +56,8 @@ def test_a_converted_file_segments(published: dict[str, Path], tmp_path: Path) -
     image = np.zeros((50, 70, 3), np.uint8)
     from mfp_model.prompts import Click
 
-    mask = MfpSegmenter(checkpoint, device="cpu").segment(image, [Click(x=20, y=20)]).mask
-    assert mask.shape == (50, 70)
+    segmenter = MfpSegmenter(checkpoint, device="cpu", engine="pytorch")
+    assert segmenter.segment(image, [Click(x=20, y=20)]).mask.shape == (50, 70)
 
 
 def test_positions_of_vit_interpolate_for_other_sizes(published: dict[str, Path]) -> None:

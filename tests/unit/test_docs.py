@@ -38,6 +38,7 @@ _RUN_ELSEWHERE = {
     "work": "tests/unit/backend/learning/test_work.py",
     "sessions": "tests/e2e/test_recording.py",
     "weights fetch": "tests/unit/backend/models/test_downloads.py",
+    "evaluate ablation": "tests/unit/backend/test_cli.py",
     "evaluate sessions": "tests/e2e/test_recording.py",
     "--project": "tests/e2e/test_loop.py",
     "--soak": "tests/e2e/test_soak.py",

@@ -158,9 +158,13 @@ class TestFinders:
         assert segmenter.n_rounds == 0
 
     @pytest.mark.slow
-    def test_deeplabs_file_is_read_by_its_layout(self, tmp_path: Path) -> None:
+    def test_deeplabs_file_is_read_by_its_layout(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         from torchvision.models.segmentation import deeplabv3_resnet101
 
+        # At its own size it takes ten seconds, and what it finds here hangs on no pixel.
+        monkeypatch.setattr("mfp_model.finding.finders._DEEPLAB_PX", 64)
         network = deeplabv3_resnet101(weights=None, weights_backbone=None, aux_loss=True)
         weights = network.state_dict()
         weights["classifier.4.weight"].zero_()
