@@ -93,6 +93,7 @@ class _Workplace:
             "MFP_DATABASE_URL": database_url,
             "MFP_CHECKPOINT": str(checkpoint),
             "MFP_TRAIN_SAMPLES": "96",
+            "OMP_NUM_THREADS": "1",  # for a network this tiny several only wait for each other
             "MFP_DEVICE": "cpu",
             "LABEL_STUDIO_URL": url,
             "LABEL_STUDIO_API_KEY": "key",
