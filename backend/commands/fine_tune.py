@@ -71,6 +71,7 @@ def _fine_tune(options: argparse.Namespace) -> int:
             replay=replay,
             n_samples=options.samples,
             device=options.device,
+            engine=options.settings.engine,
         )
         decision = fine_tune(
             job,

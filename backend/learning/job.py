@@ -105,6 +105,7 @@ class _JobRun:
             replay=tuple((folder, 1.0) for folder in self._settings.train_replay),
             n_samples=self._settings.train_samples or None,
             device=self._settings.device,
+            engine=self._settings.engine,
             chooses_threads=True,  # clicks are answered on the same cores
         )
         decision = fine_tune(

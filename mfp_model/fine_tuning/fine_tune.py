@@ -88,7 +88,7 @@ class _FineTuning:
         if job.served and job.served != job.base:
             self._served = load_checkpoint(job.served)
         # An engine takes as long to make as some objects to judge.
-        self._old_segmenter = cache(lambda: MfpSegmenter(self._served, device=job.device))
+        self._old_segmenter = cache(lambda: self._segmenter(self._served))
 
     def run(self, corrections: Corrections) -> Verdict:
         job = self._job
@@ -96,7 +96,7 @@ class _FineTuning:
         replay = job.work / "replay"
         is_served = self._served is self._base
         has_replay = write_replay(
-            self._old_segmenter() if is_served else MfpSegmenter(self._base, device=job.device),
+            self._old_segmenter() if is_served else self._segmenter(self._base),
             replay,
             report=lambda share: self._tell("replay", share),
         )
@@ -138,6 +138,9 @@ class _FineTuning:
         self._report(Progress(step=step, share=start + (_STEPS[step] - start) * min(1.0, share)))
         if self._should_stop() and step != "train":
             raise StoppedError(f"stopped during {step!r}")
+
+    def _segmenter(self, checkpoint: Checkpoint) -> MfpSegmenter:
+        return MfpSegmenter(checkpoint, device=self._job.device, engine=self._job.engine)
 
     def _judged(
         self,
@@ -200,15 +203,13 @@ class _FineTuning:
     def _best_blend(
         self, tuned: Checkpoint, corrections: Corrections, old: Judgement
     ) -> tuple[Judgement, Verdict, Checkpoint, MfpSegmenter]:
-        device = self._job.device
-
         @lru_cache(maxsize=1)
         def made(share: float) -> Checkpoint:
             path = self._job.work / f"tuned.{share:g}.safetensors"
             save_checkpoint(blended(self._base, tuned, share), path, bits=16)
             return load_checkpoint(path)  # what is judged is what will be served
 
-        segmenter = lru_cache(maxsize=1)(lambda share: MfpSegmenter(made(share), device=device))
+        segmenter = lru_cache(maxsize=1)(lambda share: self._segmenter(made(share)))
         tried: list[float] = []
 
         def judged(share: float, with_general: bool) -> Judgement:

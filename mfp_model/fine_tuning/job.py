@@ -29,6 +29,7 @@ class FineTuneJob:
         replay: Further COCO folders to learn from, with their weights beside the corrections' 1.
         n_samples: Samples to learn from at most; None for the recipe's.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        engine: What computes where weights are judged, as in the server; see `mfp_model.names`.
         n_workers: Processes that prepare samples.
         chooses_threads: Learn with as many threads as are fastest at the time. Then a run that
             was stopped goes on to weights that differ by rounding.
@@ -43,6 +44,7 @@ class FineTuneJob:
     replay: tuple[tuple[Path, float], ...] = ()
     n_samples: int | None = None
     device: str = "auto"
+    engine: str = "auto"
     n_workers: int = 1
     chooses_threads: bool = False
 

@@ -1,7 +1,6 @@
 import json
 import shutil
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -160,9 +159,16 @@ def test_a_run_leaves_weights_a_report_and_a_manifest(job: FineTuneJob) -> None:
 def test_a_run_that_was_stopped_in_each_step_goes_on_to_the_same_weights(
     job: FineTuneJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # An engine that is made in no time: which one computes is nothing to this test.
-    monkeypatch.setattr(module, "MfpSegmenter", partial(MfpSegmenter, engine="pytorch-f32"))
+    engines: list[str] = []
+
+    def made(checkpoint: Checkpoint, *, device: str, engine: str) -> MfpSegmenter:
+        engines.append(engine)
+        return MfpSegmenter(checkpoint, device=device, engine=engine)
+
+    monkeypatch.setattr(module, "MfpSegmenter", made)
+    job = replace(job, engine="pytorch-f32")  # made in no time
     fine_tune(job)
+    assert set(engines) == {"pytorch-f32"}
     whole = load_checkpoint(job.out).weights
     shutil.rmtree(job.work)
     job = replace(job, out=job.out.with_name("resumed.safetensors"))
