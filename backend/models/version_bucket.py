@@ -59,7 +59,11 @@ class VersionBucket(VersionFiles):
 
     def entries(self, name: str = "*") -> Mapping[str, VersionEntry]:
         """Return all versions, or one; manifests that did not change are not read again."""
-        stamps = self._stamps(f"{name}/*")
+        try:
+            stamps = self._stamps(f"{name}/*")
+        except RegistryError as error:
+            copied = self._copied(name, error)
+            return {name: VersionEntry(manifest=copied, has_report=False)}
         entries = {}
         for key, stamp in stamps.items():
             manifest = self._manifest(key, stamp) if key.endswith(f"/{MANIFEST}") else None
@@ -74,9 +78,7 @@ class VersionBucket(VersionFiles):
         try:
             manifest = _asked(partial(self._bucket.read, _key(name, MANIFEST)))
         except RegistryError as error:
-            if not (copy / MANIFEST).is_file():
-                raise
-            _log.warning("version %s: the copy on this machine is used: %s", name, error)
+            self._copied(name, error)
             return copy / CHECKPOINT
         if manifest is None:
             raise unknown(name)
@@ -100,6 +102,15 @@ class VersionBucket(VersionFiles):
         for file in (MANIFEST, CHECKPOINT, REPORT):
             _asked(partial(self._bucket.remove, _key(name, file)))
         shutil.rmtree(self._copies / name, ignore_errors=True)
+
+    def _copied(self, name: str, error: RegistryError) -> bytes:
+        """The manifest of this machine's copy; without one, the error of the bucket."""
+        try:
+            manifest = (self._copies / name / MANIFEST).read_bytes()
+        except FileNotFoundError:
+            raise error from None
+        _log.warning("version %s: the copy on this machine is used: %s", name, error)
+        return manifest
 
     def _stamps(self, pattern: str) -> Mapping[str, str]:
         return _asked(partial(self._bucket.stamps, f"models/{pattern}"))

@@ -90,8 +90,14 @@ def test_a_copy_answers_while_the_bucket_is_away(
     for name in ("read", "stamps"):
         monkeypatch.setattr(Bucket, name, away)
     assert there.checkpoint("v1").read_text() == "v1"
+    assert there.version("v1").manifest["base"] == "v1"
     assert "the copy on this machine is used" in caplog.text
-    for ask in (lambda: there.checkpoint("v2"), there.names, there.versions):
+    for ask in (
+        lambda: there.checkpoint("v2"),
+        lambda: there.version("v2"),
+        there.names,
+        there.versions,
+    ):
         with pytest.raises(RegistryError, match="away"):
             ask()
 
