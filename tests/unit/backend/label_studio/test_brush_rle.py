@@ -68,12 +68,12 @@ def test_damaged_streams_are_refused() -> None:
 
 def test_encoding_is_at_least_as_fast_as_the_sdk() -> None:
     mask = _disk(3000, 4000)
-    ours, theirs = [], []
+    ours, theirs = [], []  # seconds of a core, whatever else it does
     for _ in range(3):
-        started = time.perf_counter()
+        started = time.thread_time()
         encode(mask)
-        ours.append(time.perf_counter() - started)
-        started = time.perf_counter()
+        ours.append(time.thread_time() - started)
+        started = time.thread_time()
         encode_rle(np.repeat(mask.ravel(), 4) * np.uint8(255))
-        theirs.append(time.perf_counter() - started)
+        theirs.append(time.thread_time() - started)
     assert min(ours) < min(theirs)
