@@ -6,7 +6,6 @@ import argparse
 
 from backend.commands.parsing import Commands, add_json
 from backend.commands.printing import facts, show
-from mfp_model.errors import ConfigError
 
 
 def add(commands: Commands) -> None:
@@ -20,18 +19,16 @@ def add(commands: Commands) -> None:
 
 
 def _migrate(options: argparse.Namespace) -> None:
-    from backend.storage.bucket import Bucket
     from backend.storage.data_folder import DataFolder
     from backend.storage.moved_versions import move_versions
     from backend.storage.moving import move, upgrade_files, upgrade_server
-    from backend.storage.shared_state import open_server
+    from backend.storage.shared_state import open_bucket, open_server
     from backend.storage.upgrading import NEWEST
 
     settings = options.settings
     data = DataFolder(settings.data_dir)
+    bucket = open_bucket(settings.bucket_url, settings.database_url)
     if not settings.database_url:
-        if settings.bucket_url:
-            raise ConfigError("MFP_BUCKET: expected MFP_DATABASE_URL beside it")
         files = [path.name for path in upgrade_files(data)]
         lines = [f"{name}: state {NEWEST}" for name in files]
         empty = f"{data.root}: nothing to upgrade"
@@ -40,7 +37,6 @@ def _migrate(options: argparse.Namespace) -> None:
     server = open_server(settings.database_url)
     before = upgrade_server(server)
     moved = move(data, server)
-    bucket = Bucket(settings.bucket_url) if settings.bucket_url else None
     versions = move_versions(data, bucket) if bucket else []
     report = {"state_before": before, "state": NEWEST, "moved": moved, "versions": versions}
     words = [f"database: state {before or 'empty'} -> {NEWEST}"]

@@ -50,9 +50,7 @@ class SharedState:
         """
         self.data = data = DataFolder(folder)
         self.server = open_server(database_url) if database_url else None
-        self.bucket = Bucket(bucket_url) if bucket_url else None
-        if self.bucket is not None and self.server is None:
-            raise ConfigError("MFP_BUCKET: expected MFP_DATABASE_URL beside it")
+        self.bucket = open_bucket(bucket_url, database_url)
         if self.server is not None:
             _check(self.server)
         check_folder(data, self.server)
@@ -116,6 +114,18 @@ def open_server(url: str) -> ServerDatabase:
         return ServerDatabase(url)
     except ImportError as error:
         raise ConfigError(f"MFP_DATABASE_URL: {error}; pip install '.[postgres]'") from None
+
+
+def open_bucket(url: str, database_url: str) -> Bucket | None:
+    """Return the bucket of several machines, None without an address; it is not called.
+
+    Raises:
+        ConfigError: There is no database beside it, or the package that speaks with it is not
+            installed.
+    """
+    if url and not database_url:
+        raise ConfigError("MFP_BUCKET: expected MFP_DATABASE_URL beside it")
+    return Bucket(url) if url else None
 
 
 def _check(server: ServerDatabase) -> None:
