@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-import boto3
 import pytest
 import requests
-from botocore.config import Config
 
 from backend.cli import main
 from backend.demo.processes import TOKEN, Server, free_port, start_backend
 from backend.label_studio.api import LabelStudioApi
+from tests.buckets import s3_server
 from tests.e2e.conftest import PHOTOS, ROOT
 from tests.e2e.labeling_page import LabelingPage
 
@@ -32,37 +29,14 @@ _CONFIG = (ROOT / "label_config" / "one_class.xml").read_text()
 @pytest.fixture(scope="module")
 def storage() -> Iterator[str]:
     """A stand-in for S3 with a photo in a bucket; yields its address."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        until = time.monotonic() + 60
-        while True:
-            try:
-                requests.get(url, timeout=5)
-                break
-            except requests.ConnectionError:
-                assert time.monotonic() < until
-                time.sleep(0.2)
-        client = boto3.client(
-            "s3",
-            endpoint_url=url,
-            region_name=_REGION,
-            config=Config(s3={"addressing_style": "path"}),
-            **_KEYS,
-        )
+    with s3_server(_REGION) as (url, client):
         client.create_bucket(
             Bucket="photos", CreateBucketConfiguration={"LocationConstraint": _REGION}
         )
         client.put_object(
             Bucket="photos", Key="set 1/coffee.jpg", Body=(PHOTOS / "coffee.jpg").read_bytes()
         )
-        client.close()
         yield url
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 @pytest.fixture(scope="module")
