@@ -16,6 +16,7 @@ from playwright.sync_api import (
     Playwright,
     Request,
     Response,
+    Route,
     sync_playwright,
 )
 
@@ -155,15 +156,18 @@ class LabelingPage:
         self, x: float, y: float, *, alt: bool = False, on_mask: bool = False
     ) -> dict[str, Any]:
         """Click (with Alt: "not object"), wait for the answer to be shown, and return it."""
+        self.ask(x, y, alt=alt, on_mask=on_mask)
+        return self.finish_click()
+
+    def ask(self, x: float, y: float, *, alt: bool = False, on_mask: bool = False) -> None:
+        """Click (with Alt: "not object") and wait until the page asks about it."""
         n_before = self._n_asked
         self.start_click(x, y, alt=alt, on_mask=on_mask)
         for _ in range(_LOST_MS // 50):
             if self._n_asked > n_before:
-                break
+                return
             self.page.wait_for_timeout(50)
-        else:  # a page that has just been opened may lose it
-            self.start_click(x, y, alt=alt, on_mask=on_mask)
-        return self.finish_click()
+        self.start_click(x, y, alt=alt, on_mask=on_mask)  # a page just opened may lose it
 
     def start_click(self, x: float, y: float, *, alt: bool = False, on_mask: bool = False) -> None:
         """Click without waiting; with Ctrl where there is a mask, which the page selects else."""
@@ -182,6 +186,22 @@ class LabelingPage:
                 return self.answers[-1]
             self.page.wait_for_timeout(50)
         raise TimeoutError("the page got no answer to the click")
+
+    @contextmanager
+    def held_questions(self) -> Iterator[None]:
+        """Let no question reach the server before the end; then each, after the one before."""
+        held: list[Route] = []
+
+        def hold(route: Route) -> None:
+            held.append(route)
+
+        address = "**/interactive-annotating**"
+        self.page.route(address, hold)
+        yield
+        for route in held:
+            with self.page.expect_response(address):
+                route.continue_()
+        self.page.unroute(address)
 
     def take_tool(self, key: str, control: str) -> None:
         """Press a tool's key until the tool of a control is chosen; a busy page may lose it."""

@@ -67,28 +67,15 @@ def test_what_was_undone_or_deleted_does_not_come_back(
     assert tab.masks() == []
 
 
-def _placed(tab: LabelingPage) -> set[str]:
-    """Ids of all points that the page has asked about."""
-    return {point["id"] for asked in tab.asked for point in asked["context"]["result"]}
-
-
 def test_points_faster_than_answers_are_objects_of_their_own(
     tab: LabelingPage, api: LabelStudioApi, backend: Server
 ) -> None:
     open_flow(tab, api, backend, "auto_accept.xml", auto_accept=True)
-    assert tab.click(*CAT, alt=True)["data"]["result"] == []  # a page just opened may lose clicks
-    tab.asked.clear()
-    for place in (CORNER, CAT, (8.0, 12.0)):
-        tab.start_click(*place)
-    tab.finish_click()
-    placed: set[str] = set()
-    for _ in range(60):
-        tab.page.wait_for_timeout(1000)  # for what is still on its way
-        before, placed = placed, _placed(tab)
-        if len(placed) >= 2 and placed == before:
-            break
-    assert len(placed) >= 2
-    tab.wait_for_masks(len(placed))
+    with tab.held_questions():
+        for place in (CORNER, CAT, (8.0, 12.0)):
+            tab.ask(*place)
+    assert len(tab.asked[-1]["context"]["result"]) == 3
+    tab.wait_for_masks(3)
 
 
 def test_a_click_beside_a_selected_mask_adds_to_it(
