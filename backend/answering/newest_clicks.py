@@ -4,6 +4,9 @@ Every request gets the next number and writes it beside its points. An older req
 where one of its points has a larger number by then. The table has a fixed size in shared memory:
 a point may push another one out, which then stops nothing. Nothing is stopped wrongly by that.
 
+Requests may overtake each other on their way. One whose points are only some of those of a request
+in work is older than that, though it comes later. So the table also has how many points that has.
+
 Where several servers answer one Label Studio, numbers come from a place that all of them ask.
 """
 
@@ -20,10 +23,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+OVERTAKEN = 0  # the number of a request that is out of date when it comes
+
 _log = logging.getLogger(__name__)
 _N_SLOTS = 1 << 15
 _NUMBER = struct.Struct("<Q")  # the last one given, at the table's beginning
-_SLOT = struct.Struct("<QQ")  # key before number: a half-written slot is an old number's
+# A point's key, its newest request's number, and the points of that, 0 once it is answered.
+_SLOT = struct.Struct("<QQQ")  # key before number: a half-written slot is an old number's
 _N_BYTES = _NUMBER.size + _N_SLOTS * _SLOT.size
 
 
@@ -54,37 +60,67 @@ class NewestClicks:
     def arrive(self, task: str, point_ids: frozenset[str]) -> int:
         """Return the number of a request that has just come, larger than all before it.
 
+        It is `OVERTAKEN` where the points are only some of those of a request in work.
+
         Args:
             task: Whose points they are.
             point_ids: The object's points.
         """
-        if self._next_number is not None:
-            number = self._next_number()
-            self.note(number, task, point_ids)
-            return number
+        elsewhere = self._next_number() if self._next_number is not None else None
+        keys = [_key(task, point) for point in point_ids]
         with self._alone():
-            number = int(_NUMBER.unpack_from(self._table)[0]) + 1
-            _NUMBER.pack_into(self._table, 0, number)
-            self._write(number, task, point_ids)
+            if self._is_overtaken(keys):
+                return OVERTAKEN
+            if elsewhere is None:
+                number = int(_NUMBER.unpack_from(self._table)[0]) + 1
+                _NUMBER.pack_into(self._table, 0, number)
+            else:
+                number = elsewhere
+            self._write(number, keys, n_points=len(keys))
         return number
+
+    def leave(self, number: int, task: str, point_ids: frozenset[str]) -> None:
+        """Take note that a request is no longer in work; see `arrive`."""
+        keys = [_key(task, point) for point in point_ids]
+        with self._alone():
+            for key in keys:
+                if self._slot(key)[:2] == (key, number):
+                    self._put(key, number, n_points=0)
 
     def note(self, number: int, task: str, point_ids: frozenset[str]) -> None:
         """Take over a request that was given its number elsewhere; see `arrive`."""
         with self._alone():
-            self._write(number, task, point_ids)
+            self._write(number, [_key(task, point) for point in point_ids], n_points=0)
 
     def has_newer(self, number: int, task: str, point_ids: frozenset[str]) -> bool:
         """Return whether a request with one of these points has come after that number."""
         keys = [_key(task, point) for point in point_ids]
         with self._alone():
-            slots = [(key, _SLOT.unpack_from(self._table, _place(key))) for key in keys]
-        return any(there == key and newest > number for key, (there, newest) in slots)
+            slots = [(key, self._slot(key)) for key in keys]
+        return any(there == key and newest > number for key, (there, newest, _) in slots)
 
-    def _write(self, number: int, task: str, point_ids: frozenset[str]) -> None:
-        for key in (_key(task, point) for point in point_ids):
-            there, newest = _SLOT.unpack_from(self._table, _place(key))
+    def _is_overtaken(self, keys: list[int]) -> bool:
+        """Whether one request in work has all of these points, and more."""
+        slots = [self._slot(key) for key in keys]
+        numbers = {newest for _, newest, _ in slots}
+        return len(numbers) == 1 and all(
+            there == key and n_points > len(keys)
+            for key, (there, _, n_points) in zip(keys, slots, strict=True)
+        )
+
+    def _write(self, number: int, keys: list[int], *, n_points: int) -> None:
+        for key in keys:
+            there, newest, _ = self._slot(key)
             if there != key or newest < number:  # numbers from elsewhere overtake each other
-                _SLOT.pack_into(self._table, _place(key), key, number)
+                self._put(key, number, n_points=n_points)
+
+    def _slot(self, key: int) -> tuple[int, int, int]:
+        """What lies in a point's place: a key, its newest request, the points of that."""
+        there, newest, n_points = _SLOT.unpack_from(self._table, _place(key))
+        return int(there), int(newest), int(n_points)
+
+    def _put(self, key: int, number: int, *, n_points: int) -> None:
+        _SLOT.pack_into(self._table, _place(key), key, number, n_points)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

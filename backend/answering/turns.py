@@ -6,8 +6,9 @@ another's single click by one round and not by twenty.
 
 Label Studio's page shows the answer to the newest click of a region only. A request that shares a
 point with a newer one of the same task is therefore superseded: it gets no further turn, whichever
-worker has the newer one. Two annotators on one task share no point, so neither supersedes the
-other.
+worker has the newer one. One that comes with only some of the points of a request in work was
+overtaken by that, and is superseded itself. Two annotators on one task share no point, so neither
+supersedes the other.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Place:
 
     Attributes:
         who: The object that is clicked.
-        number: Larger than those of all requests that came before.
+        number: Larger than those of all requests that came before, but where it was overtaken.
         has_newer: Whether the object was clicked again since.
         has_left: Whether the request's client waits no more.
     """
@@ -123,7 +124,10 @@ class Turns:
             number = self._newest.arrive(region.task, region.point_ids)
             has_newer = partial(self._newest.has_newer, number, region.task, region.point_ids)
             self._call_all_of(region.task)
-            yield Place(region, number, has_newer, has_left)
+            try:
+                yield Place(region, number, has_newer, has_left)
+            finally:
+                self._newest.leave(number, region.task, region.point_ids)
         finally:
             with self._guard:
                 self._n_places -= 1

@@ -4,12 +4,13 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from backend.answering import newest_clicks as module
-from backend.answering.newest_clicks import NewestClicks
+from backend.answering.newest_clicks import OVERTAKEN, NewestClicks
 
 _ARRIVE = """
 import sys
@@ -37,6 +38,36 @@ def test_a_request_is_out_of_date_once_another_shares_a_point_of_its_task(
     second = newest.arrive("1/7", _of("b", "c"))
     assert newest.has_newer(first, "1/7", _of("a", "b"))
     assert not newest.has_newer(second, "1/7", _of("b", "c"))
+
+
+@pytest.mark.parametrize("next_number", [None, time.time_ns])
+def test_a_request_that_was_overtaken_stops_nothing(
+    next_number: Callable[[], int] | None,
+) -> None:
+    newest = NewestClicks(next_number=next_number)
+    third = newest.arrive("1/7", _of("a", "b", "c"))
+    for points in (_of("a"), _of("a", "b")):
+        assert newest.arrive("1/7", points) == OVERTAKEN
+        assert newest.has_newer(OVERTAKEN, "1/7", points)
+    assert newest.arrive("1/8", _of("a")) != OVERTAKEN
+    assert not newest.has_newer(third, "1/7", _of("a", "b", "c"))
+
+
+def test_fewer_points_count_once_the_request_with_more_is_answered() -> None:
+    newest = NewestClicks()
+    both = newest.arrive("1/7", _of("a", "b"))
+    newest.leave(both, "1/7", _of("a", "b"))
+    undone = newest.arrive("1/7", _of("a"))
+    assert undone > both
+    assert not newest.has_newer(undone, "1/7", _of("a"))
+
+
+def test_points_of_two_requests_in_work_are_those_of_neither() -> None:
+    newest = NewestClicks()
+    first = newest.arrive("1/7", _of("a", "x", "y"))
+    newest.arrive("1/7", _of("b", "z", "w"))
+    assert newest.arrive("1/7", _of("a", "b")) != OVERTAKEN
+    assert newest.has_newer(first, "1/7", _of("a", "x", "y"))
 
 
 def test_another_process_is_heard_of(tmp_path: Path) -> None:

@@ -94,6 +94,19 @@ def test_a_newer_click_of_the_region_stops_the_older_one_at_its_next_round() -> 
     assert log == ["t", "t"]
 
 
+def test_an_older_click_that_comes_later_stops_no_newer_one() -> None:
+    turns = Turns(max_places=4)
+    older, newer = _region("t", "a"), _region("t", "a", "b")
+    with turns.place(newer) as first:
+        with turns.place(older) as overtaken:
+            with pytest.raises(SupersededError):
+                overtaken.check()
+            first.check()
+        first.check()
+    with turns.place(older) as after_an_undo:
+        after_an_undo.check()
+
+
 def test_a_waiting_request_leaves_at_once_when_superseded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
