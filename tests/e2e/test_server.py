@@ -148,7 +148,7 @@ def test_a_newer_click_stops_the_older_one_whichever_worker_it_comes_to(
         with ThreadPoolExecutor(1) as other:
             older = other.submit(_predict, server, _body(capture, *points))
             time.sleep(0.15)
-            newer = _predict(server, _body(capture, points[0]))
+            newer = _predict(server, _body(capture, points[0], (80, 80)))
             assert newer["result"]
             assert older.result()["result"] == []
     assert _metric(server, 'mfp_clicks_total{outcome="superseded"}') == n_pairs
