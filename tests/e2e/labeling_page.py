@@ -183,9 +183,21 @@ class LabelingPage:
         """Wait for the answer to `start_click` to be shown, and return it."""
         for _ in range(_LIMIT_MS // 50):  # the first answer waits for the weights
             if len(self.answers) > self._n_answers and not self.store("s.awaitingSuggestions"):
+                self._wait_until_accepted(self.answers[-1])
                 return self.answers[-1]
             self.page.wait_for_timeout(50)
         raise TimeoutError("the page got no answer to the click")
+
+    def _wait_until_accepted(self, answer: dict[str, Any]) -> None:
+        """With Auto-Accept, wait for an answer's masks, which the page shows a moment later."""
+        names = {row["id"] for row in answer["data"]["result"]}
+        if not self.store("s.autoAcceptSuggestions"):
+            return
+        for _ in range(_LIMIT_MS // 50):
+            if self.suggestions() == 0 and names <= {region["id"] for region in self.regions()}:
+                return
+            self.page.wait_for_timeout(50)
+        raise TimeoutError(f"the page did not take in {sorted(names)}")
 
     @contextmanager
     def held_questions(self) -> Iterator[None]:
