@@ -66,22 +66,20 @@ class NewestClicks:
             task: Whose points they are.
             point_ids: The object's points.
         """
-        elsewhere = self._next_number() if self._next_number is not None else None
-        keys = [_key(task, point) for point in point_ids]
+        number = None if self._next_number is None else self._next_number()
+        keys = _keys(task, point_ids)
         with self._alone():
             if self._is_overtaken(keys):
                 return OVERTAKEN
-            if elsewhere is None:
+            if number is None:
                 number = int(_NUMBER.unpack_from(self._table)[0]) + 1
                 _NUMBER.pack_into(self._table, 0, number)
-            else:
-                number = elsewhere
             self._write(number, keys, n_points=len(keys))
         return number
 
     def leave(self, number: int, task: str, point_ids: frozenset[str]) -> None:
         """Take note that a request is no longer in work; see `arrive`."""
-        keys = [_key(task, point) for point in point_ids]
+        keys = _keys(task, point_ids)
         with self._alone():
             for key in keys:
                 if self._slot(key)[:2] == (key, number):
@@ -90,11 +88,11 @@ class NewestClicks:
     def note(self, number: int, task: str, point_ids: frozenset[str]) -> None:
         """Take over a request that was given its number elsewhere; see `arrive`."""
         with self._alone():
-            self._write(number, [_key(task, point) for point in point_ids], n_points=0)
+            self._write(number, _keys(task, point_ids), n_points=0)
 
     def has_newer(self, number: int, task: str, point_ids: frozenset[str]) -> bool:
         """Return whether a request with one of these points has come after that number."""
-        keys = [_key(task, point) for point in point_ids]
+        keys = _keys(task, point_ids)
         with self._alone():
             slots = [(key, self._slot(key)) for key in keys]
         return any(there == key and newest > number for key, (there, newest, _) in slots)
@@ -149,6 +147,10 @@ def _opened(path: Path) -> int:
         os.close(handle)
         raise
     return handle
+
+
+def _keys(task: str, point_ids: frozenset[str]) -> list[int]:
+    return [_key(task, point) for point in point_ids]
 
 
 def _key(task: str, point: str) -> int:
