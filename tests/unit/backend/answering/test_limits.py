@@ -203,18 +203,18 @@ _LABELS = "<View><Labels toName='{}'>" + "<Label value='x'/>" * 10_000 + "</Labe
     ],
 )
 def test_label_configurations_that_no_page_has_are_refused_soon(xml: str) -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     with pytest.raises(LabelConfigError, match="at most|nested|not XML"):
         parse_label_config(xml)
-    assert time.perf_counter() - started < 2
+    assert time.thread_time() - started < 2
 
 
 def test_a_large_label_configuration_is_read_soon() -> None:
     labels = "".join(f'<Label value="L{index}"/>' for index in range(5000))
     xml = BRUSH.format("").replace('<Label value="Cat"/>', labels, 1)
-    started = time.perf_counter()
+    started = time.thread_time()
     assert len(parse_label_config(xml).controls[0].labels) == 5001
-    assert time.perf_counter() - started < 2
+    assert time.thread_time() - started < 2
 
 
 _REPEATER = BRUSH.format("").replace("</View>", '<Repeater on="$l">{}</Repeater></View>')
@@ -233,10 +233,10 @@ def test_what_a_repeater_makes_of_a_task_is_bounded(
     content: str, n_elements: int, problem: str
 ) -> None:
     config = TaskConfigs(_REPEATER.format(content))
-    started = time.perf_counter()
+    started = time.thread_time()
     with pytest.raises(LabelConfigError, match=problem):
         config.of({"l": [0] * n_elements})
-    assert time.perf_counter() - started < 2
+    assert time.thread_time() - started < 2
 
 
 @pytest.mark.slow

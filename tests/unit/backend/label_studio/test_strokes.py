@@ -151,14 +151,14 @@ def test_a_stroke_of_another_size_is_named() -> None:
 
 def test_more_strokes_than_can_be_read_are_refused_unread() -> None:
     size = {"original_width": 4000, "original_height": 3000}
-    started = time.perf_counter()
+    started = time.thread_time()
     with pytest.raises(DataError, match="2000 strokes on 4000x3000: .* at most"):
         _strokes(_task(*[_row("Yes", **size)] * 2000), height=3000, width=4000)
     wide = {**_touch(), "relativePoints": [0, 0, 100, 100] * 50, "relativeStrokeWidth": 900.0}
     value = {"format": "rle", "touches": [wide] * 50, "brushlabels": ["Yes"]}
     with pytest.raises(DataError, match="1 strokes on 4000x3000: .* at most"):
         _strokes(_task(_row("Yes", value=value, **size)), height=3000, width=4000)
-    assert time.perf_counter() - started < 2
+    assert time.thread_time() - started < 2
 
 
 def test_seed_controls_take_no_masks_and_have_no_categories() -> None:

@@ -81,6 +81,6 @@ def test_what_is_no_json_is_refused(content: bytes) -> None:
 def test_looking_at_a_megabyte_takes_milliseconds() -> None:
     rows = [{"value": {"rle": list(range(256)) * 130}, "id": '\n\\"' * 9999} for _ in range(10)]
     request = _request(json.dumps(rows).encode())
-    started = time.perf_counter()
+    started = time.thread_time()
     read_json(request)
-    assert time.perf_counter() - started < 1
+    assert time.thread_time() - started < 1
