@@ -71,7 +71,7 @@ def plot_sweeps(tunings: Mapping[str, Tuning]) -> bytes:
         axes.minorticks_off()
         axes.grid(alpha=0.3)
     panels[0].set_ylabel("mean IoU over 5 clicks (grey: folds)")
-    panels[-1].legend(loc="lower left")
+    panels[-1].legend()
     return _png(figure)
 
 

@@ -327,41 +327,6 @@ def _outline(region: dict[str, Any], mask: np.ndarray, label: str) -> dict[str, 
     }
 
 
-def test_objects_of_one_mask_stay_two_in_json_min_which_cannot_tell_the_ground_truth(
-    tmp_path: Path,
-) -> None:
-    shape = {**row(_MASK)["value"], "original_width": 40, "original_height": 30}
-    told = [
-        {
-            "id": 1,
-            "image": "/data/upload/1/1.png",
-            "annotation_id": number,
-            "updated_at": f"2026-01-0{number}",
-            "mask": [shape, shape],
-        }
-        for number in (1, 2)
-    ]
-    content, summary = export(tmp_path, told)
-    assert len(content["annotations"]) == 2
-    assert summary.messages == []
-    named = "choices of the newest annotation: JSON_MIN cannot tell the ground truth"
-    assert summary.left_out[named] == 1
-
-
-def test_the_two_rows_of_generic_labels_stay_one_object_each_in_json_min(tmp_path: Path) -> None:
-    config = TaskConfigs(
-        """<View><Image name="image" value="$image"/><Labels name="label" toName="image">
-        <Label value="Cat"/></Labels><Brush name="mask" toName="image"/></View>"""
-    )
-    size = {"original_width": 40, "original_height": 30}
-    shape = {"format": "rle", "rle": row(_MASK)["value"]["rle"], **size}
-    labelled = {**shape, "labels": ["Cat"]}
-    told = {"id": 1, "image": "/data/upload/1/1.png", "annotation_id": 1}
-    told |= {"mask": [shape, shape], "label": [labelled, labelled]}
-    content, summary = export(tmp_path, [told], config=config)
-    assert (len(content["annotations"]), summary.messages) == (2, [])
-
-
 def test_a_plain_brush_and_a_plain_polygon_take_back_what_they_gave(tmp_path: Path) -> None:
     config = TaskConfigs(
         """<View><Image name="image" value="$image"/><Brush name="mask" toName="image"/>

@@ -1,0 +1,83 @@
+"""The report on how people clicked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backend.cli import main
+from backend.recording.report import figures, write_report
+from backend.settings import Settings
+from tests.unit.backend.page import HEIGHT, WIDTH, box, point, row
+from tests.unit.backend.recording.person import CAT, Person, corrected
+
+
+def test_the_report_tells_clicks_and_failures(person: Person, tmp_path: Path) -> None:
+    first, second = point("p1", 50, 60), point("p2", 90, 60)
+    person.click(first)
+    answer = person.click(first, second)
+    one_click = person.click(point("p3", 150, 60, label="Dog"))
+    person.click(point("p4", 180, 20))
+    person.save(corrected(answer, CAT), row(one_click["id"], box(140, 50, 160, 70), "Dog"))
+    objects = person.objects()
+    found = figures("all", objects)
+    assert (found.n_objects, found.n_accepted, found.clicks) == (3, 2, 1.5)
+    assert found.accepted_after == (1 / 3, 2 / 3, 2 / 3)
+    write_report(tmp_path / "report.html", objects, label_studio_url="http://studio")
+    page = (tmp_path / "report.html").read_text()
+    assert 'href="http://studio/projects/3/data?task=7"' in page
+    for name in ("Cat", "Dog", "disks-1"):
+        assert f"<td>{name}<td>" in page
+    assert page.count("data:image/png") == 4
+
+
+def test_a_report_without_anything_saved_is_one_too(person: Person, tmp_path: Path) -> None:
+    person.click(point("p1", 50, 60))
+    write_report(tmp_path / "report.html", person.objects(), label_studio_url="")
+    page = (tmp_path / "report.html").read_text()
+    assert "Not saved: 1" in page
+    assert "0.000" not in page
+    assert "data:image/png" not in page  # no axes without anything to draw
+    assert "<td>–<td>–" in page
+    found = figures("all", person.objects())
+    assert (found.clicks, found.seconds, found.first_iou) == (None, None, None)
+
+
+def test_a_good_first_answer_is_not_called_wrong(person: Person, tmp_path: Path) -> None:
+    person.save(person.click(point("p1", 50, 60)))
+    write_report(tmp_path / "report.html", person.objects(), label_studio_url="")
+    page = (tmp_path / "report.html").read_text()
+    assert "furthest off" not in page
+    assert "No first answer was off by much" in page
+
+
+def test_objects_are_shown_on_their_photos_where_these_can_be_had(
+    person: Person, tmp_path: Path
+) -> None:
+    person.save(corrected(person.click(point("p1", 50, 60)), CAT))
+    pages = []
+    for shade in (None, 200):
+        image = None if shade is None else np.full((HEIGHT, WIDTH, 3), shade, np.uint8)
+        path = tmp_path / f"{shade}.html"
+        write_report(
+            path, person.objects(), label_studio_url="", image_of=lambda clicked, i=image: i
+        )
+        pages.append(path.read_text())
+    assert pages[0] != pages[1]
+
+
+def test_the_command_writes_the_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MFP_DATA_DIR", str(tmp_path / "data"))
+    assert main(["sessions", "report", "--out", str(tmp_path / "r.html")]) == 1
+    person = Person(Settings(data_dir=tmp_path / "data"))
+    person.click(point("p1", 50, 60))
+    person.objects()
+    report = ["sessions", "report", "--out", str(tmp_path / "r.html"), "--json"]
+    assert main([*report, "--project", "3"]) == 0
+    assert json.loads(capsys.readouterr().out)["n_objects"] == 1
+    assert main([*report, "--project", "4"]) == 1
