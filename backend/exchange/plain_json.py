@@ -1,16 +1,19 @@
-"""Python's JSON -> JSON, piece by piece: a score that is NaN does not end the tasks behind it."""
+"""Python's JSON -> JSON, piece by piece: one number that cannot be read ends no task behind it."""
 
 from __future__ import annotations
 
+import math
 import re
 from typing import BinaryIO
 
-_TOKENS = re.compile(rb"\\.|\"|-?Infinity|NaN", re.DOTALL)
-_BEGUN = re.compile(rb"(?:\\+|-|-?I[a-z]{0,7}|N(?:aN?)?)\Z")  # what the next piece may go on with
+_NUMBER = rb"-?(?:Infinity|\d{19,}(?:\.\d+)?(?:[eE][-+]?\d+)?|\d[\d.]*[eE]\+?\d{3,})|NaN"
+_TOKENS = re.compile(rb"\\.|\"|(?<![-+.\w])(?:" + _NUMBER + rb")(?![-+.\w])", re.DOTALL)
+_BEGUN = re.compile(rb"(?<![-+.\w])[-+.\w]+\Z")  # what the next piece may go on with
+_LONGEST_BYTES = 5000  # of a number that is looked at
 
 
 class PlainJson:
-    """Reads a file, with `NaN` and `Infinity` as the texts that they are in JSON."""
+    """Reads a file; `NaN`, `Infinity`, and numbers beyond 64 bits are the texts of their digits."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -23,18 +26,31 @@ class PlainJson:
             return b""
         while piece := self._file.read(size):
             piece = self._rest + piece
-            begun = _BEGUN.search(piece)
-            end = begun.start() if begun else len(piece)
+            end = _whole(piece)
             self._rest = piece[end:]
             if end:
                 return _TOKENS.sub(self._plain, piece[:end])
         rest, self._rest = self._rest, b""
-        return rest
+        return _TOKENS.sub(self._plain, rest)
 
     def _plain(self, token: re.Match[bytes]) -> bytes:
         text = token.group()
         if text == b'"':
             self._is_in_text = not self._is_in_text
-        elif not self._is_in_text and not text.startswith(b"\\"):
+        elif not self._is_in_text and not text.startswith(b"\\") and not _fits(text):
             return b'"' + text + b'"'
         return text
+
+
+def _whole(piece: bytes) -> int:
+    """How much of a piece can be read without the next one."""
+    end = len(piece.rstrip(b"\\"))
+    begun = _BEGUN.search(piece, max(0, end - _LONGEST_BYTES)) if end == len(piece) else None
+    return begun.start() if begun else end
+
+
+def _fits(number: bytes) -> bool:
+    """Whether 64 bits hold a number."""
+    if number.lstrip(b"-").isdigit():
+        return len(number) <= 20 and -(2**63) <= int(number) < 2**63
+    return math.isfinite(float(number))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mfp_model.data.coco_rows import is_number
 from mfp_model.errors import DataError
 
 KINDS = ("brush", "polygon", "rectangle", "ellipse")
@@ -109,13 +109,9 @@ def _is_point(row: Mapping[str, Any]) -> bool:
 
 def finite_score(row: Mapping[str, Any], left_out: Counter[str]) -> float | None:
     """Return a model's score of a row or a prediction; one that is no number is counted."""
-    score = row.get("score")
-    try:
-        number = float(score) if isinstance(score, int | float) else None
-    except OverflowError:  # a whole number of any length
-        number = None
-    if number is not None and math.isfinite(number):
-        return number
+    score: Any = row.get("score")
+    if is_number(score):
+        return float(score)
     left_out["scores that are no finite numbers"] += score is not None
     return None
 

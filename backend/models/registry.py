@@ -89,7 +89,7 @@ class ModelRegistry:
         """Return all versions, oldest first; a damaged one is left out and logged.
 
         Raises:
-            RegistryError: They cannot be listed just now.
+            RegistryAwayError: They cannot be listed just now.
         """
         versions = []
         for name, entry in self._files.entries().items():
@@ -169,7 +169,8 @@ class ModelRegistry:
         """Return what serves.
 
         Raises:
-            RegistryError: It is damaged, or cannot be read just now.
+            RegistryError: It is damaged.
+            RegistryAwayError: It cannot be read just now.
         """
         return self._serving.read()
 

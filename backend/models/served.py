@@ -9,14 +9,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from backend.models.loaded import LoadedSegmenters
+from backend.models.promoted import PromotedVersions
 from backend.models.registry import ModelRegistry
-from backend.models.serving import RegistryError, Serving
+from backend.models.serving import RegistryAwayError, RegistryError
 from mfp_model.errors import CheckpointError, MfpError
 from mfp_model.prompts import Click
 from mfp_model.segmenter import Segmenter
@@ -61,19 +62,19 @@ class ServedModels:
         self._load = load
         self._version = version
         self._registry = registry
+        self._promoted = (
+            None
+            if registry is None
+            else PromotedVersions(registry, prepare=self._prepare, on_failure=on_failure)
+        )
         self._read_version = read_version
         self.loaded = loaded or LoadedSegmenters(max_bytes=_MAX_BYTES)
-        self._on_failure = on_failure
         self._failure: str | None = None
         self._n_bytes = 0  # of one version, about
         self._mark = ""  # what this machine adds to a model version: its precision
         self._default_done = threading.Event()
-        self._guard = threading.Lock()  # of the next two
-        self._serving = Serving({})
         self._read: dict[tuple[str, object], str] = {}  # what the registry's answer as
-        self._model_versions: Mapping[str, str] = {}  # of those that serve, by name
-        self._stamp: Hashable = None
-        self._told = ""
+        self._names: dict[str, str] = {}  # in the registry, by model version
 
     @property
     def version(self) -> str:
@@ -82,8 +83,9 @@ class ServedModels:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the default's weights are loaded."""
-        return self._default_done.is_set() and self._failure is None
+        """Whether the default's weights are loaded, and it is known which versions serve."""
+        are_known = self._promoted is None or self._promoted.are_known
+        return self._default_done.is_set() and self._failure is None and are_known
 
     @property
     def failure(self) -> str | None:
@@ -91,10 +93,11 @@ class ServedModels:
         return self._failure
 
     def version_of(self, project: str) -> str:
-        """Return the model version that serves a project."""
-        with self._guard:
-            name = self._serving.version(project)
-            return self._version if name is None else self._model_versions[name]
+        """Return the model version that serves a project; the default's where it is not known."""
+        try:
+            return self._serving(project)
+        except RegistryAwayError:
+            return self._version
 
     def start(self) -> None:
         """Load the weights, and look for promoted versions from then on, in a thread."""
@@ -110,12 +113,13 @@ class ServedModels:
 
         Raises:
             NotReadyError: The weights are not loaded after `wait_s`, or cannot be.
+            RegistryAwayError: They cannot be had just now.
         """
         if not self._default_done.wait(wait_s):
             raise NotReadyError(f"weights {self._version} are still loading after {wait_s:g} s")
         if self._failure is not None:
             raise NotReadyError(f"weights {self._version} cannot be loaded: {self._failure}")
-        serving = self.version_of(project)
+        serving = self._serving(project)
         if begun is not None and begun != serving:
             try:
                 return self._get(begun)
@@ -125,35 +129,8 @@ class ServedModels:
 
     def look(self) -> None:
         """Take over what was promoted or rolled back, once its weights are loaded."""
-        if self._registry is None:
-            return
-        try:
-            stamp = self._registry.stamp()
-            if stamp == self._stamp:
-                return
-            serving = self._registry.serving()
-        except RegistryError as error:
-            self._tell_once(error)
-            return
-        self._stamp, self._told = stamp, ""
-        model_versions: dict[str, str] = {}
-        for name in sorted(serving.versions()):
-            try:
-                model_versions[name] = self._model_version(name)
-                if self.loaded.has_room(self._n_bytes):  # the others when they are asked for
-                    self._get(model_versions[name])
-            except MfpError as error:
-                self._on_failure(error)
-                return
-        with self._guard:
-            self._serving, self._model_versions = serving, model_versions
-        _log.info("versions that serve: %s", dict(serving.histories))
-
-    def _tell_once(self, error: Exception) -> None:
-        """Tell of what is tried again every second."""
-        if self._told != str(error):
-            self._told = str(error)
-            self._on_failure(error)
+        if self._promoted is not None:
+            self._promoted.look()
 
     def _run(self) -> None:
         try:
@@ -172,10 +149,18 @@ class ServedModels:
             self._default_done.set()
         while self._registry is not None:
             time.sleep(_LOOK_EVERY_S)
-            try:
-                self.look()
-            except Exception as error:  # the thread must go on
-                self._tell_once(error)
+            self.look()
+
+    def _serving(self, project: str) -> str:
+        version = self._promoted.version(project) if self._promoted is not None else None
+        return self._version if version is None else version
+
+    def _prepare(self, name: str) -> str:
+        """Load a version of the registry, where there is room, and return its model version."""
+        version = self._model_version(name)
+        if self.loaded.has_room(self._n_bytes):  # the others when they are asked for
+            self._get(version)
+        return version
 
     def _get(self, version: str) -> Segmenter:
         return self.loaded.get(version, "mfp", lambda: self._loaded_now(version))
@@ -185,6 +170,8 @@ class ServedModels:
             if version == self._version:
                 return _warm(self._load(None))
             return _warm(self._load(self._checkpoint(version)))
+        except RegistryAwayError:
+            raise
         except MfpError as error:
             raise NotReadyError(f"weights {version} cannot be loaded: {error}") from None
 
@@ -195,12 +182,15 @@ class ServedModels:
         key = (name, entry.manifest.get("added"))  # a deleted one's name may be given again
         if key not in self._read:
             self._read[key] = self._read_version(self._registry.checkpoint(name))
-        return self._read[key] + self._mark
+        version = self._read[key] + self._mark
+        self._names[version] = name
+        return version
 
     def _checkpoint(self, version: str) -> Path:
         """The file in the registry that answers as a model version."""
         if self._registry is not None:
-            for name in self._registry.names():
+            known = self._names.get(version)
+            for name in self._registry.names() if known is None else [known]:
                 if version.startswith(name) and self._model_version(name) == version:
                     return self._registry.checkpoint(name)
         raise RegistryError(f"model version {version!r:.80}: unknown")

@@ -28,6 +28,10 @@ class RegistryError(MfpError):
     """A version that is unknown, or cannot be changed as asked."""
 
 
+class RegistryAwayError(RegistryError):
+    """What cannot be read just now, and can be later."""
+
+
 @dataclass(frozen=True, slots=True)
 class Serving:
     """The versions that serve, newest last: globally, and for projects of their own."""
@@ -66,7 +70,8 @@ class ServingStore(ABC):
         """Return what serves.
 
         Raises:
-            RegistryError: It is damaged, or cannot be read just now.
+            RegistryError: It is damaged.
+            RegistryAwayError: It cannot be read just now.
         """
 
     @abstractmethod
@@ -157,5 +162,7 @@ class ServingTable(ServingStore):
 def _refusing() -> Iterator[None]:
     try:
         yield
-    except (StorageError, ValueError) as error:
+    except StorageError as error:
+        raise RegistryAwayError(f"which versions serve is not known: {error}") from error
+    except ValueError as error:
         raise RegistryError(f"which versions serve is not known: {error}") from error

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from backend.models.serving import RegistryError
+from backend.models.serving import RegistryAwayError
 from backend.models.version_files import (
     CHECKPOINT,
     MANIFEST,
@@ -61,7 +61,7 @@ class VersionBucket(VersionFiles):
         """Return all versions, or one; manifests that did not change are not read again."""
         try:
             stamps = self._stamps(f"{name}/*")
-        except RegistryError as error:
+        except RegistryAwayError as error:
             copied = self._copied(name, error)
             return {name: VersionEntry(manifest=copied, has_report=False)}
         entries = {}
@@ -77,7 +77,7 @@ class VersionBucket(VersionFiles):
         copy = self._copies / name
         try:
             manifest = _asked(partial(self._bucket.read, _key(name, MANIFEST)))
-        except RegistryError as error:
+        except RegistryAwayError as error:
             self._copied(name, error)
             return copy / CHECKPOINT
         if manifest is None:
@@ -103,7 +103,7 @@ class VersionBucket(VersionFiles):
             _asked(partial(self._bucket.remove, _key(name, file)))
         shutil.rmtree(self._copies / name, ignore_errors=True)
 
-    def _copied(self, name: str, error: RegistryError) -> bytes:
+    def _copied(self, name: str, error: RegistryAwayError) -> bytes:
         """The manifest of this machine's copy; without one, the error of the bucket."""
         try:
             manifest = (self._copies / name / MANIFEST).read_bytes()
@@ -132,7 +132,7 @@ class VersionBucket(VersionFiles):
             (made / MANIFEST).write_bytes(manifest)
             self._take(name, made, manifest)
         except OSError as error:
-            raise RegistryError(f"version {name}: cannot be copied here ({error})") from error
+            raise RegistryAwayError(f"version {name}: cannot be copied here ({error})") from error
         finally:
             shutil.rmtree(made, ignore_errors=True)
 
@@ -158,7 +158,8 @@ def fetched(checkpoint: Path | None, settings: Settings) -> Path | None:
 
     Raises:
         ConfigError: The data folder cannot be written, or the bucket's kind is not installed.
-        RegistryError: The version is gone, or cannot be copied just now.
+        RegistryError: The version is gone.
+        RegistryAwayError: It cannot be copied just now.
     """
     if checkpoint is None or not settings.bucket_url:
         return checkpoint
@@ -187,4 +188,4 @@ def _asked(ask: Callable[[], _T]) -> _T:
     try:
         return ask()
     except StorageError as error:
-        raise RegistryError(str(error)) from error
+        raise RegistryAwayError(str(error)) from error

@@ -42,7 +42,7 @@ class VersionFiles(ABC):
         """Return all versions.
 
         Raises:
-            RegistryError: They cannot be listed just now.
+            RegistryAwayError: They cannot be listed just now.
         """
 
     @abstractmethod
@@ -54,7 +54,8 @@ class VersionFiles(ABC):
         """Return a file of this machine with the weights of a version.
 
         Raises:
-            RegistryError: There is no such version, or it cannot be read just now.
+            RegistryError: There is no such version.
+            RegistryAwayError: It cannot be read just now.
         """
 
     @abstractmethod

@@ -33,6 +33,8 @@ ADVICE = {
     "NotReadyError": "The weights load for some seconds after a start. If it goes on, the log "
     "says why.",
     "RegistryError": "Look into the folder models/ of MFP_DATA_DIR, and at `mfp models list`.",
+    "RegistryAwayError": "Look whether the database and the bucket can be reached. Versions that "
+    "cannot be had are tried again every second.",
     "LostJobError": "Another worker runs the job by now: nothing is to be done.",
     "StorageError": "The disk may be full, another program may hold a file, or the database is "
     "away. Clicks are answered meanwhile.",

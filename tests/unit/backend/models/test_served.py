@@ -10,32 +10,8 @@ from backend.storage.file_database import FileDatabase
 from backend.storage.tables import REGIONS
 from mfp_model.errors import CheckpointError
 from mfp_model.segmenter import Segmenter
-from tests.fakes import DiskSegmenter
 from tests.registries import registry_in
-
-
-class _Named(DiskSegmenter):
-    def __init__(self, version: str) -> None:
-        super().__init__()
-        self._version = version
-
-    @property
-    def version(self) -> str:
-        return self._version
-
-
-class _Weights:
-    """Loads what is written in a file, and tells in which order."""
-
-    def __init__(self) -> None:
-        self.loaded: list[str] = []
-
-    def load(self, checkpoint: Path | None) -> Segmenter:
-        version = "default" if checkpoint is None else checkpoint.read_text()
-        if version == "broken":
-            raise CheckpointError("damaged")
-        self.loaded.append(version)
-        return _Named(version)
+from tests.unit.backend.models.weights import Named, Weights
 
 
 @pytest.fixture
@@ -48,7 +24,7 @@ def registry(tmp_path: Path) -> ModelRegistry:
     return found
 
 
-def _models(registry: ModelRegistry, weights: _Weights, **told: object) -> ServedModels:
+def _models(registry: ModelRegistry, weights: Weights, **told: object) -> ServedModels:
     models = ServedModels(
         weights.load,
         version="default",
@@ -64,7 +40,7 @@ def _models(registry: ModelRegistry, weights: _Weights, **told: object) -> Serve
 def test_a_promoted_version_takes_over_and_what_was_begun_is_finished(
     registry: ModelRegistry,
 ) -> None:
-    models = _models(registry, _Weights())
+    models = _models(registry, Weights())
     assert models.segmenter("14", wait_s=1).version == "default"
     registry.promote("v1", project="14")
     models.look()
@@ -81,7 +57,7 @@ def test_a_promoted_version_takes_over_and_what_was_begun_is_finished(
 def test_the_watching_thread_sees_a_promotion_by_itself(registry: ModelRegistry) -> None:
     import time
 
-    models = _models(registry, _Weights())
+    models = _models(registry, Weights())
     registry.promote("v2")
     until = time.monotonic() + 10
     while models.version != "v2" and time.monotonic() < until:
@@ -93,14 +69,14 @@ def test_the_old_version_serves_while_the_new_one_cannot_be_loaded(
     registry: ModelRegistry,
 ) -> None:
     failures: list[Exception] = []
-    models = _models(registry, _Weights(), on_failure=failures.append)
+    models = _models(registry, Weights(), on_failure=failures.append)
     registry.promote("broken", project="14")
     models.look()
     assert models.segmenter("14", wait_s=1).version == "default"
     assert "damaged" in str(failures[0])
 
 
-class _Sized(_Named):
+class _Sized(Named):
     @property
     def n_bytes(self) -> int:
         return 100
@@ -116,7 +92,7 @@ def test_versions_share_a_bounded_memory_and_come_back_when_needed(
         on_loaded=lambda one: loaded.append(one.version),
         on_dropped=lambda one: dropped.append(one.version),
     )
-    weights = _Weights()
+    weights = Weights()
     models = ServedModels(
         lambda path: _Sized(weights.load(path).version),
         version="default",
@@ -159,7 +135,7 @@ def test_one_that_is_larger_than_the_memory_still_answers() -> None:
 def test_an_object_begun_on_a_deleted_version_goes_on_with_the_present_one(
     registry: ModelRegistry,
 ) -> None:
-    models = _models(registry, _Weights())
+    models = _models(registry, Weights())
     registry.delete("v3")
     assert models.segmenter("14", begun="v3", wait_s=1).version == "default"
 
@@ -206,7 +182,7 @@ def test_versions_of_old_objects_are_forgotten(tmp_path: Path) -> None:
 def test_a_name_that_is_given_again_stands_for_its_new_weights(
     registry: ModelRegistry, tmp_path: Path
 ) -> None:
-    weights = _Weights()
+    weights = Weights()
     models = ServedModels(
         weights.load, version="default", registry=registry, read_version=Path.read_text
     )
@@ -231,7 +207,7 @@ def test_a_promoted_version_whose_file_is_gone_leaves_the_present_one_serving(
 ) -> None:
     failures: list[Exception] = []
     models = ServedModels(
-        _Weights().load, version="default", registry=registry, on_failure=failures.append
+        Weights().load, version="default", registry=registry, on_failure=failures.append
     )
     models.start()
     models.segmenter("", wait_s=10)

@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from backend.models.registry import ModelRegistry
-from backend.models.serving import RegistryError, ServingFile
-from backend.models.version_bucket import VersionBucket, fetched
+from backend.models.serving import RegistryError
+from backend.models.version_bucket import fetched
 from backend.settings import Settings
 from backend.storage.bucket import Bucket
 from backend.storage.errors import StorageError
-
-Machine = Callable[[str], ModelRegistry]
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    """Machines by name: each with a folder of its own, all with one bucket."""
-    bucket = Bucket(f"file://{tmp_path / 'bucket'}")
-    serving = tmp_path / "serving"
-    return lambda name: ModelRegistry(
-        VersionBucket(bucket, tmp_path / name / "cache" / "models"), ServingFile(serving)
-    )
+from tests.unit.backend.models.conftest import Machine
 
 
 def _add(registry: ModelRegistry, folder: Path, version: str, weights: str) -> None:

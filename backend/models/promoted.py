@@ -1,0 +1,119 @@
+"""What serves, as the registry has it: followed while it changes, is damaged, or is away."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Hashable, Mapping
+
+from backend.models.registry import ModelRegistry
+from backend.models.serving import RegistryAwayError, Serving
+
+_log = logging.getLogger(__name__)
+_History = tuple[str, ...]
+
+
+class PromotedVersions:
+    """Knows the versions that serve; each is prepared before it takes over.
+
+    A damaged one is passed over: the one before it in its history serves, at last the default. One
+    that is away is no reason to answer with another: what served before goes on, and where nothing
+    is known of that, as after a start, it is said.
+    """
+
+    def __init__(
+        self,
+        registry: ModelRegistry,
+        *,
+        prepare: Callable[[str], str],
+        on_failure: Callable[[Exception], None],
+    ) -> None:
+        """Know nothing yet.
+
+        Args:
+            registry: Versions, and which of them serve.
+            prepare: Makes a version of the registry ready to answer, and returns its model version.
+            on_failure: Told once why a version, or what serves, cannot be had.
+        """
+        self._registry = registry
+        self._prepare = prepare
+        self._on_failure = on_failure
+        self._taken: tuple[Hashable] | None = None  # the stamp of what was taken over
+        self._told: set[str] = set()
+        self._guard = threading.Lock()  # of the next two
+        self._serving: Serving | None = None
+        self._model_versions: Mapping[str, str] = {}  # by name
+
+    @property
+    def are_known(self) -> bool:
+        """Whether it was read which versions serve."""
+        with self._guard:
+            return self._serving is not None
+
+    def version(self, project: str) -> str | None:
+        """Return the model version that serves a project, None for the default.
+
+        Raises:
+            RegistryAwayError: It cannot be had just now, or is not known.
+        """
+        with self._guard:
+            if self._serving is None:
+                raise RegistryAwayError("which versions serve could not be read yet")
+            name = self._serving.version(project)
+            if name is None:
+                return None
+            if name not in self._model_versions:
+                raise RegistryAwayError(f"version {name} serves, and cannot be had just now")
+            return self._model_versions[name]
+
+    def look(self) -> None:
+        """Take over what was promoted or rolled back; what was away is tried again."""
+        problems: list[Exception] = []
+        try:
+            stamp = (self._registry.stamp(),)
+            if stamp != self._taken:
+                self._take(self._registry.serving(), problems)
+                is_away = any(isinstance(problem, RegistryAwayError) for problem in problems)
+                self._taken = None if is_away else stamp
+        except Exception as error:  # whoever looks every second must go on
+            problems.append(error)
+            if self._serving is None and not isinstance(error, RegistryAwayError):
+                self._take(Serving({}), problems)
+        for problem in problems:
+            if str(problem) not in self._told:
+                self._on_failure(problem)
+        self._told = {str(problem) for problem in problems}
+
+    def _take(self, serving: Serving, problems: list[Exception]) -> None:
+        model_versions: dict[str, str] = {}
+        failed: dict[str, Exception] = {}
+
+        def failure_of(name: str) -> Exception | None:
+            if name not in model_versions and name not in failed:
+                try:
+                    model_versions[name] = self._prepare(name)
+                except Exception as error:
+                    failed[name] = error
+                    problems.append(error)
+            return failed.get(name)
+
+        histories = {
+            scope: self._usable(scope, history, failure_of)
+            for scope, history in serving.histories.items()
+        }
+        taken = Serving(histories)
+        if taken != self._serving:
+            _log.info("versions that serve: %s", histories)
+        with self._guard:
+            self._model_versions = {**self._model_versions, **model_versions}
+            self._serving = taken
+
+    def _usable(
+        self, scope: str, history: _History, failure_of: Callable[[str], Exception | None]
+    ) -> _History:
+        while history and (failure := failure_of(history[-1])) is not None:
+            if isinstance(failure, RegistryAwayError):
+                before = self._serving
+                return history if before is None else before.histories.get(scope, ())
+            history = history[:-1]
+        return history

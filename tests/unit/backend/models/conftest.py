@@ -1,0 +1,25 @@
+"""Fixtures of the tests of versions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from backend.models.registry import ModelRegistry
+from backend.models.serving import ServingFile
+from backend.models.version_bucket import VersionBucket
+from backend.storage.bucket import Bucket
+
+Machine = Callable[[str], ModelRegistry]
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    """Machines by name: each with a folder of its own, all with one bucket."""
+    bucket = Bucket(f"file://{tmp_path / 'bucket'}")
+    serving = tmp_path / "serving"
+    return lambda name: ModelRegistry(
+        VersionBucket(bucket, tmp_path / name / "cache" / "models"), ServingFile(serving)
+    )
