@@ -215,6 +215,24 @@ class LabelingPage:
                 route.continue_()
         self.page.unroute(address)
 
+    @contextmanager
+    def held_drafts(self) -> Iterator[None]:
+        """Let no draft reach the server before the end; a page that is gone by then saves none."""
+        held: list[Route] = []
+
+        def hold(route: Route) -> None:
+            if route.request.method == "GET":
+                route.continue_()
+            else:
+                held.append(route)
+
+        self.page.route("**/drafts**", hold)
+        yield
+        self.page.unroute("**/drafts**")
+        for route in held:
+            if route.request.failure is None:
+                route.continue_()
+
     def take_tool(self, key: str, control: str) -> None:
         """Press a tool's key until the tool of a control is chosen; a busy page may lose it."""
         for _ in range(40):
