@@ -64,6 +64,7 @@ class SegmenterChoice:
         Raises:
             ConfigError: The label configuration names a segmenter that there is not.
             NotReadyError: The weights are not loaded, or cannot be.
+            RegistryAwayError: They cannot be had just now.
         """
         name = self.name(project, asked)
         if edits:

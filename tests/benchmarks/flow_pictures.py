@@ -92,18 +92,18 @@ def _box(tab: LabelingPage, strip: _Strip) -> None:
 
 def _several_classes(tab: LabelingPage, strip: _Strip) -> None:
     strip.add("key A (Animal), click", CAT)
-    tab.page.keyboard.press("a")
+    tab.press_label("a")
     tab.click(*CAT)
     strip.add("the animal's mask")
     strip.add("key S (Thing), click", CORNER)
-    tab.page.keyboard.press("s")
+    tab.press_label("s")
     tab.click(*CORNER)
     strip.add("the thing's")
 
 
 def _all_alike(tab: LabelingPage, strip: _Strip) -> None:
     strip.add("key 2 (All like this), click", (50.0, 37.5))
-    tab.page.keyboard.press("2")
+    tab.press_label("2")
     tab.click(50.0, 37.5)
     tab.accept()
     strip.add("the check: twenty masks")

@@ -52,10 +52,10 @@ class Hand:
     way_px: float = 0.0
     at: tuple[float, float] | None = None
 
-    def key(self, name: str) -> None:
-        """Press a key."""
+    def press_label(self, key: str) -> None:
+        """Press a label's key."""
         self.n_actions += 1
-        self.tab.page.keyboard.press(name)
+        self.tab.press_label(key)
 
     def click(self, x: float, y: float, *, alt: bool = False, on_mask: bool = False) -> None:
         """Click and wait for the mask; Alt and Ctrl held are no actions of their own."""
@@ -121,7 +121,7 @@ def box(hand: Hand, x: float, y: float) -> None:
 
 def several_classes(hand: Hand, x: float, y: float) -> None:
     """An object of one of several classes."""
-    hand.key("a")
+    hand.press_label("a")
     hand.click(x, y)
     hand.accept()
 
@@ -135,7 +135,7 @@ def each_alike(hand: Hand, x: float, y: float) -> None:
 
 def all_alike(hand: Hand, x: float, y: float) -> None:
     """Twenty like objects with All like this."""
-    hand.key("2")
+    hand.press_label("2")
     left, top = tray_places()[7]
     hand.click(left, top + (y - 55) * _JITTER)
     hand.accept()

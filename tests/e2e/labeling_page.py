@@ -34,6 +34,7 @@ ARGUMENTS = [
 _SIZE = {"width": 1400, "height": 900}
 _LIMIT_MS = 60_000
 _LOST_MS = 15_000
+_LOST_KEY_MS = 3_000
 _STORE = "(window.Htx || window.dataManager?.lsf?.lsf?.store)"
 
 
@@ -243,6 +244,18 @@ class LabelingPage:
                 return
         focus = self.page.evaluate("() => document.activeElement?.outerHTML.slice(0, 200)")
         raise TimeoutError(f"key {key}: expected the tool of {control}, got {chosen} ({focus})")
+
+    def press_label(self, key: str) -> None:
+        """Press a label's key until the chosen labels change; a busy page may lose it."""
+        chosen = "[...a.names.values()].flatMap(c => (c.selectedLabels ?? []).map(l => l.value))"
+        before = self.store(chosen)
+        for _ in range(_LIMIT_MS // _LOST_KEY_MS):
+            self.page.keyboard.press(key)
+            for _ in range(_LOST_KEY_MS // 50):
+                if self.store(chosen) != before:
+                    return
+                self.page.wait_for_timeout(50)
+        raise TimeoutError(f"key {key}: the chosen labels stayed {before}")
 
     def tap(self, x: float, y: float) -> dict[str, Any]:
         """Touch a place, wait for the answer to be shown, and return it."""

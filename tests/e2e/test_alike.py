@@ -60,7 +60,7 @@ def test_one_click_gives_all_like_it_and_one_check_takes_them(
     task = int(api.tasks(project)[0]["id"])
     page.open_task(project, task)
     page.switch_on_clicking()
-    page.page.keyboard.press("2")
+    page.press_label("2")
     x, y = _PLACES[5]
     rows = page.click(x / _WIDTH * 100, y / _HEIGHT * 100)["data"]["result"]
     assert len(_hit(rows)) >= 10

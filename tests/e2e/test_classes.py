@@ -42,7 +42,7 @@ def _object(hand: Hand, number: int, key: str = "") -> int:
     """Make an object of a coin, and return what the hand did."""
     before = hand.n_actions
     if key:
-        hand.key(key)
+        hand.press_label(key)
     hand.click(*_PLACES[number])
     hand.accept()
     return hand.n_actions - before
@@ -67,7 +67,7 @@ def test_with_polygons_a_key_is_pressed_only_where_the_class_changes(
         tab.page.keyboard.press("Control+z")  # after which the page shows no label as chosen
         tab.wait_for_masks(3)
         assert _object(hand, 3, "s") == 2
-    hand.key("s")  # chosen before: now none is
+    hand.press_label("s")  # chosen before: now none is
     assert _object(hand, 4) == 1 + check
     assert _labels(tab) == ["Person", "Animal", "Animal", "Thing", "Thing"]
 

@@ -175,9 +175,9 @@ def test_every_label_configuration_works_in_the_page(
             len(labels) > 1
             and page.store("a.names.get('label')?.selectedLabels[0]?.value") != label
         ):
-            page.page.keyboard.press("qas"[index])
+            page.press_label("qas"[index])
         elif path.stem == "all_like_this":  # two labels of points mean one of masks
-            page.page.keyboard.press("1")
+            page.press_label("1")
         answer = _click_pixel(page, free, np.zeros_like(free))
         assert {row["type"] for row in answer["data"]["result"]} == kinds
         rows = [row for row in answer["data"]["result"] if row["type"] == kind]

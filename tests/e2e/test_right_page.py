@@ -72,7 +72,7 @@ def _earlier(label: str = "Cat") -> dict[str, Any]:
 def _click(page: LabelingPage, key: str = "q", **how: bool) -> dict[str, Any]:
     """Choose a label and click on the place."""
     page.switch_on_clicking()
-    page.page.keyboard.press(key)
+    page.press_label(key)
     answer = page.click(*_PLACE, **how)
     assert "overlap" not in page.asked[-1]
     (row,) = answer["data"]["result"]
@@ -133,7 +133,7 @@ def test_further_clicks_in_a_new_annotation_do_not_take_up_an_unseen_mask(
     page.wait_for_masks(1)
     page.add_new_annotation()
     assert _is_new(_click(page))
-    page.page.keyboard.press("q")
+    page.press_label("q")
     answer = page.click(70, 55)  # beside the submitted mask, and within five seconds
     (row,) = answer["data"]["result"]
     assert _is_new(row)

@@ -109,11 +109,11 @@ def test_two_tabs_keep_their_masks_apart(
         first = tab.click(*CAT)
         project = int(tab.page.url.split("/projects/")[1].split("/")[0])
         other_page.open_task(project, task)
-    other_page.switch_on_clicking()
-    other_page.switch_auto_accept(True)
-    assert other_page.click(*CAT, alt=True)["data"]["result"] == []
-    second = other_page.click(*CAT)
-    assert (mask_ids(tab), mask_ids(other_page)) == (ids_of(first), ids_of(second))
+        other_page.switch_on_clicking()
+        other_page.switch_auto_accept(True)
+        assert other_page.click(*CAT, alt=True)["data"]["result"] == []
+        second = other_page.click(*CAT)
+        assert (mask_ids(tab), mask_ids(other_page)) == (ids_of(first), ids_of(second))
     tab.wait_until_saved(task)
     other_page.wait_until_saved(task)
     edited = other_page.click(*CAT, alt=True, on_mask=True)
