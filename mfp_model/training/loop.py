@@ -56,7 +56,6 @@ class Run:
         self.network_config = network_config
         self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._threads = threads
-        self._is_fast_in_bfloat16 = _is_fast_in_bfloat16(self.device)
         network = build_network(network_config) if start is None else start.network()
         network = network.to(device=self.device)
         network = network.to(memory_format=torch.channels_last)
@@ -103,6 +102,12 @@ class Run:
                     "seconds": seconds,
                 }
 
+    def precision(self) -> torch.autocast:
+        """Return the context of all passes: bfloat16 where the device is fast in it."""
+        return torch.autocast(
+            self.device.type, torch.bfloat16, enabled=_is_fast_in_bfloat16(self.device)
+        )
+
     def _rounds(self, index: int) -> Rounds:
         """The rounds of a phase, with the state's samples in work where they are of its kind."""
         phase = self.config.phases[index]
@@ -137,7 +142,7 @@ class Run:
         def draw(n: int) -> Sample:
             return Sample(*default_collate(list(islice(samples, n))))
 
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._is_fast_in_bfloat16):
+        with self.precision():
             graded = rounds.graded(state.network, draw, generator)
         loss = graded.loss
         if state.adversary:

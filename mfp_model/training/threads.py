@@ -31,17 +31,25 @@ class ThreadChoice:
 
     @contextmanager
     def step(self) -> Iterator[int]:
-        """Set PyTorch's number of threads for a step and time it; yields the number."""
+        """Set PyTorch's number of threads for a step and time it; yields the number.
+
+        Between steps it is the fastest one, or, before all were tried, the largest.
+        """
         if self._n_steps % _EVERY == 0:
             self._seconds = {n: [] for n in self._candidates}
         untried = [n for n in self._candidates if self._needs_trial(n)]
-        n_threads = untried[0] if untried else min(self._candidates, key=self._took)
+        n_threads = untried[0] if untried else self._fastest()
         torch.set_num_threads(n_threads)
         started = monotonic()
         yield n_threads
         if untried:
             self._seconds[n_threads].append(monotonic() - started)
         self._n_steps += 1
+        is_known = all(self._seconds[n] for n in self._candidates)
+        torch.set_num_threads(self._fastest() if is_known else self._candidates[-1])
+
+    def _fastest(self) -> int:
+        return min(self._candidates, key=self._took)
 
     def _took(self, n_threads: int) -> float:
         seconds = self._seconds[n_threads]

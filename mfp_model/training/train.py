@@ -138,8 +138,7 @@ def train(
         return
     told = {**origin(job.config, source), "start": job.start.version if job.start else None}
     if held_out is not None and job.validates_start and not job.files.validation_log.exists():
-        network = run.state.averaged.module.eval()
-        _log_validation(job.files, 0, 0, validate(network, held_out, job.n_validation))  # type: ignore[arg-type]
+        _log_validation(job.files, 0, 0, _validated(job, run, held_out))
     epoch = job.epoch_samples or sum(len(images) for images in source.folders)
     recent: list[Mapping[str, float]] = []
     unsaved_s, n_before = 0.0, run.state.n_seen
@@ -194,13 +193,18 @@ def _finish_epoch(
     """Validate the averaged weights, and keep them where they are the best so far."""
     if ranks.rank() != 0:
         return
-    network = run.state.averaged.module.eval()
-    found = validate(network, held_out, job.n_validation)  # type: ignore[arg-type]
+    found = _validated(job, run, held_out)
     _log_validation(job.files, epoch, run.state.n_seen, found)
     run.state.n_worse += 1
     if found.score > run.state.best_score:
         run.state.best_score, run.state.n_worse = found.score, 0
         _write_weights(job, run, {**told, "validation_miou_at": found.miou_at})
+
+
+def _validated(job: TrainingJob, run: Run, held_out: ClickSamples) -> Validation:
+    network = run.state.averaged.module.eval()
+    with run.precision():
+        return validate(network, held_out, job.n_validation)  # type: ignore[arg-type]
 
 
 def _is_out_of_patience(job: TrainingJob, run: Run) -> bool:

@@ -143,15 +143,19 @@ def test_the_number_of_threads_is_the_fastest(monkeypatch: pytest.MonkeyPatch) -
     seconds = {1: 1.0, 2: 3.0}
     clock = {"now": 0.0}
     monkeypatch.setattr(threads, "monotonic", lambda: clock["now"])
-    monkeypatch.setattr(torch, "set_num_threads", lambda n: None)
+    set_to: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", set_to.append)
     choice = ThreadChoice((1, 2))
-    used = []
+    used, left = [], []
     for index in range(200):
         if index == 99:
             seconds = {1: 3.0, 2: 1.0}
         with choice.step() as n_threads:
             clock["now"] += seconds[n_threads]
         used.append(n_threads)
+        left.append(set_to[-1])
+    assert left[:4] == [2, 2, 2, 1]  # what comes between steps begins with all, then the fastest
+    assert left[106:] == [2] * 94
     assert used[:5] == [1, 1, 1, 2, 1]  # one clearly slower step is enough
     assert used[5:99] == [1] * 94
     assert used[106:] == [2] * 94
