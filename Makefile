@@ -3,6 +3,8 @@ PYTHON ?= python3
 # Otherwise each command that the tests run would compile all files again.
 unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
+# Python compiles what it imports; most of what is installed never is.
+INSTALL := -m pip install --no-compile --disable-pip-version-check --progress-bar off
 LABEL_STUDIO := label-studio==1.23.2
 LABEL_STUDIO_ML := label-studio-ml==1.0.9 redis rq
 
@@ -11,10 +13,8 @@ LABEL_STUDIO_ML := label-studio-ml==1.0.9 redis rq
 demo: environments
 	$(BIN)/python -m backend.demo
 
-test: environments .venv/dev .venv-label-studio-ml/installed
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
+test:
+	@$(MAKE) --no-print-directory -j2 check .venv-label-studio/installed .venv-label-studio-ml/installed
 	$(BIN)/python -m pytest -n auto tests/unit tests/parity
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/e2e
 
@@ -47,7 +47,7 @@ release-check: .venv/dev
 	rm -rf build/release
 	$(BIN)/python -m build --outdir build/release
 	$(PYTHON) -m venv build/release/environment
-	build/release/environment/bin/python -m pip install --disable-pip-version-check --progress-bar off build/release/*.whl
+	build/release/environment/bin/python $(INSTALL) build/release/*.whl
 	cd build/release && environment/bin/mfp --version
 	cd build/release && environment/bin/mfp segment ../../backend/demo/photos/coffee.jpg --click 300,200,+ --out mask.png
 
@@ -57,27 +57,28 @@ environments:
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -e '.[graph-cut]'
+	$(BIN)/python $(INSTALL) -e '.[graph-cut]'
 	@touch $@
 
-.venv/dev: .venv/installed
-	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -e '.[dev]'
-	@touch $@
+.venv/dev: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python $(INSTALL) -e '.[dev]'
+	@touch .venv/installed $@
 
 .venv/docs: .venv/installed
-	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -e '.[docs]'
+	$(BIN)/python $(INSTALL) -e '.[docs]'
 	@touch $@
 
 .venv-label-studio/installed:
 	$(PYTHON) -m venv .venv-label-studio
-	.venv-label-studio/bin/python -m pip install --disable-pip-version-check --progress-bar off '$(LABEL_STUDIO)'
+	.venv-label-studio/bin/python $(INSTALL) '$(LABEL_STUDIO)'
 	@touch $@
 
 # Its old Flask in front, everything else borrowed from the project's environment.
 .venv-label-studio-ml/installed: .venv/dev
 	$(PYTHON) -m venv .venv-label-studio-ml
-	.venv-label-studio-ml/bin/python -m pip install --disable-pip-version-check --progress-bar off $(LABEL_STUDIO_ML)
-	.venv-label-studio-ml/bin/python -m pip install --disable-pip-version-check --progress-bar off --no-deps -e .
+	.venv-label-studio-ml/bin/python $(INSTALL) $(LABEL_STUDIO_ML)
+	.venv-label-studio-ml/bin/python $(INSTALL) --no-deps -e .
 	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" > \
 	  "$$(.venv-label-studio-ml/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/borrowed.pth"
 	@touch $@
