@@ -12,7 +12,12 @@ from backend.storage.errors import StorageError
 from mfp_model.errors import ConfigError
 
 _NAME = "MFP_BUCKET"
-_S3 = {"connect_timeout": 5, "read_timeout": 30, "retries": {"max_attempts": 1}}
+_S3: dict[str, object] = {
+    "connect_timeout": 5,
+    "read_timeout": 30,
+    "retries": {"max_attempts": 1},
+    "request_checksum_calculation": "when_required",  # by default not all servers understand them
+}
 _OPTIONS: Mapping[str, Mapping[str, object]] = {
     "s3": {"config_kwargs": _S3},
     "file": {"auto_mkdir": True},
@@ -110,7 +115,7 @@ class Bucket:
         try:
             yield self._files()
         except Exception as error:  # each kind of bucket has errors of its own
-            raise StorageError(f"{_NAME}={self._url}: {error or type(error).__name__}") from error
+            raise StorageError(f"{_NAME}={self._url}: {_reason(error)}") from error
 
     def _files(self) -> tuple[Any, str]:
         """Fsspec's file system and the folder in it; a forked process opens its own."""
@@ -123,3 +128,9 @@ class Bucket:
             )
             self._opened = os.getpid(), files, root.rstrip("/")
         return self._opened[1:]
+
+
+def _reason(error: Exception) -> str:
+    """What S3 answered, with its code, as not all servers add words; else the error's text."""
+    answer = error.__cause__ if hasattr(error.__cause__, "response") else error
+    return str(answer) or type(error).__name__

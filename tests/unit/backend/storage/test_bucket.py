@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,61 @@ from backend.storage.bucket import Bucket
 from backend.storage.errors import StorageError
 from mfp_model.errors import ConfigError
 from tests.buckets import s3
+
+
+class Answering(ThreadingHTTPServer):
+    """Answers all requests alike, and keeps them.
+
+    Attributes:
+        status: Of its answers; 0 for none.
+        content: Of its answers.
+        requests: What was asked, with the headers.
+    """
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Answer)
+        self.status, self.content = 200, b""
+        self.requests: list[tuple[str, dict[str, str]]] = []
+        self.is_over = threading.Event()
+
+
+class _Answer(BaseHTTPRequestHandler):
+    server: Answering
+    protocol_version = "HTTP/1.1"  # which continues when a client expects it
+
+    def do_GET(self) -> None:
+        self.server.requests.append((f"{self.command} {self.path}", dict(self.headers)))
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if not self.server.status:
+            self.server.is_over.wait(30)
+            return
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", str(len(self.server.content)))
+        self.end_headers()
+        self.wfile.write(self.server.content)
+
+    do_PUT = do_GET
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[Answering]:
+    """The server that Amazon's tools are led to."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    with Answering() as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.is_over.set()
+        server.shutdown()
+        thread.join()
 
 
 @pytest.fixture(params=["s3", "file"])
@@ -66,7 +124,7 @@ def test_a_forked_process_uses_it_too(url: str) -> None:
 
 def test_a_bucket_that_is_away_or_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with s3():
-        with pytest.raises(StorageError, match="MFP_BUCKET=s3://none/mfp: .*bucket"):
+        with pytest.raises(StorageError, match="MFP_BUCKET=s3://none/mfp: .*NoSuchBucket"):
             Bucket("s3://none/mfp").check()
         Bucket("s3://mfp").check()
         assert Bucket("s3://mfp").stamps("*") == {}
@@ -78,6 +136,20 @@ def test_a_bucket_that_is_away_or_not_there_is_named(monkeypatch: pytest.MonkeyP
     for ask in (lambda: bucket.stamps("*"), lambda: Bucket("s3://mfp").read("key")):
         with pytest.raises(StorageError, match="MFP_BUCKET=s3://mfp: .*127.0.0.1"):
             ask()
+
+
+def test_what_is_written_is_signed_as_all_servers_understand_it(answering: Answering) -> None:
+    Bucket("s3://mfp").write("key", b"content")
+    (asked, headers) = answering.requests[-1]
+    assert asked == "PUT /mfp/key"
+    assert headers["X-Amz-Content-SHA256"] == hashlib.sha256(b"content").hexdigest()
+    assert not [name for name in headers if "checksum" in name.lower()]
+
+
+def test_an_answer_without_words_is_named_by_its_code(answering: Answering) -> None:
+    answering.status, answering.content = 403, b"<Error><Code>AccessDenied</Code><Message/></Error>"
+    with pytest.raises(StorageError, match=r"MFP_BUCKET=s3://mfp: .*AccessDenied.*PutObject"):
+        Bucket("s3://mfp").check()
 
 
 def test_a_kind_that_there_is_not_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
