@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,19 +64,20 @@ class Bucket:
         """Return the keys that fit a pattern, each with what changes when its content does.
 
         Args:
-            pattern: As of `glob`; `*` stands for a name without slashes.
+            pattern: A key in which `*` stands for any name without slashes.
 
         Raises:
             StorageError: The bucket cannot be used.
         """
+        folder = pattern.partition("*")[0].rpartition("/")[0]
+        fits = re.compile("[^/]+".join(map(re.escape, pattern.split("*"))))
         with self._using() as (files, root):
-            found = files.glob(f"{root}/{pattern}", detail=True)
+            found = files.find(f"{root}/{folder}".rstrip("/"), detail=True)
+            entries = {path.removeprefix(f"{root}/"): entry for path, entry in found.items()}
             return {
-                path.removeprefix(f"{root}/"): str(
-                    entry.get("ETag") or (entry.get("mtime"), entry.get("size"))
-                )
-                for path, entry in found.items()
-                if entry["type"] == "file"
+                key: str(entry.get("ETag") or (entry.get("mtime"), entry.get("size")))
+                for key, entry in entries.items()
+                if fits.fullmatch(key)
             }
 
     def read(self, key: str) -> bytes | None:

@@ -75,10 +75,10 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[Answering]:
 @pytest.fixture(params=["s3", "file"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "file":
-        yield f"file://{tmp_path / 'bucket'}"
+        yield f"file://{tmp_path / 'bucket [1]'}"
     else:
         with s3():
-            yield "s3://mfp/some folder"
+            yield "s3://mfp/some folder [1]"
 
 
 def test_files_are_written_read_listed_and_removed(url: str, tmp_path: Path) -> None:
@@ -144,6 +144,18 @@ def test_what_is_written_is_signed_as_all_servers_understand_it(answering: Answe
     assert asked == "PUT /mfp/key"
     assert headers["X-Amz-Content-SHA256"] == hashlib.sha256(b"content").hexdigest()
     assert not [name for name in headers if "checksum" in name.lower()]
+
+
+def test_many_versions_are_listed_with_one_request(answering: Answering) -> None:
+    entries = "".join(
+        f"<Contents><Key>team/models/v{n}/manifest.json</Key><ETag>e{n}</ETag><Size>2</Size>"
+        "<LastModified>2026-01-01T00:00:00Z</LastModified></Contents>"
+        for n in range(40)
+    )
+    answering.content = f"<ListBucketResult>{entries}</ListBucketResult>".encode()
+    stamps = Bucket("s3://mfp/team").stamps("models/*/manifest.json")
+    assert stamps == {f"models/v{n}/manifest.json": f"e{n}" for n in range(40)}
+    assert len(answering.requests) == 1
 
 
 def test_an_answer_without_words_is_named_by_its_code(answering: Answering) -> None:
