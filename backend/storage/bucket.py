@@ -15,10 +15,12 @@ from mfp_model.errors import ConfigError
 _NAME = "MFP_BUCKET"
 _S3: dict[str, object] = {
     "connect_timeout": 5,
-    "read_timeout": 30,
+    "read_timeout": 10,
     "retries": {"max_attempts": 1},
     "request_checksum_calculation": "when_required",  # by default not all servers understand them
 }
+_LIMIT_S = 30.0  # of a write: botocore's limits begin only after it was sent
+_SLOWEST_BYTES_PER_S = 250_000
 _OPTIONS: Mapping[str, Mapping[str, object]] = {
     "s3": {"config_kwargs": _S3},
     "file": {"auto_mkdir": True},
@@ -54,6 +56,10 @@ class Bucket:
     def url(self) -> str:
         """Its address."""
         return self._url
+
+    @property
+    def _is_s3(self) -> bool:
+        return self._url.startswith("s3:")
 
     def check(self) -> None:
         """See that it can be written. Raises like `stamps`."""
@@ -92,12 +98,12 @@ class Bucket:
     def write(self, key: str, content: bytes) -> None:
         """Write a file, whole or not at all. Raises like `stamps`."""
         with self._using() as (files, root):
-            files.pipe_file(f"{root}/{key}", content)
+            files.pipe_file(f"{root}/{key}", content, **self._limit(len(content)))
 
     def upload(self, path: Path, key: str) -> None:
         """Copy a file into the bucket. Raises like `stamps`."""
         with self._using() as (files, root):
-            files.put_file(str(path), f"{root}/{key}")
+            files.put_file(str(path), f"{root}/{key}", **self._limit(path.stat().st_size))
 
     def download(self, key: str, path: Path) -> None:
         """Copy a file out of the bucket. Raises like `stamps`, also where there is none."""
@@ -111,6 +117,11 @@ class Bucket:
                 files.rm_file(f"{root}/{key}")
             except FileNotFoundError:
                 return
+
+    def _limit(self, n_bytes: int) -> Mapping[str, float]:
+        if not self._is_s3:
+            return {}
+        return {"timeout": _LIMIT_S + n_bytes / _SLOWEST_BYTES_PER_S}
 
     @contextmanager
     def _using(self) -> Iterator[tuple[Any, str]]:
@@ -128,6 +139,8 @@ class Bucket:
             files, root = url_to_fs(
                 self._url, use_listings_cache=False, skip_instance_cache=True, **options
             )
+            if self._is_s3:
+                files.retries = 1  # botocore tries twice; s3fs would do that five times
             self._opened = os.getpid(), files, root.rstrip("/")
         return self._opened[1:]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from backend.storage import bucket as bucket_module
 from backend.storage.bucket import Bucket
 from backend.storage.errors import StorageError
 from mfp_model.errors import ConfigError
@@ -162,6 +164,34 @@ def test_an_answer_without_words_is_named_by_its_code(answering: Answering) -> N
     answering.status, answering.content = 403, b"<Error><Code>AccessDenied</Code><Message/></Error>"
     with pytest.raises(StorageError, match=r"MFP_BUCKET=s3://mfp: .*AccessDenied.*PutObject"):
         Bucket("s3://mfp").check()
+
+
+def test_a_server_that_does_not_answer_is_asked_twice(
+    answering: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(bucket_module._S3, "read_timeout", 0.3)
+    answering.status = 0
+    with pytest.raises(StorageError, match=r"MFP_BUCKET=s3://mfp: .*timeout"):
+        Bucket("s3://mfp").stamps("models/*/*")
+    assert len(answering.requests) == 2
+
+
+def test_a_server_that_takes_nothing_does_not_stop_a_write(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(bucket_module, "_LIMIT_S", 0.5)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    (tmp_path / "weights").write_bytes(b"w" * 100_000)
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{deaf.getsockname()[1]}")
+        bucket = Bucket("s3://mfp")
+        for ask in (
+            lambda: bucket.write("key", b"content"),
+            lambda: bucket.upload(tmp_path / "weights", "key"),
+        ):
+            with pytest.raises(StorageError, match="MFP_BUCKET=s3://mfp: .*Timeout"):
+                ask()
 
 
 def test_a_kind_that_there_is_not_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
