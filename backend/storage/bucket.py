@@ -45,6 +45,7 @@ class Bucket:
         """
         self._url = url.rstrip("/")
         self._opened: tuple[int, Any, str] | None = None
+        self._inherited: list[Any] = []  # what the parents of this process opened
         try:
             self._files()
         except ImportError as error:
@@ -141,6 +142,8 @@ class Bucket:
             )
             if self._is_s3:
                 files.retries = 1  # botocore tries twice; s3fs would do that five times
+            if self._opened is not None:  # closing it would break the connections of the parent
+                self._inherited.append(self._opened[1])
             self._opened = os.getpid(), files, root.rstrip("/")
         return self._opened[1:]
 

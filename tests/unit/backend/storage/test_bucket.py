@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import multiprocessing
 import socket
 import threading
+import weakref
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -122,6 +125,24 @@ def test_a_forked_process_uses_it_too(url: str) -> None:
     process.join(30)
     assert process.exitcode == 0
     assert bucket.read("key") == b"forked"
+
+
+def test_a_forked_process_leaves_the_connections_of_its_parent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened = []
+
+    def url_to_fs(*_: object, **__: object) -> tuple[Mock, str]:
+        files = Mock()
+        opened.append(weakref.ref(files))
+        return files, "mfp"
+
+    monkeypatch.setattr("fsspec.core.url_to_fs", url_to_fs)
+    bucket = Bucket("s3://mfp")
+    monkeypatch.setattr("os.getpid", lambda: 0)
+    bucket.write("key", b"forked")
+    gc.collect()
+    assert [files() is not None for files in opened] == [True, True]
 
 
 def test_a_bucket_that_is_away_or_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
