@@ -52,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells where it found keys
     name = "mfp"
     try:
         options = make_parser().parse_args(arguments)
