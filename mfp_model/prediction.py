@@ -85,7 +85,7 @@ class Prediction:
     def n_bytes(self) -> int:
         """Memory held by the maps."""
         n_cut = len(self.cut["counts"]) if self.cut else 0
-        n_runs = 3 * self.edited.rows.nbytes if self.edited is not None else 0
+        n_runs = self.edited.n_bytes if self.edited is not None else 0
         return n_cut + n_runs + sum(layer.values.nbytes for layer in self.layers.layers)
 
 

@@ -17,15 +17,19 @@ from backend.answering.answered_object import FIELDS, AnsweredObject, object_of,
 from backend.label_studio.page import storable
 from backend.label_studio.region_request import RegionRequest
 from backend.label_studio.request import TaskRequest
+from backend.storage.bounded_cache import BoundedCache
 from backend.storage.database import Database
 from backend.storage.kept import Kept, kept_file
+from backend.storage.packed_runs import unpack
 from backend.storage.tables import REGIONS, answered_objects
 from mfp_model.finding.alike import MAX_ALIKE
+from mfp_model.masks.runs import MaskRuns
 
 _KEPT_S = 3600.0
 WAITING_S = 600.0  # of what waits for its check
 _MAX_OF_TASK = 32 + MAX_ALIKE  # the newest; older ones are on the page as it saved them
 _MAX_ROWS = 50_000
+_MASKS_BYTES = 16_000_000  # of masks that a process keeps unpacked
 _FAILURE = "what the page was answered is not known"
 _IS_OF_TASK = answered_objects.c.task == bindparam("of_task")
 _IS_IN_PLACE = answered_objects.c.place == bindparam("in_place")
@@ -66,6 +70,9 @@ class AnsweredObjects:
         self.clock = clock
         self._kept = Kept(database or kept_file(None, REGIONS, failure=_FAILURE), failure=_FAILURE)
         self._guard = threading.Lock()
+        self._masks: BoundedCache[tuple[bytes, int, int], MaskRuns] = BoundedCache(
+            max_bytes=_MASKS_BYTES, max_age_s=_KEPT_S
+        )
         self._number = 0
         row = self._kept.database.insert(answered_objects)
         keys = answered_objects.primary_key.columns
@@ -89,8 +96,11 @@ class AnsweredObjects:
             since=now - _KEPT_S,
             waiting_since=now - WAITING_S,
         )
-        size = {"height": region.height, "width": region.width}
-        objects = (object_of(row, **size) for row in reversed(rows))
+
+        def unpacked(packed: bytes) -> MaskRuns:
+            return self._unpacked(packed, height=region.height, width=region.width)
+
+        objects = (object_of(row, unpacked) for row in reversed(rows))
         return [one for one in objects if one is not None]
 
     def remember(
@@ -114,6 +124,15 @@ class AnsweredObjects:
     def leave(self, task: TaskRequest) -> None:
         """Note that a task was opened, which ends what was on the page and not saved."""
         self._kept.write(_LEAVE, [{"of_task": _name(task)}])
+
+    def _unpacked(self, packed: bytes, *, height: int, width: int) -> MaskRuns:
+        """A mask; most are asked for again with the next click."""
+        key = (packed, height, width)
+        mask = self._masks.get(key)
+        if mask is None:
+            mask = unpack(packed, height=height, width=width)
+            self._masks.put(key, mask, mask.n_bytes + len(packed))
+        return mask
 
     def _next_number(self) -> int:
         """A larger one for each row; the clock's, so that workers agree about their order."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from backend.label_studio.page import storable
 from backend.label_studio.region_request import PlacedPrompt
 from backend.storage.database import AnyRow
-from backend.storage.packed_runs import pack, unpack
+from backend.storage.packed_runs import pack
 from mfp_model.errors import MfpError
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.prompts import Box, Click
@@ -115,11 +116,10 @@ def _unpacked(entry: list[Any]) -> PlacedPrompt:
     )
 
 
-def object_of(row: AnyRow, *, height: int, width: int) -> AnsweredObject | None:
+def object_of(row: AnyRow, unpack: Callable[[bytes], MaskRuns]) -> AnsweredObject | None:
     """Return what a row of `FIELDS` says; None for a damaged one, as if it was never answered."""
     annotation, regions, labels, placed, alike_to, stamp, is_new, is_left, *masks, at = row
     prior, answer, shown = masks
-    size = {"height": height, "width": width}
     try:
         return AnsweredObject(
             regions=tuple(json.loads(regions)),
@@ -129,9 +129,9 @@ def object_of(row: AnyRow, *, height: int, width: int) -> AnsweredObject | None:
             annotation=str(annotation),
             stamp=str(stamp),
             is_new=bool(is_new),
-            prior=None if prior is None else unpack(prior, **size),
-            answer=unpack(answer, **size),
-            shown=unpack(shown, **size),
+            prior=None if prior is None else unpack(prior),
+            answer=unpack(answer),
+            shown=unpack(shown),
             at=float(at),
             is_left=bool(is_left),
         )

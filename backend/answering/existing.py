@@ -21,7 +21,6 @@ _log = logging.getLogger(__name__)
 _KEPT_S = 3600.0
 _MAX_READ_PX = 10_000_000_000  # 800 masks on 12 megapixels
 _MAX_PAINTED_PX = 30_000_000_000  # seven seconds; 2,500 strokes on 12 megapixels
-_RUN_BYTES = 24
 _COUNT_BYTES = 200
 _MAX_COUNTS_BYTES = 4_000_000  # 20,000 masks
 _OVERHEAD_BYTES = 1000
@@ -94,7 +93,7 @@ class ExistingMasks:
             except MfpError as error:
                 _tell_unread(region, error)
                 return None
-            self._known.put(digest, runs, _OVERHEAD_BYTES + _RUN_BYTES * runs.rows.size)
+            self._known.put(digest, runs, _OVERHEAD_BYTES + runs.n_bytes)
         return ExistingMask(id=region.id, labels=region.labels, runs=runs)
 
     def _painted_px(self, digest: str, region: MaskRegion) -> int:

@@ -30,7 +30,6 @@ _SHRINKAGE = 0.05  # of the covariance towards its diagonal
 _SMOOTHING, _APART = 0.2, 0.3  # of the example's side: blur, and how near two clicks may lie
 _MIN_PEAK = 0.0
 _MIN_LIKENESS = 0.3  # of the very place
-_MIN_LIKENESS = 0.3
 
 Mask = NDArray[np.bool_]
 Features = NDArray[np.float32]

@@ -52,6 +52,11 @@ class MaskRuns:
         """Each run's pixels, int64 `[n]`."""
         return self.stops - self.starts
 
+    @property
+    def n_bytes(self) -> int:
+        """Bytes that it holds."""
+        return int(self.rows.nbytes + self.starts.nbytes + self.stops.nbytes)
+
     def flat_lengths(self) -> Integers:
         """Return how many pixels follow each other outside, inside, outside, …, row after row.
 

@@ -21,6 +21,7 @@ from backend.label_studio.request import TaskRequest, parse_predict
 from backend.models.served import ServedModels
 from backend.server.app import create_app
 from backend.settings import Settings
+from backend.storage.packed_runs import unpack
 from mfp_model.masks.runs import MaskRuns
 from tests.fakes import DiskSegmenter
 from tests.unit.backend.page import (
@@ -208,6 +209,23 @@ def test_a_second_point_on_the_example_finds_all_of_them_anew() -> None:
     x, y = _PLACES[3]
     (taken,) = _answer(point("n", x, y + 9, is_positive=False), client=client)
     assert taken["id"] == _at(rows, (x, y))["id"]
+
+
+def test_each_of_many_masks_is_unpacked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    unpacked: list[bytes] = []
+
+    def counted(packed: bytes, *, height: int, width: int) -> MaskRuns:
+        unpacked.append(packed)
+        return unpack(packed, height=height, width=width)
+
+    monkeypatch.setattr("backend.answering.answered.unpack", counted)
+    client = _client()
+    rows = _answer(point("p", *_PLACES[0], label="All cats"), client=client)
+    x, y = _PLACES[3]
+    for name, down in (("m", 9), ("n", 10), ("o", 11)):
+        (taken,) = _answer(point(name, x, y + down, is_positive=False), client=client)
+        assert taken["id"] == _at(rows, (x, y))["id"]
+    assert len(unpacked) == len(set(unpacked)) > len(_PLACES)
 
 
 def test_alt_beside_all_masks_means_the_example_and_none_of_many() -> None:
