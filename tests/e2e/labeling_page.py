@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -144,14 +144,25 @@ class LabelingPage:
         if not self.store("s.autoAnnotation"):
             self.page.click("[data-testid=bottombar-auto-annotation-toggle]")
             self.page.wait_for_function(f"() => {_STORE}.autoAnnotation")
+        icon = self.page.locator(".lsf-tool_smart").first
+        self._press_until(icon.click, f"{self._tool}?.dynamic")
+
+    def tap_tool(self, control: str) -> None:
+        """Tap the icon of Auto-Detect, which takes its tools in turn, until one is chosen."""
+        icon = self.page.locator(".lsf-tool_smart").first
+        self._press_until(icon.tap, f"{self._tool}?.control?.name === '{control}'")
+
+    @property
+    def _tool(self) -> str:
+        return f"a.names.get('{self.image}').getToolsManager().findSelectedTool()"
+
+    def _press_until(self, press: Callable[[], None], is_chosen: str) -> None:
         for _ in range(40):  # a busy page may lose it
-            if self.store(
-                f"a.names.get('{self.image}').getToolsManager().findSelectedTool()?.dynamic"
-            ):
+            if self.store(is_chosen):
                 return
-            self.page.locator(".lsf-tool_smart").first.click()
+            press()
             self.page.wait_for_timeout(300)
-        raise TimeoutError("the page did not take the smart tool")
+        raise TimeoutError(f"the page did not take the tool: {is_chosen}")
 
     def click(
         self, x: float, y: float, *, alt: bool = False, on_mask: bool = False
@@ -239,8 +250,7 @@ class LabelingPage:
         for _ in range(40):
             self.page.keyboard.press(key)
             self.page.wait_for_timeout(300)
-            tool = f"a.names.get('{self.image}').getToolsManager().findSelectedTool()"
-            if (chosen := self.store(f"{tool}?.control?.name")) == control:
+            if (chosen := self.store(f"{self._tool}?.control?.name")) == control:
                 return
         focus = self.page.evaluate("() => document.activeElement?.outerHTML.slice(0, 200)")
         raise TimeoutError(f"key {key}: expected the tool of {control}, got {chosen} ({focus})")

@@ -137,13 +137,13 @@ def test_two_tools_say_this_and_not_this_on_a_touch_screen(
     tab: LabelingPage, api: LabelStudioApi, backend: Server
 ) -> None:
     open_flow(tab, api, backend, "touch.xml", auto_accept=False)
-    tab.take_tool("m", "this")
+    tab.tap_tool("this")
     first = tab.tap(*CAT)
-    tab.take_tool("k", "not-this")
+    tab.tap_tool("not-this")
     taken = tab.tap(*CORNER)
     assert first_id(taken) == first_id(first)
     assert not lies_at(mask_of_answer(taken), *CORNER)
-    tab.take_tool("m", "this")
+    tab.tap_tool("this")
     added = tab.tap(CAT[0] + 5, CAT[1])
     assert first_id(added) == first_id(first)
     assert not lies_at(mask_of_answer(added), *CORNER)  # the other tool's point still counts
