@@ -50,6 +50,12 @@ class PromotedVersions:
         with self._guard:
             return self._serving is not None
 
+    @property
+    def taken(self) -> Serving:
+        """What was taken over: what serves, as far as it can be used."""
+        with self._guard:
+            return self._serving or Serving({})
+
     def version(self, project: str) -> str | None:
         """Return the model version that serves a project, None for the default.
 

@@ -17,7 +17,7 @@ import numpy as np
 from backend.models.loaded import LoadedSegmenters
 from backend.models.promoted import PromotedVersions
 from backend.models.registry import ModelRegistry
-from backend.models.serving import RegistryAwayError, RegistryError
+from backend.models.serving import RegistryAwayError, RegistryError, Serving
 from mfp_model.errors import CheckpointError, MfpError
 from mfp_model.prompts import Click
 from mfp_model.segmenter import Segmenter
@@ -91,6 +91,11 @@ class ServedModels:
     def failure(self) -> str | None:
         """Why the default's weights could not be loaded, or None."""
         return self._failure
+
+    @property
+    def taken(self) -> Serving:
+        """The promoted versions that answer; damaged ones and those not loaded yet are missing."""
+        return Serving({}) if self._promoted is None else self._promoted.taken
 
     def version_of(self, project: str) -> str:
         """Return the model version that serves a project; the default's where it is not known."""

@@ -17,7 +17,7 @@ from flask import render_template
 from backend.cluster.state import read_replicas
 from backend.learning.job_rows import OPEN_STATES, Job
 from backend.models.registry import ModelVersion
-from backend.models.serving import Serving
+from backend.models.serving import GLOBAL, Serving
 from backend.monitoring.journal import JournalError, Minutes
 from backend.monitoring.metrics import Figures
 from backend.server.advice import ADVICE, UNKNOWN
@@ -84,7 +84,7 @@ def render_status(service: Service) -> str:
         fine_tuning=read_state(service.shared_dir),
         replicas=read_replicas(service.shared_dir),
         jobs=[_job_row(job, known) for job in jobs],
-        versions=_version_rows(known, serving),
+        versions=_version_rows(known, serving, models.taken),
         uptime=duration(sides.read("uptime", journal.uptime_s, 0.0)),
         outcomes=outcomes,
         waiting=int(figures.value("mfp_waiting")),
@@ -190,22 +190,29 @@ def _job_row(job: Job, known: list[ModelVersion]) -> dict[str, Any]:
     }
 
 
-def _version_rows(known: list[ModelVersion], serving: Serving) -> list[dict[str, Any]]:
-    """The newest versions, with the projects that they serve."""
+def _version_rows(
+    known: list[ModelVersion], promoted: Serving, taken: Serving
+) -> list[dict[str, Any]]:
+    """The newest versions, with the projects that they serve, or should serve."""
     rows = []
     for entry in reversed(known[-_N_VERSIONS:]):
-        serves = [
-            "all other projects" if name == "global" else f"project {name}"
-            for name, past in sorted(serving.histories.items())
-            if past[-1:] == (entry.version,)
-        ]
+        serves, should = _scopes(taken, entry.version), _scopes(promoted, entry.version)
         verdict = entry.manifest.get("sentence") or entry.manifest.get("reason") or ""
         rows.append(
             {
                 "name": entry.version,
                 "serves": ", ".join(serves),
+                "unused": ", ".join(scope for scope in should if scope not in serves),
                 "verdict": str(verdict),
                 "has_report": entry.has_report,
             }
         )
     return rows
+
+
+def _scopes(serving: Serving, version: str) -> list[str]:
+    return [
+        "all other projects" if name == GLOBAL else f"project {name}"
+        for name, history in sorted(serving.histories.items())
+        if history[-1:] == (version,)
+    ]

@@ -1,14 +1,19 @@
 """The status page and its neighbours outlive what lies beside them in files."""
 
+import re
 import sqlite3
+from pathlib import Path
 
 from flask.testing import FlaskClient
 
+from backend.models.registry import model_registry
 from backend.models.served import ServedModels
 from backend.server.app import create_app
 from backend.settings import Settings
 from backend.storage.data_folder import DataFolder
+from backend.storage.shared_state import SharedState
 from tests.fakes import DiskSegmenter, temporary_settings
+from tests.unit.backend.models.weights import Weights
 
 
 def _client(settings: Settings) -> FlaskClient:
@@ -25,6 +30,25 @@ def test_the_page_is_shown_while_what_serves_cannot_be_read() -> None:
     page = client.get("/")
     assert page.status_code == 200
     assert "serving.json: damaged" in page.text
+
+
+def test_a_version_that_was_promoted_and_cannot_be_used_is_told_from_the_one_that_serves(
+    tmp_path: Path,
+) -> None:
+    settings = temporary_settings()
+    registry = model_registry(SharedState(*settings.places))
+    for version in ("v1", "broken"):
+        (tmp_path / "weights").write_text(version)
+        registry.add(version, tmp_path / "weights", tmp_path / "none", {})
+        registry.promote(version, project="14")
+    models = ServedModels(
+        Weights().load, version="default", registry=registry, read_version=Path.read_text
+    )
+    client = create_app(settings, models=models).test_client()
+    assert models.segmenter("14", wait_s=10).version == "v1"
+    cells = [re.sub(r"<[^>]+>", "", cell).strip() for cell in client.get("/").text.split("<td>")]
+    assert cells[cells.index("v1") + 1].startswith("project 14")
+    assert cells[cells.index("broken") + 1].startswith("promoted for project 14, not in use")
 
 
 def test_the_page_and_the_metrics_are_shown_while_the_queue_cannot_be_read() -> None:
