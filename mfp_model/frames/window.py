@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mfp_model.prompts import Click
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
@@ -34,11 +32,6 @@ class Window:
     def area(self) -> int:
         """Pixels in the window."""
         return self.width * self.height
-
-    def has(self, click: Click) -> bool:
-        """Return whether the click lies in the window, edges included."""
-        inside_x = self.left <= click.x <= self.right
-        return inside_x and self.top <= click.y <= self.bottom
 
     def covers(self, other: Window) -> bool:
         """Return whether no pixel of the other window lies outside this one."""

@@ -35,8 +35,9 @@ def next_zoom(previous: Prediction, clicks: tuple[Click, ...]) -> Window | None:
     kept = previous.zoom
     if wanted is None or kept is None:
         return wanted
-    has_all = all(kept.has(click) for click in clicks if click.is_positive)
-    if not has_all or not kept.has(clicks[-1]) or not fits(kept, wanted):
+    frame = _frame(previous.layers)
+    has_all = all(_has(kept, click, frame) for click in clicks if click.is_positive)
+    if not has_all or not _has(kept, clicks[-1], frame) or not fits(kept, wanted):
         return wanted
     return wanted if _is_cut(previous.layers, kept) else kept
 
@@ -94,6 +95,12 @@ def zoom_window(layers: LayeredMap, clicks: tuple[Click, ...]) -> Window | None:
     """
     mask = layers.bounds_above(MASK_THRESHOLD)
     return None if mask is None else _around(mask, clicks, _frame(layers))
+
+
+def _has(window: Window, click: Click, frame: Window) -> bool:
+    """Whether the pixel that was clicked lies in a window."""
+    column, row = min(int(click.x), frame.right - 1), min(int(click.y), frame.bottom - 1)
+    return window.left <= column < window.right and window.top <= row < window.bottom
 
 
 def _around(

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -55,6 +55,7 @@ def test_every_click_is_obeyed(
 
 
 @settings(max_examples=15, deadline=None)
+@example(drawn=[(0, 15, True), (0, 4, False), (0, 61, True)], left=0, top=0)
 @given(drawn=_CLICKS, left=st.integers(0, 100), top=st.integers(0, 60))
 def test_clicks_are_obeyed_behind_a_box_and_on_a_mask_that_is_edited(
     tiny_segmenter: MfpSegmenter,

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from mfp_model import Click, Prediction
 from mfp_model.frames.layered_map import LayeredMap
@@ -20,7 +21,7 @@ def test_the_zoom_holds_mask_positive_clicks_and_newest_click() -> None:
     far = (Click(x=500, y=450), Click(x=900, y=450, is_positive=False))
     window = zoom_window(layers, far)
     assert window is not None
-    assert window.has(far[1])
+    assert window.left <= 900 < window.right
 
 
 def test_an_empty_mask_is_looked_at_as_a_whole() -> None:
@@ -46,6 +47,21 @@ def test_a_box_is_kept_while_it_holds_all_clicks_and_fits() -> None:
     assert _next(mask, kept, inside) == kept
     assert _next(mask, kept, inside, outside) != kept
     assert _next(mask, Window(left=0, top=0, right=1000, bottom=1000), inside) != kept
+
+
+@pytest.mark.parametrize(("x", "y"), [(650, 500), (500, 650), (650, 650)])
+def test_a_click_on_the_first_pixel_behind_a_box_is_not_in_it(x: int, y: int) -> None:
+    mask = Window(left=400, top=400, right=600, bottom=600)
+    kept = Window(left=350, top=350, right=650, bottom=650)
+    inside, newest = Click(x=500, y=500), Click(x=x, y=y, is_positive=False)
+    assert _next(mask, kept, inside, newest) != kept
+    assert _next(mask, kept, inside, Click(x=x - 0.1, y=y - 0.1, is_positive=False)) == kept
+
+
+def test_the_images_last_edge_belongs_to_its_last_pixels() -> None:
+    mask = Window(left=700, top=700, right=1000, bottom=1000)
+    kept = Window(left=650, top=650, right=1000, bottom=1000)
+    assert _next(mask, kept, Click(x=1000, y=1000)) == kept
 
 
 def test_a_box_that_cuts_the_mask_is_not_kept() -> None:
