@@ -35,6 +35,10 @@ class Click:
     def __post_init__(self) -> None:
         _check_coordinates(self.KIND, x=self.x, y=self.y)
 
+    def pixel(self, *, height: int, width: int) -> tuple[int, int]:
+        """Return row and column of the clicked pixel; the far edges belong to the last ones."""
+        return min(int(self.y), height - 1), min(int(self.x), width - 1)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stroke:

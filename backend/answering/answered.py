@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from sqlalchemy import Delete, bindparam, delete, or_, select, update
 
@@ -96,11 +97,8 @@ class AnsweredObjects:
             since=now - _KEPT_S,
             waiting_since=now - WAITING_S,
         )
-
-        def unpacked(packed: bytes) -> MaskRuns:
-            return self._unpacked(packed, height=region.height, width=region.width)
-
-        objects = (object_of(row, unpacked) for row in reversed(rows))
+        unpack_mask = partial(self._unpacked, height=region.height, width=region.width)
+        objects = (object_of(row, unpack_mask) for row in reversed(rows))
         return [one for one in objects if one is not None]
 
     def remember(

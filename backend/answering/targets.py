@@ -238,8 +238,8 @@ def _is_about(click: Click, answered: AnsweredObject) -> bool:
 
 def lies_on(runs: MaskRuns, click: Click) -> bool:
     """Return whether a click lies on a mask."""
-    x, y = min(int(click.x), runs.width - 1), min(int(click.y), runs.height - 1)
-    return runs.index_at(x=x, y=y) is not None
+    row, column = click.pixel(height=runs.height, width=runs.width)
+    return runs.index_at(x=column, y=row) is not None
 
 
 def _distance(runs: MaskRuns, click: Click) -> float:

@@ -90,7 +90,7 @@ def _painted(stroke: Stroke) -> NDArray[np.int64]:
 
 def _disk(click: Click, height: int, width: int, radius: float) -> NDArray[np.int64]:
     """Flat indices of the pixels around a click, its own always among them."""
-    row, column = min(int(click.y), height - 1), min(int(click.x), width - 1)
+    row, column = click.pixel(height=height, width=width)
     reach = int(radius)
     rows = np.arange(max(0, row - reach), min(height, row + reach + 1))[:, None]
     columns = np.arange(max(0, column - reach), min(width, column + reach + 1))

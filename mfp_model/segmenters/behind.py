@@ -90,5 +90,5 @@ def _chosen(
 
 
 def _lies_on(mask: NDArray[np.bool_], click: Click) -> bool:
-    row, column = min(int(click.y), mask.shape[0] - 1), min(int(click.x), mask.shape[1] - 1)
-    return bool(mask[row, column])
+    height, width = mask.shape
+    return bool(mask[click.pixel(height=height, width=width)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -137,5 +136,5 @@ class WindowRounds:
 
 def _middle(click: Click, height: int, width: int) -> Click:
     """The middle of the pixel that was clicked."""
-    column, row = min(math.floor(click.x), width - 1), min(math.floor(click.y), height - 1)
+    row, column = click.pixel(height=height, width=width)
     return Click(x=column + 0.5, y=row + 0.5, is_positive=click.is_positive)

@@ -99,7 +99,7 @@ def zoom_window(layers: LayeredMap, clicks: tuple[Click, ...]) -> Window | None:
 
 def _has(window: Window, click: Click, frame: Window) -> bool:
     """Whether the pixel that was clicked lies in a window."""
-    column, row = min(int(click.x), frame.right - 1), min(int(click.y), frame.bottom - 1)
+    row, column = click.pixel(height=frame.height, width=frame.width)
     return window.left <= column < window.right and window.top <= row < window.bottom
 
 
