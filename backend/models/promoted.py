@@ -52,9 +52,13 @@ class PromotedVersions:
 
     @property
     def taken(self) -> Serving:
-        """What was taken over: what serves, as far as it can be used."""
+        """What was taken over, without versions that cannot be had just now."""
         with self._guard:
-            return self._serving or Serving({})
+            histories = self._serving.histories if self._serving is not None else {}
+            known = self._model_versions
+        return Serving(
+            {scope: past for scope, past in histories.items() if past and past[-1] in known}
+        )
 
     def version(self, project: str) -> str | None:
         """Return the model version that serves a project, None for the default.

@@ -94,7 +94,7 @@ class ServedModels:
 
     @property
     def taken(self) -> Serving:
-        """The promoted versions that answer; damaged ones and those not loaded yet are missing."""
+        """The promoted versions that answer, without those that are damaged, away or not loaded."""
         return Serving({}) if self._promoted is None else self._promoted.taken
 
     def version_of(self, project: str) -> str:

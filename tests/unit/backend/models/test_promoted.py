@@ -67,6 +67,7 @@ def test_a_restarted_machine_answers_with_what_it_copied_or_says_that_it_cannot(
                 models.segmenter("14", wait_s=10)
             models.look()
         assert told == ["MFP_BUCKET: away"]
+        assert models.taken.versions() == set()
         here.promote("v2", project="14")
         models.look()
         with pytest.raises(RegistryAwayError, match="cannot be had"):
@@ -74,6 +75,7 @@ def test_a_restarted_machine_answers_with_what_it_copied_or_says_that_it_cannot(
         assert models.version_of("14") == "default"  # for the page
     models.look()
     assert _answering(models, "14") == "v2"
+    assert models.taken.versions() == {"v2"}
 
 
 def test_what_served_goes_on_while_the_promoted_one_cannot_be_had(
