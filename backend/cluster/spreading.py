@@ -1,8 +1,8 @@
 """Spreads a batch's items over actors of Ray, each of which loads the networks once.
 
 What comes of the items is given in their order, so few are read ahead. A worker that is lost, or
-that answers no more, is started anew wherever there is room, and its items go to others. An item
-that three workers were lost with is given up. One that computes unlike the first does not work.
+that answers no more, is started anew wherever there is room; its items go to others. An item that
+three workers were lost with is given up. One that computes unlike the first does not work.
 """
 
 from __future__ import annotations
@@ -48,6 +48,11 @@ class _Worker(Generic[Item, Answer]):
     n_starts: int
     running: dict[Any, _Entry[Item, Answer]] = field(default_factory=dict)  # oldest first
     since: float = 0.0  # when it began with the oldest
+
+    def has_room(self, *, is_suspect: bool) -> bool:
+        """Whether it can take an item. A suspect was on a lost worker: it is tried alone."""
+        is_alone = is_suspect or any(entry.n_losses for entry in self.running.values())
+        return len(self.running) < (1 if is_alone else _AT_ONCE)
 
 
 class Spread(Generic[Item, Answer]):
@@ -141,7 +146,7 @@ class Spread(Generic[Item, Answer]):
         while True:
             ready = [worker for worker in self._workers if worker.starting is None]
             worker = min(ready, key=lambda each: len(each.running), default=None)
-            has_room = worker is not None and len(worker.running) < _AT_ONCE
+            has_room = worker is not None and worker.has_room(is_suspect=bool(self._again))
             if self._again and has_room:
                 entry = self._again.popleft()
             elif (has_room or not order) and len(order) < _AHEAD * max(1, len(self._workers)):
@@ -170,13 +175,18 @@ class Spread(Generic[Item, Answer]):
             raise self._refusal or ClusterError("no worker could be started")
         done, _ = self._ray.wait(list(awaited), timeout=min(_TELL_EVERY_S, self._limit_s))
         if not done and all(worker.starting for worker in self._workers):
-            _log.warning("no worker has begun yet; free in the cluster: %s", self._free())
+            free = self._ray.available_resources()
+            n_cpus, n_gpus = free.get("CPU", 0), free.get("GPU", 0)
+            _log.warning("no worker has begun yet; free: %g CPU, %g GPU", n_cpus, n_gpus)
         for reference in done:
             worker = awaited[reference]
             if worker in self._workers and worker.starting:
                 self._look_at_start(worker)
             elif worker in self._workers and reference in worker.running:
-                self._look_at_answer(worker, reference)
+                try:
+                    self._take(worker, reference)
+                except self._ray.exceptions.RayError as error:
+                    self._lose(worker, error)
         late = time.monotonic() - self._limit_s
         for worker in [] if done else [w for w in self._workers if w.running and w.since < late]:
             self._lose(worker, TimeoutError(f"no answer for {self._limit_s:g} s"))
@@ -204,12 +214,6 @@ class Spread(Generic[Item, Answer]):
         _log.error("a worker is left out: %s", why)
         self._refusal = why
         self._leave_out(worker)
-
-    def _look_at_answer(self, worker: _Worker[Item, Answer], reference: Any) -> None:  # noqa: ANN401, Ray's
-        try:
-            self._take(worker, reference)
-        except self._ray.exceptions.RayError as error:
-            self._lose(worker, error)
 
     def _take(self, worker: _Worker[Item, Answer], reference: Any) -> None:  # noqa: ANN401, Ray's
         """Take what came of an item, unless its worker was lost, which raises."""
@@ -244,7 +248,3 @@ class Spread(Generic[Item, Answer]):
     def _leave_out(self, worker: _Worker[Item, Answer]) -> None:
         self._ray.kill(worker.actor)
         self._workers.remove(worker)
-
-    def _free(self) -> str:
-        there = self._ray.available_resources()
-        return f"{there.get('CPU', 0):g} CPU, {there.get('GPU', 0):g} GPU"
