@@ -45,14 +45,15 @@ class Postgres:
         self.port = port
         self._n_databases = 0
 
-    def new_database(self) -> str:
+    def new_database(self, encoding: str = "UTF8") -> str:
         """Return the address of an empty database."""
         import psycopg
 
         self._n_databases += 1
         name = f"mfp_{os.getpid()}_{self._n_databases}"
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+            made_as = f"TEMPLATE template0 LOCALE 'C' ENCODING '{encoding}'"
+            connection.execute(f"CREATE DATABASE {name} {made_as}")  # type: ignore[arg-type]
         return self.url(name)
 
     def url(self, name: str) -> str:

@@ -22,6 +22,7 @@ from mfp_model.errors import ConfigError
 
 _LIMIT_S = 3600.0  # of one statement: a step may write a table anew
 _LOCK = "upgrade"
+_ENCODINGS = ("UTF8", "SQL_ASCII")  # the latter keeps what it is given
 
 
 def upgrade_files(data: DataFolder) -> list[Path]:
@@ -42,9 +43,14 @@ def upgrade_server(server: ServerDatabase) -> str | None:
 
     Raises:
         StorageError: It cannot be reached, or the tables cannot be changed.
-        ConfigError: A newer version of this program has made it.
+        ConfigError: A newer version of this program has made it, or it cannot hold every letter.
     """
     with server.changing(_LOCK, limit_s=_LIMIT_S) as connection:
+        encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+        if encoding not in _ENCODINGS:
+            raise ConfigError(
+                f"MFP_DATABASE_URL: the database's encoding is {encoding}, expected UTF8"
+            )
         return upgrade(connection, TABLES.sorted_tables, "MFP_DATABASE_URL")
 
 

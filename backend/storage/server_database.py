@@ -42,6 +42,7 @@ class ServerDatabase(Database):
             pool_timeout=timeout_s,
             pool_pre_ping=True,  # after the server was restarted, nothing is lost
             connect_args={
+                "client_encoding": "utf8",  # text is bytes of a database without an encoding, else
                 "connect_timeout": max(2, round(timeout_s)),  # less is not allowed
                 "tcp_user_timeout": round(1000 * timeout_s),  # of a machine that went away
                 "options": f"-c statement_timeout={round(1000 * timeout_s)} "

@@ -185,3 +185,16 @@ def test_a_damaged_mark_of_a_move_is_named(data: DataFolder, url: str) -> None:
     for address in ("", url):
         with pytest.raises(ConfigError, match="moved-to-database.json: damaged"):
             SharedState(data.root, address)
+
+
+def test_a_database_without_an_encoding_holds_every_letter(postgres: Postgres) -> None:
+    server = open_server(postgres.new_database("SQL_ASCII"))
+    upgrade_server(server)
+    SessionStore(server, max_bytes=1e9).add_save("3", "7", "5", "SAVED", [("r1", "Köter 犬", b"m")])
+    assert [f.label for f in SessionStore(server, max_bytes=1e9).finals("")] == ["Köter 犬"]
+
+
+def test_a_database_that_cannot_hold_every_letter_is_refused(postgres: Postgres) -> None:
+    server = open_server(postgres.new_database("LATIN1"))
+    with pytest.raises(ConfigError, match="encoding is LATIN1, expected UTF8"):
+        upgrade_server(server)
