@@ -41,7 +41,7 @@ class Settings:
         "LABEL_STUDIO_PUBLIC_URL",
         "",
         read.address(),
-        "Its address in browsers, where that is another one: tasks may name their images by it.",
+        "Its address in browsers, where it is another one: for links, and images that tasks name so.",
     )
     label_studio_api_key: str = setting(
         "LABEL_STUDIO_API_KEY",
@@ -197,6 +197,11 @@ class Settings:
     def asks_for_password(self) -> bool:
         """Whether requests need Basic auth."""
         return bool(self.password)
+
+    @property
+    def label_studio_page(self) -> str:
+        """Where people reach Label Studio, empty where it is not known."""
+        return self.label_studio_public_url or self.label_studio_url
 
     @property
     def cache_dir(self) -> Path:

@@ -114,7 +114,7 @@ class Overseer:
 
         from backend.cluster.deployment import APPLICATION, DEPLOYMENT, wants
 
-        serve.start(proxy_location="Disabled")
+        _start_serve()
         application = serve.status().applications.get(APPLICATION)
         if application is None or DEPLOYMENT not in application.deployments:
             return 0
@@ -171,6 +171,17 @@ class Overseer:
             state.write(self._shared_dir)
         except OSError as error:
             _log.warning("how the replicas are cannot be told: %s", error)
+
+
+def _start_serve() -> None:
+    """Start Ray Serve where none runs, unless another front is doing so: then join that one."""
+    from ray import serve
+    from ray.exceptions import ActorAlreadyExistsError
+
+    try:
+        serve.start(proxy_location="Disabled")
+    except ActorAlreadyExistsError:
+        serve.start(proxy_location="Disabled")
 
 
 def check_wanted(mine: Mapping[str, str], theirs: Mapping[str, str]) -> None:

@@ -39,4 +39,4 @@ def _connect(options: argparse.Namespace) -> None:
     api.connect_backend(
         project, options.backend, username=settings.username, password=settings.password
     )
-    print(f"{settings.label_studio_url}/projects/{project}/data")
+    print(f"{settings.label_studio_page}/projects/{project}/data")

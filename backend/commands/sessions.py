@@ -50,7 +50,7 @@ def _report(options: argparse.Namespace) -> None:
     write_report(
         options.out,
         objects,
-        label_studio_url=settings.label_studio_url,
+        label_studio_url=settings.label_studio_page,
         image_of=images.image_of if images else lambda clicked: None,
     )
     if images and images.missing:

@@ -141,7 +141,7 @@ def create_service(
         recorder=recorder,
         state=state,
         shared_dir=shared_dir,
-        label_studio_url=settings.label_studio_url,
+        label_studio_url=settings.label_studio_page,
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from backend.cluster import connecting as module
+from backend.cluster import overseeing
 from backend.cluster.connecting import prepare
 from backend.cluster.messages import ClusterError
 from backend.cluster.overseeing import Overseer, check_wanted
@@ -79,6 +80,25 @@ def test_how_the_replicas_are_is_told_to_all_workers(tmp_path: Path) -> None:
     assert read_replicas(tmp_path) == state
     (tmp_path / "replicas.json").write_text("{")
     assert read_replicas(tmp_path) is None
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Ray's own
+def test_of_two_fronts_that_start_at_once_one_joins_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("ray")
+    from ray import serve
+    from ray.exceptions import ActorAlreadyExistsError
+
+    others = [ActorAlreadyExistsError("Actor with name 'SERVE_CONTROLLER_ACTOR' already exists")]
+
+    def start(**_: object) -> None:
+        if others:
+            raise others.pop()
+
+    monkeypatch.setattr(serve, "start", start)
+    overseeing._start_serve()
+    assert not others
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Ray's own

@@ -76,6 +76,15 @@ def test_the_page_tells_the_next_step_from_connecting_to_learning() -> None:
     assert "waits" in _page(client)
 
 
+def test_the_link_is_label_studios_address_in_browsers() -> None:
+    settings = temporary_settings()
+    inside, outside = "http://label-studio:8080", "http://localhost:8080"
+    settings = replace(settings, label_studio_url=inside, label_studio_public_url=outside)
+    page = _page(_ready(_client(settings)))
+    assert f'href="{outside}"' in page
+    assert inside not in page
+
+
 def test_links_lead_to_label_studio_and_to_what_was_recorded() -> None:
     settings = temporary_settings()
     client = _ready(_client(replace(settings, label_studio_url="http://127.0.0.1:9")))
