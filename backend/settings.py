@@ -41,7 +41,7 @@ class Settings:
         "LABEL_STUDIO_PUBLIC_URL",
         "",
         read.address(),
-        "Its address in browsers, where it is another one: for links, and images that tasks name so.",
+        "Its address in browsers, where it is another one: for links, and images named by it.",
     )
     label_studio_api_key: str = setting(
         "LABEL_STUDIO_API_KEY",
