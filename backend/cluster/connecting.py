@@ -79,6 +79,7 @@ def connect(address: str, *, n_cpus: int = 0) -> str:
         with _own_way_to_end():
             context = ray.init(
                 address=address or "local",
+                ignore_reinit_error=True,  # what came after it has failed, and is tried again
                 log_to_driver=False,
                 configure_logging=False,
                 **({} if address else own),

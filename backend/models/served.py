@@ -26,6 +26,7 @@ from mfp_model.weights.versions import model_version
 _log = logging.getLogger(__name__)
 WAIT_FOR_WEIGHTS_S = 60.0  # of a request that comes while they load
 _LOOK_EVERY_S = 1.0
+_AGAIN_S = 5.0  # after which the default's weights are loaded again where that failed
 _WARM_UP_PX = 64
 _MAX_BYTES = 2_000_000_000
 
@@ -138,6 +139,13 @@ class ServedModels:
             self._promoted.look()
 
     def _run(self) -> None:
+        while not self._load_default():
+            time.sleep(_AGAIN_S)
+        while self._registry is not None:
+            time.sleep(_LOOK_EVERY_S)
+            self.look()
+
+    def _load_default(self) -> bool:
         try:
             segmenter = _warm(self._load(None))
             if segmenter.version.startswith(self._version):
@@ -147,14 +155,14 @@ class ServedModels:
             self.loaded.keep(self._version, "mfp", segmenter)
             self.look()
             _log.info("weights %s are loaded", self._version)
+            self._failure = None
         except Exception as error:
+            if self._failure != str(error):
+                _log.exception("weights %s cannot be loaded", self._version)
             self._failure = str(error)
-            _log.exception("weights %s cannot be loaded", self._version)
         finally:
             self._default_done.set()
-        while self._registry is not None:
-            time.sleep(_LOOK_EVERY_S)
-            self.look()
+        return self._failure is None
 
     def _serving(self, project: str) -> str:
         version = self._promoted.version(project) if self._promoted is not None else None

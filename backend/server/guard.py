@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from backend.answering.turns import BusyError
 from backend.label_studio.points import RequestError
+from backend.models.served import NotReadyError
 from backend.monitoring.logs import request_id
 from backend.monitoring.telemetry import Telemetry
 from backend.server.browsers import (
@@ -105,7 +106,8 @@ def _error_answer(error: Exception, telemetry: Telemetry) -> tuple[Response, int
     """Map an error to an answer.
 
     The page shows nothing of it: any failure of `/predict` looks the same to the annotator, so
-    what is not the request's own fault is answered with 200 and no result.
+    what is not the request's own fault is answered with 200 and no result. While weights are not
+    loaded it is 503, for which a load balancer asks another front.
     """
     if isinstance(error, RefusedError):
         return _refusal(error, telemetry)
@@ -118,7 +120,8 @@ def _error_answer(error: Exception, telemetry: Telemetry) -> tuple[Response, int
     if request.path == "/predict":
         telemetry.metrics.clicks.labels("busy" if isinstance(error, BusyError) else "failed").inc()
         if not isinstance(error, RequestError):
-            return jsonify({"results": [], **body}), 200
+            status = 503 if isinstance(error, NotReadyError) else 200
+            return jsonify({"results": [], **body}), status
     if isinstance(error, StorageError):  # locked, full or away: not this request's fault
         return jsonify(body), 503
     return jsonify(body), 400 if isinstance(error, MfpError) else 500

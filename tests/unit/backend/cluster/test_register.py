@@ -7,7 +7,7 @@ import pytest
 
 from backend.answering.newest_clicks import NewestClicks
 from backend.cluster import register as module
-from backend.cluster.register import Register
+from backend.cluster.register import Register, SharedRegister
 
 
 def test_one_front_starts_the_replicas_and_another_one_if_it_dies(
@@ -40,3 +40,10 @@ def test_a_number_that_was_overtaken_on_its_way_stops_nothing() -> None:
     assert newest.has_newer(7, "3:7", points)
     assert not newest.has_newer(8, "3:7", points)
     assert newest.arrive("3:7", points) == 9
+
+
+def test_a_number_that_is_asked_for_too_early_does_not_connect_with_ray() -> None:
+    ray = pytest.importorskip("ray")
+    before = time.time_ns()
+    assert before <= SharedRegister().next_number() <= time.time_ns()
+    assert not ray.is_initialized()

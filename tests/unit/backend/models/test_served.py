@@ -1,7 +1,9 @@
+import time
 from pathlib import Path
 
 import pytest
 
+from backend.models import served
 from backend.models.begun import BegunVersions
 from backend.models.loaded import LoadedSegmenters
 from backend.models.registry import ModelRegistry
@@ -55,8 +57,6 @@ def test_a_promoted_version_takes_over_and_what_was_begun_is_finished(
 
 
 def test_the_watching_thread_sees_a_promotion_by_itself(registry: ModelRegistry) -> None:
-    import time
-
     models = _models(registry, Weights())
     registry.promote("v2")
     until = time.monotonic() + 10
@@ -149,6 +149,26 @@ def test_a_default_that_cannot_be_loaded_is_an_error(registry: ModelRegistry) ->
     with pytest.raises(NotReadyError, match="damaged"):
         models.segmenter("14", wait_s=10)
     assert models.failure == "damaged"
+
+
+def test_a_default_that_could_not_be_loaded_is_loaded_when_it_can_be(
+    registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(served, "_AGAIN_S", 0.01)
+    weights, failures = Weights(), ["no replica answers", "no replica answers"]
+
+    def load(checkpoint: Path | None) -> Segmenter:
+        if failures:
+            raise CheckpointError(failures.pop())
+        return weights.load(checkpoint)
+
+    models = ServedModels(load, version="default", registry=registry)
+    models.start()
+    until = time.monotonic() + 10
+    while not models.is_ready and time.monotonic() < until:
+        time.sleep(0.01)
+    assert models.failure is None
+    assert models.segmenter("", wait_s=1).version == "default"
 
 
 def test_the_version_of_an_object_is_known_to_all_workers_and_after_a_restart(

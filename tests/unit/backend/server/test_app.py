@@ -17,6 +17,7 @@ from backend.label_studio.request import parse_predict
 from backend.models.served import ServedModels
 from backend.monitoring.logs import printable
 from backend.server.app import create_app
+from mfp_model.errors import CheckpointError
 from mfp_model.prediction import Prediction
 from mfp_model.segmenter import Segmenter
 from tests.fakes import DiskSegmenter, temporary_settings
@@ -156,6 +157,18 @@ def test_a_failure_is_an_empty_answer_that_is_logged_and_counted(
     page = client.get("/").text
     assert "image is 1000x768" in page
     assert "Open the task&#39;s image" in page
+
+
+def test_a_click_that_finds_no_weights_may_be_asked_of_another_front(capture: Capture) -> None:
+    def load() -> Segmenter:
+        raise CheckpointError("no such file")
+
+    answer = _client(load).post(
+        "/predict", json=_with_image(capture("predict_first_click"), 1024, 768)
+    )
+    assert answer.status_code == 503
+    assert answer.json["results"] == []
+    assert "no such file" in answer.json["error"]
 
 
 def test_a_bug_is_an_empty_answer_without_a_traceback(
