@@ -72,6 +72,7 @@ class RayReplicas(Replicas):
     ) -> object:
         """What a replica answers; a round is a pure function, so it may be asked for again."""
         handle = self._connected().options(session_id=session)
+        from grpc.aio import AioRpcError
         from ray.exceptions import RayError, RayTaskError
         from ray.serve.exceptions import RayServeException
 
@@ -84,6 +85,8 @@ class RayReplicas(Replicas):
                 break
             except RayTaskError as error:  # a fault of the replica's code
                 raise ClusterError(f"a replica failed: {first_line(error)}") from error
+            except AioRpcError as error:
+                raise ClusterError(f"a replica cannot be asked: {error.details()}") from error
             except (RayError, RayServeException, TimeoutError) as error:
                 asked.cancel()
                 if time.monotonic() + _PAUSE_S > until:

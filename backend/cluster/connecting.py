@@ -15,13 +15,14 @@ from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Any
 
-from backend.cluster.messages import ClusterError
+from backend.cluster.messages import MESSAGE_LIMIT, ClusterError
 from mfp_model.errors import ConfigError
 
 _log = logging.getLogger(__name__)
 _OBJECTS_BYTES = 200_000_000  # of a Ray of our own: what is on its way between processes
 _SIGACTION_BYTES = 512  # more than any C library's
 _SETTINGS = {
+    **MESSAGE_LIMIT,
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_SERVE_LOG_TO_STDERR": "0",
     "RAY_SERVE_USE_GRPC_BY_DEFAULT": "1",  # 2 ms of a click less than through shared memory

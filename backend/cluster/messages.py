@@ -18,6 +18,9 @@ from mfp_model.errors import MfpError
 from mfp_model.prediction import Prediction
 from mfp_model.prompts import Prompt
 
+# What Ray Serve reads of it in fronts and replicas. By default 4 MB: a photo of 1.4 megapixels.
+MESSAGE_LIMIT = {"RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str(2**31 - 1)}
+
 
 class ClusterError(MfpError):
     """The replicas cannot be used just now, or do not compute alike."""

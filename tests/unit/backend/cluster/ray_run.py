@@ -101,6 +101,13 @@ class _Run:
             list(pool.map(click, range(_N_PLACED)))
         return who_answered(self._folder)
 
+    def photo(self) -> bool:
+        """Click on an image of 9 MB, and ask what it looks like; whether both are answered."""
+        image = LoadedImage(pixels=np.full((1500, 2000, 3), 90, np.uint8), digest="photo")
+        (answer,) = self._rounds(0, [Click(x=700, y=300)], image)
+        self._remote.appearance(image.pixels)
+        return bool(answer.mask[300, 700])
+
     def kill_in_a_click(self) -> tuple[list[bool], int]:
         """Kill the replica that computes for a session with -9, and go on clicking."""
         with ThreadPoolExecutor(8) as pool:
@@ -110,10 +117,10 @@ class _Run:
             os.kill(victim, signal.SIGKILL)
             return [each.result(120) for each in running], victim
 
-    def _rounds(self, session: int, clicks: list[Click]):  # noqa: ANN202
+    def _rounds(self, session: int, clicks: list[Click], image: LoadedImage = _IMAGE):  # noqa: ANN202
         who = ClickedObject(task=f"1:{session}", point_ids=frozenset({f"{session}"}))
         place = Place(who, 0, lambda: False, lambda: False)
-        return self._remote.for_click(_IMAGE, place).rounds(_IMAGE.pixels, clicks)
+        return self._remote.for_click(image, place).rounds(image.pixels, clicks)
 
     def _wait_for_routes(self, n_replicas: int) -> None:
         """Until the router knows all of them: it hears a little later than the controller."""
@@ -137,6 +144,7 @@ def _main() -> None:
         run = _Run(Path(name), options.seconds)
         run.deploy(1)
         rates = {1: run.throughput()}
+        told["photo"] = run.photo()
         before: dict[str, int] = {}
         for n_replicas in options.replicas:
             run.deploy(n_replicas)

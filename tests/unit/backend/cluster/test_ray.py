@@ -43,6 +43,11 @@ def test_many_replicas_give_the_bytes_of_one_process(told: dict[str, Any]) -> No
 
 
 @pytest.mark.slow
+def test_photos_of_many_megabytes_reach_the_replicas(told: dict[str, Any]) -> None:
+    assert told["photo"]
+
+
+@pytest.mark.slow
 def test_no_click_is_lost_when_a_replica_is_killed_in_the_middle_of_one(
     told: dict[str, Any],
 ) -> None:
