@@ -12,7 +12,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from mfp_model.errors import MfpError
 _log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 0.5
 _AGAIN_S = 3.0  # a Ray that may still be starting
+_GROW_EVERY_S = 10.0
 _ASK_S = 60.0
 
 
@@ -91,11 +92,13 @@ class Overseer:
             while not (n_there := self._n_there()) and not register.may_start(me):
                 time.sleep(_LOOK_EVERY_S)
             self._is_of_mine = True
-            if n_there and self._plan.n_replicas in (0, n_there):
-                return
-            n_replicas, has_gpus = self._plan.places()
-            self._state = replace(self._state, n_wanted=n_replicas)
-            deploy(self._plan.settings, n_replicas=n_replicas, has_gpus=has_gpus)
+            if not n_there or self._plan.n_replicas not in (0, n_there):
+                n_replicas, has_gpus = self._plan.places()
+                self._state = replace(self._state, n_wanted=n_replicas)
+                deploy(self._plan.settings, n_replicas=n_replicas, has_gpus=has_gpus)
+            while self._plan.n_replicas == 0:
+                time.sleep(_GROW_EVERY_S)
+                self._grow(lambda: register.may_start(me))
         except ClusterError as error:
             self._refusal = str(error)
         except (MfpError, RuntimeError, RayError) as error:
@@ -103,6 +106,14 @@ class Overseer:
         except Exception as error:
             _log.exception("replicas cannot be started")
             self._failure = f"{type(error).__name__}: {error}"
+
+    def _grow(self, may_start: Callable[[], bool]) -> None:
+        """Start further replicas where machines have come; one front of several does that."""
+        from backend.cluster.deployment import deploy
+
+        n_replicas, has_gpus = self._plan.places()
+        if n_replicas > self._state.n_wanted and may_start():
+            deploy(self._plan.settings, n_replicas=n_replicas, has_gpus=has_gpus)
 
     def _n_there(self) -> int:
         """How many replicas are to serve already, 0 where none were started.

@@ -13,6 +13,7 @@ from backend.cluster import overseeing
 from backend.cluster.connecting import prepare
 from backend.cluster.messages import ClusterError
 from backend.cluster.overseeing import Overseer, check_wanted
+from backend.cluster.places import Plan
 from backend.cluster.state import ReplicasState, read_replicas
 from mfp_model.errors import ConfigError
 from tests.fakes import temporary_settings
@@ -115,3 +116,24 @@ def test_a_front_that_is_refused_says_so_though_others_are_served(
     overseer._begin()
     with pytest.raises(ClusterError, match="other settings"):
         overseer._look()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Ray's own
+@pytest.mark.parametrize(
+    ("room", "may_start", "expected"), [(2, True, []), (3, True, [3]), (3, False, [])]
+)
+def test_room_that_comes_later_is_used_by_one_front(
+    room: int, may_start: bool, expected: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ray")
+    from backend.cluster import deployment
+
+    deployed: list[int] = []
+    overseer = Overseer(temporary_settings(), tmp_path, "10.0.0.1:6379", 0)
+    overseer._state = ReplicasState(phase="serving", n_running=2, n_wanted=2)
+    monkeypatch.setattr(Plan, "places", lambda plan: (room, False))
+    monkeypatch.setattr(
+        deployment, "deploy", lambda settings, n_replicas, has_gpus: deployed.append(n_replicas)
+    )
+    overseer._grow(lambda: may_start)
+    assert deployed == expected
