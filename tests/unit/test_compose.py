@@ -94,3 +94,4 @@ def test_a_click_whose_front_ends_goes_to_another_one() -> None:
     clicks = yaml.load((_ROOT / _FILES[1]).read_text(), _Loader)["configs"]["balancer"]["content"]
     (location,) = re.findall(r"location = /predict \{[^}]*\}", clicks)
     assert "proxy_next_upstream error http_503 non_idempotent;" in location
+    assert "server backend:9090 resolve max_fails=0;" in clicks  # one of two is always asked
