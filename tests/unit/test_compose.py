@@ -32,7 +32,7 @@ def _services(name: str) -> dict[str, Any]:
 
 def test_the_commands_are_commands() -> None:
     commands = [
-        _after_exec(service["command"])
+        _command(service["command"])
         for name in _FILES
         for service in _services(name).values()
         if "command" in service
@@ -43,9 +43,12 @@ def test_the_commands_are_commands() -> None:
         make_parser().parse_args(arguments)
 
 
-def _after_exec(words: list[str]) -> list[str]:
-    """The command that a shell's line ends with, or the command itself."""
-    return words[-1].partition("exec ")[2].split() if words[0] == "sh" else words
+def _command(words: list[str]) -> list[str]:
+    """The command of ours that a shell runs, or the command itself."""
+    if words[0] != "bash":
+        return words
+    (line,) = (line for line in words[-1].splitlines() if line.startswith("mfp "))
+    return line.removesuffix(" &").split()
 
 
 def test_nothing_but_the_balancer_is_published_and_ray_is_on_a_network_of_its_own() -> None:
