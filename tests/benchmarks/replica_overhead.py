@@ -18,7 +18,6 @@ from backend.bench.annotator import SimulatedAnnotator
 from backend.bench.server import bench_server, memory_mb
 from backend.demo.processes import Server
 
-_SIZE = (1024, 768)
 _CLICKS = 4
 
 
@@ -30,12 +29,14 @@ def _until_ready(server: Server) -> None:
 def _main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--objects", type=int, default=40)
-    n_objects = parser.parse_args().objects
+    parser.add_argument("--size", type=int, nargs=2, default=(1024, 768), metavar=("W", "H"))
+    options = parser.parse_args()
+    n_objects, width, height = options.objects, *options.size
     settings, ray = {"MFP_TORCH_THREADS": "1"}, ["--ray", "--replicas", "1"]
     times: dict[str, list[float]] = {}
     with (
-        bench_server([_SIZE], settings=settings) as (plain, photos),
-        bench_server([_SIZE], settings=settings, arguments=ray) as (front, _),
+        bench_server([(width, height)], settings=settings) as (plain, photos),
+        bench_server([(width, height)], settings=settings, arguments=ray) as (front, _),
     ):
         servers = {"plain": plain, "ray": front}
         annotators = {name: SimulatedAnnotator(url=one.url) for name, one in servers.items()}

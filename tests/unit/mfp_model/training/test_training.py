@@ -369,17 +369,16 @@ def test_every_published_network_learns(backbone: str, folder: Path) -> None:
 
 @pytest.mark.slow
 def test_two_ranks_train_the_same_weights(folder: Path, tmp_path: Path) -> None:
-    """`torchrun` as a user would call it, on two CPU processes; cut, then resumed on a cluster."""
+    """`torchrun` as a user would call it, on two CPU processes; resumed on a cluster of Ray."""
     out = tmp_path / "net.safetensors"
     python = [sys.executable, "-m"]
     torchrun = ["torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29531", "-m"]
     ray = ["--ray", "--replicas", "2", "--device", "cpu"]
     command = ["backend.cli", "train", "--train", str(folder), "--out", str(out)]
-    command += ["--workers", "0", "--batch", "8"]
+    command += ["--workers", "0", "--batch", "4"]
     for samples, ranked in (
-        ("16", [*python, *torchrun, *command]),
-        ("32", [*python, *torchrun, *command]),
-        ("48", [*python, *command, *ray]),
+        ("8", [*python, *torchrun, *command]),
+        ("16", [*python, *command, *ray]),
     ):
         done = subprocess.run(
             [*ranked, "--samples", samples],
