@@ -48,6 +48,7 @@ class Overseer:
         self._address = address
         self._state = ReplicasState()
         self._is_of_mine = False  # what serves has this front's settings
+        self._n_room = 0  # for replicas, when that was looked at last
         self._failure = ""
         self._refusal = ""
 
@@ -92,10 +93,10 @@ class Overseer:
             while not (n_there := self._n_there()) and not register.may_start(me):
                 time.sleep(_LOOK_EVERY_S)
             self._is_of_mine = True
+            self._n_room, has_gpus = self._plan.places()
             if not n_there or self._plan.n_replicas not in (0, n_there):
-                n_replicas, has_gpus = self._plan.places()
-                self._state = replace(self._state, n_wanted=n_replicas)
-                deploy(self._plan.settings, n_replicas=n_replicas, has_gpus=has_gpus)
+                self._state = replace(self._state, n_wanted=self._n_room)
+                deploy(self._plan.settings, n_replicas=self._n_room, has_gpus=has_gpus)
             while self._plan.n_replicas == 0:
                 time.sleep(_GROW_EVERY_S)
                 self._grow(lambda: register.may_start(me))
@@ -111,9 +112,9 @@ class Overseer:
         """Start further replicas where machines have come; one front of several does that."""
         from backend.cluster.deployment import deploy
 
-        n_replicas, has_gpus = self._plan.places()
-        if n_replicas > self._state.n_wanted and may_start():
-            deploy(self._plan.settings, n_replicas=n_replicas, has_gpus=has_gpus)
+        before, (self._n_room, has_gpus) = self._n_room, self._plan.places()
+        if self._n_room > max(before, self._state.n_wanted) and may_start():
+            deploy(self._plan.settings, n_replicas=self._n_room, has_gpus=has_gpus)
 
     def _n_there(self) -> int:
         """How many replicas are to serve already, 0 where none were started.

@@ -120,10 +120,16 @@ def test_a_front_that_is_refused_says_so_though_others_are_served(
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Ray's own
 @pytest.mark.parametrize(
-    ("room", "may_start", "expected"), [(2, True, []), (3, True, [3]), (3, False, [])]
+    ("before", "room", "may_start", "expected"),
+    [(2, 2, True, []), (2, 3, True, [3]), (2, 3, False, []), (4, 4, True, []), (1, 2, True, [])],
 )
 def test_room_that_comes_later_is_used_by_one_front(
-    room: int, may_start: bool, expected: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    before: int,
+    room: int,
+    may_start: bool,
+    expected: list[int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pytest.importorskip("ray")
     from backend.cluster import deployment
@@ -131,6 +137,7 @@ def test_room_that_comes_later_is_used_by_one_front(
     deployed: list[int] = []
     overseer = Overseer(temporary_settings(), tmp_path, "10.0.0.1:6379", 0)
     overseer._state = ReplicasState(phase="serving", n_running=2, n_wanted=2)
+    overseer._n_room = before
     monkeypatch.setattr(Plan, "places", lambda plan: (room, False))
     monkeypatch.setattr(
         deployment, "deploy", lambda settings, n_replicas, has_gpus: deployed.append(n_replicas)
