@@ -132,6 +132,7 @@ def deploy(settings: Settings, *, n_replicas: int, has_gpus: bool, load: Load = 
         request_router_config=RequestRouterConfig(request_router_class=_ROUTER),
     )(ServedReplica)
     deployment._version = _key(wants(settings))  # else those that serve are all started anew
+    serve.start(proxy_location="Disabled")  # fronts take the requests
     serve.run(deployment.bind(settings, load), name=APPLICATION, route_prefix=None)
 
 

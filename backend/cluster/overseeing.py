@@ -112,7 +112,8 @@ class Overseer:
         """Start further replicas where machines have come; one front of several does that."""
         from backend.cluster.deployment import deploy
 
-        before, (self._n_room, has_gpus) = self._n_room, self._plan.places()
+        before = self._n_room
+        self._n_room, has_gpus = self._plan.places()
         if self._n_room > max(before, self._state.n_wanted) and may_start():
             deploy(self._plan.settings, n_replicas=self._n_room, has_gpus=has_gpus)
 
@@ -126,7 +127,6 @@ class Overseer:
 
         from backend.cluster.deployment import APPLICATION, DEPLOYMENT, wants
 
-        _start_serve()
         application = serve.status().applications.get(APPLICATION)
         if application is None or DEPLOYMENT not in application.deployments:
             return 0
@@ -183,17 +183,6 @@ class Overseer:
             state.write(self._shared_dir)
         except OSError as error:
             _log.warning("how the replicas are cannot be told: %s", error)
-
-
-def _start_serve() -> None:
-    """Start Ray Serve where none runs, unless another front is doing so: then join that one."""
-    from ray import serve
-    from ray.exceptions import ActorAlreadyExistsError
-
-    try:
-        serve.start(proxy_location="Disabled")
-    except ActorAlreadyExistsError:
-        serve.start(proxy_location="Disabled")
 
 
 def check_wanted(mine: Mapping[str, str], theirs: Mapping[str, str]) -> None:

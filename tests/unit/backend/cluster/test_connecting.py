@@ -5,11 +5,11 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from backend.cluster import connecting as module
-from backend.cluster import overseeing
 from backend.cluster.connecting import prepare
 from backend.cluster.messages import ClusterError
 from backend.cluster.overseeing import Overseer, check_wanted
@@ -84,22 +84,20 @@ def test_how_the_replicas_are_is_told_to_all_workers(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Ray's own
-def test_of_two_fronts_that_start_at_once_one_joins_the_other(
-    monkeypatch: pytest.MonkeyPatch,
+def test_of_two_fronts_that_start_at_once_only_the_chosen_one_starts_ray_serve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("ray")
     from ray import serve
     from ray.exceptions import ActorAlreadyExistsError
 
-    others = [ActorAlreadyExistsError("Actor with name 'SERVE_CONTROLLER_ACTOR' already exists")]
-
     def start(**_: object) -> None:
-        if others:
-            raise others.pop()
+        raise ActorAlreadyExistsError("Actor with name 'SERVE_CONTROLLER_ACTOR' already exists")
 
     monkeypatch.setattr(serve, "start", start)
-    overseeing._start_serve()
-    assert not others
+    monkeypatch.setattr(serve, "status", lambda: SimpleNamespace(applications={}))
+    overseer = Overseer(temporary_settings(), tmp_path, "10.0.0.1:6379", 0)
+    assert overseer._n_there() == 0
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Ray's own
