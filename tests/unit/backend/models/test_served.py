@@ -1,4 +1,5 @@
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,12 @@ def _models(registry: ModelRegistry, weights: Weights, **told: object) -> Served
     return models
 
 
+def _wait_until(is_so: Callable[[], bool]) -> None:
+    until = time.monotonic() + 10
+    while not is_so() and time.monotonic() < until:
+        time.sleep(0.05)
+
+
 def test_a_promoted_version_takes_over_and_what_was_begun_is_finished(
     registry: ModelRegistry,
 ) -> None:
@@ -59,9 +66,7 @@ def test_a_promoted_version_takes_over_and_what_was_begun_is_finished(
 def test_the_watching_thread_sees_a_promotion_by_itself(registry: ModelRegistry) -> None:
     models = _models(registry, Weights())
     registry.promote("v2")
-    until = time.monotonic() + 10
-    while models.version != "v2" and time.monotonic() < until:
-        time.sleep(0.05)
+    _wait_until(lambda: models.version == "v2")
     assert models.segmenter("9", wait_s=1).version == "v2"
 
 
@@ -164,9 +169,7 @@ def test_a_default_that_could_not_be_loaded_is_loaded_when_it_can_be(
 
     models = ServedModels(load, version="default", registry=registry)
     models.start()
-    until = time.monotonic() + 10
-    while not models.is_ready and time.monotonic() < until:
-        time.sleep(0.01)
+    _wait_until(lambda: models.is_ready)
     assert models.failure is None
     assert models.segmenter("", wait_s=1).version == "default"
 
