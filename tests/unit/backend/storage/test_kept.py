@@ -40,6 +40,19 @@ def test_old_rows_go_now_and_then() -> None:
     assert _names(kept) == ["5", "6"]
 
 
+def test_old_rows_go_on_a_server_that_is_hardly_used(tmp_path: Path) -> None:
+    path = tmp_path / "k.sqlite3"
+    old = delete(things).where(things.c.at < 5)
+    _kept(path).write(insert(things), [_row("before a restart", 1)])
+    restarted = _kept(path)
+    restarted.write(insert(things), [_row("a", 6)], trim=lambda: [old])
+    assert _names(restarted) == ["a"]
+    hourly = Kept(kept_file(path, THINGS, failure=""), failure="", trim_after_s=0)
+    for name in ("b", "c"):
+        hourly.write(insert(things), [_row(name, 1)], trim=lambda: [old])
+    assert _names(hourly) == ["a"]
+
+
 def test_what_cannot_be_written_or_read_is_logged_and_nothing_more(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
