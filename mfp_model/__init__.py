@@ -2,10 +2,10 @@
 
 Glossary, one word per thing:
 
-- click: `Click(x, y, is_positive)`, x right, y down, in pixels of the original image.
+- click: `Click(x=, y=, is_positive=)`, x right, y down, in pixels of the original image.
   The pixel in column c and row r covers x in [c, c + 1), y in [r, r + 1).
 - stroke: `Stroke`, what a brush painted to say "object" or "not object".
-- box: `Box(left, top, right, bottom)`, a rectangle around the object, in the same pixels.
+- box: `Box(left=, top=, right=, bottom=)`, a rectangle around the object, in the same pixels.
 - prompt: a click, a stroke or a box.
 - prompts: a tuple of them, oldest first; the order is the index.
 - click map: `[2, H, W]`, disks around the positive clicks, then around the negative ones.
@@ -27,7 +27,7 @@ Glossary, one word per thing:
 - cut: the cheapest boundary between seeds, and the mask within it.
 - finder: image -> objects, without a person's clicks. order: 0 for an object in front, k for one
   that was seen whole after k removals. hidden: of order 1 or more.
-- backbone: the part of the network that turns the two embeddings into features.
+- backbone: the part of the network that turns its inputs into features.
 - engine: what computes a network's logits. plain: its network in PyTorch, float32.
 - graded: what gives loss in training; a sample is graded in one round or in every one.
 - checkpoint: a file. weights: the tensors in it. version: the name of both in answers.
@@ -48,20 +48,33 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mfp_model.data.pictures import read_image
+    from mfp_model.errors import MfpError
     from mfp_model.loading import load_segmenter
     from mfp_model.prediction import Prediction
     from mfp_model.prompts import Box, Click, Stroke
     from mfp_model.segmenter import Segmenter
 
-__all__ = ["Box", "Click", "Prediction", "Segmenter", "Stroke", "load_segmenter"]
+__all__ = [
+    "Box",
+    "Click",
+    "MfpError",
+    "Prediction",
+    "Segmenter",
+    "Stroke",
+    "load_segmenter",
+    "read_image",
+]
 
 _HOME = {
     "Box": "mfp_model.prompts",
     "Click": "mfp_model.prompts",
+    "MfpError": "mfp_model.errors",
     "Prediction": "mfp_model.prediction",
     "Segmenter": "mfp_model.segmenter",
     "Stroke": "mfp_model.prompts",
     "load_segmenter": "mfp_model.loading",
+    "read_image": "mfp_model.data.pictures",
 }
 
 
@@ -69,3 +82,7 @@ def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module 'mfp_model' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

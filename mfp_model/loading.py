@@ -5,11 +5,19 @@ What a name stands for is imported when it is asked for, because it loads torch.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from mfp_model.errors import ConfigError
-from mfp_model.names import FINDERS, INPAINTERS, INPAINTERS_WITH_WEIGHTS, SEGMENTERS, UNET
+from mfp_model.names import (
+    ENGINES,
+    FINDERS,
+    INPAINTERS,
+    INPAINTERS_WITH_WEIGHTS,
+    SEGMENTERS,
+    UNET,
+)
 from mfp_model.segmenter import Segmenter
 from mfp_model.weights import DEFAULT_WEIGHTS
 
@@ -17,12 +25,14 @@ if TYPE_CHECKING:
     from mfp_model.finding.finders import Finder
     from mfp_model.finding.inpainters import Inpainter
 
+_File: TypeAlias = str | os.PathLike[str]
+
 
 def load_segmenter(
     name: str = "mfp",
     *,
-    checkpoint: Path | None = None,
-    constants: Path | None = None,
+    checkpoint: _File | None = None,
+    constants: _File | None = None,
     device: str = "auto",
     engine: str = "auto",
 ) -> Segmenter:
@@ -35,7 +45,7 @@ def load_segmenter(
         constants: A file of `mfp tune-graph-cut`, for `graph-cut` and `graph-cut-deep`.
         device: `auto` (CUDA where there is one, else CPU), `cpu`, `cuda` or `cuda:N`.
         engine: What computes networks there: `auto`, `pytorch` or, on CPUs, `openvino`;
-            `pytorch-f32` and `openvino-f32` in float32 on every processor.
+            `pytorch-f32` and `openvino-f32` in float32 on every processor. Graph cuts use none.
 
     Raises:
         ConfigError: Unknown name, device or engine, or a file that the segmenter has no use for.
@@ -43,11 +53,14 @@ def load_segmenter(
     """
     if name not in SEGMENTERS:
         raise ConfigError(f"segmenter {name!r}: expected one of {', '.join(SEGMENTERS)}")
+    if engine not in ENGINES:
+        raise ConfigError(f"engine {engine!r}: expected one of {', '.join(ENGINES)}")
+    weights = _path(checkpoint)
     if name.startswith("graph-cut"):
-        return _graph_cut(name, checkpoint=checkpoint, constants=constants, device=device)
+        return _graph_cut(name, checkpoint=weights, constants=_path(constants), device=device)
     if constants is not None:
         raise ConfigError(f"constants {constants}: segmenter {name} has no use for them")
-    return dressed(name, _network(name, checkpoint, device, engine))
+    return dressed(name, _network(name, weights, device, engine))
 
 
 def dressed(name: str, network: Segmenter) -> Segmenter:
@@ -65,7 +78,7 @@ def dressed(name: str, network: Segmenter) -> Segmenter:
     return network
 
 
-def load_finder(name: str, *, checkpoint: Path | None = None, device: str = "auto") -> Finder:
+def load_finder(name: str, *, checkpoint: _File | None = None, device: str = "auto") -> Finder:
     """Return a finder.
 
     Args:
@@ -87,10 +100,10 @@ def load_finder(name: str, *, checkpoint: Path | None = None, device: str = "aut
         return ClickFinder(load_segmenter("mfp", checkpoint=checkpoint, device=device))
     if checkpoint is None:
         raise ConfigError("finder deeplab: expected a file of weights (mfp weights fetch)")
-    return DeepLabFinder(checkpoint, best_device(device))
+    return DeepLabFinder(Path(checkpoint), best_device(device))
 
 
-def load_inpainter(name: str, *, weights: Path | None = None, device: str = "auto") -> Inpainter:
+def load_inpainter(name: str, *, weights: _File | None = None, device: str = "auto") -> Inpainter:
     """Return an inpainter.
 
     Args:
@@ -114,7 +127,11 @@ def load_inpainter(name: str, *, weights: Path | None = None, device: str = "aut
     if weights is None:
         return OpenCvInpainter(name)
     kind = LamaInpainter if name == "lama" else MatInpainter
-    return kind(weights, best_device(device))
+    return kind(Path(weights), best_device(device))
+
+
+def _path(file: _File | None) -> Path | None:
+    return None if file is None else Path(file)
 
 
 def _network(name: str, checkpoint: Path | None, device: str, engine: str) -> Segmenter:

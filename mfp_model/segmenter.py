@@ -142,6 +142,8 @@ def check_image(image: NDArray[np.uint8]) -> None:
     Raises:
         ImageError: Not uint8 `[H, W, 3]` with at least one pixel.
     """
+    if not isinstance(image, np.ndarray):  # as a Pillow image, or what code without types gives
+        raise ImageError(f"image {type(image).__name__}: expected a numpy array, uint8 [H, W, 3]")
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise ImageError(
             f"image {image.dtype} {list(image.shape)}: expected uint8 [H, W, 3], not empty"

@@ -238,8 +238,7 @@ def _is_about(click: Click, answered: AnsweredObject) -> bool:
 
 def lies_on(runs: MaskRuns, click: Click) -> bool:
     """Return whether a click lies on a mask."""
-    row, column = click.pixel(height=runs.height, width=runs.width)
-    return runs.index_at(x=column, y=row) is not None
+    return runs.index_under(click) is not None
 
 
 def _distance(runs: MaskRuns, click: Click) -> float:

@@ -7,6 +7,7 @@ it is turned, and whether its file is whole.
 from __future__ import annotations
 
 import io
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,14 +37,15 @@ class ImageTooLargeError(ImageError):
     """An image of more pixels than are allowed."""
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
+def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     """Return the image of a file as `decode_image` does.
 
     Raises:
         ImageError: As in `decode_image`, or there is no such file; the message names it.
     """
-    with _named(path):
-        return decode_image(path.read_bytes())
+    file = Path(path)
+    with _named(file):
+        return decode_image(file.read_bytes())
 
 
 def check_image(path: Path) -> ImageHeader:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfp_model.masks.bounds import Bounds
+from mfp_model.prompts import Click
 
 Integers = NDArray[np.int64]
 
@@ -213,3 +214,8 @@ class MaskRuns:
         index = int(np.searchsorted(self.rows * pitch + self.starts, place, side="right")) - 1
         is_inside = index >= 0 and place < self.rows[index] * pitch + self.stops[index]
         return index if is_inside else None
+
+    def index_under(self, click: Click) -> int | None:
+        """Return the index of the run that a click lies on, None if it lies beside the mask."""
+        row, column = click.pixel(height=self.height, width=self.width)
+        return self.index_at(x=column, y=row)

@@ -71,7 +71,7 @@ def _clicked(
     """Which parts have a click of this sign on them."""
     is_clicked = np.zeros(int(labels.max(initial=-1)) + 1, dtype=np.bool_)
     for click in clicks:
-        index = runs.index_at(x=int(click.x), y=int(click.y))
+        index = runs.index_under(click)
         if click.is_positive == sign and index is not None:
             is_clicked[labels[index]] = True
     return is_clicked

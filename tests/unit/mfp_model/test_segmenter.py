@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+import mfp_model
 from mfp_model import Click, load_segmenter
 from mfp_model.errors import CheckpointError, ConfigError, ImageError, PromptError
 from mfp_model.masks.rle import encode_mask
@@ -65,6 +66,8 @@ def test_bad_input_is_refused(tiny_segmenter: MfpSegmenter, photo: NDArray[np.ui
         tiny_segmenter.segment(photo.astype(np.float32), [Click(x=1, y=1)])  # type: ignore[arg-type]
     with pytest.raises(ImageError, match=r"\[90, 140\]"):
         tiny_segmenter.segment(photo[..., 0], [Click(x=1, y=1)])
+    with pytest.raises(ImageError, match=r"image list: expected a numpy array"):
+        tiny_segmenter.segment(photo.tolist(), [Click(x=1, y=1)])
     with pytest.raises(PromptError, match="outside"):
         tiny_segmenter.segment(photo, [Click(x=141, y=1)])
     with pytest.raises(PromptError, match="a box: .* only click or stroke"):
@@ -87,6 +90,17 @@ def test_unknown_names_are_refused() -> None:
         load_segmenter("mfp", device="abacus")
     with pytest.raises(CheckpointError, match="no such file"):
         load_segmenter("mfp", checkpoint=Path("/nowhere"))
+    with pytest.raises(CheckpointError, match="no such file"):
+        load_segmenter("mfp", checkpoint="/nowhere")
+    for name in ("mfp", "graph-cut"):
+        with pytest.raises(ConfigError, match="engine 'steam': expected one of auto"):
+            load_segmenter(name, engine="steam")
+
+
+def test_the_package_names_what_it_offers() -> None:
+    assert dir(mfp_model) == sorted(mfp_model.__all__)
+    for name in mfp_model.__all__:
+        assert getattr(mfp_model, name).__name__ == name
 
 
 def test_a_network_takes_a_stroke_for_a_click_in_its_middle(
