@@ -53,7 +53,7 @@ class Settings:
         "MFP_USERNAME",
         "",
         read.text(),
-        "User name of the Basic auth that every route but `/health` asks for.",
+        "User name of the Basic auth that every route but `/health` and `/ready` asks for.",
     )
     password: str = setting(
         "MFP_PASSWORD", "", read.text(is_secret=True), "Its password; empty for no access control."

@@ -20,8 +20,8 @@ APPEARANCE_CELL_PX = 4
 class Segmenter(ABC):
     """Image + prompts + previous prediction -> prediction, one round per prompt.
 
-    An answer is a pure function of the image, the prompts in their order and the weights:
-    going on from a previous prediction gives the same bytes as starting over.
+    An answer is a pure function of the image, the prior mask, the prompts in their order and the
+    weights: going on from a previous prediction gives the same bytes as starting over.
     """
 
     @property
@@ -74,7 +74,7 @@ class Segmenter(ABC):
     ) -> Iterator[Prediction]:
         """Return the prediction after each prompt that `previous` has not answered yet.
 
-        A segmenter to which the way to the prompts makes no difference gives the last one only.
+        A segmenter that computes all prompts at once yields the last prediction only.
 
         Args:
             image: RGB uint8 `[H, W, 3]`.

@@ -146,9 +146,9 @@ def _saved(
 ) -> PageObject:
     """An object that the annotation holds.
 
-    It is its last answer where that was accepted and is not saved yet. Somebody may have dismissed
-    the answer instead: then this shows what they dismissed, until the page saves; nothing that they
-    made is lost. Where several people begin with one prediction, each sees it as it is.
+    Where its last answer was accepted and is not saved yet, that answer counts. The answer may have
+    been dismissed instead; then the dismissed one counts until the page saves. A prediction that
+    several people begin with counts as it was drawn.
     """
     drawn = masks[0].runs.union(*(mask.runs for mask in masks[1:]))
     regions, labels = tuple(mask.id for mask in masks), masks[0].labels

@@ -14,7 +14,7 @@ def disagreement(found: Tensor, expected: Tensor, *, is_half: bool) -> str | Non
     rounding alone moves single ones by 0.07 and more.
 
     Args:
-        found: An engine's logits, `[B, 1, H, W]`.
+        found: An engine's logits, `[B, H, W]`.
         expected: The network's logits, of the same shape.
         is_half: Whether the engine computes in bfloat16.
     """

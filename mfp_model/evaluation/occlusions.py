@@ -48,7 +48,7 @@ class LoopScores:
 
     Attributes:
         found_share: Share of the objects behind with a found object of IoU 0.5 or more with the
-            whole of it, by rounds of removing.
+            whole of it.
         mean_iou: Mean of the best IoU with the whole object behind.
         hidden_recall: Share of the covered pixels that the best object has.
         seconds: Median for a picture.

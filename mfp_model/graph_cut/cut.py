@@ -18,7 +18,7 @@ _FIXED = 1e9  # what a seed's wrong label costs: more than any boundary around i
 
 
 def cut_grid(object_cost: Floats, seeds: NDArray[np.int8], right: Floats, down: Floats) -> Any:  # noqa: ANN401, mypy knows no maxflow
-    """Return the cheapest mask, bool `[H, W]`, of which no seed disagrees.
+    """Return the cheapest mask, bool `[H, W]`, with which every seed agrees.
 
     Args:
         object_cost: What it costs more to be object than background, `[H, W]`.
@@ -84,6 +84,6 @@ def _maxflow() -> Any:  # noqa: ANN401, mypy knows no maxflow
     except ImportError:
         raise ConfigError(
             "graph cuts need PyMaxflow (GPL, so not installed by itself): "
-            "pip install 'label-studio-mfp[graph-cut]'"
+            "pip install '.[graph-cut]'"
         ) from None
     return maxflow

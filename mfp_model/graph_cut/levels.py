@@ -66,7 +66,7 @@ def follow(
     costs = cost_at(pixels[inside] / 255.0, (rows + 0.5) / height, (columns + 0.5) / width)
     first, second = _neighbours(band)
     squared = ((pixels[first] / 255.0 - pixels[second] / 255.0) ** 2).sum(axis=1)
-    weights = config.smoothness * np.exp(-squared / _levelcontrast_of(level))
+    weights = config.smoothness * np.exp(-squared / _contrast_of_level(level))
     return cut_band(mask, band, costs, seeded.reshape(-1)[inside], (first, second, weights))
 
 
@@ -166,7 +166,7 @@ def _neighbours(band: Mask) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return np.concatenate(first), np.concatenate(second)
 
 
-def _levelcontrast_of(level: NDArray[np.uint8]) -> float:
+def _contrast_of_level(level: NDArray[np.uint8]) -> float:
     """The median of squared differences between neighbours, over some of the rows."""
     step = max(1, level.shape[0] * level.shape[1] // _MAX_PAIRS)
     rows = level[::step].astype(np.float64) / 255

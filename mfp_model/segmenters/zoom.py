@@ -1,6 +1,6 @@
 """Zoom-in: which window of the image the network looks at in a round.
 
-Source: the published evaluation. Two points differ. The newest click, of either sign, always
+Source: the published evaluation. Three points differ. The newest click, of either sign, always
 lies in the window, so that no click is without effect. And a window whose edge cuts the mask is not
 kept: the published rule keeps it for ever, because a window grown by 1.4 on both sides has an IoU
 of 0.51 with the one before. And where somebody clicks on the image's border, the window reaches
