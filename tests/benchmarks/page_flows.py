@@ -24,9 +24,10 @@ from backend.demo.processes import (
 )
 from backend.label_studio.access import LabelStudioAccess
 from backend.label_studio.api import LabelStudioApi
+from tests.browser import log_in, new_person, start_browser
 from tests.e2e.conftest import PHOTOS, ROOT
 from tests.e2e.flows import open_only_task
-from tests.e2e.labeling_page import LabelingPage, log_in, new_person, start_browser
+from tests.e2e.labeling_page import LabelingPage
 
 WIDTH, HEIGHT = 1024, 768
 _JITTER = 0.5  # on a coin, of the way between two objects

@@ -19,7 +19,8 @@ from backend.demo.processes import (
 )
 from backend.label_studio.access import LabelStudioAccess
 from backend.label_studio.api import LabelStudioApi
-from tests.e2e.labeling_page import LabelingPage, log_in, new_person, running_browser
+from tests.browser import log_in, new_person, running_browser
+from tests.e2e.labeling_page import LabelingPage
 
 ROOT = Path(__file__).parents[2]
 PHOTOS = ROOT / "backend" / "demo" / "photos"

@@ -17,9 +17,10 @@ from playwright.sync_api import Browser
 from backend.demo.processes import PASSWORD, TOKEN, USER
 from backend.label_studio.access import LabelStudioAccess
 from backend.label_studio.api import LabelStudioApi
+from tests.browser import log_in, new_person
 from tests.e2e.conftest import ROOT
 from tests.e2e.flows import first_id, lies_at, mask_ids, mask_of_answer
-from tests.e2e.labeling_page import LabelingPage, log_in, new_person
+from tests.e2e.labeling_page import LabelingPage
 
 _BOWL, _FIG, _WALL = (85.0, 55.0), (58.0, 56.0), (12.0, 85.0)  # places on the photo, in percent
 

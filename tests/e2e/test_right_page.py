@@ -13,6 +13,7 @@ from playwright.sync_api import Browser
 from backend.demo.processes import Server
 from backend.label_studio.api import LabelStudioApi
 from backend.label_studio.brush_rle import encode
+from tests.browser import new_person
 from tests.e2e.conftest import PHOTOS
 from tests.e2e.label_studio_calls import (
     add_annotation,
@@ -20,7 +21,7 @@ from tests.e2e.label_studio_calls import (
     change_project,
     invitation,
 )
-from tests.e2e.labeling_page import LabelingPage, new_person
+from tests.e2e.labeling_page import LabelingPage
 
 pytestmark = pytest.mark.browser
 

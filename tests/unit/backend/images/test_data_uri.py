@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 from backend.images.address import is_embedded
 from backend.images.data_uri import data_uri_content
 from mfp_model.errors import ImageError
-from tests.e2e.labeling_page import running_browser
+from tests.browser import running_browser
 from tests.unit.backend.images.pictures import saved
 
 _PNG = saved("PNG")

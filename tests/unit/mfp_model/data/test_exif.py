@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 
 from backend.images.decoding import decode_image, read_header
 from mfp_model.data.exif import exif_orientation
-from tests.e2e.labeling_page import running_browser
+from tests.browser import running_browser
 from tests.unit.backend.images.pictures import HEIGHT, WIDTH, exif, pictures, png, saved, tiff
 
 _FILES = pictures()
