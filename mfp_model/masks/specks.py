@@ -25,15 +25,9 @@ def remove_specks(
             one were meant. Where a stroke was painted nothing changes.
         share: What is smaller than this share of the largest part goes; 0 keeps everything.
     """
-    if share <= 0 or runs.rows.size == 0:
+    if share <= 0 or not runs.rows.size:
         return runs
-    labels, clicks = runs.parts(), clicks_of(prompts)
-    areas = np.bincount(labels, weights=runs.lengths)
-    limit = share * float(areas.max())
-    keeps = (areas >= limit) | _clicked(runs, labels, clicks, sign=True)
-    cleaned = runs.chosen(keeps[labels])
-    cleaned = cleaned.joined(_small_holes(cleaned, clicks, limit))
-    return _with_strokes(cleaned, runs, strokes_of(prompts))
+    return _cleaned(runs, prompts, _limit(runs, share))
 
 
 def remove_new_specks(
@@ -41,16 +35,38 @@ def remove_new_specks(
 ) -> MaskRuns:
     """Return the mask without the small parts and holes that its prior did not have.
 
+    One limit holds for both: else a part far from all clicks would go when the largest one grows.
+
     Args:
         runs: A mask that was edited, image frame.
         prior: The mask before; a speck there may be somebody's work.
         prompts: As in `remove_specks`.
         share: As in `remove_specks`.
     """
-    cleaned, tidy = (remove_specks(mask, prompts, share=share) for mask in (runs, prior))
+    if share <= 0 or not runs.rows.size:
+        return runs
+    limit = _limit(runs, share)
+    cleaned, tidy = (_cleaned(mask, prompts, limit) for mask in (runs, prior))
     parts = runs.minus(cleaned).minus(prior.minus(tidy))
     holes = cleaned.minus(runs).minus(tidy.minus(prior))
     return runs.minus(parts).union(holes)
+
+
+def _limit(runs: MaskRuns, share: float) -> float:
+    """A share of the largest part's pixels."""
+    return share * float(np.bincount(runs.parts(), weights=runs.lengths).max())
+
+
+def _cleaned(runs: MaskRuns, prompts: Sequence[Prompt], limit: float) -> MaskRuns:
+    """The mask without parts and holes of fewer pixels than the limit."""
+    if not runs.rows.size:
+        return runs
+    labels, clicks = runs.parts(), clicks_of(prompts)
+    areas = np.bincount(labels, weights=runs.lengths)
+    keeps = (areas >= limit) | _clicked(runs, labels, clicks, sign=True)
+    cleaned = runs.chosen(keeps[labels])
+    cleaned = cleaned.joined(_small_holes(cleaned, clicks, limit))
+    return _with_strokes(cleaned, runs, strokes_of(prompts))
 
 
 def _small_holes(runs: MaskRuns, clicks: Sequence[Click], limit: float) -> MaskRuns:

@@ -160,6 +160,17 @@ def test_new_specks_go_and_old_ones_stay() -> None:
     assert not remove_specks(runs, (), share=0.01).mask()[80, 80]
 
 
+def test_a_small_part_and_a_small_hole_stay_when_the_largest_part_grows() -> None:
+    prior = np.zeros((100, 100), dtype=np.bool_)
+    prior[10:60, 10:70] = True  # 3000 pixels
+    prior[80:85, 80:86] = True  # 30
+    prior[30:35, 30:36] = False
+    mask = prior.copy()
+    mask[60:75, 10:70] = True
+    runs, before = MaskRuns.of(mask), MaskRuns.of(prior)
+    np.testing.assert_array_equal(remove_new_specks(runs, before, (), share=0.01).mask(), mask)
+
+
 @pytest.mark.slow
 def test_the_shipped_weights_mend_masks_in_fewer_clicks_than_drawing_takes() -> None:
     truth = np.asarray(Image.open(ROOT / "tests" / "data" / "bowl_mask.png")) > 0
