@@ -21,7 +21,8 @@ from mfp_model.masks.runs import MaskRuns
 from mfp_model.prompts import Box
 
 _UNSAVED_S = 8.0  # the page saves after five
-_ROUNDING_PX, _ROUNDING = 2, 0.001  # of polygons, in pixels and as a share of the object
+# Of polygons, in pixels and as a share of the object; a brush is saved as it was answered.
+_ROUNDING_PX, _ROUNDING = 2, 0.001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -157,8 +158,8 @@ def _saved(
     )
     if answered is None or (task.there.is_shared and not is_continued(answered, region)):
         return as_drawn
-    is_saved = _is_saved(answered, task)
-    if is_saved and not is_continued(answered, region) and not _is_same(drawn, answered.shown):
+    is_saved, kind = _is_saved(answered, task), region.control.kind
+    if is_saved and not is_continued(answered, region) and not _is_same(drawn, answered, kind):
         return as_drawn
     is_shown = is_saved or is_continued(answered, region)
     runs = drawn if is_shown else answered.answer
@@ -201,8 +202,9 @@ def _may_stand(
     return now - answered.at < waits_s
 
 
-def _is_same(runs: MaskRuns, other: MaskRuns) -> bool:
-    """Whether they differ by no more than the page's numbers are rounded."""
-    n_either = int(runs.union(other).lengths.sum())
-    n_both = int(runs.intersection(other).lengths.sum())
-    return n_either - n_both <= _ROUNDING_PX + _ROUNDING * n_either
+def _is_same(drawn: MaskRuns, answered: AnsweredObject, kind: str) -> bool:
+    """Whether what is drawn is the answer, but for what the page's numbers are rounded by."""
+    n_either = int(drawn.union(answered.shown).lengths.sum())
+    n_both = int(drawn.intersection(answered.shown).lengths.sum())
+    rounding_px = _ROUNDING_PX + _ROUNDING * n_either if kind == "polygon" else 0
+    return n_either - n_both <= rounding_px

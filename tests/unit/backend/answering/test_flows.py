@@ -169,6 +169,17 @@ def test_what_somebody_drew_on_an_answer_is_what_is_edited() -> None:
     assert not edited[75, 60]
 
 
+def test_the_little_that_somebody_drew_on_a_large_answer_stays() -> None:
+    page = _Page()
+    (first,) = page.ask(_rectangle("b", 10, 10, 190, 110))
+    drawn = _mask(first)
+    drawn[2:6, 100:105] = True  # 20 of 18,000 pixels
+    page.save(row(first["id"], drawn, "Dog"))
+    edited = _mask(page.click("n", 30, 60, label="Dog", is_positive=False))
+    assert edited[2:6, 100:105].all()
+    assert not edited[60, 30]
+
+
 def test_a_click_beside_a_selected_mask_adds_to_it_and_alt_takes_from_it() -> None:
     page = _Page()
     first, second = page.click("p", 30, 60), page.click("q", 150, 60)
