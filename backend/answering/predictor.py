@@ -149,7 +149,10 @@ class Predictor:
                 if made and task.is_alike:
                     turn = partial(self._turns.turn, place)
                     return alike_answer(task, made[-1], image, turn, self._encoder, self._edits)
-                answers = [self._answered(task, one) for one in made]
+                answers = [self._encoded(task, one) for one in made]
+                place.check()  # the page would not show them
+                for one, answer in zip(made, answers, strict=True):
+                    self._note(task, one, answer)
                 return together(answers) if answers else empty_result()
         except SupersededError as error:
             self._telemetry.superseded(task.task_id, str(error))
@@ -160,18 +163,20 @@ class Predictor:
         is_unsaved = task.is_alike and self._edits.may_have_unsaved(task, region)
         return task.there.is_unsure or is_unsaved
 
-    def _answered(self, task: TaskRequest, made: Made) -> Encoded:
-        """An object's answer, noted."""
-        region, edit, runs = made.region, made.edit, made.runs
+    def _encoded(self, task: TaskRequest, made: Made) -> Encoded:
+        region, version = made.region, made.segmenter.version
         with self._telemetry.step("encode"):
-            answer = self._encoder.encode(
-                task, region, edit, runs, score=made.score, version=made.segmenter.version
+            return self._encoder.encode(
+                task, region, made.edit, made.runs, score=made.score, version=version
             )
+
+    def _note(self, task: TaskRequest, made: Made, answer: Encoded) -> None:
+        """Remember an object's answer, and tell of it."""
+        region, edit, runs = made.region, made.edit, made.runs
         self._edits.note(task, region, edit, runs, regions=answer.regions, shown=answer.shown)
         self._on_answer(
             Answered(task=task, region=region, edit=edit, runs=runs, result=answer.entry)
         )
-        return answer
 
     def _made_objects(
         self, task: TaskRequest, region: RegionRequest, image: LoadedImage, place: Place

@@ -3,6 +3,7 @@
 The answers go through the whole application; what the page does with them is for the browser tests.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from numpy.typing import NDArray
 
+from backend.answering.encoding import Encoded, MaskEncoder
 from backend.label_studio import brush_rle
 from backend.models.served import ServedModels
 from backend.server.app import create_app
@@ -213,6 +215,25 @@ def test_a_point_on_a_mask_that_was_not_shown_yet_is_an_object_of_its_own() -> N
     rows = page.ask(*placed)
     assert [found["id"] == first["id"] for found in rows] == [True, False]
     assert [found["id"] for found in page.ask(*placed)] == [found["id"] for found in rows]
+
+
+def test_an_answer_that_was_overtaken_while_it_was_encoded_is_no_object(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    page, points, shown = _Page(), [point("p", 60, 60), point("q", 80, 60)], []
+    encode = MaskEncoder.encode
+
+    def overtaken(*arguments: Any, **more: Any) -> Encoded:  # noqa: ANN401
+        monkeypatch.setattr(MaskEncoder, "encode", encode)
+        encoded = encode(*arguments, **more)
+        with ThreadPoolExecutor() as other:
+            shown.extend(other.submit(page.ask, *points).result())
+        return encoded
+
+    monkeypatch.setattr(MaskEncoder, "encode", overtaken)
+    assert page.ask(points[0]) == []
+    taken = page.click("n", 60, 70, is_positive=False)  # the second answer was accepted
+    assert taken["id"] == shown[0]["id"]
 
 
 def test_points_faster_than_answers_are_one_object_without_auto_accept() -> None:
