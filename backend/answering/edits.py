@@ -176,10 +176,17 @@ def _without_dead(
         for one in answered
         if one.is_new and one.open_ids == one.point_ids
         if task.there.has_any(frozenset(one.regions))
+        if all(task.there.has_any(frozenset({name})) for name in _of_others(one, region))
         for name in one.point_ids
     }
     living = tuple(one for one in region.placed if one.id not in dead)
     return replace(region, placed=living) if living else region
+
+
+def _of_others(answered: AnsweredObject, region: RegionRequest) -> set[str]:
+    """Ids of an object's prompts of other controls, whose being open no request of these tells."""
+    controls = {one.control for one in region.placed}
+    return {one.id for one in answered.placed if one.control not in controls}
 
 
 def _others(

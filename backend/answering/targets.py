@@ -202,7 +202,7 @@ def _merged(answered: AnsweredObject, region: RegionRequest) -> tuple[PlacedProm
     kept = []
     for one in answered.placed:
         if one.id in newest:
-            kept.append(newest[one.id])
+            kept.append(replace(newest[one.id], is_open=one.is_open))
         elif not one.is_open or one.control not in controls:
             kept.append(one)
         elif not goes_on:

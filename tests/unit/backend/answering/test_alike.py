@@ -267,6 +267,19 @@ def test_what_is_on_a_page_that_was_opened_again_is_in_its_draft_alone() -> None
     assert taken["id"] == _at(found, (x, y))["id"]
 
 
+def test_an_example_that_was_saved_is_corrected_by_several_clicks() -> None:
+    client, (x, y) = _client(), _PLACES[0]
+    found = _answer(point("p", x, y, label="All cats"), client=client)
+    draft = saved(*found, id=1, annotation=None)
+    away, more = (
+        {**point(name, x + across, y, is_positive=sign), "from_name": "click"}
+        for name, across, sign in (("n", -9, False), ("m", 20, True))
+    )
+    (taken,) = _answer(away, client=client, drafts=[draft])
+    (both,) = _answer(away, more, client=client, drafts=[draft])
+    assert taken["id"] == both["id"] == _at(found, (x, y))["id"]
+
+
 def test_a_hundred_of_them_are_remembered_and_the_clicks_before_them_too() -> None:
     answered = AnsweredObjects()
     task, region = _parsed(point("p", 30, 30))

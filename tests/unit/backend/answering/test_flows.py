@@ -250,6 +250,18 @@ def test_points_of_an_accepted_object_are_dead() -> None:
     assert not _mask(second)[60, 30]
 
 
+def test_an_accepted_objects_points_that_are_sent_on_stay_dead() -> None:
+    page = _Page()
+    other, left_behind = page.click("o", 150, 100), point("p", 60, 60)
+    page.save(other)
+    (first,) = page.ask(left_behind)
+    page.save(other, first, {**left_behind, "from_name": "click"})
+    points = [left_behind, point("n", 75, 60, is_positive=False), point("q", 80, 80)]
+    assert page.ask(*points[:2])[0]["id"] == first["id"]
+    assert page.ask(*points)[0]["id"] == first["id"]
+    assert page.ask(*points, point("r", 110, 80))[0]["id"] == first["id"]
+
+
 def test_a_box_gives_a_mask_with_its_label_and_a_click_in_it_corrects_it() -> None:
     page = _Page()
     (first,) = page.ask(_rectangle("b", 20, 20, 90, 100))
@@ -267,6 +279,22 @@ def test_a_box_gives_a_mask_with_its_label_and_a_click_in_it_corrects_it() -> No
     assert not _mask(both)[60, 85]
     far = page.click("q", 170, 30, label="Dog")
     assert far["id"] != first["id"]
+
+
+def test_clicks_on_a_boxs_mask_that_was_saved_correct_it_together() -> None:
+    page = _Page()
+    (first,) = page.ask(_rectangle("b", 20, 20, 90, 100))
+    page.save(first)
+    away, more = (
+        point("n", 85, 60, is_positive=False, label="Dog"),
+        point("p", 95, 100, label="Dog"),
+    )
+    assert page.ask(away)[0]["id"] == first["id"]
+    (both,) = page.ask(away, more)
+    assert both["id"] == first["id"]
+    assert _mask(both)[100, 97]
+    assert _mask(both)[30, 30]
+    assert not _mask(both)[60, 85]
 
 
 def test_a_box_around_what_may_have_been_undone_makes_it_anew() -> None:
