@@ -15,11 +15,16 @@ from backend.answering.on_page import (
     annotation_name,
     is_continued,
     is_found_anew,
-    is_waiting_box,
     objects_on_page,
 )
 from backend.answering.splitting import split
-from backend.answering.targets import begun_edit, continued_edit, is_of_saved, lies_on
+from backend.answering.targets import (
+    begun_edit,
+    continued_edit,
+    is_of_saved,
+    lies_on,
+)
+from backend.answering.waiting_boxes import clicked_box, may_be_in_box
 from backend.label_studio.page import storable
 from backend.label_studio.region_request import RegionRequest
 from backend.label_studio.request import TaskRequest
@@ -68,8 +73,7 @@ class Edits:
         if begun is not None and not is_of_saved(objects, begun, region):
             edit = continued_edit(objects, begun, region)
         else:
-            box = next((one for one in reversed(answered) if is_waiting_box(one, task, now)), None)
-            edit = begun_edit(objects, box, region)
+            edit = begun_edit(objects, clicked_box(answered, task, region, now), region)
         others = [one for one in objects if not {*one.regions} & {*edit.regions, *edit.joined}]
         beside = [made.runs for made in before]
         return replace(edit, others=_others(others, beside, edit, region))
@@ -158,6 +162,10 @@ class Edits:
             one.answered is not None and one.answered.alike_to and not saved(frozenset(one.regions))
             for one in objects
         )
+
+    def may_be_in_box(self, task: TaskRequest, region: RegionRequest) -> bool:
+        """Return whether a click is about a box that may be on the clicked page or another's."""
+        return may_be_in_box(self._answered.of(task, region), task, region, self._answered.clock())
 
     def opened(self, task: TaskRequest) -> None:
         """Note that a page opens a task."""

@@ -18,7 +18,6 @@ from backend.label_studio.page import storable
 from backend.label_studio.region_request import RegionRequest
 from backend.label_studio.request import TaskRequest
 from mfp_model.masks.runs import MaskRuns
-from mfp_model.prompts import Box
 
 _UNSAVED_S = 8.0  # the page saves after five
 # Of polygons, in pixels and as a share of the object; a brush is saved as it was answered.
@@ -73,7 +72,7 @@ def objects_on_page(
         region: What is clicked now.
         now: Seconds since 1970.
     """
-    ours = [one for one in answered if _is_ours(one, task, region)]
+    ours = [one for one in answered if is_ours(one, task, region)]
     by_region = {name: one for one in ours for name in one.regions}
     parts: dict[tuple[str, ...], list[ExistingMask]] = {}
     for mask in masks:
@@ -128,15 +127,9 @@ def _took(target: PageObject, other: PageObject) -> bool:
     return prior is not None and is_fitting and not other.runs.minus(prior).rows.size
 
 
-def is_waiting_box(answered: AnsweredObject, task: TaskRequest, now: float) -> bool:
-    """Return whether an object is a box's that may wait for its check."""
-    return (
-        answered.is_new
-        and any(isinstance(one.prompt, Box) for one in answered.placed)
-        and not task.there.has_any(frozenset(answered.regions))
-        and not _is_saved(answered, task)
-        and now - answered.at < WAITING_S
-    )
+def has_labels(labels: Iterable[str], region: RegionRequest) -> bool:
+    """Return whether labels have the points' ones; a mask may tell them by value or by alias."""
+    return {*region.named} <= {region.control.written(label) for label in labels}
 
 
 def _saved(
@@ -158,18 +151,18 @@ def _saved(
     )
     if answered is None or (task.there.is_shared and not is_continued(answered, region)):
         return as_drawn
-    is_saved, kind = _is_saved(answered, task), region.control.kind
-    if is_saved and not is_continued(answered, region) and not _is_same(drawn, answered, kind):
+    was_saved, kind = is_saved(answered, task), region.control.kind
+    if was_saved and not is_continued(answered, region) and not _is_same(drawn, answered, kind):
         return as_drawn
-    is_shown = is_saved or is_continued(answered, region)
+    is_shown = was_saved or is_continued(answered, region)
     runs = drawn if is_shown else answered.answer
     return replace(
-        as_drawn, regions=answered.regions, runs=runs, answered=answered, is_ahead=not is_saved
+        as_drawn, regions=answered.regions, runs=runs, answered=answered, is_ahead=not was_saved
     )
 
 
-def _is_ours(answered: AnsweredObject, task: TaskRequest, region: RegionRequest) -> bool:
-    """Whether it was answered for the annotation that is clicked in.
+def is_ours(answered: AnsweredObject, task: TaskRequest, region: RegionRequest) -> bool:
+    """Return whether it was answered for the annotation that is clicked in.
 
     Masks of one prediction have the same ids in several people's annotations, those of new objects
     do not.
@@ -182,8 +175,8 @@ def _is_ours(answered: AnsweredObject, task: TaskRequest, region: RegionRequest)
     )
 
 
-def _is_saved(answered: AnsweredObject, task: TaskRequest) -> bool:
-    """Whether the annotation was saved since it was answered, and its prompts were gone then."""
+def is_saved(answered: AnsweredObject, task: TaskRequest) -> bool:
+    """Return whether the annotation was saved since it was answered, its prompts gone by then."""
     is_stale = answered.stamp == storable(task.there.stamp)
     return not is_stale and not task.there.has_any(answered.asked_ids)
 
@@ -196,7 +189,7 @@ def _may_stand(
     A draft with its points says that it still waited for the check a few seconds ago.
     """
     is_replaced = is_continued(answered, region) or is_found_anew(answered, region)
-    if not answered.is_new or answered.is_left or is_replaced or _is_saved(answered, task):
+    if not answered.is_new or answered.is_left or is_replaced or is_saved(answered, task):
         return False
     waits_s = WAITING_S if task.there.has_open(answered.asked_ids) else _UNSAVED_S
     return now - answered.at < waits_s

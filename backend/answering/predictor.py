@@ -140,7 +140,7 @@ class Predictor:
                     image = self._images.load(task.image, task_id=task.task_id)
                 check_size(image, region)
                 made = self._made_objects(task, region, image, place)
-                if self._is_unsure(task, region) and any(one.hangs_on_page for one in made):
+                if self._is_unsure(task, region, made):
                     with self._telemetry.step("page"):
                         task = made_sure(task, self._drafts, place)
                     assert task.region is not None, "its points are the same"
@@ -158,10 +158,12 @@ class Predictor:
             self._telemetry.superseded(task.task_id, str(error))
             return empty_result()
 
-    def _is_unsure(self, task: TaskRequest, region: RegionRequest) -> bool:
+    def _is_unsure(self, task: TaskRequest, region: RegionRequest, made: list[Made]) -> bool:
         """Whether the draft that the page saves of the click tells more than is known."""
+        if self._edits.may_be_in_box(task, region):
+            return True
         is_unsaved = task.is_alike and self._edits.may_have_unsaved(task, region)
-        return task.there.is_unsure or is_unsaved
+        return (task.there.is_unsure or is_unsaved) and any(one.hangs_on_page for one in made)
 
     def _encoded(self, task: TaskRequest, made: Made) -> Encoded:
         region, version = made.region, made.segmenter.version

@@ -18,14 +18,19 @@ import numpy as np
 
 from backend.answering.answered_object import AnsweredObject
 from backend.answering.edit import Edit
-from backend.answering.on_page import PageObject, has_taken_in, is_continued, is_left_over
+from backend.answering.on_page import (
+    PageObject,
+    has_labels,
+    has_taken_in,
+    is_continued,
+    is_left_over,
+)
 from backend.label_studio.region_request import PlacedPrompt, RegionRequest
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.prompts import Box, Click
 
 _MAX_PROMPTS = 100  # of an object; more edit its mask
 _BOXED_IOU = 0.6  # of a box with that around a mask: so alike they mean one object
-_AROUND_BOX = 0.1  # of a box's sides: so near to it a click is about the box's object
 
 
 def begun_edit(
@@ -35,7 +40,7 @@ def begun_edit(
 
     Args:
         objects: What is on the page, answered last at the end.
-        box: A box that waits for its check.
+        box: A box that waits for its check, and that the first prompt is about.
         region: The prompts.
     """
     first = region.placed[0]
@@ -43,8 +48,8 @@ def begun_edit(
         anew = _boxed(objects, first.prompt, region)
         return _new(objects, region, regions=anew.regions if anew else ())
     target = _target(objects, first, first.prompt, region)
-    if target is None and box is not None and not region.control.auto_accept:
-        target = _pending(box) if _is_about(first.prompt, box) else None
+    if target is None and box is not None:
+        target = _pending(box)
     if target is None and not first.prompt.is_positive:
         target = _last(objects, region)
     if target is None:
@@ -102,7 +107,7 @@ def _boxed(objects: list[PageObject], box: Box, region: RegionRequest) -> PageOb
 
     As with a click the page decides: what the box gives takes its place, or is new.
     """
-    fitting = (one for one in objects if not one.is_saved and _has_labels(one, region))
+    fitting = (one for one in objects if not one.is_saved and has_labels(one.labels, region))
     ious = [(_box_iou(one.runs, box), one) for one in fitting if one.runs.rows.size]
     iou, best = max(ious, key=lambda entry: entry[0], default=(0.0, None))
     return best if iou >= _BOXED_IOU else None
@@ -120,7 +125,7 @@ def _box_iou(runs: MaskRuns, box: Box) -> float:
 
 def _last(objects: list[PageObject], region: RegionRequest) -> PageObject | None:
     """The object of the points' labels that was answered last; no one of many alike."""
-    answered = (one for one in reversed(objects) if one.at > 0 and _has_labels(one, region))
+    answered = (one for one in reversed(objects) if one.at > 0 and has_labels(one.labels, region))
     return next((one for one in answered if not (one.answered and one.answered.alike_to)), None)
 
 
@@ -132,7 +137,7 @@ def _target(
     Beside a selected one the nearest: the page does not say which one is selected. With Alt, and on
     none of its label, one of any: nothing begins with Alt, and no other object lies there.
     """
-    fitting = [one for one in objects if _has_labels(one, region)]
+    fitting = [one for one in objects if has_labels(one.labels, region)]
     hit = [one for one in fitting if lies_on(one.runs, click)]
     if not (hit or click.is_positive):
         hit = [one for one in objects if lies_on(one.runs, click)]
@@ -141,11 +146,6 @@ def _target(
         return min(beside, key=lambda one: _distance(one.runs, click), default=None)
     hit = [one for one in hit if not any(is_left_over(one, other) for other in hit)]
     return min(hit, key=lambda one: int(one.runs.lengths.sum()), default=None)
-
-
-def _has_labels(target: PageObject, region: RegionRequest) -> bool:
-    """Whether an object has the points' labels; a mask may tell them by value or by alias."""
-    return {*region.named} <= {region.control.written(label) for label in target.labels}
 
 
 def is_of_saved(objects: list[PageObject], answered: AnsweredObject, region: RegionRequest) -> bool:
@@ -224,16 +224,6 @@ def _joined(
             for click in claims
         )
     ]
-
-
-def _is_about(click: Click, answered: AnsweredObject) -> bool:
-    """Whether a click lies in a box, or just beside it."""
-    box = next(one.prompt for one in answered.placed if isinstance(one.prompt, Box))
-    across, down = (box.right - box.left) * _AROUND_BOX, (box.bottom - box.top) * _AROUND_BOX
-    return (
-        box.left - across <= click.x <= box.right + across
-        and box.top - down <= click.y <= box.bottom + down
-    )
 
 
 def lies_on(runs: MaskRuns, click: Click) -> bool:

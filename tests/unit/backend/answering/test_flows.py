@@ -21,6 +21,7 @@ from tests.unit.backend.page import (
     BRUSH,
     HEIGHT,
     WIDTH,
+    ProjectSite,
     point,
     request,
     row,
@@ -295,6 +296,41 @@ def test_clicks_on_a_boxs_mask_that_was_saved_correct_it_together() -> None:
     assert _mask(both)[100, 97]
     assert _mask(both)[30, 30]
     assert not _mask(both)[60, 85]
+
+
+def test_a_click_in_somebody_elses_box_is_an_object_of_its_own() -> None:
+    site = ProjectSite(maximum_annotations=2)
+    page, drawn = _Page(site.settings()), _rectangle("b", 20, 20, 90, 100)
+    (theirs,) = page.ask(drawn)
+    click = point("p", 95, 104, label="Dog")
+    site.drafts = [saved(click, id=2, annotation=None)]
+    (mine,) = page.ask(click)
+    assert mine["id"] != theirs["id"]
+    assert not _mask(mine)[60, 50]
+    again = point("q", 95, 103, label="Dog")
+    site.drafts = [saved({**drawn, "type": "rectangle"}, again, id=1, annotation=None)]
+    (corrected,) = page.ask(again)  # whose draft has the box
+    assert corrected["id"] == theirs["id"]
+    assert _mask(corrected)[60, 50]
+
+
+def test_a_click_with_another_label_in_a_box_is_an_object_of_its_own() -> None:
+    page = _Page()
+    (dog,) = page.ask(_rectangle("b", 20, 20, 90, 100))
+    cat = page.click("p", 60, 60)
+    assert cat["id"] != dog["id"]
+    assert cat["value"]["brushlabels"] == ["Cat"]
+
+
+def test_a_box_is_forgotten_when_the_task_is_opened_again() -> None:
+    page = _Page()
+    (lost,) = page.ask(_rectangle("b", 20, 20, 90, 100))
+    opening = request(config=page.config)
+    opening["params"]["context"] = None
+    assert page.client.post("/predict", json=opening).status_code == 200
+    new = page.click("p", 95, 104, label="Dog")
+    assert new["id"] != lost["id"]
+    assert not _mask(new)[60, 50]
 
 
 def test_a_box_around_what_may_have_been_undone_makes_it_anew() -> None:

@@ -1,0 +1,71 @@
+"""Boxes that wait for their check: a click in one, or just beside it, corrects its mask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from backend.answering.answered import WAITING_S
+from backend.answering.answered_object import AnsweredObject
+from backend.answering.on_page import has_labels, is_continued, is_ours, is_saved
+from backend.label_studio.region_request import RegionRequest
+from backend.label_studio.request import TaskRequest
+from mfp_model.prompts import Box
+
+_AROUND = 0.1  # of a box's sides: so near to it a click is about the box's object
+
+
+def clicked_box(
+    answered: Sequence[AnsweredObject], task: TaskRequest, region: RegionRequest, now: float
+) -> AnsweredObject | None:
+    """Return the box on the clicked page that a first click is about, None for no box.
+
+    Args:
+        answered: What was answered for the task, oldest first.
+        task: The task.
+        region: The click.
+        now: Seconds since 1970.
+    """
+    boxes = (one for one in reversed(answered) if _waits(one, task, now))
+    newest = next((one for one in boxes if is_ours(one, task, region)), None)
+    return newest if newest is not None and _is_about(region, newest) else None
+
+
+def may_be_in_box(
+    answered: Sequence[AnsweredObject], task: TaskRequest, region: RegionRequest, now: float
+) -> bool:
+    """Return whether a first click is about a box that may be on the clicked page or another's."""
+    if any(is_continued(one, region) for one in answered):
+        return False
+    others = (one for one in answered if not is_ours(one, task, region))
+    return any(_waits(one, task, now) and _is_about(region, one) for one in others)
+
+
+def _waits(answered: AnsweredObject, task: TaskRequest, now: float) -> bool:
+    """Whether an object is a box's that may wait for its check, on whoever's page."""
+    may_be_there = not answered.is_left or task.there.has_any(answered.asked_ids)
+    return (
+        answered.is_new
+        and may_be_there
+        and any(isinstance(one.prompt, Box) for one in answered.placed)
+        and not task.there.has_any(frozenset(answered.regions))
+        and not is_saved(answered, task)
+        and now - answered.at < WAITING_S
+    )
+
+
+def _is_about(region: RegionRequest, answered: AnsweredObject) -> bool:
+    """Whether a first click lies in a box, or just beside it.
+
+    With another label the page begins another object. With Alt nothing begins.
+    """
+    click = region.placed[0].prompt
+    if isinstance(click, Box) or region.control.auto_accept:
+        return False
+    if click.is_positive and not has_labels(answered.labels, region):
+        return False
+    box = next(one.prompt for one in answered.placed if isinstance(one.prompt, Box))
+    across, down = (box.right - box.left) * _AROUND, (box.bottom - box.top) * _AROUND
+    return (
+        box.left - across <= click.x <= box.right + across
+        and box.top - down <= click.y <= box.bottom + down
+    )
