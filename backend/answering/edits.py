@@ -74,9 +74,11 @@ class Edits:
             edit = continued_edit(objects, begun, region)
         else:
             edit = begun_edit(objects, clicked_box(answered, task, region, now), region)
+        if region.control.overlaps and not task.is_alike:
+            return edit
         others = [one for one in objects if not {*one.regions} & {*edit.regions, *edit.joined}]
         beside = [made.runs for made in before]
-        return replace(edit, others=_others(others, beside, edit, region))
+        return replace(edit, others=_others(others, beside, edit))
 
     def prepare(self, task: TaskRequest, *, height: int, width: int) -> None:
         """Read the masks of a task that is being opened, so that its first click need not."""
@@ -197,12 +199,8 @@ def _of_others(answered: AnsweredObject, region: RegionRequest) -> set[str]:
     return {one.id for one in answered.placed if one.control not in controls}
 
 
-def _others(
-    objects: list[PageObject], beside: Iterable[MaskRuns], edit: Edit, region: RegionRequest
-) -> MaskRuns | None:
+def _others(objects: list[PageObject], beside: Iterable[MaskRuns], edit: Edit) -> MaskRuns | None:
     """The masks beside the edited one; what a click claims may be covered."""
-    if region.control.overlaps:
-        return None
     claims = [one.prompt for one in edit.placed if isinstance(one.prompt, Click)]
     others = [
         runs

@@ -118,6 +118,13 @@ def test_none_lies_over_masks_that_are_there_and_a_mask_may_be_the_example() -> 
     assert _hit(rows) == set(_PLACES[2:])
 
 
+def test_none_lies_over_masks_that_are_there_where_others_may() -> None:
+    there = saved(*(row(f"r{n}", _disk(*place)) for n, place in enumerate(_PLACES[:3])))
+    config = _CONFIG.replace('name="mask"', 'name="mask" overlaps="true"')
+    rows = _answer(point("p", *_PLACES[0], label="All cats"), drafts=[there], config=config)
+    assert _hit(rows) == set(_PLACES[3:])
+
+
 @pytest.mark.parametrize("kind", ["rectanglelabels", "labels"])
 def test_a_box_may_be_the_example(kind: str) -> None:
     rows = _answer(_rectangle("p", *_PLACES[0], kind))
