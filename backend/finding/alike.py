@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -100,15 +101,20 @@ class ProjectAlike:
         return result(rows, score=score, version=self.version)
 
     def _taken(self, task: Mapping[str, Any], image: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        """Where people have made masks; what cannot be read is no obstacle."""
+        """Where people have made masks on the image; what cannot be read is no obstacle."""
         taken = np.zeros(image.shape[:2], dtype=np.bool_)
         for source in chosen(labeled_task(task), ChoiceRules(), Counter()):
             for region in regions_of(source.result, Counter()):
-                if isinstance(region, DataError) or region.kind not in ("brush", "polygon"):
-                    continue
-                if (region.height, region.width) == taken.shape:
-                    taken |= region_mask(region)
+                if isinstance(region, MaskRegion) and self._is_meant(region, taken.shape):
+                    with suppress(DataError):
+                        taken |= region_mask(region)
         return taken
+
+    def _is_meant(self, region: MaskRegion, size: tuple[int, ...]) -> bool:
+        """Whether it is a mask on the task's first image, of its size."""
+        is_here = region.to_name in ("", self._image_name) and not region.item_index
+        is_mask = region.kind in ("brush", "polygon")
+        return is_here and is_mask and (region.height, region.width) == size
 
     def _rows(self, found: AlikeObject, control: MaskControl) -> list[Row]:
         fields = RowFields(control=control, labels=self._labels, score=round(found.score, 4))

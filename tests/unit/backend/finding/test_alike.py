@@ -148,6 +148,21 @@ def test_a_polygon_control_gets_outlines(run: Run, stored: list[dict[str, Any]])
     assert {row["type"] for entry in stored for row in entry["result"]} == {"polygonlabels"}
 
 
+def test_only_masks_of_the_image_that_can_be_read_are_kept_clear_of(
+    run: Run, stored: list[dict[str, Any]]
+) -> None:
+    tasks = _tasks()
+    unfinished = _region("unfinished", 0, 0, type="polygonlabels")
+    unfinished["value"] = {"points": [[1, 1], [9, 9]], "polygonlabels": ["Cat"]}
+    beside = [
+        _region("page", *_SECOND[0], item_index=1),
+        _region("other image", *_SECOND[1], to_name="second"),
+    ]
+    tasks[1]["annotations"] = [{"id": 60, "result": [unfinished, *beside]}]
+    assert run(tasks, "--like", "4:example") == 0
+    assert [_hit(entry) for entry in stored] == [{_FIRST[1]}, set(_SECOND), set()]
+
+
 def test_a_region_of_a_draft_or_of_a_prediction_may_be_the_example(
     run: Run, stored: list[dict[str, Any]]
 ) -> None:
