@@ -165,9 +165,17 @@ class Edits:
             for one in objects
         )
 
-    def may_be_in_box(self, task: TaskRequest, region: RegionRequest) -> bool:
-        """Return whether a click is about a box that may be on the clicked page or another's."""
-        return may_be_in_box(self._answered.of(task, region), task, region, self._answered.clock())
+    def hangs_on_draft(self, task: TaskRequest, region: RegionRequest) -> bool:
+        """Return whether a first click may mean what is on one page of several, but not on this.
+
+        That is a box that waits for its check, or a mask of another draft.
+        """
+        if may_be_in_box(self._answered.of(task, region), task, region, self._answered.clock()):
+            return True
+        click, elsewhere = region.placed[0].prompt, replace(task.there, rows=task.there.elsewhere)
+        size = {"height": region.height, "width": region.width}
+        masks = self._existing.read(elsewhere, region.control, **size)
+        return isinstance(click, Click) and any(lies_on(mask.runs, click) for mask in masks)
 
     def opened(self, task: TaskRequest) -> None:
         """Note that a page opens a task."""

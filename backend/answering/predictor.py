@@ -160,7 +160,7 @@ class Predictor:
 
     def _is_unsure(self, task: TaskRequest, region: RegionRequest, made: list[Made]) -> bool:
         """Whether the draft that the page saves of the click tells more than is known."""
-        if self._edits.may_be_in_box(task, region):
+        if self._edits.hangs_on_draft(task, region):
             return True
         is_unsaved = task.is_alike and self._edits.may_have_unsaved(task, region)
         return (task.there.is_unsure or is_unsaved) and any(one.hangs_on_page for one in made)

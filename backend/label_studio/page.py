@@ -26,6 +26,7 @@ class Annotation:
         is_unsure: Whoever clicks may have another one on the page; the draft that the page saves
             of the click tells.
         is_shared: Several people may begin with it, each for themselves.
+        elsewhere: Rows of further drafts of whoever clicks, one of which may be on the page.
     """
 
     rows: tuple[Any, ...] = ()
@@ -33,6 +34,7 @@ class Annotation:
     stamp: str = ""
     is_unsure: bool = False
     is_shared: bool = False
+    elsewhere: tuple[Any, ...] = ()
 
     def has_any(self, ids: frozenset[str]) -> bool:
         """Return whether one of the rows has one of these ids."""
@@ -50,10 +52,8 @@ class Annotation:
         """Return what it holds of one of a task's pages, all where the task has one image."""
         if index is None:
             return self
-        rows = (row for row in self.rows if isinstance(row, dict))
-        return replace(
-            self, rows=tuple(row for row in rows if (row.get("item_index") or 0) == index)
-        )
+        rows, elsewhere = (_on_page(rows, index) for rows in (self.rows, self.elsewhere))
+        return replace(self, rows=rows, elsewhere=elsewhere)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -100,7 +100,8 @@ def page_of(
         return Page(annotation=max(clicked or drafts, key=lambda one: one.stamp))
     if drafts and rules.n_annotators == 1:
         newest = max(drafts, key=lambda one: one.stamp)
-        return Page(annotation=replace(newest, is_unsure=True))
+        elsewhere = tuple(row for one in drafts if one is not newest for row in one.rows)
+        return Page(annotation=replace(newest, is_unsure=True, elsewhere=elsewhere))
     if drafts:  # any of them may be on the page
         return Page(annotation=Annotation())
     if annotations:
@@ -132,6 +133,11 @@ def _predicted(task: Mapping[str, Any], rules: ProjectRules) -> Page:
     newest = max(of_version or predictions, key=lambda one: str(one.get("updated_at", "")))
     begun = replace(_annotation(newest), name="")
     return Page(annotation=replace(begun, is_shared=rules.n_annotators != 1))
+
+
+def _on_page(rows: tuple[Any, ...], index: int) -> tuple[Any, ...]:
+    objects = (row for row in rows if isinstance(row, dict))
+    return tuple(row for row in objects if (row.get("item_index") or 0) == index)
 
 
 def _entries(task: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:

@@ -21,6 +21,7 @@ from tests.unit.backend.page import (
     HEIGHT,
     POLYGON,
     WIDTH,
+    ProjectSite,
     box,
     faint_rle,
     point,
@@ -165,6 +166,21 @@ def test_in_a_task_for_several_people_only_the_annotation_with_the_points_counts
     later = saved(row("later", CAT))
     (found,) = _answer(client, point("p", 50, 60), drafts=[mine, later], annotations=[theirs])
     assert found["id"] == "mine"
+
+
+@pytest.mark.parametrize("sign", [True, False])
+def test_of_two_drafts_that_with_the_click_counts_though_the_other_is_newer(sign: bool) -> None:
+    site, click = ProjectSite(), point("p", 70, 60, is_positive=sign)
+    first = saved(row("first", CAT), id=1, annotation=None)
+    newest = saved(row("newest", box(150, 20, 180, 60)), id=2, annotation=None)
+    site.drafts = [saved(row("first", CAT), click, id=1, annotation=None), newest]
+    (found,) = _answer(_client(site.settings()), click, drafts=[first, newest])
+    assert found["id"] == "first"
+    beside = point("q", 100, 100)
+    site.n_asked_for_drafts = 0
+    (found,) = _answer(_client(site.settings()), beside, drafts=[first, newest])
+    assert found["id"] not in ("first", "newest")
+    assert not site.n_asked_for_drafts  # on neither draft there is anything
 
 
 def test_a_draft_takes_the_place_of_its_annotation() -> None:
