@@ -21,6 +21,7 @@ class Edit:
         placed: All prompts of the object, those of earlier answers that it goes on from, too.
         regions: Ids of the page's regions in whose place the answer comes; none for a new object.
         labels: Of what is there; None where the prompts say them.
+        is_accepted: The page has these regions, as far as is known; else they wait for the check.
         is_new: The object was begun by prompts, and not by a mask that was there.
         before: What the page shows of it, None for nothing.
         prior: Its pixels as they were before its first prompt, None where there were none.
@@ -31,6 +32,7 @@ class Edit:
     placed: tuple[PlacedPrompt, ...]
     regions: tuple[str, ...] = ()
     labels: tuple[str, ...] | None = None
+    is_accepted: bool = True
     is_new: bool = True
     before: MaskRuns | None = None
     prior: MaskRuns | None = None

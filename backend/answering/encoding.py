@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from backend.answering.edit import Edit
@@ -59,7 +59,6 @@ class MaskEncoder:
             version: The model version.
         """
         assert (runs.height, runs.width) == (region.height, region.width), "else the page breaks"
-        notes = [f"region {name} is in it now: delete that one" for name in edit.joined]
         fields = RowFields(
             control=region.control,
             labels=edit.labels_of(region),
@@ -68,7 +67,7 @@ class MaskEncoder:
             part_ids=edit.regions[1:],
             origin="prediction",
             score=score,
-            notes=tuple(notes),
+            notes=tuple(f"region {name} is in it now: delete that one" for name in edit.joined),
         )
         if region.control.kind == "brush":
             entry = result(brush_rows(runs, fields), score=score, version=version)
@@ -77,11 +76,21 @@ class MaskEncoder:
         polygons = polygons_of(mask, max_error_px=self._polygon_error_px)
         iou = round(polygon_iou(polygons, mask), 4)
         self._telemetry.metrics.polygon_iou.observe(iou)
+        gone = _left_over(task, edit, n_parts=len(polygons))
+        notes = (f"region {name} is no part of it now: delete that one" for name in gone)
+        fields = replace(fields, notes=(*fields.notes, *notes))
         size = {"height": region.height, "width": region.width}
         rows = polygon_rows(polygons, fields, **size)
         entry = result(rows, score=score, version=version, polygon_iou=iou)
         shown = MaskRuns.of(mask_of(polygons, **size))
         return Encoded(entry=entry, regions=_ids(entry), shown=shown)
+
+
+def _left_over(task: TaskRequest, edit: Edit, *, n_parts: int) -> list[str]:
+    """Ids of polygons that the page has and the answer does not, which no answer can take away."""
+    is_saved = task.there.has_any(frozenset(edit.regions[:1]))
+    further = edit.regions[n_parts:] if edit.is_accepted else ()
+    return [one for one in further if not is_saved or task.there.has_any(frozenset({one}))]
 
 
 def together(answers: list[Encoded]) -> dict[str, Any]:

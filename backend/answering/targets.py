@@ -177,13 +177,14 @@ def _edit_of(target: PageObject, joined: list[PageObject], region: RegionRequest
 
 def _going_on(target: PageObject, answered: AnsweredObject, region: RegionRequest) -> Edit:
     """The edit that goes on from the prompts of the last answer."""
-    placed = _merged(answered, region)
-    if len(placed) > _MAX_PROMPTS and not is_continued(answered, region):
+    placed, goes_on = _merged(answered, region), is_continued(answered, region)
+    if len(placed) > _MAX_PROMPTS and not goes_on:
         return _edit_of(target, [], region)
     return Edit(
         placed=placed,
         regions=target.regions,
         labels=target.labels,
+        is_accepted=target.is_saved or not goes_on,
         is_new=answered.is_new,
         before=target.runs,
         prior=answered.prior,

@@ -20,6 +20,7 @@ from tests.fakes import DiskSegmenter
 from tests.unit.backend.page import (
     BRUSH,
     HEIGHT,
+    POLYGON,
     WIDTH,
     ProjectSite,
     point,
@@ -388,6 +389,29 @@ def test_a_mask_that_another_one_took_in_does_not_come_back_before_the_page_has_
     page.save(first, second)
     page.ask(point("r", 30, 62), point("s", 120, 62))
     assert page.click("t", 120, 58)["id"] == first["id"]  # the second one was deleted
+
+
+@pytest.mark.parametrize("is_saved", [False, True])
+def test_the_page_is_told_to_delete_a_polygon_that_was_clicked_away(is_saved: bool) -> None:
+    page = _Page(config=POLYGON.format(""))
+    points = [point("p", 40, 60), point("q", 120, 60)]
+    first, second = page.ask(*points)
+    if is_saved:
+        page.save(first, second)
+    (left,) = page.ask(point("n", 120, 60, is_positive=False))
+    assert left["id"] == first["id"]
+    assert second["id"] in left["meta"]["text"][0]
+    page.save(left)
+    (later,) = page.ask(point("m", 40, 76, is_positive=False))
+    assert "meta" not in later
+
+
+def test_nothing_is_said_of_a_polygon_that_was_never_accepted() -> None:
+    page = _Page(config=POLYGON.format(""))
+    points = [point("p", 40, 60), point("q", 120, 60)]
+    assert len(page.ask(*points)) == 2
+    (left,) = page.ask(points[0])
+    assert "meta" not in left
 
 
 def test_a_mask_without_pixels_is_never_sent() -> None:
