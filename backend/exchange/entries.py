@@ -140,8 +140,7 @@ class _Reading:
     def _place(
         self, task: LabeledTask, page: Page, regions: list[MaskRegion], *, is_only: bool
     ) -> PlacedImage | None:
-        which = page.key if page.index is None else f"{page.key}-{page.index}"
-        prefix = f"{task.id}-" if is_only else f"{task.id}-{safe_name(which)}-"
+        prefix = f"{task.id}-" if is_only else f"{task.id}-{_page_name(page)}-"
         if self._options.images != "none":
             return self._placer.place(page.address, task_id=task.id, prefix=prefix)
         on_it = (region for region in regions if page.has(region, self._key_of(region, task)))
@@ -207,6 +206,13 @@ class _Reading:
             what = f"label {label!r:.60}" if region.labels else "no label"
             raise DataError(f"{what}: expected one of {', '.join(self._config.labels)}"[:300])
         return label
+
+
+def _page_name(page: Page) -> str:
+    """What no other page of the task is called, in letters that every system takes."""
+    which = page.key if page.index is None else f"{page.key}-{page.index}"
+    name = safe_name(which)
+    return name if name == which else f"{name}-{page.number}"  # other paths lose letters, too
 
 
 def _source(task: LabeledTask, page: Page) -> dict[str, Any]:

@@ -375,3 +375,18 @@ def test_labels_that_tasks_bring_are_exported_and_brought_back(tmp_path: Path) -
     made = json.loads((tmp_path / "back.json").read_text())
     assert made[0]["data"]["labels"] == ["Cat", "Owl"]
     assert made[0]["annotations"][0]["result"][0]["value"]["brushlabels"] == ["Owl"]
+
+
+def test_paths_in_other_letters_never_give_two_images_one_file(tmp_path: Path) -> None:
+    config = TaskConfigs(
+        """<View><Image name="l" value="$левый"/><Image name="r" value="$правый"/>
+        <BrushLabels name="mask" toName="l,r"><Label value="Cat"/></BrushLabels></View>"""
+    )
+    left, right = "s3://bucket/left/1.png", "s3://bucket/right/1.png"
+    rows = [row(_MASK, to_name="l"), row(~_MASK, id="r2", to_name="r")]
+    tasks = [{**task(1, rows), "data": {"левый": left, "правый": right}}]
+    files = Files({left: png(40, 30), right: _turned_photo(_MASK, 1)})
+    content, _ = export(tmp_path, tasks, config=config, files=files)
+    names = [image["file_name"] for image in content["images"]]
+    shown = [(tmp_path / "coco" / "images" / name).read_bytes() for name in names]
+    assert shown == [files.read(address, "1") for address in (left, right)]
