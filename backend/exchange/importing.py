@@ -36,7 +36,7 @@ class CocoImport:
         """
         if form not in FORMS:
             raise ConfigError(f"form={form!r}: expected {' or '.join(FORMS)}")
-        self._tasks = in_tasks(folder.images)
+        self._tasks = in_tasks(folder.images, configs.common)
         self._strict = strict
         self._problems: list[str] = []
         self._maker = TaskMaker(

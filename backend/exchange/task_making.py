@@ -45,12 +45,20 @@ class ImportSummary:
     problems: list[str]
 
 
-def in_tasks(images: Iterable[CocoImage]) -> list[list[CocoImage]]:
-    """Return the images of each task: those that an export took from one task, else one each."""
+def in_tasks(images: Iterable[CocoImage], config: LabelConfig) -> list[list[CocoImage]]:
+    """Return the images of each task: those that an export took from one task, else one each.
+
+    An image has a task of its own, too, where the configuration has no place for it beside the
+    others, or another image has that place, as in a folder that was put together of two exports.
+    """
     tasks: dict[object, list[CocoImage]] = {}
+    taken: set[tuple[str, str, str]] = set()
     for image in images:
         source = image_source(image)
-        is_of_task = "task" in source and "key" in source
+        place = (str(source.get("task")), str(source.get("key")), str(source.get("index")))
+        has_place = source.get("key") in list(config.image_keys.values()) and place not in taken
+        is_of_task = "task" in source and has_place
+        taken.add(place)
         name = ("task", str(source["task"])) if is_of_task else ("image", image.id)
         tasks.setdefault(name, []).append(image)
     return list(tasks.values())

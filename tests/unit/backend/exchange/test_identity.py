@@ -390,3 +390,31 @@ def test_paths_in_other_letters_never_give_two_images_one_file(tmp_path: Path) -
     names = [image["file_name"] for image in content["images"]]
     shown = [(tmp_path / "coco" / "images" / name).read_bytes() for name in names]
     assert shown == [files.read(address, "1") for address in (left, right)]
+
+
+def test_pages_that_another_configuration_has_no_place_for_become_tasks(tmp_path: Path) -> None:
+    config = TaskConfigs(
+        """<View><Image name="image" valueList="$images"/>
+        <BrushLabels name="mask" toName="image"><Label value="Cat"/></BrushLabels></View>"""
+    )
+    rows = [row(_MASK, item_index=0), row(~_MASK, id="r2", item_index=1)]
+    tasks = [{**task(1, rows), "data": {"images": ["x", "y"]}}]
+    export(tmp_path, tasks, config=config, files=Files({"x": png(40, 30), "y": png(40, 30)}))
+    importer = CocoImport(read_coco(tmp_path / "coco"), CONFIG, form="annotations")
+    summary = importer.into_file(tmp_path / "back.json", original)
+    assert (summary.tasks, summary.masks, summary.problems) == (2, 2, [])
+    made = json.loads((tmp_path / "back.json").read_text())
+    assert [one["data"]["image"] for one in made] == ["x", "y"]
+    assert [len(one["annotations"][0]["result"]) for one in made] == [1, 1]
+
+
+def test_images_of_two_exports_that_were_one_task_each_stay_two(tmp_path: Path) -> None:
+    export(tmp_path, [task(1, [row(_MASK)]), task(2, [row(_MASK)])])
+    path = tmp_path / "coco" / "annotations.json"
+    content = json.loads(path.read_text())
+    content["images"][1]["label_studio"]["task"] = 1  # in the other Label Studio
+    path.write_text(json.dumps(content))
+    importer = CocoImport(read_coco(path), CONFIG, form="annotations")
+    importer.into_file(tmp_path / "back.json", original)
+    made = json.loads((tmp_path / "back.json").read_text())
+    assert [one["data"]["image"] for one in made] == [f"/data/upload/1/{n}.png" for n in (1, 2)]
