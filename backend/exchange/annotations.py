@@ -96,9 +96,13 @@ class MaskWriter:
         if name is None:
             raise DataError(f"category_id={annotation.entry.get('category_id')!r:.20}: unknown")
         controls = [control for control in self._controls if control.to_name == to_name]
-        for control in sorted(controls, key=lambda control: control.kind):  # brush, polygon
-            written = None if control.is_plain else control.written(name)
+        controls.sort(key=lambda control: control.kind)  # brush, polygon
+        for control in controls:
+            written = control.names_by_value.get(name)
             if written is not None or (control.is_plain and name == control.name):
+                return control, written
+        for control in controls:  # of other tools, which have aliases
+            if not control.is_plain and (written := control.written(name)) is not None:
                 return control, written
         expected = dict.fromkeys(
             label

@@ -201,7 +201,7 @@ class _Reading:
         named = region.labels or (region.from_name,)
         if self._config is None:
             return named[0]
-        label = self._config.aliases.get(named[0], named[0])
+        label = self._config.value_of(named[0], region.from_name)
         if label not in self._config.labels:
             what = f"label {label!r:.60}" if region.labels else "no label"
             raise DataError(f"{what}: expected one of {', '.join(self._config.labels)}"[:300])

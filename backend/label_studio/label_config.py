@@ -32,7 +32,8 @@ class LabelConfig:
         controls: Controls that take masks, in the document's order.
         labels: Values of all labels that shapes can have, in the document's order, each once;
             a control that draws without labels stands there with its own name.
-        aliases: Label values by the alias that results have in their place.
+        aliases: By the name of each control that shapes are made with, label values by the alias
+            that its results have in their place.
         seeds: Controls whose strokes are seeds of graph cuts, by name: label values and aliases,
             and whether they mean the object.
         plain: Controls that draw without labels; no click is answered with them.
@@ -44,7 +45,7 @@ class LabelConfig:
     image_values: dict[str, str]
     controls: tuple[MaskControl, ...]
     labels: tuple[str, ...]
-    aliases: dict[str, str]
+    aliases: dict[str, dict[str, str]]
     seeds: dict[str, dict[str, bool]] = field(default_factory=dict)
     plain: tuple[MaskControl, ...] = ()
     points: dict[str, PointControl] = field(default_factory=dict)
@@ -54,6 +55,20 @@ class LabelConfig:
     def image_keys(self) -> dict[str, str]:
         """Path in the task's data of each image by the image's name."""
         return {name: key_of(value) for name, value in self.image_values.items()}
+
+    def value_of(self, label: str, control: str) -> str:
+        """Return the value of a label of a result, which may have its alias.
+
+        Two controls may have one alias for two labels.
+
+        Args:
+            label: As the result has it.
+            control: Name of the control that the shape was made with; of one that is gone since
+                the aliases of all others are tried.
+        """
+        own = self.aliases.get(control)
+        known = (own,) if own is not None else self.aliases.values()
+        return next((aliases[label] for aliases in known if label in aliases), label)
 
     def control_for(
         self, image_name: str, *, labels: tuple[str, ...] = (), point_control: str = ""
@@ -180,10 +195,9 @@ def _config(root: ET.Element, data: Mapping[str, Any]) -> LabelConfig:
         controls=tuple(control for tag in tags for control in mask_controls(tag, generic, data)),
         labels=tuple(dict.fromkeys(label for tag in tags for label in _shown(tag, generic, data))),
         aliases={
-            label.alias: label.value
+            tag.get("name", ""): _aliases(tag, generic, data)
             for tag in root.iter()
-            for label in labels_of(tag, data)
-            if label.alias
+            if tag.tag.removesuffix("labels") in ("", *_SHAPES)
         },
         seeds=seeds,
         alike={
@@ -200,6 +214,16 @@ def _config(root: ET.Element, data: Mapping[str, Any]) -> LabelConfig:
             if (control := point_control(tag, generic, data))
         },
     )
+
+
+def _aliases(
+    tag: ET.Element, generic: Mapping[str, ET.Element], data: Mapping[str, Any]
+) -> dict[str, str]:
+    """Label values by their aliases, of a control or of the `<Labels>` of its images."""
+    images = tag.get("toname", "").split(",")
+    holders = [tag, *(generic[image] for image in images if image in generic)]
+    labels = (label for holder in holders for label in labels_of(holder, data))
+    return {label.alias: label.value for label in reversed([*labels]) if label.alias}
 
 
 def _written(label: str, value: str, control: MaskControl) -> str | None:

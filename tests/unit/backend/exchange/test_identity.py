@@ -418,3 +418,28 @@ def test_images_of_two_exports_that_were_one_task_each_stay_two(tmp_path: Path) 
     importer.into_file(tmp_path / "back.json", original)
     made = json.loads((tmp_path / "back.json").read_text())
     assert [one["data"]["image"] for one in made] == [f"/data/upload/1/{n}.png" for n in (1, 2)]
+
+
+def test_an_alias_means_what_its_own_control_says(tmp_path: Path) -> None:
+    config = TaskConfigs(
+        """<View><Image name="image" value="$image"/>
+        <BrushLabels name="mask" toName="image"><Label value="Liver" alias="1"/></BrushLabels>
+        <PolygonLabels name="outline" toName="image"><Label value="Vessel" alias="1"/>
+        <Label value="1" alias="2"/></PolygonLabels></View>"""
+    )
+    outlines = [
+        _outline(row(_MASK, id=f"o{alias}", from_name="outline"), _MASK, alias) for alias in "12"
+    ]
+    rows = [row(_MASK, "1"), *({**one, "to_name": "image"} for one in outlines)]
+    rows += [row(_MASK, "1", id="gone", from_name="renamed since")]
+    _, summary = export(tmp_path, [task(1, rows)], config=config)
+    assert summary.messages == []
+    (tmp_path / "again").mkdir()
+    data = read_coco(tmp_path / "coco")
+    labels = [mask.category for image in data.images for mask in image.annotations]
+    assert labels == ["Liver", "Vessel", "1", "Liver"]
+    CocoImport(data, config, form="annotations").into_file(tmp_path / "back.json", original)
+    (made,) = json.loads((tmp_path / "back.json").read_text())
+    export(tmp_path / "again", [{**made, "id": 1}], config=config)
+    (image,) = read_coco(tmp_path / "again" / "coco").images
+    assert [mask.category for mask in image.annotations] == labels
