@@ -123,17 +123,18 @@ def public_address(address: str) -> str:
 
     data:image/png;base64,iVBO… -> data:sha256-…
     https://user:word@host/photo.jpg?signature=… -> https://host/photo.jpg
+    //host/photo.jpg?signature=… -> //host/photo.jpg
     /data/local-files/?d=photo.jpg stays
     """
     if is_embedded(address):
         digest = hashlib.sha256(address.encode(errors="surrogatepass")).hexdigest()
         return f"data:sha256-{digest}"
-    address = cleaned(address)
+    address = absolute(address, "")
     try:
         parts = urlsplit(address)
     except ValueError:  # the parts of it that cannot be secret
         return re.sub(r"//.*@", "//", re.split("[?#]", address)[0])
-    if not parts.scheme:
+    if not parts.scheme and not parts.netloc:
         return address
     host = parts.netloc.rpartition("@")[2]
     return parts._replace(query="", fragment="", netloc=host).geturl()

@@ -8,6 +8,8 @@ from mfp_model.errors import ImageError
     ("address", "expected"),
     [
         ("https://me:word@host/a.jpg?signature=x#y", "https://host/a.jpg"),
+        ("//me:word@host/a.jpg?signature=x", "//host/a.jpg"),
+        ("/\\me:word@host\\a.jpg?signature=x", "//host/a.jpg"),
         ("s3://bucket/a.jpg", "s3://bucket/a.jpg"),
         ("/data/local-files/?d=a.jpg", "/data/local-files/?d=a.jpg"),
         ("ftp://me:word@[/a.jpg?signature=x", "ftp://[/a.jpg"),
