@@ -23,7 +23,10 @@ CREATE TABLE IF NOT EXISTS annotations (
 );
 CREATE TABLE IF NOT EXISTS problems (id INTEGER PRIMARY KEY, task INTEGER, message TEXT);
 CREATE TABLE IF NOT EXISTS left_out (task INTEGER, kind TEXT, n INTEGER);
+CREATE INDEX IF NOT EXISTS images_by_task ON images (task);
 CREATE INDEX IF NOT EXISTS annotations_by_task ON annotations (task);
+CREATE INDEX IF NOT EXISTS problems_by_task ON problems (task);
+CREATE INDEX IF NOT EXISTS left_out_by_task ON left_out (task);
 """
 _OF_TASKS = ("images", "annotations", "problems", "left_out")
 _NO_TASK = -1
@@ -77,11 +80,15 @@ class Spool:
     def keeps(self, task: int, digest: str) -> bool:
         """Return whether a task is in as it is now; if so, it stays in.
 
+        One with a problem is not: what it lacked may be there by now.
+
         Args:
             task: Its id.
             digest: Of all that counts of the task.
         """
         if self._one("SELECT digest FROM tasks WHERE id = ?", task) != digest:
+            return False
+        if self._one("SELECT 1 FROM problems WHERE task = ?", task) is not None:
             return False
         self._database.execute("UPDATE tasks SET run = ? WHERE id = ?", (self._run, task))
         return True

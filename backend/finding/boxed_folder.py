@@ -66,7 +66,7 @@ def mask_folder(
         done: list[tuple[CocoImage, Path]] = []
         for image in data.images:
             path = folder / _MADE / f"{_digest(image, version)}.json"
-            if path.exists():
+            if path.exists() and not json.loads(path.read_text())["problems"]:
                 summary.skipped += 1
             else:
                 made = _made(mask_in_box, data, image, max_megapixels)

@@ -443,3 +443,24 @@ def test_an_alias_means_what_its_own_control_says(tmp_path: Path) -> None:
     export(tmp_path / "again", [{**made, "id": 1}], config=config)
     (image,) = read_coco(tmp_path / "again" / "coco").images
     assert [mask.category for mask in image.annotations] == labels
+
+
+class _CutAtTheSecond(Files):
+    """Somebody presses Ctrl-C at the second task."""
+
+    def read(self, address: str, task_id: str) -> bytes:
+        if task_id == "2":
+            raise KeyboardInterrupt
+        return super().read(address, task_id)
+
+
+def test_what_was_missing_before_an_export_was_cut_is_there_when_it_goes_on(
+    tmp_path: Path,
+) -> None:
+    path = write_tasks(tmp_path / "tasks.json", [task(n, [row(_MASK)]) for n in (1, 2)])
+    source, out = file_tasks(path), tmp_path / "coco"
+    with pytest.raises(KeyboardInterrupt):
+        export_coco(source, out, config=CONFIG, sources=_CutAtTheSecond({}))
+    mounted = Files({f"/data/upload/1/{n}.png": png(40, 30) for n in (1, 2)})
+    summary = export_coco(source, out, config=CONFIG, sources=mounted)
+    assert (summary.annotations, summary.messages) == (2, [])

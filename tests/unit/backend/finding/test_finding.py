@@ -216,7 +216,8 @@ class TestFolders:
         assert not (tmp_path / "out").exists()
         summary = _run(self._object_finder(seen), photos, tmp_path / "out")
         assert len(seen) == 3
-        assert (summary.images, summary.skipped) == (1, 3)
+        assert (summary.images, summary.skipped) == (1, 2)
+        assert len(summary.problems) == 1  # looked at again
 
     def test_other_folders_are_left_alone(self, photos: Path, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="exists"):
