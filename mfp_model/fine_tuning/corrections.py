@@ -31,7 +31,8 @@ class Corrections:
     Attributes:
         train: Folder to learn from; its annotations have a `weight`.
         held_out: Folder to judge by, of other images, at most 40 objects.
-        summary: What goes into reports: images, objects, corrected objects, a digest of the data.
+        summary: What goes into reports: images, objects, corrected objects, a digest of the
+            annotations and of the images that are there.
     """
 
     train: Path
@@ -55,13 +56,18 @@ def split_corrections(root: Path, out: Path, *, on_problem: OnProblem = refuse) 
         DataError: It is no such folder, or has masks on fewer than 4 images.
     """
     data = read_coco(root, on_problem=on_problem)
-    checked = checked_images(data, on_problem)
-    images = sorted((image for image, _ in checked), key=_file_digest)
+    digests = {image: _file_digest(image) for image, _ in checked_images(data, on_problem)}
+    images = sorted(digests, key=lambda image: digests[image])
     if len(images) < MIN_IMAGES:
         raise DataError(
             f"{data.path}: masks on {len(images)} images, expected at least {MIN_IMAGES}"
         )
     n_held_out = max(1, round(_HELD_OUT_SHARE * len(images)))
+    while (
+        n_held_out < len(images) - 1
+        and digests[images[n_held_out - 1]] == digests[images[n_held_out]]
+    ):
+        n_held_out += 1
     judged = [mask for image in images[:n_held_out] for mask in image.objects]
     judged = sorted(judged, key=lambda mask: _digest(str(mask.id)))[:_N_HELD_OUT_OBJECTS]
     learned = [mask for image in images[n_held_out:] for mask in image.objects]
@@ -69,7 +75,7 @@ def split_corrections(root: Path, out: Path, *, on_problem: OnProblem = refuse) 
     _write(out / "train", images[n_held_out:], lambda mask: True)
     _write(out / "held-out", images[:n_held_out], lambda mask: mask.id in is_judged)
     summary = {
-        "digest": data.digest,
+        "digest": _digest(" ".join([data.digest, *(digests[image] for image in images)])),
         "images": len(images),
         "held_out_images": n_held_out,
         "objects": len(learned),
@@ -92,6 +98,7 @@ def _write(out: Path, images: list[CocoImage], is_wanted: Callable[[CocoAnnotati
     for image in images:
         link = out / IMAGES / image.file_name
         link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)  # several rows may have one file
         link.symlink_to(image.path.resolve())
     annotations = (
         {**mask.entry, "id": mask.id, "weight": _weight(mask)}

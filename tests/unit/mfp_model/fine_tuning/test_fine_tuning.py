@@ -1,6 +1,7 @@
 import json
 import shutil
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,44 @@ def test_images_are_held_out_by_name_and_corrected_masks_weigh_more(tmp_path: Pa
     assert split.summary["labels"] == {"square": 20}
     again = split_corrections(root, tmp_path / "split")
     assert [one.path for one in read_dataset(again.train)] == [one.path for one in train]
+
+
+def test_a_photo_that_is_there_twice_is_on_one_side_also_where_the_sides_meet(
+    tmp_path: Path,
+) -> None:
+    root = make_coco_folder(tmp_path / "data", n_images=10)
+    split = split_corrections(root, tmp_path / "split")
+    last_held_out = max((split.held_out / "images").iterdir(), key=_digest)
+    first_learned = min((split.train / "images").iterdir(), key=_digest)
+    shutil.copyfile(last_held_out.resolve(), first_learned.resolve())
+    split = split_corrections(root, tmp_path / "split")
+    sides = [
+        set(map(_digest, (side / "images").iterdir())) for side in (split.train, split.held_out)
+    ]
+    assert not sides[0] & sides[1]
+
+
+def _digest(path: Path) -> str:
+    return sha256(path.read_bytes()).hexdigest()
+
+
+def test_rows_of_one_file_do_not_end_the_split(tmp_path: Path) -> None:
+    root = make_coco_folder(tmp_path / "data", n_images=6)
+    content = json.loads((root / "annotations.json").read_text())
+    content["images"][3]["file_name"] = content["images"][2]["file_name"]
+    (root / "annotations.json").write_text(json.dumps(content))
+    assert split_corrections(root, tmp_path / "split").summary["images"] == 6
+
+
+def test_a_run_does_not_go_on_with_scores_of_other_images(tmp_path: Path) -> None:
+    root = make_coco_folder(tmp_path / "data", n_images=6)
+    told = [split_corrections(root, tmp_path / "split").summary["digest"]]
+    content = (root / "images" / "5.png").read_bytes()
+    (root / "images" / "5.png").unlink()
+    told += [split_corrections(root, tmp_path / "split", on_problem=[].append).summary["digest"]]
+    (root / "images" / "5.png").write_bytes(content)
+    told += [split_corrections(root, tmp_path / "split").summary["digest"]]
+    assert told[0] == told[2] != told[1]
 
 
 def test_damaged_masks_are_told_before_anything_is_computed_and_crowds_stay(tmp_path: Path) -> None:
