@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -88,6 +89,7 @@ def export_coco(
     with WholeFolder(out, mark="export.json").building() as folder:
         (folder / "images").mkdir(exist_ok=True)
         gather_images(folder)
+        _remove_written(folder)
         spool = Spool(folder / "spool.sqlite3", key=key)
         placer = ImagePlacer(
             sources,
@@ -117,6 +119,17 @@ def export_coco(
             path.unlink()
         write_atomically(folder / "export.json", json.dumps(asdict(summary), indent=1).encode())
     return summary
+
+
+def _remove_written(folder: Path) -> None:
+    """Remove what an export that was cut had begun to write of what it collected."""
+    for path in folder.iterdir():
+        if path.name.startswith("spool.sqlite3") or path.name == "images":
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _fill(

@@ -25,7 +25,7 @@ class WholeFolder:
             path: The folder.
             mark: A file that tells that a folder there is an earlier one, and may be replaced.
         """
-        self._path = path.absolute()
+        self._path = path.resolve()  # of a link, the folder that it leads to is replaced
         self._mark = mark
 
     @contextmanager
