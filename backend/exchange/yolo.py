@@ -12,7 +12,6 @@ the pixels on an outline, too, so it runs through the pixels at the mask's edge.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -134,5 +133,10 @@ def _write_yaml(folder: Path, labels: tuple[str, ...], *, used: set[str]) -> Non
     """Paths are relative to the file; where nothing is held out, validation is the training."""
     val = "val" if "val" in used else "train"
     lines = [f"train: {IMAGES}/train", f"val: {IMAGES}/{val}", "names:"]
-    lines += [f"  {number}: {json.dumps(label)}" for number, label in enumerate(labels)]
+    lines += [f"  {number}: {_quoted(label)}" for number, label in enumerate(labels)]
     write_atomically(folder / "data.yaml", "".join(f"{line}\n" for line in lines).encode())
+
+
+def _quoted(text: str) -> str:
+    """A text as YAML, in ASCII; JSON's halves of a letter would stay halves there."""
+    return '"' + text.encode("unicode_escape").decode().replace('"', '\\"') + '"'

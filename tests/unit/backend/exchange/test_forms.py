@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import quoteattr
 
 import cv2
 import numpy as np
 import pytest
+import yaml
 from numpy.typing import NDArray
 from PIL import Image
 
+from backend.exchange import pictures
 from backend.exchange.entries import ExportOptions
 from backend.exchange.export import ExportSummary, export_coco
 from backend.exchange.pictures import palette
 from backend.exchange.tasks import file_tasks
+from backend.label_studio.label_config import TaskConfigs
 from mfp_model.masks.bounds import mask_iou
 from mfp_model.masks.polygons import joined, n_holes, polygons_of
 from tests.unit.backend.exchange.labeled import CONFIG, Files, png, row, task, write_tasks
@@ -188,3 +192,43 @@ def test_parts_joined_to_one_outline_fill_to_the_same_mask() -> None:
     cv2.fillPoly(canvas, [np.round((outline - 0.5) * 256).astype(np.int32)], 1, shift=8)
     assert mask_iou(canvas > 0, TWO) > 0.85
     assert (n_holes(RING), n_holes(TWO), n_holes(np.zeros(_SIZE, np.bool_))) == (1, 0, 0)
+
+
+def test_yolos_names_are_the_labels_in_whatever_letters(tmp_path: Path) -> None:
+    labels = ("🍎 apple", "Äpfel: #1", '"quoted" \\ it')
+    tags = "".join(f"<Label value={quoteattr(label)}/>" for label in labels)
+    config = TaskConfigs(
+        f"""<View><Image name="image" value="$image"/>
+        <BrushLabels name="mask" toName="image">{tags}</BrushLabels></View>"""
+    )
+    tasks = write_tasks(tmp_path / "tasks.json", [task(1, [row(RING, labels[0])])])
+    export_coco(
+        file_tasks(tasks),
+        tmp_path / "out",
+        config=config,
+        sources=Files({"/data/upload/1/1.png": png(_SIZE[1], _SIZE[0])}),
+        options=ExportOptions(form="yolo-seg"),
+    )
+    names = yaml.safe_load((tmp_path / "out" / "data.yaml").read_text())["names"]
+    assert names == dict(enumerate(labels))
+
+
+def test_what_a_cut_export_had_written_of_deleted_tasks_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks = [task(number, [row(RING)]) for number in (1, 2)]
+    source = file_tasks(write_tasks(tmp_path / "tasks.json", tasks))
+    options, out = ExportOptions(form="png"), tmp_path / "out"
+    files = Files({f"/data/upload/1/{n}.png": png(_SIZE[1], _SIZE[0]) for n in (1, 2)})
+
+    def full(path: Path, content: bytes) -> None:
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pictures, "write_atomically", full)
+        with pytest.raises(OSError, match="No space"):
+            export_coco(source, out, config=CONFIG, sources=files, options=options)
+    write_tasks(tmp_path / "tasks.json", tasks[1:])
+    export_coco(source, out, config=CONFIG, sources=files, options=options)
+    for kind in ("images", "classes", "instances"):
+        assert [path.name for path in (out / kind).iterdir()] == ["2-2.png"]
