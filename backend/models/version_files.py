@@ -94,12 +94,12 @@ class VersionFolder(VersionFiles):
 
     def names(self) -> set[str]:
         """Return all versions."""
-        return {path.parent.name for path in self._root.glob(f"*/{MANIFEST}")}
+        return {path.parent.name for path in self._manifests("*")}
 
     def entries(self, name: str = "*") -> Mapping[str, VersionEntry]:
         """Return all versions, or one; one that cannot be read is left out, and logged."""
         entries = {}
-        for path in self._root.glob(f"{name}/{MANIFEST}"):
+        for path in self._manifests(name):
             try:
                 manifest = path.read_bytes()
             except OSError as error:
@@ -131,8 +131,14 @@ class VersionFolder(VersionFiles):
     def remove(self, name: str) -> None:
         """Remove a version; its name is free at once."""
         gone = self._root / f".{name}.deleted"
+        shutil.rmtree(gone, ignore_errors=True)  # of an earlier one that was cut
         (self._root / name).rename(gone)
         shutil.rmtree(gone, ignore_errors=True)
+
+    def _manifests(self, name: str) -> list[Path]:
+        """Those of versions, and not of folders that are half made or half removed."""
+        found = self._root.glob(f"{name}/{MANIFEST}")
+        return [path for path in found if not path.parent.name.startswith(".")]
 
 
 def unknown(name: str) -> RegistryError:

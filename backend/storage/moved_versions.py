@@ -70,7 +70,8 @@ def move_versions(data: DataFolder, bucket: Bucket) -> list[str]:
 
 
 def _names(data: DataFolder) -> list[str]:
-    return sorted(path.parent.name for path in data.models.glob(f"*/{_LAST}"))
+    names = (path.parent.name for path in data.models.glob(f"*/{_LAST}"))
+    return sorted(name for name in names if not name.startswith("."))  # half made or half removed
 
 
 def _moved_to(data: DataFolder) -> str | None:

@@ -1,4 +1,5 @@
 import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -130,3 +131,15 @@ def test_one_damaged_manifest_does_not_hide_the_other_versions(
 def test_a_manifest_with_an_odd_time_is_listed(registry: ModelRegistry, tmp_path: Path) -> None:
     (tmp_path / "models" / "v3" / "manifest.json").write_text('{"added": "yesterday"}')
     assert [version.version for version in registry.versions()] == ["v3", "v1", "v2"]
+
+
+def test_what_a_kill_left_of_a_version_is_none_and_in_nobodys_way(
+    registry: ModelRegistry, tmp_path: Path
+) -> None:
+    models = tmp_path / "models"
+    for left in (".v1.deleted", ".v4.partial"):
+        shutil.copytree(models / "v1", models / left)
+    assert registry.names() == {"v1", "v2", "v3"}
+    assert [version.version for version in registry.versions()] == ["v1", "v2", "v3"]
+    registry.delete("v1")
+    assert registry.names() == {"v2", "v3"}
