@@ -25,7 +25,8 @@ class ChoiceRules:
             was changed last. `all`: everybody's.
         only_submitted: Drafts do not count. Otherwise a draft that is newer than the annotation
             it changes takes its place, and a draft of a new annotation counts like one.
-        with_cancelled: Annotations of skipped tasks count.
+        with_cancelled: Annotations of skipped tasks count. A draft that is newer than one counts
+            in any case, as whoever skipped the task has taken it up again.
         with_predictions: For a task without annotations, the newest prediction counts.
     """
 
@@ -74,11 +75,11 @@ def chosen(task: LabeledTask, rules: ChoiceRules, left_out: Counter[str]) -> lis
     ) - len(by_annotation)
     candidates = []
     for annotation in task.annotations:
-        if annotation.get("was_cancelled") and not rules.with_cancelled:
-            left_out["cancelled annotations"] += 1
-            continue
         draft = by_annotation.get(annotation.get("id"))
         is_newer = draft is not None and _changed(draft) > _changed(annotation)
+        if annotation.get("was_cancelled") and not (rules.with_cancelled or is_newer):
+            left_out["cancelled annotations"] += 1
+            continue
         candidates.append(_annotation(annotation, draft if is_newer else None))
     candidates += [_draft(draft) for draft in drafts if not draft.get("annotation")]
     if candidates and rules.annotators == "newest":

@@ -68,3 +68,11 @@ def test_of_two_peoples_drafts_on_one_annotation_the_newest_counts() -> None:
     (one,) = chosen(told, ChoiceRules(), left_out)
     assert one.result == [1]
     assert left_out["drafts older than another of their annotation"] == 1
+
+
+def test_a_draft_on_a_skipped_task_counts_where_it_is_newer() -> None:
+    annotations = [_entry(1, 5, was_cancelled=True)]
+    taken_up = {"annotations": annotations, "drafts": [_entry(7, 6, annotation=1)]}
+    assert _names(ChoiceRules(), **taken_up) == [("annotation 1", [7])]
+    assert _names(ChoiceRules(only_submitted=True), **taken_up) == []
+    assert _names(ChoiceRules(), **taken_up | {"drafts": [_entry(7, 4, annotation=1)]}) == []
