@@ -6,12 +6,11 @@ import argparse
 import signal
 import sys
 from dataclasses import asdict
-from pathlib import Path
 
 from backend.commands.options import add_segmenter_options, check_segmenter_options
 from backend.commands.parsing import Commands, add_json, of
 from backend.commands.printing import facts, note_without_effect, show, table, write_file
-from backend.environment.readers import count, number
+from backend.environment.readers import count, new_file, number
 from mfp_model.names import BACKBONES, listed
 
 _POSITIVE = 1e-9
@@ -74,7 +73,9 @@ def add(commands: Commands) -> None:
 
 
 def _add_long_runs(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--plot", type=Path, metavar="FILE.png", help="of the steps, or the soak")
+    parser.add_argument(
+        "--plot", type=of(new_file()), metavar="FILE.png", help="of the steps, or the soak"
+    )
     parser.add_argument(
         "--soak",
         type=of(number(low=_POSITIVE)),

@@ -9,7 +9,7 @@ from pathlib import Path
 from backend.commands.options import add_device, parse_folders
 from backend.commands.parsing import Commands, add_json, of
 from backend.commands.printing import facts, note_replaced, show
-from backend.environment.readers import count, file, folder
+from backend.environment.readers import count, file, folder, new_file
 from mfp_model.data.coco_layout import annotation_file
 
 _NOT_BETTER_CODE = 2
@@ -24,7 +24,9 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--base", type=of(file()), metavar="FILE", help="default: the shipped weights"
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the checkpoint")
+    parser.add_argument(
+        "--out", type=of(new_file()), required=True, metavar="FILE", help="the checkpoint"
+    )
     parser.add_argument("--version", metavar="NAME", help="model version; default: FILE's name")
     parser.add_argument(
         "--replay",
@@ -42,6 +44,10 @@ def add(commands: Commands) -> None:
 
 
 def _fine_tune(options: argparse.Namespace) -> int:
+    from backend.models.registry import check_name
+
+    version = options.version or options.out.stem
+    check_name(version)
     annotation_file(options.data)  # before what takes seconds to load
     from tqdm import tqdm
 
@@ -66,7 +72,7 @@ def _fine_tune(options: argparse.Namespace) -> int:
             data=options.data,
             base=options.base or DEFAULT_WEIGHTS,
             out=options.out,
-            version=options.version or options.out.stem,
+            version=version,
             work=options.work or Path(scratch),
             replay=replay,
             n_samples=options.samples,

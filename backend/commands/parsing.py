@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from backend.environment.readers import Reader, Refused
+from backend.environment.readers import Reader, Refused, new_file
 from mfp_model.errors import ConfigError, PromptError
 from mfp_model.prompts import Box, Click, parse_box, parse_click
 
@@ -143,7 +143,7 @@ def add_json(parser: argparse.ArgumentParser, *, takes_file: bool = True) -> Non
         parser.add_argument(
             "--json",
             nargs="?",
-            type=Path,
+            type=of(new_file()),
             const=STDOUT,
             metavar="FILE",
             help="print JSON, or write it into FILE",

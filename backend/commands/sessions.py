@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backend.commands.options import add_project
-from backend.commands.parsing import Commands, add_json
+from backend.commands.parsing import Commands, add_json, of
 from backend.commands.printing import facts, note, note_replaced, show
+from backend.environment.readers import new_file
 from backend.label_studio.access import LabelStudioError
 from mfp_model.errors import DataError, ImageError
 
@@ -25,7 +25,9 @@ def add(commands: Commands) -> None:
     """Add the commands."""
     group = commands.group("sessions", "how people clicked")
     report = group.add("report", "clicks and seconds an object, what went wrong", _report)
-    report.add_argument("--out", type=Path, required=True, metavar="FILE.html", help="the page")
+    report.add_argument(
+        "--out", type=of(new_file()), required=True, metavar="FILE.html", help="the page"
+    )
     add_project(report, "default: all projects")
     report.add_argument(
         "--no-photos", action="store_true", help="shapes alone, where masks went wrong"

@@ -13,7 +13,7 @@ from backend.cluster.places import Plan
 from backend.commands.cluster import add_ray, check_ray
 from backend.commands.options import add_device, parse_folders
 from backend.commands.parsing import Commands, of
-from backend.environment.readers import Reader, count, file, number
+from backend.environment.readers import Reader, count, file, new_file, number
 from mfp_model.errors import ConfigError
 from mfp_model.names import LOSSES, PRESETS, STRATEGIES, listed
 
@@ -50,7 +50,9 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--val", action="append", default=[], metavar="DATA[:WEIGHT]", help="held-out data"
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the checkpoint")
+    parser.add_argument(
+        "--out", type=of(new_file()), required=True, metavar="FILE", help="the checkpoint"
+    )
     parser.add_argument(
         "--preset",
         choices=PRESETS,

@@ -12,7 +12,7 @@ from backend.commands.labelled import add_labelled_data, check_labelled_data, la
 from backend.commands.options import add_checkpoint, add_device
 from backend.commands.parsing import Commands, of
 from backend.commands.printing import note_without_effect, write_file
-from backend.environment.readers import count
+from backend.environment.readers import count, new_file
 from mfp_model.names import FEATURES
 
 if TYPE_CHECKING:
@@ -45,7 +45,9 @@ def add(commands: Commands) -> None:
         metavar="DIR",
         help="for rgb.json and deep.json; the server uses those in graph-cut of MFP_DATA_DIR",
     )
-    parser.add_argument("--plot", type=Path, metavar="FILE.png", help="scores against smoothness")
+    parser.add_argument(
+        "--plot", type=of(new_file()), metavar="FILE.png", help="scores against smoothness"
+    )
 
 
 def _tune(options: argparse.Namespace) -> None:

@@ -157,6 +157,16 @@ def file() -> Reader[Path]:
     return _path("a file", Path.is_file, "no such file")
 
 
+def new_file() -> Reader[Path]:
+    """A file that is to be written; its folder may have to be made."""
+    return _path("a file", _can_be_made, "is a folder, or lies where nothing can be written")
+
+
+def _can_be_made(path: Path) -> bool:
+    there = next((one for one in path.absolute().parents if one.exists()), Path("/"))
+    return not path.is_dir() and there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+
+
 def folder(*, may_be_new: bool = False) -> Reader[Path]:
     """A folder that is there, or may be made."""
     if may_be_new:

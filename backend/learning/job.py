@@ -11,7 +11,7 @@ from backend.learning.job_rows import Job
 from backend.learning.jobs import JobQueue, LostJobError
 from backend.learning.material import collect
 from backend.learning.stop_signal import StopSignal
-from backend.models.registry import ModelRegistry, model_registry
+from backend.models.registry import ModelRegistry, beginning, model_registry
 from backend.settings import Settings
 from backend.storage.errors import StorageError
 from backend.storage.shared_state import SharedState
@@ -93,7 +93,7 @@ class _JobRun:
         )
         shipped = self._settings.checkpoint or DEFAULT_WEIGHTS
         base = self._registry.serving_checkpoint("") or shipped  # what all projects start from
-        wanted = f"{weights_version(base)}-p{job.project}-{job.id}"
+        wanted = f"{beginning(weights_version(base))}-p{job.project}-{job.id}"
         version = free_version(self._registry, wanted, queued=job.created)
         tuning = FineTuneJob(
             data=data,

@@ -40,6 +40,8 @@ from mfp_model.weights import weights_version
 
 _log = logging.getLogger(__name__)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+_STRANGE = re.compile(r"[^A-Za-z0-9._-]+")
+_BEGINNING_LETTERS = 50  # which leaves room for a project and a job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,23 @@ class ModelVersion:
         """When it was put there, in seconds since 1970; 0 where that is not known."""
         added = self.manifest.get("added")
         return float(added) if isinstance(added, int | float) else 0.0
+
+
+def check_name(version: str) -> None:
+    """Refuse a version that cannot be one here, before weights of that name are learned.
+
+    Raises:
+        RegistryError: The name cannot be one of a folder.
+    """
+    if not _NAME.fullmatch(version):
+        raise RegistryError(
+            f"model version {version!r:.80}: expected up to 80 letters, digits, . _ -"
+        )
+
+
+def beginning(version: str) -> str:
+    """Return what names of versions can begin with that are made of any weights' version."""
+    return _STRANGE.sub("-", version)[:_BEGINNING_LETTERS].lstrip("._-") or "weights"
 
 
 def model_registry(state: SharedState) -> ModelRegistry:
@@ -151,8 +170,7 @@ class ModelRegistry:
         Raises:
             RegistryError: The name cannot be one of a folder.
         """
-        if not _NAME.fullmatch(version):
-            raise RegistryError(f"model version {version!r:.80}: expected letters, digits, . _ -")
+        check_name(version)
         if version in self.names():
             return
         made = self._files.room / f".{version}.partial"

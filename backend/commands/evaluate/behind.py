@@ -18,7 +18,7 @@ from backend.commands.options import (
 )
 from backend.commands.parsing import Commands, add_json, of
 from backend.commands.printing import note_without_effect, show, table, write_file
-from backend.environment.readers import count, folder
+from backend.environment.readers import count, folder, new_file
 from mfp_model.errors import DataError
 
 if TYPE_CHECKING:
@@ -50,7 +50,9 @@ def add(commands: Commands) -> None:
     )
     add_finder_options(parser)
     add_json(parser)
-    parser.add_argument("--sheet", type=Path, metavar="FILE.png", help="with --occlusions")
+    parser.add_argument(
+        "--sheet", type=of(new_file()), metavar="FILE.png", help="with --occlusions"
+    )
 
 
 def _evaluate(options: argparse.Namespace) -> None:

@@ -24,7 +24,7 @@ from backend.commands.labelled import add_labelled_data, check_labelled_data, la
 from backend.commands.options import add_segmenter_options
 from backend.commands.parsing import Commands, add_json, of
 from backend.commands.printing import note_without_effect, show, table, write_file
-from backend.environment.readers import count, file, number
+from backend.environment.readers import count, file, new_file, number
 from mfp_model.errors import DataError
 
 if TYPE_CHECKING:
@@ -68,8 +68,12 @@ def add(commands: Commands) -> None:
     )
     add_measuring_ray(parser)
     add_json(parser)
-    parser.add_argument("--plot", type=Path, metavar="FILE.png", help="mean IoU against clicks")
-    parser.add_argument("--confusion", type=Path, metavar="FILE.png", help="matrix as a picture")
+    parser.add_argument(
+        "--plot", type=of(new_file()), metavar="FILE.png", help="mean IoU against clicks"
+    )
+    parser.add_argument(
+        "--confusion", type=of(new_file()), metavar="FILE.png", help="matrix as a picture"
+    )
     parser.add_argument(
         "--pictures",
         type=Path,

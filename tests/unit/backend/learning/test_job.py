@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from backend.learning.job import free_version
+from backend.models.registry import beginning, check_name
 from tests.registries import registry_in
 
 
@@ -25,3 +28,12 @@ def test_weights_of_which_nothing_is_known_keep_their_name(tmp_path: Path) -> No
     (tmp_path / "checkpoint").write_text("old")
     registry.add("v-p1-1", tmp_path / "checkpoint", tmp_path / "report", {})
     assert free_version(registry, "v-p1-1", queued=5.0) == "v-p1-1-2"
+
+
+@pytest.mark.parametrize("version", ["lite2-3", "cells 2026 (größer)", "細胞", ".x", "x" * 90])
+def test_weights_of_any_name_give_a_job_a_name_that_can_be_kept(version: str) -> None:
+    check_name(f"{beginning(version)}-p123456-12345-2")
+
+
+def test_a_name_that_can_be_kept_stays() -> None:
+    assert beginning("lite2-3.a_b") == "lite2-3.a_b"
