@@ -36,6 +36,7 @@ from backend.models.version_files import (
 )
 from backend.storage.shared_state import SharedState
 from mfp_model.files import write_atomically
+from mfp_model.fine_tuning.job import manifest_in
 from mfp_model.weights import weights_version
 
 _log = logging.getLogger(__name__)
@@ -157,12 +158,16 @@ class ModelRegistry:
         is_there = version in self.names()
         if is_there and self.checkpoint(version).read_bytes() != checkpoint.read_bytes():
             raise RegistryError(f"model version {version!r}: exists already with other weights")
-        manifest = checkpoint.with_suffix(".json")
-        about = json.loads(manifest.read_text()) if manifest.exists() else {}
-        self.add(version, checkpoint, checkpoint.with_suffix(".report.html"), about)
+        about = manifest_in(checkpoint.with_suffix(".json")) or {}
+        report: Path | None = checkpoint.with_suffix(".report.html")
+        if about.get("version", version) != version:  # as mine.1 and mine.2 have one name for both
+            about, report = {}, None
+        self.add(version, checkpoint, report, about)
         return version
 
-    def add(self, version: str, checkpoint: Path, report: Path, about: Mapping[str, Any]) -> None:
+    def add(
+        self, version: str, checkpoint: Path, report: Path | None, about: Mapping[str, Any]
+    ) -> None:
         """Add a version, whole or not at all; one that is there is kept.
 
         A report that does not exist is left out.
@@ -177,7 +182,7 @@ class ModelRegistry:
         shutil.rmtree(made, ignore_errors=True)
         made.mkdir(parents=True)
         shutil.copyfile(checkpoint, made / CHECKPOINT)
-        if report.exists():
+        if report is not None and report.exists():
             shutil.copyfile(report, made / REPORT)
         manifest = {**about, "version": version, "added": round(time.time(), 3)}
         write_atomically(made / MANIFEST, json.dumps(manifest, indent=1).encode())

@@ -67,8 +67,10 @@ def fine_tune(
     Raises:
         DataError: The data cannot be read, or has masks on too few images.
         CheckpointError: A checkpoint cannot be read.
+        ConfigError: Beside the candidate lies a file that the manifest would replace.
         StoppedError: It was asked to stop.
     """
+    job.check()
     for folder, _ in job.replay:
         read_dataset(folder, on_problem=on_problem)
     corrections = split_corrections(job.data, job.work / "split", on_problem=on_problem)

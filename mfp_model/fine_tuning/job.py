@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mfp_model.errors import MfpError
+from mfp_model.errors import ConfigError, MfpError
 
 
 class StoppedError(MfpError):
@@ -58,10 +58,31 @@ class FineTuneJob:
         """What is known of the candidate, JSON."""
         return self.out.with_suffix(".json")
 
+    def check(self) -> None:
+        """Refuse a place where the manifest would replace something else.
+
+        Raises:
+            ConfigError: A file of its name is there, and is none.
+        """
+        if self.manifest.exists() and manifest_in(self.manifest) is None:
+            raise ConfigError(
+                f"{self.manifest}: is there already, and is no manifest of a fine-tuning, which "
+                f"would replace it; expected another name than {self.out.name}"
+            )
+
     def told(self) -> dict[str, Any]:
         """Return what the manifest of a run that is done tells."""
         told: dict[str, Any] = json.loads(self.manifest.read_text())
         return told
+
+
+def manifest_in(path: Path) -> dict[str, Any] | None:
+    """Return the manifest in a file, None where there is none in it."""
+    try:
+        told = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return told if isinstance(told, dict) and "passes" in told else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

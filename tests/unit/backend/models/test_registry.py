@@ -143,3 +143,15 @@ def test_what_a_kill_left_of_a_version_is_none_and_in_nobodys_way(
     assert [version.version for version in registry.versions()] == ["v1", "v2", "v3"]
     registry.delete("v1")
     assert registry.names() == {"v2", "v3"}
+
+
+@pytest.mark.parametrize(
+    "content", ["", '[{"id": 1, "annotations": []}]', "{}", '{"passes": true, "version": "tiny-2"}']
+)
+def test_what_lies_beside_a_checkpoint_and_is_not_its_manifest_is_passed_over(
+    registry: ModelRegistry, tmp_path: Path, tiny_checkpoint: Checkpoint, content: str
+) -> None:
+    save_checkpoint(tiny_checkpoint, tmp_path / "mine.safetensors")
+    (tmp_path / "mine.json").write_text(content)
+    assert registry.add_file(tmp_path / "mine.safetensors") == "tiny-1"
+    assert registry.version("tiny-1").manifest.keys() == {"version", "added"}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mfp_model.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from mfp_model.errors import DataError
+from mfp_model.errors import ConfigError, DataError
 from mfp_model.evaluation.scores import Scores
 from mfp_model.fine_tuning import fine_tune as module
 from mfp_model.fine_tuning import gate
@@ -171,6 +171,15 @@ def job(
         device="cpu",
         n_workers=0,
     )
+
+
+def test_a_file_that_the_manifest_would_replace_is_left_alone(job: FineTuneJob) -> None:
+    job.out.parent.mkdir()
+    job.manifest.write_text('[{"id": 1, "annotations": []}]')
+    with pytest.raises(ConfigError, match=r"tuned.json: is there already, and is no manifest"):
+        fine_tune(job)
+    job.manifest.write_text('{"passes": false}')
+    job.check()
 
 
 @pytest.mark.slow
