@@ -26,6 +26,11 @@ from mfp_model.errors import DataError
 from mfp_model.files import write_atomically
 
 _TOLD_PROBLEMS = 1000
+_PARTS = (  # of a folder, in whatever form
+    *("images", "annotations.json", "spool.sqlite3"),
+    *("labels", "data.yaml"),
+    *("classes", "instances", "labels.txt"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +91,7 @@ def export_coco(
     """
     options = options or ExportOptions()
     key = json.dumps([source.name, asdict(options), asdict(config.common) if config else None])
-    with WholeFolder(out, mark="export.json").building() as folder:
+    with WholeFolder(out, mark="export.json", parts=_PARTS).building() as folder:
         (folder / "images").mkdir(exist_ok=True)
         gather_images(folder)
         _remove_written(folder)

@@ -60,7 +60,7 @@ def mask_folder(
         ConfigError: The folder has something else in it, or somebody else writes it.
     """
     summary = BoxSummary()
-    with WholeFolder(out, mark=_MARK).building() as folder:
+    with WholeFolder(out, mark=_MARK, parts=(IMAGES, ANNOTATIONS)).building() as folder:
         (folder / _MADE).mkdir(exist_ok=True)
         (folder / IMAGES).mkdir(exist_ok=True)
         done: list[tuple[CocoImage, Path]] = []

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mfp_model.finding.layers import LayeredObject
 
 _MARK = "annotate.json"
+_PARTS = ("images", "annotations.json", "spool.sqlite3")
 _SUFFIXES = tuple(".avif .bmp .gif .jp2 .jpeg .jpg .png .ppm .tif .tiff .webp".split())
 
 
@@ -107,7 +108,7 @@ def annotate_folder(
     summary = AnnotateSummary()
     paths = images_of(root)
     key = json.dumps([str(root.absolute()), version, label, [str(x) for x in paths]])
-    with WholeFolder(out, mark=_MARK).building() as folder:
+    with WholeFolder(out, mark=_MARK, parts=_PARTS).building() as folder:
         (folder / "images").mkdir(exist_ok=True)
         spool = Spool(folder / "spool.sqlite3", key=key)
         files = _Files(root)
@@ -143,7 +144,7 @@ def check_out(out: Path) -> None:
     Raises:
         ConfigError: It has something else in it.
     """
-    WholeFolder(out, mark=_MARK).check()
+    WholeFolder(out, mark=_MARK, parts=_PARTS).check()
 
 
 def _state(path: Path) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from mfp_model.errors import ConfigError
+
+_SYSTEMS = (".DS_Store", "Thumbs.db", "desktop.ini")
 
 
 class WholeFolder:
@@ -18,15 +20,17 @@ class WholeFolder:
     What was built so far stays after a failure, for the next try to go on with.
     """
 
-    def __init__(self, path: Path, *, mark: str) -> None:
+    def __init__(self, path: Path, *, mark: str, parts: Iterable[str]) -> None:
         """Prepare to build.
 
         Args:
             path: The folder.
             mark: A file that tells that a folder there is an earlier one, and may be replaced.
+            parts: What else one has in it. Anything of another name is somebody else's.
         """
         self._path = path.resolve()  # of a link, the folder that it leads to is replaced
         self._mark = mark
+        self._parts = (mark, *parts)
 
     @contextmanager
     def building(self) -> Iterator[Path]:
@@ -48,6 +52,7 @@ class WholeFolder:
             if old.exists() and not path.exists():  # cut between the two renames
                 old.rename(path)
             yield partial
+            self.check()  # hours later
             shutil.rmtree(old, ignore_errors=True)
             if path.exists():
                 path.rename(old)
@@ -65,6 +70,18 @@ class WholeFolder:
         path = self._path
         if not path.exists():
             return
-        is_ours = path.is_dir() and ((path / self._mark).exists() or not any(path.iterdir()))
-        if not is_ours:
+        names = {one.name for one in path.iterdir()} if path.is_dir() else {path.name}
+        if names and self._mark not in names:
             raise ConfigError(f"{path}: exists and is not empty; name another folder, or remove it")
+        others = sorted(name for name in names if not self._is_part(name))
+        if others:
+            raise ConfigError(
+                f"{path}: has {', '.join(others):.200} in it, which would be removed with what is "
+                "replaced; move that, or name another folder"
+            )
+
+    def _is_part(self, name: str) -> bool:
+        """Whether a name is that of a part, of one that was being written, or a system's own."""
+        return name in (*self._parts, *_SYSTEMS) or name.startswith(
+            tuple(f".{part}." for part in self._parts)
+        )

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from backend.storage.whole_folder import WholeFolder
+from mfp_model.errors import ConfigError
 
 
 @pytest.mark.parametrize("is_there", [True, False])
@@ -17,7 +18,7 @@ def test_a_link_stays_and_the_folder_that_it_leads_to_is_replaced_each_time(
         target.mkdir()
     link.symlink_to(target)
     for content in ("first", "second", "third"):
-        with WholeFolder(link, mark="mark").building() as folder:
+        with WholeFolder(link, mark="mark", parts=()).building() as folder:
             assert folder.parent == target.parent
             (folder / "mark").write_text(content)
         assert link.is_symlink()
@@ -25,3 +26,22 @@ def test_a_link_stays_and_the_folder_that_it_leads_to_is_replaced_each_time(
         assert (target / "mark").read_text() == content
     assert [path.name for path in target.parent.iterdir()] == ["masks"]
     assert [path.name for path in tmp_path.iterdir() if path != target.parent] == ["masks"]
+
+
+@pytest.mark.parametrize("name", ["mine.safetensors", "new.json", ".git"])
+def test_what_somebody_else_put_into_it_is_not_removed_with_it(tmp_path: Path, name: str) -> None:
+    out = tmp_path / "masks"
+    whole = WholeFolder(out, mark="mark", parts=("images",))
+    for known in ("images", ".images.x1", ".DS_Store"):
+        with whole.building() as folder:
+            (folder / "mark").touch()
+            (folder / known).touch()
+    (out / name).write_text("mine")
+    with pytest.raises(ConfigError, match=f"masks: has {name} in it, which would be removed"):
+        whole.check()
+    (out / name).unlink()
+    with whole.building() as folder:
+        (folder / "mark").touch()
+    with pytest.raises(ConfigError, match=name), whole.building():
+        (out / name).write_text("put there meanwhile")
+    assert (out / name).read_text() == "put there meanwhile"
