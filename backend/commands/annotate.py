@@ -118,8 +118,8 @@ def _check_place(options: argparse.Namespace) -> None:
     else:
         from backend.finding.folder import check_out, images_of
 
-        images_of(options.folder)
         check_out(options.out)
+        images_of(options.folder, options.out)
 
 
 def _serving(project: int, settings: Settings) -> Path | None:

@@ -63,7 +63,7 @@ def annotate_folder(options: argparse.Namespace) -> AnnotateSummary:
 
     load = partial(_load_folder, sendable(options))
     with (
-        tqdm(total=len(folder.images_of(options.folder)), unit="image") as bar,
+        tqdm(total=len(folder.images_of(options.folder, options.out)), unit="image") as bar,
         workers_of(options, load, give_up) as workers,
     ):
 

@@ -105,8 +105,9 @@ def annotate_folder(
         ConfigError: The folder has something else in it, or somebody else writes it.
         ImageError: There is no image.
     """
+    check_out(out)
     summary = AnnotateSummary()
-    paths = images_of(root)
+    paths = images_of(root, out)
     key = json.dumps([str(root.absolute()), version, label, [str(x) for x in paths]])
     with WholeFolder(out, mark=_MARK, parts=_PARTS).building() as folder:
         (folder / "images").mkdir(exist_ok=True)
@@ -153,17 +154,26 @@ def _state(path: Path) -> str:
     return f"{state.st_size} {state.st_mtime_ns}"
 
 
-def images_of(root: Path) -> list[Path]:
+def images_of(root: Path, out: Path) -> list[Path]:
     """Return the image files of a folder and the folders in it, sorted, relative to it.
+
+    What is hidden is none of them, and what an earlier run wrote.
+
+    Args:
+        root: The folder.
+        out: Where copies of them are written, which may lie in the folder.
 
     Raises:
         ImageError: There is none.
     """
+    written = out.resolve()
+    found = (path for path in root.rglob("*") if path.suffix.lower() in _SUFFIXES)
     paths = sorted(
         path.relative_to(root)
-        for path in root.rglob("*")
-        if path.suffix.lower() in _SUFFIXES and path.is_file() and not path.name.startswith(".")
+        for path in found
+        if path.is_file() and not path.resolve().is_relative_to(written)
     )
+    paths = [path for path in paths if not any(part.startswith(".") for part in path.parts)]
     if not paths:
         raise ImageError(f"{root}: no image in it")
     return paths

@@ -219,12 +219,21 @@ class TestFolders:
         assert (summary.images, summary.skipped) == (1, 2)
         assert len(summary.problems) == 1  # looked at again
 
+    def test_what_it_writes_beside_the_photos_is_none_of_them(self, photos: Path) -> None:
+        seen: list[tuple[int, ...]] = []
+        out = photos / "found"
+        with pytest.raises(KeyboardInterrupt):
+            _run(self._object_finder(seen, stop_at=2), photos, out)
+        summary = _run(self._object_finder(seen), photos, out)
+        assert (len(seen), summary.images, summary.skipped) == (3, 1, 2)
+        assert _run(self._object_finder(seen), photos, out).images == 3
+
     def test_other_folders_are_left_alone(self, photos: Path, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="exists"):
             _run(self._object_finder([]), tmp_path / "photos", photos)
         (tmp_path / "none").mkdir()
         with pytest.raises(ImageError, match="no image"):
-            images_of(tmp_path / "none")
+            images_of(tmp_path / "none", tmp_path / "out")
 
 
 def serving(
