@@ -7,7 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Playwright,
+    ViewportSize,
+    sync_playwright,
+)
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = [
@@ -20,7 +26,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-_SIZE = {"width": 1400, "height": 900}
+_SIZE: ViewportSize = {"width": 1400, "height": 900}
 _LIMIT_MS = 60_000
 
 
@@ -49,7 +55,11 @@ def log_in(person: BrowserContext, url: str, user: str, password: str) -> None:
     address = f"{url}/user/login/"
     person.request.get(address)
     (token,) = (c["value"] for c in person.cookies(address) if c["name"] == "csrftoken")
-    form = {"email": user, "password": password, "csrfmiddlewaretoken": token}
+    form: dict[str, str | float | bool] = {
+        "email": user,
+        "password": password,
+        "csrfmiddlewaretoken": token,
+    }
     answer = person.request.post(
         address, form=form, headers={"Referer": address}, max_redirects=0, timeout=_LIMIT_MS
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -30,7 +31,8 @@ def make_cells(root: Path, *, n_images: int, seed: int, radii: tuple[float, floa
     """Write a COCO folder of drawn micrographs, whose cells' longer radii lie in a range."""
     (root / "images").mkdir(parents=True)
     generator = np.random.default_rng(seed)
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for number in range(1, n_images + 1):
         pixels, masks = micrograph(generator, radii)
         name = f"{number:03}.png"

@@ -31,7 +31,8 @@ def _main() -> None:
     parser.add_argument("--objects", type=int, default=40)
     parser.add_argument("--size", type=int, nargs=2, default=(1024, 768), metavar=("W", "H"))
     options = parser.parse_args()
-    n_objects, width, height = options.objects, *options.size
+    n_objects: int = options.objects
+    width, height = options.size
     settings, ray = {"MFP_TORCH_THREADS": "1"}, ["--ray", "--replicas", "1"]
     times: dict[str, list[float]] = {}
     with (

@@ -52,8 +52,8 @@ class _NearAnnotator(SimulatedAnnotator):
     client: FlaskClient
 
     def _post(self, *, context: object) -> list[dict[str, object]] | None:
-        answer = self.client.post("/predict", json=self.body(context))
-        return list(answer.json["results"])
+        answer = self.client.post("/predict", json=self.body(context)).get_json()
+        return list(answer["results"])
 
 
 class _FarAnnotator(SimulatedAnnotator):

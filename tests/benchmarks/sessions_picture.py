@@ -15,6 +15,8 @@ from pathlib import Path
 from backend.cli import main as mfp
 from backend.demo.processes import TOKEN
 from backend.recording.objects import read_objects
+from backend.storage.file_database import FileDatabase
+from backend.storage.tables import SESSIONS
 from tests.benchmarks.page_flows import Place, running_place
 from tests.e2e.conftest import PHOTOS, ROOT
 from tests.e2e.labeling_page import LabelingPage
@@ -56,7 +58,7 @@ def _record(place: Place, store: Path) -> int:
         _label(tab, project, task, name)
     n_objects = sum(map(len, _OBJECTS.values()))
     for _ in range(100):  # webhooks come a moment later
-        objects = read_objects(store, project=str(project))
+        objects = read_objects(FileDatabase(store, SESSIONS), project=str(project))
         if sum(clicked.final is not None for clicked in objects) >= n_objects:
             break
         time.sleep(0.1)

@@ -139,10 +139,8 @@ def main() -> None:
             for name, seconds in times.items():
                 took[name].append(seconds)
     # The number of rounds differs from step to step, so the mean counts, not the median.
-    for name, seconds in took.items():
-        print(
-            f"{name:16} {options.batch / statistics.mean(seconds):8.1f} graded samples per second"
-        )
+    for name, each in took.items():
+        print(f"{name:16} {options.batch / statistics.mean(each):8.1f} graded samples per second")
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ class LabelingPage:
 
     def _keep_answer(self, response: Response) -> None:
         if "interactive-annotating" in response.url:
-            self.asked.append(response.request.post_data_json)
+            self.asked.append(response.request.post_data_json or {})
             self.answers.append(response.json())
 
     def forget_switches(self) -> None:
@@ -298,10 +298,11 @@ class LabelingPage:
 
     def regions(self) -> list[dict[str, Any]]:
         """Regions of the annotation: id, type, label, and whether it is a click."""
-        return self.store(
+        regions: list[dict[str, Any]] = self.store(
             "a.regionStore.regions.map(r => ({id: r.cleanId, type: r.type, label: r.labelName,"
             " dynamic: !!r.dynamic}))"
         )
+        return regions
 
     def masks(self) -> list[dict[str, Any]]:
         kinds = ("brushregion", "polygonregion")
