@@ -8,7 +8,7 @@ from pathlib import Path
 
 import requests
 
-from mfp_model.errors import MfpError
+from mfp_model.errors import DataError, MfpError
 
 _BEARER_LIFETIME_S = 240.0  # Label Studio issues them for 300
 
@@ -80,19 +80,7 @@ class LabelStudioAccess:
         """
         if not self._url:
             return
-        try:
-            response = requests.get(
-                f"{self._url}/api/current-user/whoami",
-                headers=self.headers(),
-                timeout=self._timeout_s,
-                verify=self.verify,
-                allow_redirects=False,
-            )
-        except requests.RequestException as error:
-            raise LabelStudioUnreachableError(
-                f"Label Studio at {self._url} cannot be reached ({type(error).__name__}): "
-                "start it, or correct LABEL_STUDIO_URL"
-            ) from None
+        response = self.request("GET", "/api/current-user/whoami")
         if response.is_redirect:
             raise LabelStudioError(
                 f"Label Studio at {self._url} redirects: set LABEL_STUDIO_URL to where it leads"
@@ -104,27 +92,65 @@ class LabelStudioAccess:
                 "set LABEL_STUDIO_API_KEY to a token from its page Account & Settings"
             )
 
-    def _exchange(self) -> str:
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        timeout_s: float | None = None,
+        body: object = None,
+        files: dict[str, bytes] | None = None,
+        is_authorized: bool = True,
+        is_redirected: bool = False,
+    ) -> requests.Response:
+        """Return what Label Studio answers, whatever its status.
+
+        Args:
+            method: Of HTTP.
+            path: With its query.
+            timeout_s: To connect, and between two packets; by default that of this access.
+            body: Sent as JSON.
+            files: Sent as a form, by name.
+            is_authorized: The token is sent.
+            is_redirected: A redirect is followed.
+
+        Raises:
+            LabelStudioUnreachableError: Nothing answers, or not in time.
+            LabelStudioError: It is no answer, or the personal access token was not accepted.
+            DataError: The body cannot be sent as JSON.
+        """
         try:
-            response = requests.post(
-                f"{self._url}/api/token/refresh/",
-                json={"refresh": self._api_key},
-                timeout=self._timeout_s,
+            return requests.request(
+                method,
+                self._url + path,
+                headers=self.headers() if is_authorized else {},
+                timeout=timeout_s or self._timeout_s,
                 verify=self.verify,
-                allow_redirects=False,  # the token is for nobody else
+                allow_redirects=is_redirected,
+                json=body,
+                files=files,
             )
-            if response.status_code != 200:
-                raise LabelStudioError(
-                    f"Label Studio answered {response.status_code} to the personal access "
-                    "token: create a new one and set LABEL_STUDIO_API_KEY"
-                )
-            return str(response.json()["access"])
+        except requests.exceptions.InvalidJSONError as error:
+            raise DataError(f"{method} {path}: cannot be sent as JSON: {error}") from None
         except requests.RequestException as error:
-            raise LabelStudioUnreachableError(
-                f"Label Studio at {self._url} cannot be asked for a token "
-                f"({type(error).__name__}): check LABEL_STUDIO_URL"
+            is_away = isinstance(error, (requests.ConnectionError, requests.Timeout))
+            kind = LabelStudioUnreachableError if is_away else LabelStudioError
+            raise kind(
+                f"Label Studio at {self._url} cannot be reached ({type(error).__name__}): "
+                "start it, or correct LABEL_STUDIO_URL"
             ) from None
-        except (ValueError, KeyError) as error:
+
+    def _exchange(self) -> str:
+        refresh = {"refresh": self._api_key}
+        response = self.request("POST", "/api/token/refresh/", body=refresh, is_authorized=False)
+        if response.status_code != 200:
+            raise LabelStudioError(
+                f"Label Studio answered {response.status_code} to the personal access "
+                "token: create a new one and set LABEL_STUDIO_API_KEY"
+            )
+        try:
+            return str(response.json()["access"])
+        except (ValueError, KeyError, TypeError) as error:
             raise LabelStudioError(
                 f"Label Studio at {self._url} cannot be asked for a token "
                 f"({type(error).__name__}): check LABEL_STUDIO_URL"

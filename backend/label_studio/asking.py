@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import requests
-
 from backend.label_studio.access import LabelStudioAccess, LabelStudioError
 
 _TIMEOUT_S = 10.0
@@ -22,20 +20,12 @@ def ask(access: LabelStudioAccess, path: str, about: str) -> Any:  # noqa: ANN40
     Raises:
         LabelStudioError: It cannot be reached, or answers something else.
     """
+    response = access.request("GET", path, timeout_s=_TIMEOUT_S)
+    if response.status_code == 401:
+        access.forget()
+    if response.status_code != 200:
+        raise LabelStudioError(f"Label Studio answered {response.status_code} about {about}")
     try:
-        response = requests.get(
-            f"{access.url}{path}",
-            headers=access.headers(),
-            timeout=_TIMEOUT_S,
-            verify=access.verify,
-            allow_redirects=False,  # the token is for nobody else
-        )
-        if response.status_code == 401:
-            access.forget()
-        if response.status_code != 200:
-            raise LabelStudioError(f"Label Studio answered {response.status_code} about {about}")
         return response.json()
-    except (requests.RequestException, ValueError) as error:
-        raise LabelStudioError(
-            f"Label Studio cannot be asked about {about} ({type(error).__name__})"
-        ) from None
+    except ValueError:
+        raise LabelStudioError(f"Label Studio answered no JSON about {about}") from None

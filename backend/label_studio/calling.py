@@ -6,11 +6,8 @@ import logging
 import time
 from typing import Any
 
-import requests
-
 from backend.label_studio.access import LabelStudioAccess, LabelStudioError
 from backend.label_studio.refusals import checked_json
-from mfp_model.errors import DataError
 
 _log = logging.getLogger(__name__)
 _TIMEOUT_S = 60
@@ -49,7 +46,9 @@ def call(
     passing = _PASSING if is_repeatable else _NOT_DONE
     for wait_s in (*waits_s, None):
         try:
-            response = _asked(access, method, path, body, files)
+            response = access.request(
+                method, path, timeout_s=_TIMEOUT_S, body=body, files=files, is_redirected=True
+            )
         except LabelStudioError:
             if wait_s is None or not is_repeatable:
                 raise
@@ -59,28 +58,3 @@ def call(
         _log.warning("Label Studio at %s is away: asked again in %g s", access.url, wait_s)
         time.sleep(wait_s)
     return checked_json(response, access.url, f"{method} {path}")
-
-
-def _asked(
-    access: LabelStudioAccess,
-    method: str,
-    path: str,
-    body: object,
-    files: dict[str, bytes] | None,
-) -> requests.Response:
-    try:
-        return requests.request(
-            method,
-            access.url + path,
-            headers=access.headers(),
-            timeout=_TIMEOUT_S,
-            verify=access.verify,
-            json=body,
-            files=files,
-        )
-    except requests.exceptions.InvalidJSONError as error:
-        raise DataError(f"{method} {path}: cannot be sent as JSON: {error}") from None
-    except requests.RequestException as error:
-        raise LabelStudioError(
-            f"Label Studio at {access.url} cannot be reached ({type(error).__name__})"
-        ) from None

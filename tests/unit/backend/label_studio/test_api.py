@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -13,8 +14,10 @@ from backend.label_studio.access import (
     LabelStudioAccess,
     LabelStudioError,
     LabelStudioRefusedError,
+    LabelStudioUnreachableError,
 )
 from backend.label_studio.api import LabelStudioApi
+from backend.label_studio.asking import ask
 from mfp_model.errors import DataError
 from tests.fakes import LoopbackSite, QuietHandler
 
@@ -74,6 +77,38 @@ def test_a_refusal_of_what_was_sent_is_told_from_failures_that_concern_all() -> 
             with pytest.raises(LabelStudioError) as caught:
                 _api(site.url).import_tasks(1, [])
         assert isinstance(caught.value, LabelStudioRefusedError) is is_refusal
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        LabelStudioAccess.check,
+        lambda access: ask(access, "/api/projects/7/", "project 7"),
+        lambda access: LabelStudioApi(access).label_config(7),
+    ],
+)
+def test_a_label_studio_that_does_not_answer_is_unreachable(
+    asked: Callable[[LabelStudioAccess], object],
+) -> None:
+    silent = LoopbackSite(QuietHandler)
+    with pytest.raises(LabelStudioUnreachableError, match=r"reached \(ReadTimeout\): start it"):
+        LabelStudioAccess(url=silent.url, api_key="key", timeout_s=0.05).check()
+    silent.server_close()
+    for key in ("key", "personal.access.token"):
+        with pytest.raises(LabelStudioUnreachableError, match=r"reached \(ConnectionError\)"):
+            asked(LabelStudioAccess(url=silent.url, api_key=key))
+    with pytest.raises(LabelStudioError, match="InvalidURL") as caught:
+        asked(LabelStudioAccess(url="http://", api_key="key"))
+    assert not isinstance(caught.value, LabelStudioUnreachableError)
+
+
+def test_something_else_at_its_address_is_not_called_unreachable() -> None:
+    handler, _ = _answering((200, ["welcome"]))
+    with LoopbackSite(handler).serving() as site:
+        access = LabelStudioAccess(url=site.url, api_key="personal.access.token")
+        with pytest.raises(LabelStudioError, match="cannot be asked for a token") as caught:
+            access.check()
+    assert not isinstance(caught.value, LabelStudioUnreachableError)
 
 
 def test_what_json_cannot_hold_is_not_called_unreachable() -> None:
