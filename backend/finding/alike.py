@@ -16,10 +16,9 @@ from backend.images.decoding import decode_image
 from backend.label_studio.controls import MaskControl
 from backend.label_studio.label_config import LabelConfig
 from backend.label_studio.regions import MaskRegion, regions_of
-from backend.label_studio.rows import Row, RowFields, brush_rows, polygon_rows, result
+from backend.label_studio.rows import Row, RowFields, mask_rows, result
 from backend.label_studio.shapes import region_mask
 from mfp_model.errors import DataError
-from mfp_model.masks.polygons import polygons_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -118,7 +117,4 @@ class ProjectAlike:
 
     def _rows(self, found: AlikeObject, control: MaskControl) -> list[Row]:
         fields = RowFields(control=control, labels=self._labels, score=round(found.score, 4))
-        if control.kind == "brush":
-            return brush_rows(found.runs, fields)
-        polygons = polygons_of(found.runs.mask(), max_error_px=self._error_px)
-        return polygon_rows(polygons, fields, height=found.runs.height, width=found.runs.width)
+        return mask_rows(found.runs, fields, max_error_px=self._error_px).rows

@@ -11,10 +11,9 @@ import numpy as np
 from backend.images.loader import ImageLoader
 from backend.label_studio.controls import MaskControl
 from backend.label_studio.request import TaskRequest
-from backend.label_studio.rows import RowFields, brush_rows, empty_result, polygon_rows, result
+from backend.label_studio.rows import RowFields, empty_result, mask_rows, result
 from backend.monitoring.telemetry import Telemetry
 from mfp_model.errors import MfpError
-from mfp_model.masks.polygons import polygons_of
 from mfp_model.masks.runs import MaskRuns
 
 if TYPE_CHECKING:
@@ -119,8 +118,6 @@ def _certainty(layers: list[LayeredObject]) -> float:
 def _rows(
     layer: LayeredObject, control: MaskControl, error_px: float, page: int | None
 ) -> list[dict[str, Any]]:
-    mask = layer.found.mask
-    height, width = mask.shape
     label = control.written(layer.found.label) or next(iter(control.labels), None)
     fields = RowFields(
         control=control,
@@ -129,7 +126,4 @@ def _rows(
         score=round(layer.found.score, 4),
         order=layer.order,
     )
-    if control.kind == "brush":
-        return brush_rows(MaskRuns.of(mask), fields)
-    polygons = polygons_of(mask, max_error_px=error_px)
-    return polygon_rows(polygons, fields, height=height, width=width)
+    return mask_rows(MaskRuns.of(layer.found.mask), fields, max_error_px=error_px).rows

@@ -13,10 +13,9 @@ from backend.images.decoding import decode_image
 from backend.label_studio.config_xml import LabelConfigError
 from backend.label_studio.label_config import LabelConfig
 from backend.label_studio.regions import MaskRegion, regions_of
-from backend.label_studio.rows import Row, RowFields, brush_rows, polygon_rows, result
+from backend.label_studio.rows import Row, RowFields, mask_rows, result
 from backend.label_studio.shapes import rectangle_corners
 from mfp_model.errors import DataError, PromptError
-from mfp_model.masks.polygons import polygons_of
 from mfp_model.masks.runs import MaskRuns
 
 if TYPE_CHECKING:
@@ -190,7 +189,5 @@ class ProjectBoxes:
             score=score,
             notes=(f"box IoU {boxed.box_iou:.2f}",),
         )
-        if control.kind == "brush":
-            return brush_rows(MaskRuns.of(boxed.mask), fields), boxed.box_iou
-        polygons = polygons_of(boxed.mask, max_error_px=self._error_px)
-        return polygon_rows(polygons, fields, height=height, width=width), boxed.box_iou
+        made = mask_rows(MaskRuns.of(boxed.mask), fields, max_error_px=self._error_px)
+        return made.rows, boxed.box_iou
