@@ -8,6 +8,7 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from mfp_model.errors import ImageError
 
+PORTS = {"http": 80, "https": 443}  # by scheme, where an address names none
 # Uploads and local files, files of cloud storages, and those of its examples.
 _FILES = re.compile(
     r"/data/(upload|local-files)/|/storage-data/uploaded/|/static/"
@@ -16,7 +17,7 @@ _FILES = re.compile(
 _SEPARATORS = re.compile(r"[/\\]")
 _STRANGE = re.compile(r"[^A-Za-z0-9._-]+")
 _MAX_NAME_LETTERS = 100
-_SHOWN_LETTERS = 80
+_SHOWN_LETTERS = 200
 _AROUND = "".join(map(chr, range(33)))  # what browsers pass over at both ends of an address
 _WITHIN = str.maketrans("", "", "\t\n\r")  # and everywhere in it
 _SCHEME_LETTERS = 100  # more than a scheme and the blanks before it have
@@ -26,7 +27,6 @@ _BARE = re.compile(
     r"(/9j/|iVBORw0KGgo|R0lGOD|UklGR|SUkqA|TU0AK|Qk|AAAA..Z0eX)[A-Za-z0-9+/\s]*[=\s]*"
 )
 _WEB = re.compile(r"(https?:)?[/\\]", re.IGNORECASE)
-_PORTS = {"http": 80, "https": 443}
 
 
 def cleaned(address: str) -> str:
@@ -93,7 +93,7 @@ def inner_path(address: str, base_url: str) -> str | None:
 def _origin(parts: SplitResult) -> tuple[str, str, int | None]:
     """Scheme, host and port; with a user's name before the host it is another one."""
     try:
-        port = parts.port or _PORTS.get(parts.scheme)
+        port = parts.port or PORTS.get(parts.scheme)
     except ValueError:
         port = None
     host = parts.netloc if "@" in parts.netloc else parts.hostname or ""

@@ -27,7 +27,7 @@ from urllib3.util import Timeout, Url
 
 from backend.environment.readers import Network
 from backend.images.address import check_serves_files, inner_path
-from backend.images.web_address import PORTS, origin, parsed, redirected, shown
+from backend.images.web_address import origin, parsed, port_of, redirected, shown
 from backend.label_studio.access import LabelStudioAccess
 from mfp_model.errors import ImageError
 
@@ -143,8 +143,7 @@ class WebFetcher:
     def _pool(self, target: Url, address: str, deadline: float) -> urllib3.HTTPConnectionPool:
         left_s = max(0.1, deadline - time.monotonic())
         wait_s = min(self._limits.timeout_s, left_s)
-        port = target.port or PORTS[target.scheme or "http"]
-        timeout = Timeout(connect=wait_s, read=wait_s)
+        port, timeout = port_of(target), Timeout(connect=wait_s, read=wait_s)
         if target.scheme == "http":
             return urllib3.HTTPConnectionPool(address, port, timeout=timeout, retries=False)
         context = ssl.create_default_context(cafile=self._limits.ca_bundle)
@@ -160,10 +159,9 @@ class WebFetcher:
 
     def _addresses(self, target: Url, *, is_ours: bool) -> list[str]:
         """The host's addresses that may be connected to, at least one."""
-        port = target.port or PORTS[target.scheme or "http"]
         host = (target.host or "").strip("[]")
         try:
-            infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            infos = socket.getaddrinfo(host, port_of(target), type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):  # UnicodeError: a part of the name is too long
             raise ImageError(f"image {shown(target)}: no such host") from None
         addresses = list(dict.fromkeys(str(info[4][0]) for info in infos))

@@ -7,10 +7,8 @@ from urllib.parse import urljoin
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
+from backend.images.address import PORTS, shown_address
 from mfp_model.errors import ImageError
-
-PORTS = {"http": 80, "https": 443}
-_SHOWN_LETTERS = 200
 
 
 def parsed(url: str) -> Url:
@@ -54,11 +52,14 @@ def redirected(url: str, location: str) -> str:
 
 def origin(target: Url) -> tuple[str, str, int]:
     """Return scheme, host and port."""
-    scheme = target.scheme or ""
-    return scheme, (target.host or "").lower(), target.port or PORTS[scheme]
+    return target.scheme or "", (target.host or "").lower(), port_of(target)
+
+
+def port_of(target: Url) -> int:
+    """Return the port, the scheme's where the address names none."""
+    return target.port or PORTS[target.scheme or "http"]
 
 
 def shown(target: Url) -> str:
     """Return an address without its query, which may hold a signature, for messages and logs."""
-    port = "" if target.port is None else f":{target.port}"
-    return f"{target.scheme}://{target.host}{port}{target.path or ''}"[:_SHOWN_LETTERS]
+    return shown_address(target.url)
