@@ -24,13 +24,7 @@ from backend.commands.options import (
     inpainter_weights,
 )
 from backend.commands.parsing import Commands, add_json, of
-from backend.commands.printing import (
-    PROBLEMS_CODE,
-    facts,
-    note_without_effect,
-    show,
-    show_problems,
-)
+from backend.commands.printing import facts, note_without_effect, show
 from backend.environment.readers import count, folder
 from mfp_model.errors import ConfigError
 
@@ -81,7 +75,7 @@ def add(commands: Commands) -> None:
     add_json(parser)
 
 
-def _annotate(options: argparse.Namespace) -> int:
+def _annotate(options: argparse.Namespace) -> None:
     _check(options)
     if options.source or options.like:
         for name, usual in _FINDING.items():
@@ -91,18 +85,17 @@ def _annotate(options: argparse.Namespace) -> int:
     if options.project is not None and _uses_mfp(options):
         options.checkpoint = options.checkpoint or _serving(options.project, options.settings)
     if options.source == "boxes":
-        return show_summary(options, annotate_boxes(options))
+        show_summary(options, annotate_boxes(options))
+        return
     if options.like:
         summary = annotate_like(options)
     else:
         options.inpainter_weights = inpainter_weights(options)  # once, and not on each machine
         summary = (annotate_project if options.folder is None else annotate_folder)(options)
     report = dataclasses.asdict(summary)
-    problems = report.pop("problems")
-    show_problems(problems, len(problems))
-    report["problems"] = len(problems)
+    options.problems.tell(*summary.problems)
+    report["problems"] = len(summary.problems)
     show(options, report, facts(report))
-    return PROBLEMS_CODE if problems else 0
 
 
 def _uses_mfp(options: argparse.Namespace) -> bool:

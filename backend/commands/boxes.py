@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backend.commands.printing import PROBLEMS_CODE, facts, show, show_problems
+from backend.commands.printing import facts, show
 
 if TYPE_CHECKING:
     from backend.finding.boxes import BoxSummary, MaskInBox
@@ -41,9 +41,8 @@ def mask_maker(segmenter: Segmenter) -> tuple[MaskInBox, str]:
     return make, f"{segmenter.version}-boxes"
 
 
-def show_summary(options: argparse.Namespace, summary: BoxSummary) -> int:
-    """Print what was done, and return the exit code."""
-    show_problems(summary.problems, len(summary.problems))
+def show_summary(options: argparse.Namespace, summary: BoxSummary) -> None:
+    """Print what was done."""
+    options.problems.tell(*summary.problems)
     figures = summary.figures()
     show(options, figures, facts(figures))
-    return PROBLEMS_CODE if summary.problems else 0

@@ -12,7 +12,7 @@ from typing import Any
 from backend.commands.parsing import STDOUT
 from mfp_model.files import write_atomically
 
-PROBLEMS_CODE = 2  # done, but not all of it
+_PROBLEMS_CODE = 2  # done, but not all of it
 _SHOWN_PROBLEMS = 20
 
 
@@ -88,37 +88,37 @@ def write_file(path: Path, content: bytes) -> None:
     write_atomically(path, content)
 
 
-def show_problems(messages: list[str], n_problems: int) -> None:
-    """Print the first problems on standard error, and how many more there are."""
-    for message in messages[:_SHOWN_PROBLEMS]:
-        print(message, file=sys.stderr)
-    if n_problems > _SHOWN_PROBLEMS:
-        print(f"... and {n_problems - _SHOWN_PROBLEMS} more problems", file=sys.stderr)
-
-
 class Problems:
     """Told of what a command leaves out: shows the first ones at once, each once."""
 
     def __init__(self) -> None:
         self._messages: set[str] = set()
+        self._n_others = 0
 
-    def tell(self, message: str) -> None:
-        """Show a problem, unless it was told before or there are too many."""
-        if message not in self._messages and len(self._messages) < _SHOWN_PROBLEMS:
-            print(message, file=sys.stderr)
-        self._messages.add(message)
+    def tell(self, *messages: str, n_others: int = 0) -> None:
+        """Show problems, unless they were told before or there are too many.
+
+        Args:
+            messages: What is shown.
+            n_others: How many more there are, of which nothing is said.
+        """
+        for message in messages:
+            if message not in self._messages and len(self._messages) < _SHOWN_PROBLEMS:
+                print(message, file=sys.stderr)
+            self._messages.add(message)
+        self._n_others += n_others
 
     @property
     def n(self) -> int:
         """How many there are so far."""
-        return len(self._messages)
+        return len(self._messages) + self._n_others
 
     def exit_code(self) -> int:
         """Say how many more there were, and return the exit code that follows from them."""
-        n_more = len(self._messages) - _SHOWN_PROBLEMS
-        if n_more > 0:
+        n_more = max(0, len(self._messages) - _SHOWN_PROBLEMS) + self._n_others
+        if n_more:
             print(f"... and {n_more} more problems", file=sys.stderr)
-        return PROBLEMS_CODE if self._messages else 0
+        return _PROBLEMS_CODE if self.n else 0
 
 
 def _words(name: str) -> str:

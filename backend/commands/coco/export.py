@@ -14,14 +14,7 @@ from backend.commands.coco.label_configs import (
 )
 from backend.commands.options import add_project
 from backend.commands.parsing import Commands, add_json, of
-from backend.commands.printing import (
-    PROBLEMS_CODE,
-    facts,
-    note_replaced,
-    note_without_effect,
-    show,
-    show_problems,
-)
+from backend.commands.printing import facts, note_replaced, note_without_effect, show
 from backend.environment.readers import file, number
 from mfp_model.names import EXPORT_FORMS, listed
 
@@ -84,7 +77,7 @@ def add(commands: Commands) -> None:
     add_json(parser)
 
 
-def _export(options: argparse.Namespace) -> int:
+def _export(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from backend.exchange.export import export_coco
@@ -110,10 +103,10 @@ def _export(options: argparse.Namespace) -> int:
             report=report,
         )
     figures = dataclasses.asdict(summary)
-    show_problems(figures.pop("messages"), summary.problems)
+    messages = figures.pop("messages")
+    options.problems.tell(*messages, n_others=summary.problems - len(messages))
     remarks = figures.pop("remarks")
     show(options, {**figures, "remarks": remarks}, facts(figures | remarks))
-    return PROBLEMS_CODE if summary.problems else 0
 
 
 def _name_what_has_no_effect(options: argparse.Namespace) -> None:

@@ -27,7 +27,7 @@ def add(commands: Commands) -> None:
     add_json(parser)
 
 
-def _masks(options: argparse.Namespace) -> int:
+def _masks(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from backend.finding.boxed_folder import mask_folder
@@ -50,4 +50,4 @@ def _masks(options: argparse.Namespace) -> int:
             max_megapixels=options.settings.max_megapixels,
             report=report,
         )
-    return show_summary(options, summary)
+    show_summary(options, summary)

@@ -18,7 +18,7 @@ from backend.commands.evaluate.measuring import (
 from backend.commands.labelled import add_limit
 from backend.commands.options import add_project, add_segmenter_options
 from backend.commands.parsing import Commands, add_json
-from backend.commands.printing import PROBLEMS_CODE, show, show_problems, table
+from backend.commands.printing import show, table
 from mfp_model.errors import DataError
 
 
@@ -35,7 +35,7 @@ def add(commands: Commands) -> None:
     add_json(parser)
 
 
-def _evaluate(options: argparse.Namespace) -> int:
+def _evaluate(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from backend.images.sources import image_sources
@@ -68,7 +68,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         "segmenter": options.segmenter,
         "checkpoint": workers.version,
     }
-    show_problems(problems, len(problems))
+    options.problems.tell(*problems)
     lines = [
         f"{options.segmenter} ({workers.version}), {scores.n_objects} objects, "
         f"{scores.n_clicks} clicks",
@@ -79,4 +79,3 @@ def _evaluate(options: argparse.Namespace) -> int:
         ),
     ]
     show(options, report, lines)
-    return PROBLEMS_CODE if problems else 0

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from backend.commands.parsing import add_json, web_address
-from backend.commands.printing import facts, show, table, value_text
+from backend.commands.printing import Problems, facts, show, table, value_text
 
 
 def test_numbers_stand_to_the_right_and_words_to_the_left() -> None:
@@ -51,6 +51,18 @@ def test_json_is_printed_or_written_or_neither(
     assert printed == ('{"n": 1}\n' if arguments == ["--json"] else "one\n")
     assert file.exists() == (len(arguments) == 2)
     assert not file.exists() or json.loads(file.read_text()) == {"n": 1}
+
+
+def test_the_first_problems_are_shown_once_each_and_the_others_counted(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    problems = Problems()
+    assert problems.exit_code() == 0
+    problems.tell("a", "a", *(str(number) for number in range(25)), n_others=100)
+    assert problems.exit_code() == 2
+    assert problems.n == 126
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == ["a", *(str(number) for number in range(19)), "... and 106 more problems"]
 
 
 def test_an_address_without_a_scheme_is_understood() -> None:
