@@ -25,3 +25,8 @@ class CheckpointError(MfpError):
 
 class DataError(MfpError):
     """A data folder that is missing something, or an annotation that cannot be read."""
+
+
+def reason_of(error: Exception) -> str:
+    """Return the first line of an error's message, or its type where it has no message."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from mfp_model.checkpoints.checkpoint import Checkpoint, build_network
 from mfp_model.checkpoints.efficientnet_lite import folded_encoder
 from mfp_model.checkpoints.published_layout import LAYOUTS, Layout
-from mfp_model.errors import CheckpointError
+from mfp_model.errors import CheckpointError, reason_of
 from mfp_model.names import UNET
 from mfp_model.networks.backbones import ARCHITECTURES
 from mfp_model.networks.backbones.vit import GRID
@@ -140,9 +140,8 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
         raise CheckpointError(
-            f"{path}: expected a pickle of tensors and plain containers ({reason})"
+            f"{path}: expected a pickle of tensors and plain containers ({reason_of(error)})"
         ) from None
     weights = content
     for key in ("state_dict", "model"):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 from torchvision.models.segmentation import deeplabv3_resnet101
 
-from mfp_model.errors import CheckpointError
+from mfp_model.errors import CheckpointError, reason_of
 from mfp_model.masks.bounds import mask_iou
 from mfp_model.masks.specks import remove_specks
 from mfp_model.networks.network import IMAGE_MEAN, IMAGE_STD
@@ -144,8 +144,9 @@ class DeepLabFinder(Finder):
         try:
             network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
         except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise CheckpointError(f"{path}: expected torchvision's DeepLabV3 ({reason})") from None
+            raise CheckpointError(
+                f"{path}: expected torchvision's DeepLabV3 ({reason_of(error)})"
+            ) from None
         self._network = network.eval().to(device)
         self._device = device
         self._path = path

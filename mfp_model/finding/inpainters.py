@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mfp_model.errors import CheckpointError, ImageError
+from mfp_model.errors import CheckpointError, ImageError, reason_of
 from mfp_model.segmenter import check_image
 
 _WORK_PX = 512  # long side at which holes are filled: nobody sees more of what was never there
@@ -162,8 +162,7 @@ def _script(path: Path, device: torch.device) -> torch.jit.ScriptModule:
                 str(path), map_location=device
             )
     except (RuntimeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise CheckpointError(f"{path}: expected a TorchScript file ({reason})") from None
+        raise CheckpointError(f"{path}: expected a TorchScript file ({reason_of(error)})") from None
     return script.eval()
 
 

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from torchvision.models import resnet50
 
 from mfp_model.checkpoints.checkpoint import load_checkpoint
-from mfp_model.errors import CheckpointError
+from mfp_model.errors import CheckpointError, reason_of
 from mfp_model.image_cache import ImageCache
 from mfp_model.networks.network import IMAGE_MEAN, IMAGE_STD, MfpNetwork
 from mfp_model.weights import DEFAULT_WEIGHTS
@@ -104,8 +104,9 @@ def _resnet50(path: Path) -> nn.Module:
     try:
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise CheckpointError(f"{path}: expected torchvision's ResNet-50 ({reason})") from None
+        raise CheckpointError(
+            f"{path}: expected torchvision's ResNet-50 ({reason_of(error)})"
+        ) from None
     return nn.Sequential(*list(network.children())[:-2])
 
 
