@@ -19,6 +19,16 @@ class ConfigError(MfpError):
     """A configuration value outside its allowed range."""
 
 
+def check_choice(name: str, value: str, known: tuple[str, ...]) -> None:
+    """Refuse a value of a configuration that is none of those known.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    if value not in known:
+        raise ConfigError(f"{name}={value!r}: expected one of {', '.join(known)}")
+
+
 class CheckpointError(MfpError):
     """A checkpoint that is missing, truncated, or not in a layout that is known."""
 

@@ -29,6 +29,9 @@ APPEARANCES = ("mixtures", "centroids")  # of graph cuts
 BACKBONES = ("hrnet18", "lite2", "resnet34", "vit_b")
 UNET = "resnet34_unet"
 
+DISTANCES = ("probability", "rgb")  # of the modulation
+CURVES = ("gamma", "linear", "bounded")  # of the modulation
+
 PRESETS = ("lite2", "hrnet18", "resnet34", "unet", "unet_adversarial", "unet_plain", "vit_b")
 SCHEMES = ("streamed", "recursive", "drawn")
 LOSSES = ("focal", "bce", "bce_dice")

@@ -21,8 +21,8 @@ from backend.images.address import (
 from backend.label_studio.config_xml import LabelConfigError
 from backend.label_studio.label_config import LabelConfig, TaskConfigs
 from backend.label_studio.regions import MaskRegion, regions_of
-from mfp_model.errors import ConfigError, DataError, ImageError
-from mfp_model.names import EXPORT_FORMS, listed
+from mfp_model.errors import DataError, ImageError, check_choice
+from mfp_model.names import EXPORT_FORMS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +51,8 @@ class ExportOptions:
     max_megapixels: float = 50.0
 
     def __post_init__(self) -> None:
-        if self.images not in MODES:
-            raise ConfigError(f"images={self.images!r}: expected one of {', '.join(MODES)}")
-        if self.form not in EXPORT_FORMS:
-            raise ConfigError(f"form={self.form!r}: expected {listed(EXPORT_FORMS)}")
+        check_choice("images", self.images, MODES)
+        check_choice("form", self.form, EXPORT_FORMS)
 
 
 class TaskReader:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mfp_model.errors import ConfigError
+from mfp_model.errors import ConfigError, check_choice
 from mfp_model.finding.finders import Finder, FoundObject
 from mfp_model.finding.inpainters import Inpainter
 from mfp_model.masks.bounds import mask_iou
@@ -66,10 +66,8 @@ class LoopConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.max_rounds <= 100:
             raise ConfigError(f"max_rounds={self.max_rounds}: expected 0..100")
-        for name, known in (("removal", REMOVALS), ("combination", COMBINATIONS)):
-            if getattr(self, name) not in known:
-                value = getattr(self, name)
-                raise ConfigError(f"{name}={value!r}: expected one of {', '.join(known)}")
+        check_choice("removal", self.removal, REMOVALS)
+        check_choice("combination", self.combination, COMBINATIONS)
 
 
 def find_layers(

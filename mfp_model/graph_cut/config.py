@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from mfp_model.errors import ConfigError
+from mfp_model.errors import ConfigError, check_choice
 from mfp_model.names import APPEARANCES, FEATURES
 
 
@@ -42,10 +42,8 @@ class GraphCutConfig:
     band_px: int = 4
 
     def __post_init__(self) -> None:
-        for name, known in (("features", FEATURES), ("appearance", APPEARANCES)):
-            if getattr(self, name) not in known:
-                value = getattr(self, name)
-                raise ConfigError(f"{name}={value!r}: expected one of {', '.join(known)}")
+        check_choice("features", self.features, FEATURES)
+        check_choice("appearance", self.appearance, APPEARANCES)
         for name in ("smoothness", "appearance_weight", "way_weight"):
             if not 0 <= getattr(self, name) < 1e6:
                 raise ConfigError(f"{name}={getattr(self, name)}: expected 0..1000000")

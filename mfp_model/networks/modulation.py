@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mfp_model.errors import ConfigError
+from mfp_model.errors import ConfigError, check_choice
+from mfp_model.names import CURVES, DISTANCES
 from mfp_model.networks.click_window import (
     MIN_RADIUS,
     ClickWindow,
@@ -22,8 +23,6 @@ from mfp_model.networks.click_window import (
 
 _POSITIVE_TARGET = 0.99  # value wanted at a positive click
 _NEGATIVE_TARGET = 0.01  # value wanted at a negative click
-DISTANCES = ("probability", "rgb")
-CURVES = ("gamma", "linear", "bounded")
 _LOG_EPSILON = 1e-8
 
 
@@ -57,10 +56,8 @@ class ModulationConfig:
             raise ConfigError(f"n_early_clicks={self.n_early_clicks}: expected >= 0")
         if not self.max_radius >= MIN_RADIUS:
             raise ConfigError(f"max_radius={self.max_radius}: expected >= {MIN_RADIUS}")
-        for name, known in (("distance", DISTANCES), ("curve", CURVES)):
-            if getattr(self, name) not in known:
-                value = getattr(self, name)
-                raise ConfigError(f"{name}={value!r}: expected one of {', '.join(known)}")
+        check_choice("distance", self.distance, DISTANCES)
+        check_choice("curve", self.curve, CURVES)
 
 
 def modulate(

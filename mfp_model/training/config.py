@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mfp_model.errors import ConfigError
+from mfp_model.errors import ConfigError, check_choice
 from mfp_model.names import LOSSES, SCHEDULES, SCHEMES, STRATEGIES
 
 _SHARES = (
@@ -17,7 +17,6 @@ _SHARES = (
     "box_probability",
     "encoder_rate",
 )
-_CHOICES = {"scheme": SCHEMES, "strategy": STRATEGIES, "loss": LOSSES, "schedule": SCHEDULES}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,10 +121,10 @@ class TrainingConfig:
             raise ConfigError("folders: expected at least one data set")
         if any(weight <= 0 for _, weight in self.folders):
             raise ConfigError(f"folders={self.folders}: expected weights above 0")
-        for name, known in _CHOICES.items():
-            if getattr(self, name) not in known:
-                value = getattr(self, name)
-                raise ConfigError(f"{name}={value!r}: expected one of {', '.join(known)}")
+        check_choice("scheme", self.scheme, SCHEMES)
+        check_choice("strategy", self.strategy, STRATEGIES)
+        check_choice("loss", self.loss, LOSSES)
+        check_choice("schedule", self.schedule, SCHEDULES)
         for name in ("n_samples", "max_rounds", "warm_up_samples"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}={getattr(self, name)}: expected >= 1")

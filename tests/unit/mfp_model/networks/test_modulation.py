@@ -129,7 +129,7 @@ def test_constants_outside_their_range_are_refused() -> None:
         ModulationConfig(max_radius=5)
     with pytest.raises(ConfigError, match="n_early_clicks"):
         ModulationConfig(n_early_clicks=-1)
-    with pytest.raises(ConfigError, match="curve"):
+    with pytest.raises(ConfigError, match="curve=.*: expected one of gamma, linear, bounded"):
         ModulationConfig(curve="f3")
 
 
