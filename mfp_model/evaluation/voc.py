@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from mfp_model.data.pictures import read_image
+from mfp_model.data.sbd import read_names
 from mfp_model.errors import DataError
 from mfp_model.finding.finders import VOC_CLASSES
 from mfp_model.finding.layers import LayeredObject
@@ -41,21 +43,17 @@ def read_voc(root: Path, *, split: str = "val") -> Iterator[VocImage]:
         split: Name of the list.
 
     Raises:
-        DataError: A list, image or truth is missing or damaged.
+        DataError: The list or a truth is missing or damaged.
+        ImageError: An image is.
     """
-    path = root / "ImageSets" / "Segmentation" / f"{split}.txt"
-    try:
-        names = path.read_text().split()
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}") from None
-    for name in names:
+    for name in read_names(root / "ImageSets" / "Segmentation", split):
+        image = read_image(root / "JPEGImages" / f"{name}.jpg")
+        path = root / "SegmentationClass" / f"{name}.png"
         try:
-            with Image.open(root / "JPEGImages" / f"{name}.jpg") as file:
-                image = np.asarray(file.convert("RGB"))
-            with Image.open(root / "SegmentationClass" / f"{name}.png") as file:
+            with Image.open(path) as file:
                 classes = np.asarray(file)  # a palette's indices are the classes
         except OSError as error:
-            raise DataError(f"{root}: image {name} of {path.name}: {error}") from None
+            raise DataError(f"{path}: {error}") from None
         if classes.ndim != 2 or classes.shape != image.shape[:2]:
             raise DataError(f"{name}: classes {classes.shape}, expected {image.shape[:2]}")
         yield VocImage(name=name, image=image, classes=classes)
