@@ -19,7 +19,7 @@ from backend.storage.whole_folder import WholeFolder
 from mfp_model.data.coco_data import CocoAnnotation, CocoData, CocoImage
 from mfp_model.data.coco_layout import ANNOTATIONS, IMAGES
 from mfp_model.data.coco_writing import write_coco
-from mfp_model.data.orientation import turned
+from mfp_model.data.orientation import turned_back
 from mfp_model.data.pictures import check_image
 from mfp_model.errors import DataError, ImageError, PromptError
 from mfp_model.files import write_atomically
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 _MARK = "masks.json"
 _MADE = "made"  # what each image came to, until the folder is whole
-_BACK = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}  # what undoes an orientation
 
 
 def mask_folder(
@@ -133,7 +132,7 @@ def _pixels(image: CocoImage, max_megapixels: float) -> NDArray[np.uint8]:
     """The image as the boxes were drawn on it: COCO's tools mean a file's pixels as they lie."""
     turn = image.turn(check_image(image.path))
     shown = decode_image(image.path.read_bytes(), max_megapixels=max_megapixels)
-    return np.ascontiguousarray(turned(shown, _BACK[turn]))
+    return np.ascontiguousarray(turned_back(shown, turn))
 
 
 def _annotation(

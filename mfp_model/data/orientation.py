@@ -25,6 +25,7 @@ _TURNS = {
     7: (True, True, True),
     8: (True, True, False),
 }
+_BACK = {6: 8, 8: 6}  # what undoes a quarter's turn; the others undo themselves
 
 
 def turned(array: NDArray[_Value], orientation: int) -> NDArray[_Value]:
@@ -36,6 +37,11 @@ def turned(array: NDArray[_Value], orientation: int) -> NDArray[_Value]:
     if is_transposed:
         array = array.swapaxes(0, 1)
     return array[:: -1 if upside_down else 1, :: -1 if is_mirrored else 1]
+
+
+def turned_back(array: NDArray[_Value], orientation: int) -> NDArray[_Value]:
+    """Return pixels or a mask `[H, W, ...]` as they lie in the file, where they are as shown."""
+    return turned(array, _BACK.get(orientation, orientation))
 
 
 def turned_point(

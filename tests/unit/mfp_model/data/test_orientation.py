@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from mfp_model.data.orientation import turned, turned_point
+from mfp_model.data.orientation import turned, turned_back, turned_point
 from mfp_model.data.pictures import check_image, decode_image, read_header
 from mfp_model.errors import ImageError
 
@@ -24,6 +24,7 @@ def test_pixels_and_masks_turn_as_pillow_turns_photos(turn: int) -> None:
     with Image.open(io.BytesIO(content)) as image:
         expected = np.asarray(ImageOps.exif_transpose(image))
     assert (turned(pixels, turn) == expected).all()
+    assert (turned_back(expected, turn) == pixels).all()
     assert (decode_image(content) == expected).all()
     header = read_header(content)
     assert (header.height, header.width) == expected.shape[:2]
