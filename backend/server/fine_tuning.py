@@ -6,11 +6,11 @@ import json
 import logging
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from backend.server.watched_process import WatchedProcess
 from backend.settings import Settings
 from backend.storage.data_folder import DataFolder
 from mfp_model.errors import ConfigError, MfpError
@@ -19,7 +19,6 @@ from mfp_model.files import write_atomically
 _log = logging.getLogger(__name__)
 _FILE = "fine-tuning.json"
 _FIRST_PAUSE_S = 1.0
-_LONGEST_PAUSE_S = 60.0
 _CALM_S = 120.0  # after so long it counts as well again
 # Clicks are answered on the same cores. OpenMP's threads, which spin while they wait for each other
 # by default, made a step of training six times slower there.
@@ -78,27 +77,15 @@ class FineTuningProcess:
         self._shared_dir = shared_dir
         self._note = note
         self._state = FineTuningState()
-        self._pause_s = _FIRST_PAUSE_S
-        self._start_at = 0.0
         self._data_file = _identity(DataFolder(settings.data_dir).root)
-        self._process: subprocess.Popen[bytes] | None = self._started()
-        self._began = time.monotonic()
+        self._process = WatchedProcess(
+            "mfp work", self._started, self._tell, first_pause_s=_FIRST_PAUSE_S, calm_s=_CALM_S
+        )
         self._write(self._state)
 
     def look(self) -> None:
         """Start it again where it ended; it waits longer each time."""
-        now = time.monotonic()
-        if self._process is not None:
-            if self._process.poll() is None:
-                if now - self._began > _CALM_S:
-                    self._pause_s = _FIRST_PAUSE_S
-                return
-            self._process = None
-            self._start_at = now + self._pause_s
-            self._tell(f"`mfp work` ended by itself, and is started again in {self._pause_s:g} s")
-            self._pause_s = min(_LONGEST_PAUSE_S, 2 * self._pause_s)
-        if now >= self._start_at:
-            self._process, self._began = self._started(), now
+        if self._process.was_restarted():
             message = self._state.message
             self._write(FineTuningState(n_restarts=self._state.n_restarts + 1, message=message))
 
@@ -112,14 +99,12 @@ class FineTuningProcess:
             if self._state.message != str(error):
                 self._tell(str(error))
             return False
-        self.end()
-        self._process, self._start_at = None, time.monotonic()
+        self._process.replace()
         return True
 
     def end(self) -> None:
         """End it; a running job saves its state, and goes on after the next start."""
-        if self._process is not None:
-            self._process.terminate()
+        self._process.end()
 
     def _started(self) -> subprocess.Popen[bytes]:
         settings = self._settings
@@ -133,7 +118,7 @@ class FineTuningProcess:
         self._note(FineTuningError(message))
         self._write(
             FineTuningState(
-                is_running=self._process is not None,
+                is_running=self._process.is_running,
                 n_restarts=self._state.n_restarts,
                 message=message,
             )

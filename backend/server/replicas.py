@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +12,11 @@ from pathlib import Path
 from backend.cluster.front import ClusterFront
 from backend.cluster.messages import ClusterError
 from backend.cluster.state import ReplicasState, read_replicas
+from backend.server.watched_process import WatchedProcess
 from backend.settings import Settings
 
 _log = logging.getLogger(__name__)
 _FIRST_PAUSE_S = 2.0
-_LONGEST_PAUSE_S = 60.0
 _CALM_S = 300.0  # after so long it counts as well again
 _END_S = 25.0
 _SECRETS = (
@@ -86,35 +85,18 @@ class ReplicasProcess:
         self._shared_dir = shared_dir
         self._note = note
         self._told = ""
-        self._pause_s = _FIRST_PAUSE_S
-        self._start_at = 0.0
-        self._process: subprocess.Popen[bytes] | None = self._started()
+        self._process = WatchedProcess(
+            "mfp replicas", self._started, self._tell, first_pause_s=_FIRST_PAUSE_S, calm_s=_CALM_S
+        )
 
     def was_restarted(self) -> bool:
         """Start it again where it ended, and return whether it was: workers then connect anew."""
-        now = time.monotonic()
-        if self._process is not None:
-            self._look()
-            if self._process.poll() is None:
-                if now - self._began > _CALM_S:
-                    self._pause_s = _FIRST_PAUSE_S
-                return False
-            self._process, self._start_at = None, now + self._pause_s
-            self._tell(f"`mfp replicas` ended, and is started again in {self._pause_s:g} s")
-            self._pause_s = min(_LONGEST_PAUSE_S, 2 * self._pause_s)
-        if now < self._start_at:
-            return False
-        self._process = self._started()
-        return True
+        self._look()
+        return self._process.was_restarted()
 
     def end(self) -> None:
         """End it, with the Ray that it started."""
-        if self._process is not None:
-            self._process.terminate()
-            try:
-                self._process.wait(_END_S)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
+        self._process.end(kill_after_s=_END_S)
 
     def _look(self) -> None:
         """Put onto the status page what is wrong with replicas, once."""
@@ -129,6 +111,5 @@ class ReplicasProcess:
         self._note(ClusterError(message))
 
     def _started(self) -> subprocess.Popen[bytes]:
-        self._began = time.monotonic()
         ReplicasState().write(self._shared_dir)  # else workers read how the one before was
         return subprocess.Popen(self._command, env=self._environment, stdin=subprocess.DEVNULL)
