@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
-
 from matplotlib.figure import Figure
 
 from backend.bench.soak import Soak
+from mfp_model.drawing import figure_png
 
 
 def plot_soak(found: Soak) -> bytes:
     """Return a PNG file's content: memory above, clicks below, over the same minutes."""
-    figure = Figure(figsize=(9, 5), layout="constrained")
+    figure = Figure(figsize=(9, 5), dpi=110, layout="constrained")
     memory, clicks = figure.subplots(2, 1, sharex=True)
     memory.plot([at / 60 for at in found.seconds], found.memory_mb, color="tab:blue")
     memory.set_ylim(bottom=0)
@@ -25,6 +24,4 @@ def plot_soak(found: Soak) -> bytes:
         f"{told['n_clicks']} clicks, {told['n_empty']} empty, {told['n_failed']} failed; "
         f"median {told['median_ms']:.0f} ms"
     )
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=110)
-    return file.getvalue()
+    return figure_png(figure)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from matplotlib.figure import Figure
 
 from backend.bench.clicks import KINDS
+from mfp_model.drawing import figure_png
 
 _N_LEGEND_COLUMNS = 4
 
@@ -52,7 +52,9 @@ def plot_steps(figures: Mapping[str, Any]) -> bytes:
 
     What the running server takes beside the steps is the bar's last part.
     """
-    figure = Figure(figsize=(9, 1.6 + 0.7 * len(figures["steps_ms"])), layout="constrained")
+    figure = Figure(
+        figsize=(9, 1.6 + 0.7 * len(figures["steps_ms"])), dpi=110, layout="constrained"
+    )
     axes = figure.subplots()
     sizes = list(figures["steps_ms"])
     names = list(figures["steps_ms"][sizes[0]])
@@ -70,6 +72,4 @@ def plot_steps(figures: Mapping[str, Any]) -> bytes:
     axes.invert_yaxis()
     axes.set_xlabel("a later click, ms")
     figure.legend(loc="outside lower center", ncols=_N_LEGEND_COLUMNS, frameon=False)
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=110)
-    return file.getvalue()
+    return figure_png(figure)

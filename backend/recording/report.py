@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from backend.recording.objects import RecordedObject
 from backend.recording.report_pictures import clicks_plot, ious_plot, object_picture
+from mfp_model.drawing import png_address
 from mfp_model.files import write_atomically
 
 _N_WORST = 12
@@ -109,9 +109,9 @@ def report_page(
             "model version": _grouped(objects, lambda clicked: clicked.version),
         },
         since=begun.date(),
-        plots={name: _embedded(picture) for name, picture in plots.items() if picture},
+        plots={name: png_address(picture) for name, picture in plots.items() if picture},
         worst=[
-            (clicked, _first_iou(clicked), _embedded(object_picture(clicked, image_of(clicked))))
+            (clicked, _first_iou(clicked), png_address(object_picture(clicked, image_of(clicked))))
             for clicked in _worst(objects)
         ],
         good_iou=_GOOD_IOU,
@@ -140,7 +140,3 @@ def _worst(objects: Sequence[RecordedObject]) -> list[RecordedObject]:
 def _first_iou(clicked: RecordedObject) -> float:
     assert clicked.final is not None
     return clicked.answers[0].mask.iou(clicked.final)
-
-
-def _embedded(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode()

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from backend.recording.objects import RecordedObject
+from mfp_model.drawing import draw_dot, figure_png, png
 from mfp_model.masks.bounds import Bounds, bounds_of
 
 _N_CLICKS = 8  # in the plots
@@ -105,8 +104,7 @@ def object_picture(clicked: RecordedObject, image: NDArray[np.uint8] | None) -> 
         outlines, _ = cv2.findContours(small, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(tile, outlines, -1, colour, 1)
     _draw_clicks(tile, clicked, box, scale)
-    encoded = cv2.imencode(".png", cv2.cvtColor(tile, cv2.COLOR_RGB2BGR))[1]
-    return encoded.tobytes()
+    return png(tile)
 
 
 def _around(mask: NDArray[np.bool_]) -> Bounds:
@@ -128,22 +126,17 @@ def _draw_clicks(
     for number, click in enumerate(clicked.clicks, start=1):
         centre = (int((click.x - box.left) * scale), int((click.y - box.top) * scale))
         colour = _POSITIVE if click.is_positive else _NEGATIVE
-        cv2.circle(tile, centre, 5, (255, 255, 255), -1, cv2.LINE_AA)
-        cv2.circle(tile, centre, 4, colour, -1, cv2.LINE_AA)
+        draw_dot(tile, *centre, colour=colour, radius_px=4)
         place, font = (centre[0] + 6, centre[1] - 4), cv2.FONT_HERSHEY_SIMPLEX
         cv2.putText(tile, str(number), place, font, 0.45, (255, 255, 255), 3, cv2.LINE_AA)
         cv2.putText(tile, str(number), place, font, 0.45, _NEGATIVE, 1, cv2.LINE_AA)
 
 
 def _figure() -> Figure:
-    figure = Figure(figsize=(6, 3.2), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
+    return Figure(figsize=(6, 3.2), dpi=120, layout="constrained")
 
 
 def _png(figure: Figure) -> bytes:
     for axes in figure.axes:
         axes.grid(alpha=0.3)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png")
-    return picture.getvalue()
+    return figure_png(figure)

@@ -1,20 +1,16 @@
-"""What a mask is worth beside its IoU: confusion, boundary, and pictures of both."""
+"""What a mask is worth beside its IoU: confusion and boundary."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mfp_model.prompts import Click
-
 Mask = NDArray[np.bool_]
 _TOLERANCE = 0.008  # of the image's diagonal, how far boundaries may lie apart; Source: DAVIS
-_POSITIVE, _NEGATIVE = (60, 220, 60), (240, 60, 60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,25 +92,3 @@ def _boundary(mask: Mask) -> Mask:
     """Pixels of the mask with a neighbour that is not; the image's edge is none."""
     inner = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), dtype=np.uint8))
     return np.asarray(mask & (inner == 0), dtype=np.bool_)
-
-
-def triplet(
-    image: NDArray[np.uint8], clicks: Sequence[Click], truth: Mask, mask: Mask
-) -> NDArray[np.uint8]:
-    """Return a picture RGB uint8 `[H, 3 W, 3]`: image with clicks, truth, mask.
-
-    Args:
-        image: RGB uint8 `[H, W, 3]`.
-        clicks: Green where positive, red where negative.
-        truth: bool `[H, W]`.
-        mask: bool `[H, W]`.
-    """
-    marked = image.copy()
-    radius = max(2, round(0.008 * max(image.shape[:2])))
-    for click in clicks:
-        centre = (int(click.x), int(click.y))
-        cv2.circle(marked, centre, radius + 1, (255, 255, 255), -1, cv2.LINE_AA)
-        colour = _POSITIVE if click.is_positive else _NEGATIVE
-        cv2.circle(marked, centre, radius, colour, -1, cv2.LINE_AA)
-    greys = [np.repeat(part[..., None], 3, axis=2).astype(np.uint8) * 255 for part in (truth, mask)]
-    return np.hstack([marked, *greys])

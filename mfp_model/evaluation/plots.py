@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from mfp_model.drawing import figure_png
 from mfp_model.errors import DataError
 from mfp_model.evaluation.tuning import Tuning
 
@@ -41,7 +40,6 @@ class Curve:
 def plot_curves(curves: Sequence[Curve]) -> bytes:
     """Return a PNG picture of the curves, the AUC of each in the legend."""
     figure = Figure(figsize=(7, 4.5), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots()
     for curve in curves:
         clicks = range(1, len(curve.miou_at) + 1)
@@ -51,13 +49,12 @@ def plot_curves(curves: Sequence[Curve]) -> bytes:
     axes.set(xlabel="clicks", ylabel="mean IoU", ylim=(None, 1.0), xticks=range(1, 21))
     axes.grid(alpha=0.3)
     axes.legend(title="segmenter (AUC)", loc="lower right")
-    return _png(figure)
+    return figure_png(figure)
 
 
 def plot_sweeps(tunings: Mapping[str, Tuning]) -> bytes:
     """Return a PNG picture of scores against smoothness, one panel for each features' name."""
     figure = Figure(figsize=(4.5 * len(tunings), 3.8), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(tunings), squeeze=False, sharey=True)[0]
     for axes, (name, tuning) in zip(panels, tunings.items(), strict=True):
         values = list(tuning.sweep)
@@ -72,13 +69,12 @@ def plot_sweeps(tunings: Mapping[str, Tuning]) -> bytes:
         axes.grid(alpha=0.3)
     panels[0].set_ylabel("mean IoU over 5 clicks (grey: folds)")
     panels[-1].legend()
-    return _png(figure)
+    return figure_png(figure)
 
 
 def plot_confusion(shares: Mapping[str, float], *, title: str) -> bytes:
     """Return a PNG picture of a confusion matrix as `Scores.confusion` has it."""
     figure = Figure(figsize=(4.2, 3.6), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots()
     kinds = ("object", "background")
     table = [[shares[f"{truth}_{mask}"] for mask in kinds] for truth in kinds]
@@ -90,10 +86,4 @@ def plot_confusion(shares: Mapping[str, float], *, title: str) -> bytes:
     axes.set(xlabel="mask", ylabel="truth", title=title)
     axes.set_xticks(range(2), kinds)
     axes.set_yticks(range(2), kinds, rotation=90, va="center")
-    return _png(figure)
-
-
-def _png(figure: Figure) -> bytes:
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png")
-    return picture.getvalue()
+    return figure_png(figure)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import csv
-import io
 import logging
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -14,11 +12,11 @@ from typing import Any
 import cv2
 import numpy as np
 from jinja2 import Environment, PackageLoader, select_autoescape
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from mfp_model.data.automatic_clicks import next_click
+from mfp_model.drawing import POSITIVE, draw_dot, figure_png, png, png_address
 from mfp_model.evaluation.datasets import coco_objects
 from mfp_model.evaluation.objects import EvaluationObject
 from mfp_model.evaluation.plots import Curve, plot_curves
@@ -64,10 +62,10 @@ def write_report(
         told=told,
         rows=[(name, *(mean_noc(getattr(one, field)) for one in judged)) for name, field in _SETS],
         scores={"before": old[0], "after": new[0]},
-        curves={name.capitalize(): _embedded(_curves(judged, field)) for name, field in _SETS},
-        training=_embedded(_training_curve(validation_log)),
+        curves={name.capitalize(): png_address(_curves(judged, field)) for name, field in _SETS},
+        training=png_address(_training_curve(validation_log)),
         examples=[
-            (name, ious, _embedded(picture))
+            (name, ious, png_address(picture))
             for name, ious, picture in islice(_examples(held_out, old[1], new[1]), _N_EXAMPLES)
         ],
     )
@@ -82,15 +80,10 @@ def _curves(judged: tuple[Judgement, ...], field: str) -> bytes:
     return plot_curves(found)
 
 
-def _embedded(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode()
-
-
 def _training_curve(log: Path) -> bytes:
     with log.open() as file:
         rows = list(csv.DictReader(file))
     figure = Figure(figsize=(7, 3), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots()
     seen = [int(float(row["n_seen"])) for row in rows]
     for name in ("miou@1", "miou@3", "miou@5"):
@@ -105,9 +98,7 @@ def _training_curve(log: Path) -> bytes:
     axes.set_xlim(left=min(0, *seen))
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png")
-    return picture.getvalue()
+    return figure_png(figure)
 
 
 def _examples(
@@ -128,8 +119,7 @@ def _examples(
         masks = [one.segment(target.image, [click]).mask for one in (old, new)]
         before, after = (mask_iou(mask, target.truth, target.valid) for mask in masks)
         tiles = [_tile(target, mask, click) for mask in (*masks, target.truth)]
-        encoded = cv2.imencode(".png", cv2.cvtColor(np.hstack(tiles), cv2.COLOR_RGB2BGR))[1]
-        yield target.name, (before, after), encoded.tobytes()
+        yield target.name, (before, after), png(np.hstack(tiles))
 
 
 def _tile(target: EvaluationObject, mask: NDArray[np.bool_], click: Click) -> NDArray[np.uint8]:
@@ -140,8 +130,7 @@ def _tile(target: EvaluationObject, mask: NDArray[np.bool_], click: Click) -> ND
     small = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_AREA)
     image = np.where(small[..., None] > 0, image, image // 3)
     contours, _ = cv2.findContours(small, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    image = cv2.drawContours(np.ascontiguousarray(image), contours, -1, _OUTLINE, 1)
-    centre = (int(click.x * scale), int(click.y * scale))
-    cv2.circle(image, centre, 4, (255, 255, 255), -1, cv2.LINE_AA)
-    cv2.circle(image, centre, 3, (60, 220, 60), -1, cv2.LINE_AA)
-    return np.pad(image, ((0, 0), (0, 4), (0, 0)), constant_values=255)
+    tile = np.ascontiguousarray(image, dtype=np.uint8)
+    cv2.drawContours(tile, contours, -1, _OUTLINE, 1)
+    draw_dot(tile, click.x * scale, click.y * scale, colour=POSITIVE, radius_px=3)
+    return np.pad(tile, ((0, 0), (0, 4), (0, 0)), constant_values=255)

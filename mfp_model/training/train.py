@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import torch
 
 from mfp_model.checkpoints.checkpoint import Checkpoint, save_checkpoint
 from mfp_model.data.coco import OnProblem, refuse
+from mfp_model.drawing import png
 from mfp_model.files import write_atomically
 from mfp_model.networks.network import NetworkConfig
 from mfp_model.training import ranks
@@ -233,8 +233,7 @@ def _log_mean(path: Path, steps: list[Mapping[str, float]]) -> None:
 def _log_validation(files: TrainingFiles, epoch: int, n_seen: int, found: Validation) -> None:
     at = {f"miou@{k}": value for k, value in enumerate(found.miou_at, start=1)}
     _append(files.validation_log, {"epoch": epoch, "n_seen": n_seen, "score": found.score, **at})
-    encoded = cv2.imencode(".png", cv2.cvtColor(found.sheet, cv2.COLOR_RGB2BGR))[1]
-    write_atomically(files.sheet(epoch), encoded.tobytes())
+    write_atomically(files.sheet(epoch), png(found.sheet))
 
 
 def _append(path: Path, row: Mapping[str, float]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import default_collate
 
 from mfp_model.data.automatic_clicks import deepest_next_clicks
+from mfp_model.drawing import NEGATIVE, POSITIVE, draw_dot
 from mfp_model.networks.click_map import append_clicks
 from mfp_model.networks.network import ClickNetwork, run_round
 from mfp_model.training.losses import sample_ious
@@ -21,7 +21,6 @@ from mfp_model.training.samples import ClickSamples
 _N_CLICKS = 5
 _BATCH = 16
 _N_PICTURES = 8
-_POSITIVE, _NEGATIVE = (60, 220, 60), (240, 60, 60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -91,9 +90,7 @@ def _pictures(
     ):
         marked = np.ascontiguousarray(image.transpose(1, 2, 0))
         for x, y, sign in sequence[sequence[:, 2] != 0]:
-            colour = _POSITIVE if sign > 0 else _NEGATIVE
-            cv2.circle(marked, (int(x), int(y)), 4, (255, 255, 255), -1, cv2.LINE_AA)
-            cv2.circle(marked, (int(x), int(y)), 3, colour, -1, cv2.LINE_AA)
+            draw_dot(marked, x, y, colour=POSITIVE if sign > 0 else NEGATIVE, radius_px=3)
         greys = [values, values > 0.5, np.where(wanted < 0, 0.5, wanted)]
         tiles = [np.repeat((255 * grey).astype(np.uint8)[..., None], 3, axis=2) for grey in greys]
         rows.append(np.hstack([marked, *tiles]))

@@ -9,7 +9,7 @@ import pytest
 
 _ROOT = Path(__file__).parents[2]
 _MODEL_FLOORS = """errors files names image_cache | prompts weights networks
-    | masks checkpoints engines | frames data graph_cut | prediction training | segmenter
+    | masks checkpoints engines drawing | frames data graph_cut | prediction training | segmenter
     | finding | segmenters | loading evaluation | fine_tuning"""  # each uses the ones before it
 _LOWEST = "settings environment storage monitoring label_studio models images exchange finding"
 _BACKEND = {  # beside `mfp_model`

@@ -116,12 +116,10 @@ def _occlusions(
 
 
 def _write_sheet(path: Path, pairs: Sequence[tuple[Found, Found]]) -> None:
-    import cv2
-
+    from mfp_model.drawing import png
     from mfp_model.evaluation.occlusions import sheet
 
-    encoded = cv2.imencode(".png", cv2.cvtColor(sheet(pairs[:12]), cv2.COLOR_RGB2BGR))[1]
-    write_file(path, encoded.tobytes())
+    write_file(path, png(sheet(pairs[:12])))
 
 
 def _voc(options: argparse.Namespace, finder: Finder, inpainter: Inpainter) -> dict[str, Any]:

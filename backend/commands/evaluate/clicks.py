@@ -213,15 +213,12 @@ def _lines(report: Mapping[str, Any]) -> list[str]:
 
 
 def _save_picture(folder: Path, target: EvaluationObject, outcome: ClickedObject) -> None:
-    import cv2
-
-    from mfp_model.evaluation.metrics import triplet
+    from mfp_model.drawing import png, triplet
     from mfp_model.files import write_atomically
 
     picture = triplet(target.image, outcome.clicks, target.truth, outcome.mask)
-    encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
     name = re.sub(r"[^\w.#-]", "_", target.name)
-    write_atomically(folder / f"{name}.png", encoded.tobytes())
+    write_atomically(folder / f"{name}.png", png(picture))
 
 
 def _draw_confusion(path: Path, report: Mapping[str, Any]) -> None:

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from mfp_model.evaluation.metrics import Confusion, boundary_f, triplet
-from mfp_model.prompts import Click
+from mfp_model.evaluation.metrics import Confusion, boundary_f
 
 _TRUTH = np.zeros((40, 60), dtype=np.bool_)
 _TRUTH[10:30, 20:40] = True
@@ -36,13 +35,3 @@ def test_the_boundary_score_falls_with_the_distance() -> None:
     assert scores[0] == scores[1] == 1
     assert 1 > scores[2] > scores[3]
     assert boundary_f(~_ALL, _TRUTH, _ALL) == 0
-
-
-def test_a_triplet_shows_image_truth_and_mask_side_by_side() -> None:
-    image = np.full((40, 60, 3), 7, dtype=np.uint8)
-    clicks = [Click(x=30, y=20), Click(x=0, y=40, is_positive=False)]
-    picture = triplet(image, clicks, _TRUTH, ~_TRUTH)
-    assert picture.shape == (40, 180, 3)
-    assert picture[20, 30].tolist() == [60, 220, 60]
-    assert (picture[:, 60:120, 0] == 255 * _TRUTH).all()
-    assert (picture[:, 120:, 0] == 255 * ~_TRUTH).all()
