@@ -26,6 +26,7 @@ from backend.answering.on_page import (
     is_left_over,
 )
 from backend.label_studio.region_request import PlacedPrompt, RegionRequest
+from mfp_model.masks.bounds import Bounds
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.prompts import Box, Click
 
@@ -108,18 +109,16 @@ def _boxed(objects: list[PageObject], box: Box, region: RegionRequest) -> PageOb
     As with a click the page decides: what the box gives takes its place, or is new.
     """
     fitting = (one for one in objects if not one.is_saved and has_labels(one.labels, region))
-    ious = [(_box_iou(one.runs, box), one) for one in fitting if one.runs.rows.size]
+    ious = [(_box_iou(around, box), one) for one in fitting if (around := one.runs.bounds())]
     iou, best = max(ious, key=lambda entry: entry[0], default=(0.0, None))
     return best if iou >= _BOXED_IOU else None
 
 
-def _box_iou(runs: MaskRuns, box: Box) -> float:
+def _box_iou(around: Bounds, box: Box) -> float:
     """The IoU of a box with that around a mask."""
-    left, right = float(runs.starts.min()), float(runs.stops.max())
-    top, bottom = float(runs.rows.min()), float(runs.rows.max() + 1)
-    across = max(0.0, min(right, box.right) - max(left, box.left))
-    down = max(0.0, min(bottom, box.bottom) - max(top, box.top))
-    area = (right - left) * (bottom - top) + (box.right - box.left) * (box.bottom - box.top)
+    across = max(0.0, min(around.right, box.right) - max(around.left, box.left))
+    down = max(0.0, min(around.bottom, box.bottom) - max(around.top, box.top))
+    area = around.width * around.height + (box.right - box.left) * (box.bottom - box.top)
     return across * down / (area - across * down)
 
 

@@ -15,7 +15,7 @@ from backend.label_studio.label_config import LabelConfig
 from backend.label_studio.page import Annotation
 from backend.label_studio.regions import MAX_PIXELS
 from mfp_model.errors import DataError
-from mfp_model.masks.depths import deepest
+from mfp_model.masks.depths import deepest_click
 from mfp_model.masks.rle import encode_mask
 from mfp_model.prompts import Stroke
 
@@ -81,11 +81,11 @@ def _stroke(
     signed = [signs[label] for label in listed if isinstance(label, str) and label in signs]
     if not signed or not mask.any():
         return None
-    row_px, column_px = deepest(mask)
+    click = deepest_click(mask)
     counts = encode_mask(mask)["counts"]
     return Stroke(
-        x=column_px + 0.5,
-        y=row_px + 0.5,
+        x=click.x,
+        y=click.y,
         is_positive=all(signed),
         height=height,
         width=width,

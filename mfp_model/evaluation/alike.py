@@ -22,8 +22,7 @@ from mfp_model.errors import DataError
 from mfp_model.finding.alike import MAX_ALIKE, find_alike
 from mfp_model.finding.likeness import example_of
 from mfp_model.masks.bounds import bounds_of, mask_iou
-from mfp_model.masks.depths import deepest
-from mfp_model.prompts import Box, Click
+from mfp_model.masks.depths import deepest_click
 from mfp_model.segmenter import Segmenter
 
 _FOUND_IOU = 0.5
@@ -169,13 +168,5 @@ def _given(segmenter: Segmenter, target: AlikeImage, example: str) -> Mask:
     if example == "mask" or bounds is None:
         return target.example
     if example == "box":
-        box = Box(**{side: float(at) for side, at in bounds._asdict().items()})
-        return segmenter.segment(target.image, [box]).mask
-    click = _middle(target.example)
-    return segmenter.segment(target.image, [click]).mask
-
-
-def _middle(mask: Mask) -> Click:
-    """A click on the pixel that lies deepest in a mask."""
-    row, column = deepest(mask)
-    return Click(x=column + 0.5, y=row + 0.5)
+        return segmenter.segment(target.image, [bounds.box]).mask
+    return segmenter.segment(target.image, [deepest_click(target.example)]).mask

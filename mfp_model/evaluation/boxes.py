@@ -60,8 +60,7 @@ def box_object(segmenter: Segmenter, target: EvaluationObject) -> BoxedObject | 
     bounds = bounds_of(truth)
     if bounds is None:
         return None
-    box = Box(**{side: float(at) for side, at in bounds._asdict().items()})
-    mask = segmenter.segment(target.image, [box]).mask
+    mask = segmenter.segment(target.image, [bounds.box]).mask
     return BoxedObject(size=size_of(int(truth.sum())), iou=mask_iou(mask, truth, target.valid))
 
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mfp_model.data.automatic_clicks import next_click
 from mfp_model.data.coco import read_coco
 from mfp_model.data.coco_layout import ANNOTATIONS, IMAGES
 from mfp_model.data.coco_writing import write_coco
 from mfp_model.data.pictures import read_image
 from mfp_model.masks.bounds import mask_iou
+from mfp_model.masks.depths import deepest_click
 from mfp_model.masks.rle import encode_mask
 from mfp_model.prompts import Click
 from mfp_model.segmenter import Segmenter
@@ -75,7 +75,6 @@ def write_replay(
 def found_objects(base: Segmenter, image: NDArray[np.uint8]) -> list[NDArray[np.bool_]]:
     """Return masks bool `[H, W]` on which two single clicks, one of them random, agree."""
     height, width = image.shape[:2]
-    everywhere = np.ones((height, width), dtype=np.bool_)
     seed = int.from_bytes(hashlib.sha256(image.tobytes()).digest()[:8], "big")
     generator = np.random.default_rng(seed)
     found: list[NDArray[np.bool_]] = []
@@ -83,10 +82,7 @@ def found_objects(base: Segmenter, image: NDArray[np.uint8]) -> list[NDArray[np.
         first = base.segment(image, [Click(x=float(x), y=float(y))]).mask
         if not _MIN_SHARE < first.mean() < _MAX_SHARE:
             continue
-        deepest = next_click(first, ~everywhere, valid=everywhere, clicked=~everywhere)
-        assert deepest is not None, "the mask has pixels"
-        click = Click(x=deepest.column + 0.5, y=deepest.row + 0.5)
-        second = base.segment(image, [click]).mask
+        second = base.segment(image, [deepest_click(first)]).mask
         if mask_iou(first, second) < _AGREEMENT_IOU:
             continue
         if all(mask_iou(second, other) < _SAME_IOU for other in found):

@@ -15,7 +15,6 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from mfp_model.data.automatic_clicks import next_click
 from mfp_model.drawing import POSITIVE, draw_dot, figure_png, png, png_address
 from mfp_model.evaluation.datasets import coco_objects
 from mfp_model.evaluation.objects import EvaluationObject
@@ -23,6 +22,7 @@ from mfp_model.evaluation.plots import Curve, plot_curves
 from mfp_model.files import write_atomically
 from mfp_model.fine_tuning.gate import Judgement, mean_noc
 from mfp_model.masks.bounds import mask_iou
+from mfp_model.masks.depths import deepest_click
 from mfp_model.prompts import Click
 from mfp_model.segmenter import Segmenter
 
@@ -111,11 +111,10 @@ def _examples(
         if image in seen:
             continue
         seen.add(image)
-        nothing = np.zeros_like(target.truth)
-        found = next_click(target.truth, nothing, valid=target.valid, clicked=nothing)
-        if found is None:
+        truth = target.truth & target.valid
+        if not truth.any():
             continue
-        click = Click(x=found.column + 0.5, y=found.row + 0.5)
+        click = deepest_click(truth)
         masks = [one.segment(target.image, [click]).mask for one in (old, new)]
         before, after = (mask_iou(mask, target.truth, target.valid) for mask in masks)
         tiles = [_tile(target, mask, click) for mask in (*masks, target.truth)]

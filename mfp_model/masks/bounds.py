@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mfp_model.prompts import Box
+
 
 class Bounds(NamedTuple):
     """The rectangle around a mask, in whole pixels; right and bottom are exclusive."""
@@ -26,6 +28,11 @@ class Bounds(NamedTuple):
     def height(self) -> int:
         """Rows in it."""
         return self.bottom - self.top
+
+    @property
+    def box(self) -> Box:
+        """The same as a prompt."""
+        return Box(**{side: float(at) for side, at in self._asdict().items()})
 
     @property
     def place(self) -> tuple[slice, slice]:

@@ -6,7 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mfp_model.errors import PromptError
 from mfp_model.masks.bounds import bounds_of
+from mfp_model.prompts import Click
 
 
 def depth(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -31,18 +33,18 @@ def depth(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     return np.asarray(distance[1:-1, 1:-1], dtype=np.float32)
 
 
-def deepest(mask: NDArray[np.bool_]) -> tuple[int, int]:
-    """Return row and column of the deepest pixel, the first of several.
+def deepest_click(mask: NDArray[np.bool_]) -> Click:
+    """Return a click on the middle of a mask's deepest pixel, the first of several.
 
     Args:
         mask: bool `[H, W]` with at least one pixel.
 
     Raises:
-        ValueError: It has none.
+        PromptError: It has none.
     """
     bounds = bounds_of(mask)
     if bounds is None:
-        raise ValueError("mask: expected at least one pixel, got none")
+        raise PromptError("mask: expected at least one pixel, got none")
     inner = depth(mask[bounds.place])
     row, column = divmod(int(inner.argmax()), inner.shape[1])
-    return bounds.top + row, bounds.left + column
+    return Click(x=bounds.left + column + 0.5, y=bounds.top + row + 0.5)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from backend.demo.processes import Server
 from backend.label_studio.api import LabelStudioApi
 from backend.label_studio.brush_rle import decode
-from mfp_model.data.automatic_clicks import next_click
+from mfp_model.masks.depths import deepest_click
 from mfp_model.masks.polygons import mask_of
 from tests.e2e.conftest import PHOTOS, ROOT
 from tests.e2e.labeling_page import LabelingPage
@@ -75,7 +75,6 @@ def lies_at(mask: NDArray[np.bool_], x: float, y: float) -> bool:
 
 def place_inside(mask: NDArray[np.bool_]) -> tuple[float, float]:
     """A place deep in a mask, in percent."""
-    click = next_click(mask, np.zeros_like(mask))
-    assert click is not None
+    click = deepest_click(mask)
     height, width = mask.shape
-    return (click.column + 0.5) / width * 100, (click.row + 0.5) / height * 100
+    return click.x / width * 100, click.y / height * 100

@@ -6,7 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from mfp_model.masks.depths import deepest, depth
+from mfp_model.errors import PromptError
+from mfp_model.masks.depths import deepest_click, depth
+from mfp_model.prompts import Click
 
 
 def test_depth_is_the_distance_to_the_outside_and_to_the_images_border() -> None:
@@ -36,7 +38,7 @@ def test_depth_does_not_depend_on_where_the_mask_lies_in_memory() -> None:
         found.append(depth(disk).tobytes())
         junk.pop()
     assert len(set(found)) == 1
-    assert deepest(disk) == (40, 48)
+    assert deepest_click(disk) == Click(x=48.5, y=40.5)
 
 
 def test_ipp_is_left_as_it_was() -> None:
@@ -46,5 +48,5 @@ def test_ipp_is_left_as_it_was() -> None:
 
 
 def test_the_deepest_pixel_of_an_empty_mask() -> None:
-    with pytest.raises(ValueError, match="at least one pixel, got none"):
-        deepest(np.zeros((3, 3), dtype=np.bool_))
+    with pytest.raises(PromptError, match="at least one pixel, got none"):
+        deepest_click(np.zeros((3, 3), dtype=np.bool_))
