@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from mfp_model.data.pictures import read_image
     from mfp_model.errors import MfpError
     from mfp_model.loading import load_segmenter
+    from mfp_model.masks.rle import stroke_of
     from mfp_model.prediction import Prediction
     from mfp_model.prompts import Box, Click, Stroke
     from mfp_model.segmenter import Segmenter
@@ -64,6 +65,7 @@ __all__ = [
     "Stroke",
     "load_segmenter",
     "read_image",
+    "stroke_of",
 ]
 
 _HOME = {
@@ -75,6 +77,7 @@ _HOME = {
     "Stroke": "mfp_model.prompts",
     "load_segmenter": "mfp_model.loading",
     "read_image": "mfp_model.data.pictures",
+    "stroke_of": "mfp_model.masks.rle",
 }
 
 

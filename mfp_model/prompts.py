@@ -45,6 +45,7 @@ class Stroke:
     """What a brush painted to say "object" or "not object".
 
     Segmenters that work with seeds take its pixels, others a click in its middle.
+    `mfp_model.masks.rle.stroke_of` makes one of a mask.
 
     Attributes:
         x: Of its middle, a pixel deep inside it, in pixels from the left edge.
@@ -52,8 +53,7 @@ class Stroke:
         is_positive: True for "object", False for "not object".
         height: Rows of the image.
         width: Columns of the image.
-        counts: The painted pixels as a compressed COCO RLE's counts, see
-            `mfp_model.masks.rle.encode_mask`.
+        counts: The painted pixels as a compressed COCO RLE's counts.
 
     Raises:
         PromptError: A coordinate is negative or not finite.

@@ -15,8 +15,7 @@ from backend.label_studio.label_config import LabelConfig
 from backend.label_studio.page import Annotation
 from backend.label_studio.regions import MAX_PIXELS
 from mfp_model.errors import DataError
-from mfp_model.masks.depths import deepest_click
-from mfp_model.masks.rle import encode_mask
+from mfp_model.masks.rle import stroke_of
 from mfp_model.prompts import Stroke
 
 _PASSES = 10  # over the image, to read one stroke and to find its middle
@@ -74,20 +73,11 @@ def _value(row: Mapping[str, Any], *, height: int, width: int) -> dict[str, Any]
 def _stroke(
     value: Mapping[str, Any], signs: Mapping[str, bool], *, height: int, width: int
 ) -> Stroke | None:
-    """The stroke around its deepest pixel; None for one without a pixel or a known label."""
+    """The stroke; None for one without a pixel or a known label."""
     mask = brush_mask(value, height=height, width=width)
     labels = value.get("brushlabels")
     listed = labels if isinstance(labels, list) else []
     signed = [signs[label] for label in listed if isinstance(label, str) and label in signs]
     if not signed or not mask.any():
         return None
-    click = deepest_click(mask)
-    counts = encode_mask(mask)["counts"]
-    return Stroke(
-        x=click.x,
-        y=click.y,
-        is_positive=all(signed),
-        height=height,
-        width=width,
-        counts=counts,
-    )
+    return stroke_of(mask, is_positive=all(signed))

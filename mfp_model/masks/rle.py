@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 from mfp_model.errors import DataError
+from mfp_model.masks.depths import deepest_click
 from mfp_model.prompts import Stroke
 
 MAX_PIXELS = 200_000_000  # of an image
@@ -68,6 +69,24 @@ def stroke_mask(stroke: Stroke) -> NDArray[np.bool_]:
     height, width = stroke.height, stroke.width
     rle = {"size": [height, width], "counts": stroke.counts}
     return decode_segmentation(rle, height=height, width=width)
+
+
+def stroke_of(mask: NDArray[np.bool_], *, is_positive: bool = True) -> Stroke:
+    """Return the stroke that painted these pixels, bool `[H, W]`.
+
+    Raises:
+        PromptError: There is none.
+    """
+    middle = deepest_click(mask)
+    height, width = mask.shape
+    return Stroke(
+        x=middle.x,
+        y=middle.y,
+        is_positive=is_positive,
+        height=height,
+        width=width,
+        counts=encode_mask(mask)["counts"],
+    )
 
 
 def encode_mask(mask: NDArray[np.bool_]) -> dict[str, Any]:

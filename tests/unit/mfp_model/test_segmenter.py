@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 import mfp_model
 from mfp_model import Click, load_segmenter
 from mfp_model.errors import CheckpointError, ConfigError, ImageError, PromptError
-from mfp_model.masks.rle import encode_mask
-from mfp_model.prompts import Box, Stroke
+from mfp_model.masks.rle import stroke_of
+from mfp_model.prompts import Box
 from mfp_model.segmenters.mfp import MfpSegmenter
 
 _BOX = Box(left=1, top=1, right=9, bottom=9)
@@ -108,9 +108,8 @@ def test_a_network_takes_a_stroke_for_a_click_in_its_middle(
 ) -> None:
     painted = np.zeros(photo.shape[:2], dtype=np.bool_)
     painted[10:20, 10:60] = True
-    counts = encode_mask(painted)["counts"]
-    stroke = Stroke(x=30.5, y=15.5, height=90, width=140, counts=counts)
+    stroke = stroke_of(painted)
     by_stroke = tiny_segmenter.segment(photo, [stroke])
-    by_click = tiny_segmenter.segment(photo, [Click(x=30.5, y=15.5)])
+    by_click = tiny_segmenter.segment(photo, [Click(x=stroke.x, y=stroke.y)])
     assert by_stroke.probability_map.tobytes() == by_click.probability_map.tobytes()
     assert by_stroke.prompts == (stroke,)

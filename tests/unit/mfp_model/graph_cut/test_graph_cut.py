@@ -20,8 +20,8 @@ from mfp_model.graph_cut.features import FeatureEncoder, at_positions, load_enco
 from mfp_model.graph_cut.seeds import seeds_of
 from mfp_model.graph_cut.unary import Mixture
 from mfp_model.loading import load_segmenter
-from mfp_model.masks.rle import encode_mask
-from mfp_model.prompts import Click, Stroke
+from mfp_model.masks.rle import stroke_of
+from mfp_model.prompts import Click
 from mfp_model.segmenters.graph_cut import GraphCutSegmenter
 from mfp_model.segmenters.mfp import MfpSegmenter
 from mfp_model.segmenters.refined import RefinedSegmenter
@@ -98,8 +98,7 @@ def test_negative_clicks_alone_find_nothing(photo: NDArray[np.uint8]) -> None:
 def test_a_stroke_is_kept_as_it_was_painted(photo: NDArray[np.uint8]) -> None:
     painted = np.zeros((90, 140), dtype=np.bool_)
     painted[5:8, 5:130] = True  # over much that does not look alike
-    counts = encode_mask(painted)["counts"]
-    wanted = Stroke(x=60, y=6, height=90, width=140, counts=counts)
+    wanted = stroke_of(painted)
     mask = _cut().segment(photo, [wanted]).mask
     assert mask[painted].all()
     unwanted = replace(wanted, is_positive=False)

@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
-from mfp_model.masks.rle import encode_mask
+from mfp_model.masks.rle import stroke_of
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.masks.specks import remove_specks as remove_specks_of_runs
-from mfp_model.prompts import Click, Stroke
+from mfp_model.prompts import Click
 
 
 def remove_specks(
@@ -65,14 +65,7 @@ def test_what_was_painted_stays_as_it_was() -> None:
     painted[0][5, 66:78] = True
     painted[1][20, 15:40] = True
     clicks = [
-        Stroke(
-            x=1,
-            y=1,
-            is_positive=is_positive,
-            height=60,
-            width=80,
-            counts=encode_mask(place)["counts"],
-        )
+        stroke_of(place, is_positive=is_positive)
         for place, is_positive in zip(painted, (True, False), strict=True)
     ]
     cleaned = remove_specks(mask, clicks, share=0.05)
