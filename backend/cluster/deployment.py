@@ -8,7 +8,6 @@ Ray's own model multiplexing is not used: it binds a version to one replica.
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import logging
 import pickle
 from collections.abc import Callable, Mapping
@@ -18,6 +17,7 @@ from pathlib import Path
 from ray import serve
 from ray.serve.config import RequestRouterConfig
 
+from backend.cluster.likeness import installed_version
 from backend.cluster.messages import MESSAGE_LIMIT, Picture, Round, Which, packed_answer
 from backend.cluster.places import without_secrets
 from backend.cluster.register import SharedRegister
@@ -92,7 +92,7 @@ def wants(settings: Settings) -> Mapping[str, str]:
         "MFP_DATA_DIR": str(settings.data_dir),
         "MFP_BUCKET": settings.bucket_url,
         "answers": str(ANSWERS),
-        **{name: _installed(name) for name in packages},
+        **{name: installed_version(name) for name in packages},
     }
 
 
@@ -139,10 +139,3 @@ def deploy(settings: Settings, *, n_replicas: int, has_gpus: bool, load: Load = 
 def _key(served: Mapping[str, str]) -> str:
     text = " ".join(f"{name}={value}" for name, value in sorted(served.items()))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _installed(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "none"

@@ -50,7 +50,7 @@ def likeness_of(segmenter: Segmenter, n_threads: int) -> Likeness:
         "code": str(ANSWERS),
         "processor": _processor(),
         "gpu": _gpu(segmenter.device),
-        **{name: _installed(name) for name in _PACKAGES},
+        **{name: installed_version(name) for name in _PACKAGES},
         "proof": _proof(segmenter),
     }
 
@@ -61,15 +61,28 @@ def check_alike(mine: Likeness, agreed: Likeness) -> None:
     Raises:
         ClusterError: It does; the message says in what.
     """
-    differing = [
+    differences = [
         f"{name} {mine.get(name, 'none')}, expected {agreed.get(name, 'none')}"
-        for name in sorted({*mine, *agreed})
-        if mine.get(name) != agreed.get(name)
+        for name in differing(mine, agreed)
     ]
-    if differing:
+    if differences:
         raise ClusterError(
-            f"a replica does not compute as the others, and does not serve: {'; '.join(differing)}"
+            "a replica does not compute as the others, and does not serve: "
+            f"{'; '.join(differences)}"
         )
+
+
+def differing(mine: Mapping[str, str], theirs: Mapping[str, str]) -> list[str]:
+    """Return the names, sorted, that one of the two lacks or whose values differ."""
+    return [name for name in sorted({*mine, *theirs}) if mine.get(name) != theirs.get(name)]
+
+
+def installed_version(package: str) -> str:
+    """Return the version of a package, `none` where it is not installed."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "none"
 
 
 def _proof(segmenter: Segmenter) -> str:
@@ -103,10 +116,3 @@ def _gpu(device: str) -> str:
     import torch
 
     return f"{torch.cuda.get_device_name()} cuda {torch.version.cuda}"
-
-
-def _installed(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "none"

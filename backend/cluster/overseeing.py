@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from backend.cluster.connecting import connect
+from backend.cluster.likeness import differing
 from backend.cluster.messages import ClusterError
 from backend.cluster.places import Plan
 from backend.cluster.register import SharedRegister
@@ -191,13 +192,12 @@ def check_wanted(mine: Mapping[str, str], theirs: Mapping[str, str]) -> None:
     Raises:
         ClusterError: They differ; the message says in what.
     """
-    differing = [
+    differences = [
         f"{name} is {mine.get(name)!r} here and {theirs.get(name)!r} there"
-        for name in sorted({*mine, *theirs})
-        if mine.get(name) != theirs.get(name)
+        for name in differing(mine, theirs)
     ]
-    if differing:
-        raise ClusterError(f"the replicas serve other settings: {'; '.join(differing)}")
+    if differences:
+        raise ClusterError(f"the replicas serve other settings: {'; '.join(differences)}")
 
 
 def _cause(message: str) -> str:
