@@ -7,7 +7,7 @@ from torch import Tensor
 from mfp_model.engines import BF16_TOLERANCE, F32_TOLERANCE
 
 
-def disagreement(found: Tensor, expected: Tensor, *, is_half: bool) -> str | None:
+def disagreement(found: Tensor, expected: Tensor, *, is_bf16: bool) -> str | None:
     """Return how two answers differ if they do so by more than the tolerance.
 
     In float32 each probability counts. In bfloat16 their mean does: where a network's map is steep,
@@ -16,11 +16,11 @@ def disagreement(found: Tensor, expected: Tensor, *, is_half: bool) -> str | Non
     Args:
         found: An engine's logits, `[B, H, W]`.
         expected: The network's logits, of the same shape.
-        is_half: Whether the engine computes in bfloat16.
+        is_bf16: Whether the engine computes in bfloat16.
     """
     differences = (found.sigmoid() - expected.sigmoid()).abs()
-    kind, tolerance = ("mean", BF16_TOLERANCE) if is_half else ("largest", F32_TOLERANCE)
-    value = float(differences.mean() if is_half else differences.max())
+    kind, tolerance = ("mean", BF16_TOLERANCE) if is_bf16 else ("largest", F32_TOLERANCE)
+    value = float(differences.mean() if is_bf16 else differences.max())
     if value <= tolerance:
         return None
     return (

@@ -7,6 +7,7 @@ import logging
 import torch
 
 from mfp_model.engines.agreement import disagreement
+from mfp_model.engines.device import has_fast_bf16
 from mfp_model.engines.engine import Engine
 from mfp_model.engines.pytorch import PyTorchEngine
 from mfp_model.errors import ConfigError
@@ -33,34 +34,22 @@ def make_engine(name: str, network: ClickNetwork, device: torch.device) -> Engin
     kind, _, precision = name.partition("-")
     if kind == "openvino" and device.type != "cpu":
         raise ConfigError(f"engine {name}: expected device cpu, got {device}")
-    is_half = not precision and has_fast_bf16(device)
+    is_bf16 = not precision and has_fast_bf16(device)
     if kind == "pytorch" or device.type != "cpu":
-        return PyTorchEngine(network, device, is_half=is_half)
+        return PyTorchEngine(network, device, is_bf16=is_bf16)
     try:
-        return _openvino(network, is_half=is_half)
+        return _openvino(network, is_bf16=is_bf16)
     except Exception as error:
         if kind == "openvino":
             raise ConfigError(f"engine {name} cannot be used: {error}") from error
         _log.warning("PyTorch computes, because OpenVINO cannot be used: %s", error)
-        return PyTorchEngine(network, device, is_half=is_half)
+        return PyTorchEngine(network, device, is_bf16=is_bf16)
 
 
-def has_fast_bf16(device: torch.device) -> bool:
-    """Whether bfloat16 is much faster there than float32.
-
-    On CPUs that takes AMX, or AVX-512's own instructions for it. With AVX-512 alone OpenVINO's
-    bfloat16 was slower than its float32.
-    """
-    if device.type == "cuda":
-        return torch.cuda.get_device_capability(device) >= (8, 0)
-    capabilities = torch.cpu.get_capabilities()
-    return any(capabilities.get(name) for name in ("amx_bf16", "avx512_bf16"))
-
-
-def _openvino(network: ClickNetwork, *, is_half: bool) -> Engine:
+def _openvino(network: ClickNetwork, *, is_bf16: bool) -> Engine:
     from mfp_model.engines.openvino import OpenVinoEngine
 
-    engine = OpenVinoEngine(network, is_half=is_half)
+    engine = OpenVinoEngine(network, is_bf16=is_bf16)
     check_engine(engine, network)
     return engine
 
@@ -79,5 +68,5 @@ def check_engine(engine: Engine, network: ClickNetwork) -> None:
     with torch.inference_mode():
         expected = network(image, maps, click_maps).logits
         found = engine(image, maps, click_maps).logits
-    if problem := disagreement(found, expected, is_half=engine.is_half):
+    if problem := disagreement(found, expected, is_bf16=engine.is_bf16):
         raise ConfigError(f"engine {engine.name}: {problem}")

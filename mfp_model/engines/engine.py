@@ -15,15 +15,15 @@ class Engine(ABC):
     """Computes the answers of one network; safe between threads.
 
     Attributes:
-        is_half: Whether it computes in bfloat16.
+        is_bf16: Whether it computes in bfloat16.
         config: The network's.
         uses_maps: The network's.
         estimates_iou: The network's.
         n_bytes: What it holds in memory, about.
     """
 
-    def __init__(self, network: ClickNetwork, *, is_half: bool) -> None:
-        self.is_half = is_half
+    def __init__(self, network: ClickNetwork, *, is_bf16: bool) -> None:
+        self.is_bf16 = is_bf16
         n_weights = sum(weight.nbytes for weight in network.parameters())
         self.n_bytes = int(_MEMORY_FACTOR * n_weights)
         self.config: NetworkConfig = network.config

@@ -27,19 +27,19 @@ class OpenVinoEngine(Engine):
     the whole map, which each number adds up in another order: their last digits can differ.
     """
 
-    def __init__(self, network: ClickNetwork, *, is_half: bool) -> None:
+    def __init__(self, network: ClickNetwork, *, is_bf16: bool) -> None:
         """Compile a network for as many threads as PyTorch has now.
 
         Args:
             network: In evaluation mode, on the CPU.
-            is_half: Compute in bfloat16, where the processor has it.
+            is_bf16: Compute in bfloat16, where the processor has it.
 
         Raises:
             ImportError: OpenVINO is not installed.
             RuntimeError: It cannot convert or compile the network.
         """
-        super().__init__(network, is_half=is_half)
-        self._precision = "bf16" if is_half else "f32"
+        super().__init__(network, is_bf16=is_bf16)
+        self._precision = "bf16" if is_bf16 else "f32"
         self._compiled = _compiled(network, self._precision)
         self._idle: deque[Any] = deque()  # requests to it, as many as were ever in use at a time
 

@@ -19,15 +19,15 @@ _N_WARM_UPS = 3
 class PyTorchEngine(Engine):
     """The network itself in channels-last; with CUDA, single inputs replay a CUDA graph."""
 
-    def __init__(self, network: ClickNetwork, device: torch.device, *, is_half: bool) -> None:
+    def __init__(self, network: ClickNetwork, device: torch.device, *, is_bf16: bool) -> None:
         """Move a network to the device.
 
         Args:
             network: In evaluation mode; it is changed.
             device: Where to.
-            is_half: Compute in bfloat16 what autocast thinks safe.
+            is_bf16: Compute in bfloat16 what autocast thinks safe.
         """
-        super().__init__(network, is_half=is_half)
+        super().__init__(network, is_bf16=is_bf16)
         self._network = network.to(device).to(memory_format=torch.channels_last)
         self._device = device
         self._graph = self._captured() if device.type == "cuda" else None
@@ -35,7 +35,7 @@ class PyTorchEngine(Engine):
     @property
     def name(self) -> str:
         """See `Engine.name`."""
-        return f"pytorch {'bf16' if self.is_half else 'f32'}"
+        return f"pytorch {'bf16' if self.is_bf16 else 'f32'}"
 
     def __call__(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> Answer:
         """Return the answer, see `Engine`."""
@@ -45,7 +45,7 @@ class PyTorchEngine(Engine):
 
     def _plain(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> Answer:
         image = image.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self.is_half):
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self.is_bf16):
             answer = self._network(image, maps, click_maps)
         return Answer(*(part.float() for part in answer))
 
@@ -60,7 +60,7 @@ class PyTorchEngine(Engine):
         except RuntimeError as error:
             _log.warning("without a CUDA graph, which cannot be captured: %s", error)
             return None
-        if problem := disagreement(found, expected, is_half=self.is_half):
+        if problem := disagreement(found, expected, is_bf16=self.is_bf16):
             _log.warning("without a CUDA graph: %s", problem)
             return None
         return graph

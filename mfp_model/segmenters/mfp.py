@@ -67,7 +67,7 @@ class MfpSegmenter(Segmenter):
         if isinstance(network, MfpNetwork) and network.tells_appearance:
             self._appearance = Appearance(network, self._device)
         version = with_answers(checkpoint.identity)
-        marks = (IN_BF16 * self._engine.is_half, "-flip" * averages_flip)
+        marks = (IN_BF16 * self._engine.is_bf16, "-flip" * averages_flip)
         self._version = version + "".join(marks)
         self._rounds_on = WindowRounds(self._engine, self._device, averages_flip=averages_flip)
 

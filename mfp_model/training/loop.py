@@ -16,6 +16,7 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, default_collate
 
 from mfp_model.checkpoints.checkpoint import Checkpoint, build_network
+from mfp_model.engines.device import has_fast_bf16
 from mfp_model.errors import ConfigError
 from mfp_model.networks.network import ClickNetwork, MfpNetwork, NetworkConfig
 from mfp_model.training import ranks
@@ -104,9 +105,7 @@ class Run:
 
     def precision(self) -> torch.autocast:
         """Return the context of all passes: bfloat16 where the device is fast in it."""
-        return torch.autocast(
-            self.device.type, torch.bfloat16, enabled=_is_fast_in_bfloat16(self.device)
-        )
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=has_fast_bf16(self.device))
 
     def _rounds(self, index: int) -> Rounds:
         """The rounds of a phase, with the state's samples in work where they are of its kind."""
@@ -182,13 +181,6 @@ def learning_rate(config: TrainingConfig, n_seen: int) -> float:
         return config.learning_rate * 0.1 ** sum(done >= share for share in config.milestones)
     warm = min(1.0, (n_seen + 1) / min(config.warm_up_samples, config.n_samples))
     return config.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * done))
-
-
-def _is_fast_in_bfloat16(device: torch.device) -> bool:
-    """Whether the device computes in it; a CPU that does not would convert, at a loss."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.cpu.get_capabilities().get("avx512_bf16"))
 
 
 def _same_shapes(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:

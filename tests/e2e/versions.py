@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from mfp_model.engines.choice import has_fast_bf16
+from mfp_model.engines.device import has_fast_bf16
 from mfp_model.weights.versions import IN_BF16, model_version
 
 

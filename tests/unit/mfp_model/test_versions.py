@@ -35,7 +35,7 @@ def test_file_memory_and_segmenter_agree(
     loaded = load_checkpoint(tmp_path / "a")
     assert version == f"{loaded.identity}.{ANSWERS}"
     segmenter = MfpSegmenter(loaded, device="cpu", engine="pytorch")
-    assert segmenter.version == version + "-bf16" * segmenter.engine.is_half
+    assert segmenter.version == version + "-bf16" * segmenter.engine.is_bf16
 
 
 def test_one_value_changes_it_and_where_the_weights_come_from_does_not(

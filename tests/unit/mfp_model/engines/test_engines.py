@@ -15,7 +15,8 @@ from mfp_model import Click, load_segmenter
 from mfp_model.checkpoints.checkpoint import Checkpoint, build_network
 from mfp_model.engines import BF16_TOLERANCE, F32_TOLERANCE, choice
 from mfp_model.engines.agreement import disagreement
-from mfp_model.engines.choice import check_engine, has_fast_bf16, make_engine
+from mfp_model.engines.choice import check_engine, make_engine
+from mfp_model.engines.device import has_fast_bf16
 from mfp_model.engines.openvino import OpenVinoEngine
 from mfp_model.engines.pytorch import PyTorchEngine
 from mfp_model.errors import ConfigError
@@ -83,7 +84,7 @@ def test_a_batch_is_its_samples(tiny_checkpoint: Checkpoint) -> None:
 
 def test_pytorch_in_bfloat16_stays_within_its_tolerance(tiny_checkpoint: Checkpoint) -> None:
     network = tiny_checkpoint.network()
-    engine = PyTorchEngine(tiny_checkpoint.network(), _CPU, is_half=True)
+    engine = PyTorchEngine(tiny_checkpoint.network(), _CPU, is_bf16=True)
     assert engine.name == "pytorch bf16"
     with torch.inference_mode():
         check_engine(engine, network)
@@ -114,15 +115,15 @@ def test_a_named_precision_counts_on_processors_with_fast_bfloat16(
     assert float((expected - found).abs().max()) <= F32_TOLERANCE
 
 
-@pytest.mark.parametrize("is_half", [False, True])
+@pytest.mark.parametrize("is_bf16", [False, True])
 def test_an_engine_that_answers_something_else_is_not_used(
-    tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, is_half: bool
+    tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, is_bf16: bool
 ) -> None:
     monkeypatch.setattr(
-        choice, "has_fast_bf16", lambda device: is_half
+        choice, "has_fast_bf16", lambda device: is_bf16
     )  # with such instructions and without
     network = tiny_checkpoint.network()
-    engine = OpenVinoEngine(network, is_half=is_half)
+    engine = OpenVinoEngine(network, is_bf16=is_bf16)
     check_engine(engine, network)
     call = OpenVinoEngine.__call__
     monkeypatch.setattr(OpenVinoEngine, "__call__", _shifted(call))
@@ -135,14 +136,14 @@ def test_in_bfloat16_single_probabilities_may_be_rounded_by_more_and_their_mean_
     expected = torch.zeros(1, 1, 64, 64)
     found = expected.clone()
     found[..., 0, 0] = 1.0
-    assert disagreement(found, expected, is_half=True) is None
-    problem = disagreement(found, expected, is_half=False)
+    assert disagreement(found, expected, is_bf16=True) is None
+    problem = disagreement(found, expected, is_bf16=False)
     assert problem
     assert "largest difference 0.23, expected at most 0.0001" in problem
-    problem = disagreement(found + 0.2, expected, is_half=True)
+    problem = disagreement(found + 0.2, expected, is_bf16=True)
     assert problem
     assert f"mean difference 0.05, expected at most {BF16_TOLERANCE}" in problem
-    assert disagreement(found * float("nan"), expected, is_half=True)
+    assert disagreement(found * float("nan"), expected, is_bf16=True)
 
 
 def _shifted(call: Callable[..., Answer]) -> Callable[..., Answer]:
@@ -162,7 +163,7 @@ from mfp_model.networks.network import MfpNetwork, NetworkConfig
 faulthandler.enable()  # its handlers, and then Python's, use a stack of their own
 signal.signal(signal.SIGUSR1, lambda *given: print("handled"))
 config = NetworkConfig(input_size=64)
-engines = [OpenVinoEngine(MfpNetwork(config).eval(), is_half=False) for _ in range(2)]
+engines = [OpenVinoEngine(MfpNetwork(config).eval(), is_bf16=False) for _ in range(2)]
 while engines:
     del engines[0]
     gc.collect()
