@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +10,6 @@ from numpy.typing import NDArray
 from mfp_model.frames.layered_map import LayeredMap
 from mfp_model.frames.thresholding import runs_above
 from mfp_model.frames.window import Window
-from mfp_model.masks.rle import decode_segmentation
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.prompts import Prompt
 
@@ -29,7 +26,7 @@ class Prediction:
         prompts: The prompts it answers, oldest first, image frame.
         layers: The probability map, composed on demand.
         zoom: The window that was looked at last, or None for the whole image.
-        cut: The mask where it is not the map's threshold: a graph cut's, as COCO RLE.
+        cut: The mask where it is not the map's threshold, such as a graph cut's.
         edited: The mask where one that was there already is being edited.
         n_edits: The prompts that changed it so far.
         iou: What the network thinks its answer's IoU is, 0..1; None where it does not say.
@@ -38,7 +35,7 @@ class Prediction:
     prompts: tuple[Prompt, ...]
     layers: LayeredMap
     zoom: Window | None = None
-    cut: Mapping[str, Any] | None = None
+    cut: MaskRuns | None = None
     edited: MaskRuns | None = None
     n_edits: int = 0
     iou: float | None = None
@@ -62,8 +59,7 @@ class Prediction:
         if self.edited is not None:
             return self.edited
         if self.cut is not None:
-            height, width = self.layers.height, self.layers.width
-            return MaskRuns.of(decode_segmentation(self.cut, height=height, width=width))
+            return self.cut
         return runs_above(self.layers, MASK_THRESHOLD)
 
     @property
@@ -83,10 +79,9 @@ class Prediction:
 
     @property
     def n_bytes(self) -> int:
-        """Memory held by the maps."""
-        n_cut = len(self.cut["counts"]) if self.cut else 0
-        n_runs = self.edited.n_bytes if self.edited is not None else 0
-        return n_cut + n_runs + sum(layer.values.nbytes for layer in self.layers.layers)
+        """Memory held by the maps and the mask."""
+        n_runs = sum(runs.n_bytes for runs in (self.cut, self.edited) if runs is not None)
+        return n_runs + sum(layer.values.nbytes for layer in self.layers.layers)
 
 
 def empty_prediction(image: NDArray[np.uint8]) -> Prediction:

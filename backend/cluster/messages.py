@@ -145,9 +145,9 @@ def prediction_name(prediction: Prediction) -> str:
     for layer in layers.layers:
         digest.update(f"{layer.window} {layer.values.shape}".encode())
         digest.update(np.ascontiguousarray(layer.values).data)
-    if prediction.cut is not None:
-        digest.update(repr(sorted(prediction.cut.items())).encode())
-    if prediction.edited is not None:
-        for part in (prediction.edited.rows, prediction.edited.starts, prediction.edited.stops):
-            digest.update(np.ascontiguousarray(part).data)
+    for kind, runs in (("cut", prediction.cut), ("edited", prediction.edited)):
+        if runs is not None:
+            digest.update(kind.encode())
+            for part in (runs.rows, runs.starts, runs.stops):
+                digest.update(np.ascontiguousarray(part).data)
     return digest.hexdigest()

@@ -13,6 +13,7 @@ from mfp_model.finding.inpainters import Inpainter
 from mfp_model.finding.layers import LoopConfig, find_layers
 from mfp_model.image_cache import ImageCache
 from mfp_model.masks.rle import decode_segmentation, encode_mask
+from mfp_model.masks.runs import MaskRuns
 from mfp_model.prediction import Prediction, empty_prediction
 from mfp_model.prompts import Click, Prompt, clicks_of
 from mfp_model.segmenter import Segmenter
@@ -56,7 +57,7 @@ class InpaintingSegmenter(Segmenter):
         mask = _chosen(self._masks(image), clicks_of(prompts))
         if mask is None:
             mask = self._inner.segment(image, prompts).mask
-        yield dataclasses.replace(empty_prediction(image), prompts=prompts, cut=encode_mask(mask))
+        yield dataclasses.replace(empty_prediction(image), prompts=prompts, cut=MaskRuns.of(mask))
 
     def _masks(self, image: NDArray[np.uint8]) -> Iterator[NDArray[np.bool_]]:
         """The objects of the image, front first, from memory where it was met before."""

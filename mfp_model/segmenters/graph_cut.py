@@ -17,7 +17,7 @@ from mfp_model.graph_cut.features import FeatureEncoder, load_encoder
 from mfp_model.graph_cut.ground import Ground
 from mfp_model.graph_cut.levels import segment
 from mfp_model.graph_cut.seeds import OBJECT, seeds_of
-from mfp_model.masks.rle import encode_mask
+from mfp_model.masks.runs import MaskRuns
 from mfp_model.prediction import Prediction, empty_prediction
 from mfp_model.prompts import Prompt
 from mfp_model.segmenter import Segmenter
@@ -75,7 +75,7 @@ class GraphCutSegmenter(Segmenter):
         self, image: NDArray[np.uint8], prompts: tuple[Prompt, ...], previous: Prediction
     ) -> Iterator[Prediction]:
         """Yield the prediction after the last prompt."""
-        cut = encode_mask(self._mask(image, prompts))
+        cut = MaskRuns.of(self._mask(image, prompts))
         yield dataclasses.replace(empty_prediction(image), prompts=prompts, cut=cut)
 
     def _mask(self, image: NDArray[np.uint8], prompts: tuple[Prompt, ...]) -> NDArray[np.bool_]:

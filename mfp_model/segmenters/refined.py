@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mfp_model.graph_cut.config import GraphCutConfig
 from mfp_model.graph_cut.refinement import refined
 from mfp_model.graph_cut.seeds import seeds_of
-from mfp_model.masks.rle import encode_mask
+from mfp_model.masks.runs import MaskRuns
 from mfp_model.prediction import MASK_THRESHOLD, Prediction
 from mfp_model.prompts import Prompt
 from mfp_model.segmenter import Segmenter
@@ -60,4 +60,4 @@ class RefinedSegmenter(Segmenter):
                 self._config,
                 threshold=MASK_THRESHOLD,
             )
-            yield dataclasses.replace(prediction, cut=encode_mask(mask))
+            yield dataclasses.replace(prediction, cut=MaskRuns.of(mask))

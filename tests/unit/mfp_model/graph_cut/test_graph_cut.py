@@ -83,9 +83,9 @@ def test_going_on_gives_the_bytes_of_starting_over(photo: NDArray[np.uint8]) -> 
     segmenter = _cut()
     first = segmenter.segment(photo, clicks[:1])
     later = segmenter.segment(photo, clicks, first)
-    assert later.cut == _cut().segment(photo, clicks).cut
+    assert (later.mask == _cut().segment(photo, clicks).mask).all()
     assert later.score == 1
-    assert later.n_bytes < 1000
+    assert later.n_bytes < 10_000
     assert (later.probability_map == later.mask).all()
 
 
@@ -219,7 +219,7 @@ def test_refinement_keeps_clicks_and_goes_on_from_the_networks_map(
     clicks = [Click(x=50, y=40), Click(x=55, y=40, is_positive=False)]
     first = segmenter.segment(photo, clicks[:1])
     second = segmenter.segment(photo, clicks, first)
-    assert second.cut == segmenter.segment(photo, clicks).cut
+    assert (second.mask == segmenter.segment(photo, clicks).mask).all()
     assert second.mask[40, 50]
     assert not second.mask[40, 55]
     inner = tiny_segmenter.segment(photo, clicks)
