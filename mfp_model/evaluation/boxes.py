@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mfp_model.errors import DataError, PromptError
+from mfp_model.errors import DataError
 from mfp_model.evaluation.objects import EvaluationObject
 from mfp_model.evaluation.scores import SIZES, size_of
+from mfp_model.finding.boxes import check_knows_boxes
 from mfp_model.masks.bounds import bounds_of, mask_iou
-from mfp_model.prompts import Box
 from mfp_model.segmenter import Segmenter
 
 
@@ -52,10 +52,9 @@ def box_object(segmenter: Segmenter, target: EvaluationObject) -> BoxedObject | 
     """Return what an object's bounding box leads to; None where it has no pixel.
 
     Raises:
-        PromptError: The segmenter does not understand boxes.
+        ConfigError: The segmenter does not know boxes.
     """
-    if Box not in segmenter.prompt_kinds:
-        raise PromptError(f"segmenter {segmenter.version}: it does not understand boxes")
+    check_knows_boxes(segmenter)
     truth = target.truth & target.valid
     bounds = bounds_of(truth)
     if bounds is None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mfp_model.errors import DataError, PromptError
+from mfp_model.errors import ConfigError, DataError
 from mfp_model.evaluation.boxes import BoxScores, as_table, box_object, score_boxes
 from mfp_model.evaluation.objects import EvaluationObject
 from mfp_model.frames.layered_map import LayeredMap
@@ -64,5 +64,5 @@ def test_what_cannot_be_measured_is_said() -> None:
     nothing = _object(0)
     with pytest.raises(DataError, match="no object has a pixel"):
         _evaluated(DiskSegmenter(), [nothing])
-    with pytest.raises(PromptError, match="does not understand boxes"):
+    with pytest.raises(ConfigError, match="know no boxes"):
         _evaluated(ClickSegmenter(), [nothing])
