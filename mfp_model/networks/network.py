@@ -89,6 +89,7 @@ class ClickNetwork(nn.Module, ABC):
     std: Tensor
     uses_maps = True  # whether the probability maps have any effect
     estimates_iou = False  # whether it says how good its masks are
+    takes_boxes = False  # whether it is taught boxes, too
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -157,6 +158,7 @@ class MfpNetwork(ClickNetwork):
         self.fusion = LateFusion(n_channels)
         self.head = architecture.head(n_channels)
         self.estimates_iou = architecture.estimates_iou
+        self.takes_boxes = architecture.takes_boxes
         self.iou_head = IouHead(n_channels) if self.estimates_iou else None
 
     def small_outputs(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> Outputs:

@@ -62,6 +62,7 @@ class MfpSegmenter(Segmenter):
         """
         self._device = best_device(device)
         network = checkpoint.network()
+        self._takes_boxes = network.takes_boxes
         self._engine = make_engine(engine, network, self._device)
         self._appearance: Appearance | None = None
         if isinstance(network, MfpNetwork) and network.tells_appearance:
@@ -110,8 +111,8 @@ class MfpSegmenter(Segmenter):
 
     @property
     def prompt_kinds(self) -> tuple[type[Prompt], ...]:
-        """Boxes, too, of a network that was taught them."""
-        return (Click, Stroke, Box) if self._engine.estimates_iou else (Click, Stroke)
+        """Boxes, too, of a network that is taught them."""
+        return (Click, Stroke, Box) if self._takes_boxes else (Click, Stroke)
 
     def appearance(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return what its network sees in an image, see `Segmenter.appearance`."""

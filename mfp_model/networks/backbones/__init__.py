@@ -24,6 +24,7 @@ class Architecture:
         input_size: Side of the square that crops are resized to when nothing else is said.
         encoder: The parts of the backbone that pretrained weights fill.
         estimates_iou: Whether the network also says how good its answers are.
+        takes_boxes: Whether the network is taught boxes, too.
     """
 
     backbone: Callable[[], nn.Module]
@@ -31,6 +32,7 @@ class Architecture:
     input_size: int
     encoder: tuple[str, ...] = ()
     estimates_iou: bool = False
+    takes_boxes: bool = False
 
 
 ARCHITECTURES: dict[str, Architecture] = {
@@ -41,6 +43,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         input_size=288,
         encoder=("stem", "stages"),
         estimates_iou=True,
+        takes_boxes=True,
     ),
     "resnet34": Architecture(backbone=ResNetBackbone, head=SeparableHead, input_size=384),
     "vit_b": Architecture(backbone=VitBackbone, head=PointHead, input_size=448),
