@@ -16,10 +16,12 @@ from pathlib import Path
 import requests
 
 from mfp_model.errors import MfpError
+from mfp_model.files import write_atomically
 
 USER = "demo@example.com"
 PASSWORD = "click-and-label"
 TOKEN = "c11cc11cc11cc11cc11cc11cc11cc11cc11cc11c"
+_DATABASE = "label_studio.sqlite3"
 _STOP_WAIT_S = 15.0
 
 
@@ -116,7 +118,8 @@ def start_label_studio(
     """Start Label Studio from its own virtual environment, SQLite, for this machine only.
 
     Args:
-        environment: The virtual environment.
+        environment: The virtual environment. A new database is a copy of the empty one in its
+            folder `database`, where there is one.
         data: Folder for its database and uploads.
         port: Port of the loopback address.
         local_files: Root of the folders that a local-files storage may serve.
@@ -140,6 +143,9 @@ def start_label_studio(
     command = [str(environment / "bin" / "label-studio"), "start", "--no-browser"]
     command += ["--internal-host", "127.0.0.1", "-p", str(port)]
     data.mkdir(parents=True, exist_ok=True)
+    empty, database = environment / "database" / _DATABASE, data / _DATABASE
+    if empty.exists() and not database.exists():
+        write_atomically(database, empty.read_bytes())
     url = f"http://127.0.0.1:{port}"
     return start_server("Label Studio", command, variables, url=url, log=data / "label-studio.log")
 
