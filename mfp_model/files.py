@@ -37,3 +37,8 @@ def _writing(path: Path, mode: str) -> Iterator[IO[Any]]:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def is_empty(path: Path) -> bool:
+    """Return whether a file is not there, or nothing is in it, as where the disk was full."""
+    return not path.exists() or path.stat().st_size == 0

@@ -13,7 +13,7 @@ import torch
 from mfp_model.checkpoints.checkpoint import Checkpoint, save_checkpoint
 from mfp_model.data.coco import OnProblem, refuse
 from mfp_model.drawing import png
-from mfp_model.files import write_atomically
+from mfp_model.files import is_empty, write_atomically
 from mfp_model.networks.network import NetworkConfig
 from mfp_model.training import ranks
 from mfp_model.training.config import Phase, TrainingConfig
@@ -137,7 +137,7 @@ def train(
     if _is_out_of_patience(job, run):
         return
     told = {**origin(job.config, source), "start": job.start.version if job.start else None}
-    if held_out is not None and job.validates_start and not job.files.validation_log.exists():
+    if held_out is not None and job.validates_start and is_empty(job.files.validation_log):
         _log_validation(job.files, 0, 0, _validated(job, run, held_out))
     epoch = job.epoch_samples or sum(len(images) for images in source.folders)
     recent: list[Mapping[str, float]] = []
@@ -237,9 +237,9 @@ def _log_validation(files: TrainingFiles, epoch: int, n_seen: int, found: Valida
 
 
 def _append(path: Path, row: Mapping[str, float]) -> None:
-    """Add a line to a CSV file, and its heading to a new one."""
+    """Add a line to a CSV file, and its heading to an empty one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    is_new = not path.exists()
+    is_new = is_empty(path)
     with path.open("a", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(row))
         if is_new:

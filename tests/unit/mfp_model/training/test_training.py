@@ -229,6 +229,15 @@ def test_validation_keeps_the_best_weights_and_draws_a_sheet(folder: Path, tmp_p
     assert sheet.shape == (3 * 64, 4 * 64, 3)
 
 
+def test_a_log_that_a_full_disk_left_empty_gets_its_heading(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "net.validation.csv").touch()
+    held_out = ((make_coco_folder(tmp_path / "held-out"), 1.0),)
+    config = _config(folder, n_samples=2, max_rounds=1)
+    out = tmp_path / "net.safetensors"
+    _train(config, out, validation=held_out, n_validation=1, validates_start=True)
+    assert [row["n_seen"] for row in _rows(tmp_path / "net.validation.csv")] == ["0", "2"]
+
+
 @pytest.mark.slow
 def test_steps_are_logged(folder: Path, tmp_path: Path) -> None:
     _train(_config(folder, n_samples=80), tmp_path / "net.safetensors")
