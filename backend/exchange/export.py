@@ -120,8 +120,7 @@ def export_coco(
             summary = _summary(spool, categories, options.form, remarks)
         finally:
             spool.close()
-        for path in folder.glob("spool.sqlite3*"):
-            path.unlink()
+        spool.remove()
         write_atomically(folder / "export.json", json.dumps(asdict(summary), indent=1).encode())
     return summary
 

@@ -61,9 +61,7 @@ class Spool:
         self._open()
         key_there = self._one("SELECT key FROM origin")
         if key_there is not None and key_there != key:
-            self.close()
-            for old in path.parent.glob(f"{path.name}*"):
-                old.unlink()
+            self.remove()
             self._open()
         if self._one("SELECT key FROM origin") is None:
             self._database.execute("INSERT INTO origin VALUES (?)", (key,))
@@ -76,6 +74,13 @@ class Spool:
     def close(self) -> None:
         """Close the file."""
         self._database.close()
+
+    def remove(self) -> None:
+        """Close the file, and remove it with all that lies beside it for its sake."""
+        self.close()
+        for name in (f"{self._path.name}*", f".{self._path.name}.lock"):
+            for path in self._path.parent.glob(name):
+                path.unlink()
 
     def keeps(self, task: int, digest: str) -> bool:
         """Return whether a task is in as it is now; if so, it stays in.

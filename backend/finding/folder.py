@@ -133,8 +133,7 @@ def annotate_folder(
             summary.problems = spool.problems(-1)
         finally:
             spool.close()
-        for path in folder.glob("spool.sqlite3*"):
-            path.unlink()
+        spool.remove()
         write_atomically(folder / _MARK, json.dumps(dataclasses.asdict(summary)).encode())
     return summary
 

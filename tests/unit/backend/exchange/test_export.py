@@ -361,6 +361,12 @@ def test_an_export_that_was_killed_goes_on_and_shows_nothing_before_it_is_whole(
     assert sorted(os.listdir(tmp_path)) == ["coco", "tasks.json"]
 
 
+def test_nothing_of_how_it_was_made_is_in_the_folder(tmp_path: Path) -> None:
+    export(tmp_path, [task(1, [row(RING)])])
+    made = {"annotations.json", "export.json", "images"}
+    assert {path.name for path in (tmp_path / "coco").iterdir()} == made
+
+
 def test_other_options_begin_a_new_export(tmp_path: Path) -> None:
     tasks = [task(1, [row(RING)]), task(2, [row(RING, "Unicorn")])]
     strict = ExportOptions(strict=True)

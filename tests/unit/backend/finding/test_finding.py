@@ -194,6 +194,8 @@ class TestFolders:
         assert len(ticks) == 4
         (problem,) = summary.problems
         assert problem.startswith("d.jpg")
+        names = {path.name for path in (tmp_path / "out").iterdir()}
+        assert names == {"annotations.json", "images", "annotate.json"}
         content = json.loads((tmp_path / "out" / "annotations.json").read_text())
         assert [c["name"] for c in content["categories"]] == ["Thing", "cat"]
         sizes = {row["file_name"]: (row["width"], row["height"]) for row in content["images"]}
