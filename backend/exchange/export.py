@@ -159,7 +159,13 @@ def _fill(
             entries = reader.entries(task)
         if is_strict and entries.problems:
             raise DataError(entries.problems[0])
-        spool.add(number, entries, digest=digest)
+        try:
+            spool.add(number, entries, digest=digest)
+        except DataError as error:
+            problem = f"task {number}: {error}"
+            if is_strict:
+                raise DataError(problem) from None
+            spool.add(number, TaskEntries(problems=[problem]), digest=digest)
 
 
 def _categories(config: TaskConfigs | None, labels: tuple[str, ...]) -> tuple[str, ...]:

@@ -36,7 +36,7 @@ class Page:
     number: int
 
     def image_id(self, task: int) -> int:
-        """Return COCO's id, which no image of another task has."""
+        """Return COCO's id, which no image of another task has, with tasks' ids below 10^12."""
         return self.number * _FURTHER + task
 
     def has(self, region: MaskRegion, key: str | None) -> bool:

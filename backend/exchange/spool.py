@@ -6,6 +6,7 @@ A task is in it with everything or not at all.
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.storage.sqlite_file import of_schema, open_database
+from mfp_model.errors import DataError
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS origin (key TEXT);
@@ -105,12 +107,23 @@ class Spool:
             task: Its id; None for problems that belong to no task.
             entries: What it has.
             digest: As for `keeps`.
+
+        Raises:
+            DataError: Another task's image has the id of one of its images, or there is no such id;
+                then nothing is put in.
         """
-        number = _NO_TASK if task is None else task
+        try:
+            self._add(_NO_TASK if task is None else task, entries, digest)
+        except (sqlite3.IntegrityError, OverflowError):
+            raise DataError(
+                "the number of one of its images is too large, or another task's image has it"
+            ) from None
+
+    def _add(self, number: int, entries: TaskEntries, digest: str) -> None:
         run = self._database.execute
         with self._database:
             run("BEGIN")
-            if task is not None:
+            if number != _NO_TASK:
                 self._forget(number)
                 run("INSERT INTO tasks VALUES (?, ?, ?)", (number, digest, self._run))
             for image in entries.images:

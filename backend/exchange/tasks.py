@@ -132,7 +132,7 @@ def _is_task(element: object) -> bool:
 
 def _element(rows: list[Any], n_read: int) -> LabeledTask | DataError:
     key = _key(rows[0])
-    if isinstance(key, bool) or not isinstance(key, int):
+    if isinstance(key, bool) or not isinstance(key, int) or key < 0:
         return DataError(f"element {n_read}: expected a task with an id, got {rows[0]!r:.60}")
     first = rows[0]
     if _is_task(first) or isinstance(first.get("data"), dict):

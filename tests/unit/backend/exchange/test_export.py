@@ -213,6 +213,35 @@ def test_a_task_that_stands_there_twice_or_has_no_content_is_named(tmp_path: Pat
     ]
 
 
+def test_a_task_whose_images_no_number_is_left_for_is_named(tmp_path: Path) -> None:
+    def paged(number: int, address: object) -> dict[str, Any]:
+        return {**task(number, [{**row(RING), "item_index": 0}]), "data": {"image": address}}
+
+    one, two = "/data/upload/1/1.png", ["/data/upload/1/2.png", "/data/upload/1/3.png"]
+    far, largest = 10**12 + 5, 2**63 - 1
+    tasks = [
+        paged(-1, one),
+        paged(5, two),
+        paged(far, one),
+        paged(largest, two),
+        paged(largest + 1, one),
+        paged(6, one),
+    ]
+    content, summary = export(tmp_path, tasks)
+    assert [image["id"] for image in content["images"]] == [5, far, 6]
+    assert [found["image_id"] for found in content["annotations"]] == [5, 6]
+    taken = "the number of one of its images is too large, or another task's image has it"
+    none = "expected a task with an id, got {'id': "
+    assert [message.split(", 'data'")[0] for message in summary.messages] == [
+        f"element 1: {none}-1",
+        f"task {far}: {taken}",
+        f"task {largest}: {taken}",
+        f"element 5: {none}'{largest + 1}'",
+    ]
+    with pytest.raises(DataError, match=f"task {far}: {taken}"):
+        export(tmp_path, tasks[1:], options=ExportOptions(strict=True))
+
+
 def test_a_mask_of_a_kind_that_is_not_read_is_named(tmp_path: Path) -> None:
     wand = {**row(RING), "type": "magicwand"}
     _, summary = export(tmp_path, [task(1, [wand])])
