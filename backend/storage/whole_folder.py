@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from mfp_model.errors import ConfigError
 
+_MOUNTS = Path("/proc/self/mountinfo")  # Linux'
 _SYSTEMS = (".DS_Store", "Thumbs.db", "desktop.ini")
 
 
@@ -37,11 +39,12 @@ class WholeFolder:
         """Give the folder to build in, and publish it in the end.
 
         Raises:
-            ConfigError: The place holds something else, or somebody else is building.
+            ConfigError: The place holds something else or cannot be renamed, or somebody else is
+                building.
         """
         path = self._path
-        partial, old = (path.with_name(f".{path.name}.{what}") for what in ("partial", "old"))
         self.check()
+        partial, old = (path.with_name(f".{path.name}.{what}") for what in ("partial", "old"))
         partial.mkdir(parents=True, exist_ok=True)
         lock = os.open(partial, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -65,11 +68,16 @@ class WholeFolder:
         """Look at the place before what is built is computed.
 
         Raises:
-            ConfigError: It holds something else.
+            ConfigError: It holds something else, or cannot be renamed.
         """
         path = self._path
         if not path.exists():
             return
+        if _is_mounted(path):
+            raise ConfigError(
+                f"{path}: something is mounted there, so it cannot be replaced as a whole; name a "
+                "folder in it"
+            )
         names = {one.name for one in path.iterdir()} if path.is_dir() else {path.name}
         if names and self._mark not in names:
             raise ConfigError(f"{path}: exists and is not empty; name another folder, or remove it")
@@ -85,3 +93,17 @@ class WholeFolder:
         return name in (*self._parts, *_SYSTEMS) or name.startswith(
             tuple(f".{part}." for part in self._parts)
         )
+
+
+def _is_mounted(path: Path) -> bool:
+    """Whether it is a mount point; `os.path.ismount` misses a folder of the same disk (bind)."""
+    try:
+        mounts = _MOUNTS.read_bytes().splitlines()
+    except OSError:
+        return path.is_mount()
+    return os.fsencode(path) in (_plain(mount.split()[4]) for mount in mounts)
+
+
+def _plain(name: bytes) -> bytes:
+    """A mount's name with the spaces that Linux writes as numbers."""
+    return re.sub(rb"\\([0-7]{3})", lambda escape: bytes([int(escape[1], 8)]), name)

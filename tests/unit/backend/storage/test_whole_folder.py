@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from backend.storage import whole_folder
 from backend.storage.whole_folder import WholeFolder
 from mfp_model.errors import ConfigError
 
@@ -45,3 +46,26 @@ def test_what_somebody_else_put_into_it_is_not_removed_with_it(tmp_path: Path, n
     with pytest.raises(ConfigError, match=name), whole.building():
         (out / name).write_text("put there meanwhile")
     assert (out / name).read_text() == "put there meanwhile"
+
+
+def test_a_mount_point_is_refused_before_anything_is_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "my masks"
+    out.mkdir()
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(f"36 35 0:5 / {tmp_path}/my\\040masks rw - ext4 /dev/sda1 rw\n")
+    monkeypatch.setattr(whole_folder, "_MOUNTS", mounts)
+    with (
+        pytest.raises(ConfigError, match="my masks: something is mounted there"),
+        WholeFolder(out, mark="mark", parts=()).building(),
+    ):
+        raise AssertionError("computed")
+    with WholeFolder(out / "first", mark="mark", parts=()).building() as folder:
+        (folder / "mark").touch()
+    assert [path.name for path in out.iterdir()] == ["first"]
+
+
+def test_the_root_of_all_files_is_refused() -> None:
+    with pytest.raises(ConfigError, match="something is mounted there"):
+        WholeFolder(Path("/"), mark="mark", parts=()).check()
