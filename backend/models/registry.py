@@ -32,6 +32,7 @@ from backend.models.version_files import (
     VersionEntry,
     VersionFiles,
     VersionFolder,
+    alone,
     unknown,
 )
 from backend.storage.shared_state import SharedState
@@ -176,17 +177,18 @@ class ModelRegistry:
             RegistryError: The name cannot be one of a folder.
         """
         check_name(version)
-        if version in self.names():
-            return
-        made = self._files.room / f".{version}.partial"
-        shutil.rmtree(made, ignore_errors=True)
-        made.mkdir(parents=True)
-        shutil.copyfile(checkpoint, made / CHECKPOINT)
-        if report is not None and report.exists():
-            shutil.copyfile(report, made / REPORT)
-        manifest = {**about, "version": version, "added": round(time.time(), 3)}
-        write_atomically(made / MANIFEST, json.dumps(manifest, indent=1).encode())
-        self._files.keep(version, made)
+        with alone(self._files.room / ".adding"):
+            if version in self.names():
+                return
+            made = self._files.room / f".{version}.partial"
+            shutil.rmtree(made, ignore_errors=True)
+            made.mkdir()
+            shutil.copyfile(checkpoint, made / CHECKPOINT)
+            if report is not None and report.exists():
+                shutil.copyfile(report, made / REPORT)
+            manifest = {**about, "version": version, "added": round(time.time(), 3)}
+            write_atomically(made / MANIFEST, json.dumps(manifest, indent=1).encode())
+            self._files.keep(version, made)
 
     def serving(self) -> Serving:
         """Return what serves.

@@ -96,6 +96,22 @@ def test_promotions_at_the_same_time_are_all_kept(registry: ModelRegistry) -> No
     assert len(registry.serving().histories) == 40
 
 
+def test_a_version_that_is_added_several_times_at_once_is_there_for_each(
+    registry: ModelRegistry, tmp_path: Path
+) -> None:
+    weights = tmp_path / "checkpoint"
+    weights.write_bytes(b"weights" * 100_000)
+
+    def promote(project: int) -> None:
+        registry.add("v4", weights, None, {})
+        registry.promote("v4", project=str(project))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(promote, range(40)))
+    assert len(registry.serving().histories) == 40
+    assert registry.checkpoint("v4").read_bytes() == weights.read_bytes()
+
+
 def test_a_damaged_file_is_an_error_and_not_nothing(
     registry: ModelRegistry, tmp_path: Path
 ) -> None:
