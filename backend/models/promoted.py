@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Hashable, Mapping
 
 from backend.models.registry import ModelRegistry
 from backend.models.serving import RegistryAwayError, Serving
 
 _log = logging.getLogger(__name__)
+_AGAIN_S = 30.0  # after which a damaged version is tried again: somebody may have mended it
 _History = tuple[str, ...]
 
 
 class PromotedVersions:
     """Knows the versions that serve; each is prepared before it takes over.
 
-    A damaged one is passed over: the one before it in its history serves, at last the default. One
-    that is away is no reason to answer with another: what served before goes on, and where nothing
-    is known of that, as after a start, it is said.
+    A damaged one is passed over, and tried again now and then: the one before it in its history
+    serves, at last the default. One that is away is no reason to answer with another: what served
+    before goes on, and where nothing is known of that, as after a start, it is said.
     """
 
     def __init__(
@@ -27,6 +29,7 @@ class PromotedVersions:
         *,
         prepare: Callable[[str], str],
         on_failure: Callable[[Exception], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Know nothing yet.
 
@@ -34,11 +37,15 @@ class PromotedVersions:
             registry: Versions, and which of them serve.
             prepare: Makes a version of the registry ready to answer, and returns its model version.
             on_failure: Told once why a version, or what serves, cannot be had.
+            clock: Seconds.
         """
         self._registry = registry
         self._prepare = prepare
         self._on_failure = on_failure
+        self._clock = clock
         self._taken: tuple[Hashable] | None = None  # the stamp of what was taken over
+        self._passed_over: set[str] = set()  # why others were not
+        self._again_at = 0.0  # when these are tried again
         self._told: set[str] = set()
         self._guard = threading.Lock()  # of the next two
         self._serving: Serving | None = None
@@ -77,24 +84,28 @@ class PromotedVersions:
             return self._model_versions[name]
 
     def look(self) -> None:
-        """Take over what was promoted or rolled back; what was away is tried again."""
+        """Take over what was promoted or rolled back; what cannot be had is tried again."""
         problems: list[Exception] = []
         try:
             stamp = (self._registry.stamp(),)
-            if stamp != self._taken:
-                self._take(self._registry.serving(), problems)
+            is_due = bool(self._passed_over) and self._clock() >= self._again_at
+            if stamp != self._taken or is_due:
+                problems = self._take(self._registry.serving())
+                self._passed_over = {str(problem) for problem in problems}
+                self._again_at = self._clock() + _AGAIN_S
                 is_away = any(isinstance(problem, RegistryAwayError) for problem in problems)
                 self._taken = None if is_away else stamp
         except Exception as error:  # whoever looks every second must go on
             problems.append(error)
             if self._serving is None and not isinstance(error, RegistryAwayError):
-                self._take(Serving({}), problems)
+                self._take(Serving({}))
         for problem in problems:
             if str(problem) not in self._told:
                 self._on_failure(problem)
-        self._told = {str(problem) for problem in problems}
+        self._told = self._passed_over | {str(problem) for problem in problems}
 
-    def _take(self, serving: Serving, problems: list[Exception]) -> None:
+    def _take(self, serving: Serving) -> list[Exception]:
+        """Take over what can be had, and return why the rest cannot."""
         model_versions: dict[str, str] = {}
         failed: dict[str, Exception] = {}
 
@@ -104,7 +115,6 @@ class PromotedVersions:
                     model_versions[name] = self._prepare(name)
                 except Exception as error:
                     failed[name] = error
-                    problems.append(error)
             return failed.get(name)
 
         histories = {
@@ -117,6 +127,7 @@ class PromotedVersions:
         with self._guard:
             self._model_versions = {**self._model_versions, **model_versions}
             self._serving = taken
+        return [*failed.values()]
 
     def _usable(
         self, scope: str, history: _History, failure_of: Callable[[str], Exception | None]

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from backend.models.promoted import PromotedVersions
 from backend.models.registry import ModelRegistry
 from backend.models.served import ServedModels
-from backend.models.serving import RegistryAwayError, ServingFile
+from backend.models.serving import RegistryAwayError, RegistryError, ServingFile
 from backend.storage.bucket import Bucket
 from backend.storage.errors import StorageError
 from tests.unit.backend.models.conftest import Machine
@@ -122,6 +123,35 @@ def test_after_a_restart_the_version_before_a_damaged_one_serves(
     ]
     models.look()
     assert told == ["weights broken cannot be loaded: damaged"]
+
+
+def test_a_damaged_version_is_tried_again_every_half_minute_and_told_once(
+    machine: Machine, tmp_path: Path
+) -> None:
+    registry = machine("a")
+    _add(registry, tmp_path, "v1", "v2")
+    for version in ("v1", "v2"):
+        registry.promote(version, project="14")
+    now, told = 0.0, list[Exception]()
+    tried, damaged = list[tuple[float, str]](), {"v2"}
+
+    def prepare(name: str) -> str:
+        tried.append((now, name))
+        if name in damaged:
+            raise RegistryError(f"{name}: damaged")
+        return name
+
+    promoted = PromotedVersions(
+        registry, prepare=prepare, on_failure=told.append, clock=lambda: now
+    )
+    for second in range(100):
+        now = float(second)
+        if second == 45:
+            damaged.clear()
+        promoted.look()
+        assert promoted.version("14") == ("v1" if second < 60 else "v2")
+    assert [second for second, name in tried if name == "v2"] == [0, 30, 60]
+    assert [str(problem) for problem in told] == ["v2: damaged"]
 
 
 def test_nothing_answers_before_it_is_known_what_serves(
