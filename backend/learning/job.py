@@ -35,6 +35,10 @@ def run_job(number: int, worker: str, settings: Settings, state: SharedState) ->
 
     Returns:
         False where it was asked to stop, to be gone on with later.
+
+    Raises:
+        StorageError: The queue, or what it learns from, cannot be read or written just now. It goes
+            on later, too, but that was a try: it may be so each time.
     """
     queue = JobQueue(state.jobs())
     job = queue.job(number)
@@ -55,7 +59,7 @@ def run_job(number: int, worker: str, settings: Settings, state: SharedState) ->
         except Exception as error:
             _log.exception("job %d", number)
             queue.end(number, "failed", f"{type(error).__name__}, see the log", worker=worker)
-    except (LostJobError, StorageError) as error:  # it goes on, here or elsewhere
+    except LostJobError as error:  # it goes on elsewhere
         _log.error("job %d: %s", number, error)
         return False
     state.data.job_lock(number).unlink(missing_ok=True)

@@ -1,8 +1,8 @@
 """`mfp work`: takes fine-tuning jobs off the queue, one at a time, each in a process of its own.
 
-`mfp serve` starts one; it ends with its parent. A job whose process was killed goes on where it
-was, at most five times. Where a worker was killed, another one goes on: at once on the same
-machine, on others when the worker was not heard of for a minute.
+`mfp serve` starts one; it ends with its parent. A job whose process was killed, or could not use
+its database, goes on where it was, at most five times. Where a worker was killed, another one goes
+on: at once on the same machine, on others when the worker was not heard of for a minute.
 """
 
 from __future__ import annotations

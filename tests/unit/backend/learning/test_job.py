@@ -1,4 +1,4 @@
-"""Names of fine-tuned weights."""
+"""Jobs that cannot go on just now, and names of fine-tuned weights."""
 
 from __future__ import annotations
 
@@ -6,9 +6,45 @@ from pathlib import Path
 
 import pytest
 
-from backend.learning.job import free_version
+from backend.learning import job as job_module
+from backend.learning.job import free_version, run_job
+from backend.learning.jobs import JobQueue, LostJobError
 from backend.models.registry import beginning, check_name
+from backend.settings import Settings
+from backend.storage.errors import StorageError
+from backend.storage.shared_state import SharedState
+from mfp_model.errors import MfpError
 from tests.registries import registry_in
+
+
+class _NeverAsked:
+    """Stands for the signals, which belong to whoever runs the tests."""
+
+    is_asked = False
+
+
+def test_a_job_whose_storage_fails_has_tried_and_one_that_is_lost_has_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = SharedState(tmp_path / "data")
+    queue = JobQueue(state.jobs())
+    queue.enqueue("7")
+    job = queue.begin("me")
+    assert job is not None
+    failures: list[MfpError] = [StorageError("sessions are away"), LostJobError("lost")]
+
+    def fail(*_: object, **__: object) -> None:
+        raise failures.pop(0)
+
+    monkeypatch.setattr(job_module, "StopSignal", _NeverAsked)
+    monkeypatch.setattr(job_module, "collect", fail)
+    settings = Settings(data_dir=state.data.root)
+    with pytest.raises(StorageError, match="sessions are away"):  # its process ends with an error
+        run_job(job.id, "me", settings, state)
+    assert not run_job(job.id, "me", settings, state)
+    still = queue.job(job.id)
+    assert still is not None
+    assert still.state == "running"
 
 
 def test_a_job_of_a_new_queue_never_takes_the_name_of_older_weights(tmp_path: Path) -> None:
