@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from backend.label_studio.label_config import LabelConfig
 from backend.label_studio.points import Point, is_box, labels_of_point
+from backend.label_studio.region_request import is_negative
 
 
 def without_alike(points: list[Point], config: LabelConfig) -> tuple[list[Point], bool]:
@@ -20,11 +21,12 @@ def without_alike(points: list[Point], config: LabelConfig) -> tuple[list[Point]
 
 
 def _meant(point: Point, config: LabelConfig) -> Point:
-    """A point of no control, whose label is the one that objects get."""
+    """A point of no control, whose label is the one that objects get; it means what it did."""
     labels = [config.alike.get(label, label) for label in labels_of_point(point)]
     kind = "rectanglelabels" if is_box(point) else "keypointlabels"
     value = {
         **{name: part for name, part in point["value"].items() if not name.endswith("labels")},
         kind: labels,
     }
-    return {**point, "from_name": "", "type": kind, "value": value}
+    meant = {**point, "from_name": "", "type": kind, "value": value}
+    return {**meant, "is_positive": False} if is_negative(point, config) else meant

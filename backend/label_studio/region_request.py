@@ -116,17 +116,21 @@ def region_request(
     )
 
 
+def is_negative(point: Point, config: LabelConfig) -> bool:
+    """Return whether a point's control says "not object", whatever key is pressed."""
+    control = config.points.get(str(point.get("from_name", "")))
+    return control is not None and control.is_negative
+
+
 def _placed(point: Point, config: LabelConfig, *, width: int, height: int) -> PlacedPrompt:
-    name = storable(point.get("from_name", ""))
     if is_box(point):
         prompt: Click | Box = box_of(point, width=width, height=height)
     else:
-        points = config.points.get(name)
-        is_negative = points is not None and points.is_negative
-        prompt = click_of(point, width=width, height=height, is_negative=is_negative)
+        says_no = is_negative(point, config)
+        prompt = click_of(point, width=width, height=height, is_negative=says_no)
     return PlacedPrompt(
         id=storable(point.get("id")),
-        control=name,
+        control=storable(point.get("from_name", "")),
         prompt=prompt,
         is_beside_selected=is_beside_selected(point),
     )

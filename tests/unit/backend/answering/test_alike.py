@@ -164,6 +164,13 @@ def test_not_like_this_means_nothing(sign: bool) -> None:
     assert _answer(point("p", *_PLACES[0], label="All cats", is_positive=sign)) == []
 
 
+def test_nor_does_it_with_a_control_whose_points_all_say_so() -> None:
+    config = _CONFIG.replace('name="click"', 'name="click" negative="true"')
+    clicked = {**point("p", *_PLACES[0], label="All cats"), "from_name": "click"}
+    assert len(_answer(clicked)) == len(_PLACES)
+    assert _answer(clicked, config=config) == []
+
+
 @pytest.mark.parametrize("is_example", [False, True])
 def test_each_of_them_is_corrected_under_its_id_before_the_page_saves(is_example: bool) -> None:
     client = _client()
