@@ -87,9 +87,13 @@ class MaskEncoder:
 
 def _left_over(task: TaskRequest, edit: Edit, *, n_parts: int) -> list[str]:
     """Ids of polygons that the page has and the answer does not, which no answer can take away."""
-    is_saved = task.there.has_any(frozenset(edit.regions[:1]))
+    is_saved = any(_is_there(task, one) for one in edit.regions[:1])
     further = edit.regions[n_parts:] if edit.is_accepted else ()
-    return [one for one in further if not is_saved or task.there.has_any(frozenset({one}))]
+    return [one for one in further if not is_saved or _is_there(task, one)]
+
+
+def _is_there(task: TaskRequest, region: str) -> bool:
+    return task.there.has_any(frozenset({storable(region)}))
 
 
 def together(answers: list[Encoded]) -> dict[str, Any]:

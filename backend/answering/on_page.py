@@ -156,8 +156,13 @@ def _saved(
         return as_drawn
     is_shown = was_saved or is_continued(answered, region)
     runs = drawn if is_shown else answered.answer
+    own = {storable(name): name for name in regions}  # the page knows no other names
     return replace(
-        as_drawn, regions=answered.regions, runs=runs, answered=answered, is_ahead=not was_saved
+        as_drawn,
+        regions=tuple(own.get(name, name) for name in answered.regions),
+        runs=runs,
+        answered=answered,
+        is_ahead=not was_saved,
     )
 
 

@@ -7,11 +7,14 @@ five seconds after a change.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from backend.label_studio.projects import UNKNOWN_RULES, ProjectRules
+
+_MAX_LETTERS, _DIGEST_LETTERS = 100, 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,9 +73,16 @@ class Page:
 
 
 def storable(name: object) -> str:
-    """Return a name in letters that can be stored, and not too many of them."""
+    """Return a name in letters that can be stored, and not too many of them.
+
+    Long names that begin alike stay different.
+    """
     letters = str(name).encode(errors="backslashreplace").decode()
-    return letters.replace("\0", "\\0")[:100]  # which PostgreSQL cannot store
+    letters = letters.replace("\0", "\\0")  # which PostgreSQL cannot store
+    if len(letters) <= _MAX_LETTERS:
+        return letters
+    digest = hashlib.sha256(letters.encode()).hexdigest()[:_DIGEST_LETTERS]
+    return letters[: _MAX_LETTERS - _DIGEST_LETTERS] + digest
 
 
 def page_of(

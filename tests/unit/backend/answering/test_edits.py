@@ -72,6 +72,19 @@ def test_a_mask_that_is_clicked_on_is_answered_under_its_id(place: str) -> None:
     assert not mask[60, 120]
 
 
+@pytest.mark.parametrize("name", ["r" * 150, "r\0", "r\ud800"])
+def test_a_mask_keeps_its_id_of_any_letters_with_each_further_click(name: str) -> None:
+    client, there = _client(), saved(row(name, CAT), row("r" * 149, box(120, 20, 140, 100)))
+    points = [point(f"p{x}", x, 60) for x in (70, 90, 100)]
+    for n_points in (1, 2, 3):
+        (found,) = _answer(client, *points[:n_points], drafts=[there])
+        assert found["id"] == name
+        assert not _mask(found)[60, 121]
+    accepted = saved(found, row("r" * 149, box(120, 20, 140, 100)))
+    (found,) = _answer(client, point("n", 30, 90, is_positive=False), drafts=[accepted])
+    assert found["id"] == name
+
+
 def test_too_much_goes_by_a_first_negative_click() -> None:
     there = saved(row("r1", CAT))
     (found,) = _answer(_client(), point("p", 25, 25, is_positive=False), annotations=[there])
