@@ -13,6 +13,7 @@ from backend.answering.edit import Answered, Edit
 from backend.answering.edits import Edits
 from backend.answering.encoding import Encoded, MaskEncoder, together
 from backend.answering.made import Made, check_size
+from backend.answering.openings import Openings
 from backend.answering.prefetch import Prefetcher
 from backend.answering.rounds import ClickStore
 from backend.answering.sure import made_sure
@@ -20,7 +21,6 @@ from backend.answering.turns import ClickedObject, Place, SupersededError, Turns
 from backend.finding.answer import TaskFinder
 from backend.images.loader import ImageLoader, LoadedImage
 from backend.label_studio.drafts import SavedDrafts
-from backend.label_studio.points import RequestError
 from backend.label_studio.region_request import RegionRequest
 from backend.label_studio.request import TaskRequest
 from backend.label_studio.rows import empty_result
@@ -73,7 +73,6 @@ class Predictor:
         self._store = store
         self._choice = choice
         self._edits = edits
-        self._finding = finding
         self._turns = turns
         self._drafts = drafts
         self._telemetry = telemetry
@@ -81,7 +80,8 @@ class Predictor:
         self._for_click = for_click
         self._on_answer = on_answer
         self._encoder = MaskEncoder(telemetry, polygon_error_px=polygon_error_px)
-        self._prefetcher = Prefetcher(images, edits, telemetry)
+        prefetcher = Prefetcher(images, edits, telemetry)
+        self._openings = Openings(finding, prefetcher, edits, turns, telemetry)
 
     def results(
         self, tasks: list[TaskRequest], *, has_left: Callable[[], bool] = lambda: False
@@ -100,32 +100,24 @@ class Predictor:
             NotReadyError: The weights are not loaded.
             BusyError: Too many requests are in work.
         """
+        if all(task.is_opening for task in tasks):
+            return self._openings.results(tasks, has_left)
         is_alone = len(tasks) == 1
-        return [entry for task in tasks for entry in self._results(task, has_left, is_alone)]
+        return [self._result(task, has_left, is_alone) for task in tasks]
 
-    def _results(
+    def _result(
         self, task: TaskRequest, has_left: Callable[[], bool], is_alone: bool
-    ) -> list[dict[str, Any]]:
-        """A task's entries; what is wrong with it leaves the others of the request alone."""
+    ) -> dict[str, Any]:
+        """A clicked task's entry; what is wrong with it leaves the others of the request alone."""
+        if task.region is None:
+            return empty_result()
         try:
-            if task.problem:
-                raise RequestError(task.problem)
-            if task.is_opening and is_alone:
-                self._edits.opened(task)
-            if task.is_opening and task.control and task.control.finder:
-                return [self._finding.answer(task, task.control, has_left)]
-            if task.is_opening:
-                self._prefetcher.prefetch(task)
-                return []
-            if task.region is None:
-                return [empty_result()]
-            return [self._answer(task, task.region, has_left)]
+            return self._answer(task, task.region, has_left)
         except MfpError as error:
-            if is_alone and not task.is_opening:
+            if is_alone:
                 raise
             self._telemetry.failed(error, during=f"task {task.task_id:.20}")
-        has_entry = not task.is_opening or (task.control and task.control.finder)
-        return [empty_result()] if has_entry else []
+            return empty_result()
 
     def _answer(
         self, task: TaskRequest, region: RegionRequest, has_left: Callable[[], bool]

@@ -73,7 +73,11 @@ class Place:
 
 
 class Turns:
-    """The line in front of a device."""
+    """The line in front of a device.
+
+    Attributes:
+        max_places: More requests at the same time are refused.
+    """
 
     def __init__(
         self,
@@ -93,7 +97,7 @@ class Turns:
             on_turn: Told how many seconds a request waited for a turn.
             newest: What all workers' newest clicks are; None for a worker that is alone.
         """
-        self._max_places = max_places
+        self.max_places = max_places
         self._on_change = on_change
         self._on_turn = on_turn
         self._newest = newest or NewestClicks()
@@ -116,7 +120,7 @@ class Turns:
             BusyError: All places are taken.
         """
         with self._guard:
-            if self._n_places >= self._max_places:
+            if self._n_places >= self.max_places:
                 raise BusyError(f"{self._n_places} requests are in work already (MFP_MAX_WAITING)")
             self._n_places += 1
             self._on_change(self._n_places)

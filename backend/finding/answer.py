@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class TaskFinder:
-    """Finds the objects of tasks, one task at a time, so that clicks keep the processor."""
+    """Finds the objects of tasks."""
 
     def __init__(
         self,
@@ -49,30 +48,19 @@ class TaskFinder:
         self._make = make
         self._telemetry = telemetry
         self._polygon_error_px = polygon_error_px
-        self._one_at_a_time = threading.Lock()
 
-    def answer(
-        self,
-        task: TaskRequest,
-        control: MaskControl,
-        has_left: Callable[[], bool] = lambda: False,
-    ) -> dict[str, Any]:
+    def answer(self, task: TaskRequest, control: MaskControl) -> dict[str, Any]:
         """Return one entry of `results` with every object found; an error leaves it empty.
 
         Args:
             task: Whose image is looked at.
             control: What the objects belong to.
-            has_left: Whether nobody waits for the answer any more; then nothing is computed.
         """
         assert control.finder is not None
         try:
-            with self._one_at_a_time:
-                if has_left():
-                    self._telemetry.superseded(task.task_id, "its client has left")
-                    return empty_result()
-                version, find = self._make(control.finder, control.inpainter, task.project)
-                image = self._images.load(task.image, task_id=task.task_id)
-                layers = find(image.pixels)
+            version, find = self._make(control.finder, control.inpainter, task.project)
+            image = self._images.load(task.image, task_id=task.task_id)
+            layers = find(image.pixels)
         except MfpError as error:  # the other tasks of the request have theirs
             self._telemetry.failed(error, during=f"finding objects of task {task.task_id}")
             return empty_result()

@@ -85,7 +85,9 @@ class Metrics:
         )
         self.cache_uses = counter("mfp_cache_uses", "Cache uses: hit, miss.", "cache", "result")
         self.cache_bytes = gauge("mfp_cache_bytes", "Bytes held by a cache.", "cache")
-        self.waiting = gauge("mfp_waiting", "Requests with clicks in work or in line.")
+        self.waiting = gauge(
+            "mfp_waiting", "Requests in work or in line: clicks, openings with a finder."
+        )
         self.model = gauge(
             "mfp_model",
             "Workers that answer with this model version on this device.",

@@ -5,8 +5,8 @@ from __future__ import annotations
 ADVICE = {
     "AccessError": "Enter the backend's user name and password where Label Studio's project "
     "settings connect the model; for webhooks write them into the URL.",
-    "BusyError": "More clicks arrive than are computed: add workers, a GPU, or raise "
-    "MFP_MAX_WAITING.",
+    "BusyError": "More clicks arrive, or tasks with a finder are opened, than are computed: add "
+    "workers, a GPU, or raise MFP_MAX_WAITING.",
     "ClusterError": "Look at the replicas with `ray status`. Clicks are answered as long as one "
     "serves. A replica that computes unlike the others belongs on a machine like theirs.",
     "FineTuningError": "Look into the log. Jobs wait until `mfp work` runs again.",

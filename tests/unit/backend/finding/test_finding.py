@@ -3,7 +3,10 @@
 import base64
 import io
 import json
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -34,10 +37,13 @@ from mfp_model.errors import ConfigError, ImageError
 from mfp_model.evaluation.datasets import coco_objects
 from mfp_model.finding.finders import FoundObject
 from mfp_model.finding.layers import LayeredObject, LoopConfig
+from mfp_model.prediction import Prediction
+from mfp_model.prompts import Prompt
 from mfp_model.weights.sources import WEIGHTS_SOURCES
 from mfp_model.weights.versions import model_version
 from tests.fakes import DiskSegmenter, LoopbackSite, QuietHandler, temporary_settings
 from tests.registries import registry_in
+from tests.unit.backend import page
 
 Capture = Callable[[str], Any]
 
@@ -132,6 +138,57 @@ def test_nothing_is_looked_for_once_the_client_has_left(capture: Capture) -> Non
     n_objects = [len(result["result"]) for result in answer.json["results"]]
     assert n_objects[0] > 0
     assert n_objects[1:] == [0] * 4
+
+
+class _Gated(DiskSegmenter):
+    """Waits with images of the size of `_uri` until it may go on."""
+
+    def __init__(self) -> None:
+        super().__init__(radius=25)
+        self.is_asked, self.gate = threading.Event(), threading.Event()
+
+    def _rounds(
+        self, image: NDArray[np.uint8], prompts: tuple[Prompt, ...], previous: Prediction
+    ) -> Iterator[Prediction]:
+        if image.shape[:2] == (90, 120):
+            self.is_asked.set()
+            self.gate.wait(30)
+        yield from super()._rounds(image, prompts, previous)
+
+
+def test_tasks_that_are_opened_at_once_wait_for_each_other_up_to_a_number(capture: Capture) -> None:
+    segmenter = _Gated()
+    models = ServedModels(lambda checkpoint: segmenter, version="disks-1")
+    app = create_app(temporary_settings(max_waiting=4), models=models)
+    client, has_left = app.test_client(), threading.Event()
+
+    def opened(**environ: object) -> Any:  # noqa: ANN401
+        body = _body(capture, "mfp", _uri())
+        answer = app.test_client().post("/predict", json=body, environ_overrides=environ)
+        return answer.json
+
+    with ThreadPoolExecutor(2) as pool:
+        try:
+            first = pool.submit(opened)
+            assert segmenter.is_asked.wait(30)
+            second = pool.submit(opened, **{"waitress.client_disconnected": has_left.is_set})
+            until = time.monotonic() + 30
+            while "mfp_waiting 2.0" not in client.get("/metrics").text:
+                assert time.monotonic() < until
+                time.sleep(0.01)
+            refused = opened()
+            assert refused["results"] == []
+            assert "2 requests are in work already" in refused["error"]
+            assert "BusyError" in client.get("/").text
+            clicked = client.post("/predict", json=page.request(page.point("p", 50, 50)))
+            assert clicked.json["results"][0]["result"]
+            has_left.set()
+            assert second.result(30) == {"results": [{"result": [], "score": 0.0}]}
+            assert not first.done()
+        finally:
+            segmenter.gate.set()
+        assert first.result(30)["results"][0]["result"]
+    assert opened()["results"][0]["result"]
 
 
 @pytest.mark.parametrize(("finder", "words"), [("sam", "expected one of"), ("deeplab", "offline")])
