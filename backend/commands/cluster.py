@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from backend.cluster.places import without_secrets
 from backend.commands.parsing import of
-from backend.environment.readers import Reader, count
+from backend.environment.reader import Reader
+from backend.environment.readers import count
 from backend.finding.each import Each, here
 from mfp_model.errors import ConfigError
 

@@ -44,7 +44,7 @@ def add(commands: Commands) -> None:
 
 
 def _fine_tune(options: argparse.Namespace) -> int:
-    from backend.models.registry import check_name
+    from backend.models.version import check_name
 
     version = options.version or options.out.stem
     check_name(version)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from backend.environment.readers import Reader, Refused, new_file
+from backend.environment.reader import Reader, Refused
+from backend.environment.readers import new_file
 from mfp_model.errors import ConfigError, PromptError
 from mfp_model.prompts import Box, Click, parse_box, parse_click
 

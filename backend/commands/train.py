@@ -13,7 +13,7 @@ from backend.cluster.places import Plan
 from backend.commands.cluster import add_ray, check_ray
 from backend.commands.options import add_device, parse_folders
 from backend.commands.parsing import Commands, of
-from backend.environment.readers import Reader, count, file, new_file, number
+from backend.environment.readers import count, file, new_file, number
 from mfp_model.errors import ConfigError
 from mfp_model.names import LOSSES, PRESETS, STRATEGIES, listed
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mfp_model.checkpoints.checkpoint import Checkpoint
     from mfp_model.training.train import TrainingJob
 
-_NUMBERS: tuple[tuple[str, Reader[float], str], ...] = (
+_NUMBERS = (
     ("samples", count(low=1), "samples in all; default: the preset's"),
     ("batch", count(low=1), "samples a step, over all GPUs; default: the preset's"),
     ("epoch-samples", count(low=1), "samples between two validations"),

@@ -5,65 +5,21 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TypeVar
 from urllib.parse import urlsplit
 
+from backend.environment.reader import Reader, Refused, checked, of_kind, of_text
 from mfp_model.names import DEVICES, listed
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _INFINITE = float("inf")
 
 
-class Refused(ValueError):
-    """A value that cannot be used, with a reason that the kind's name does not tell."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reader(Generic[T_co]):
-    """One kind of value. Both functions raise `ValueError` for what is none.
-
-    Attributes:
-        expected: What is expected, as errors and the reference page say it.
-        from_text: Reads a variable's text, without spaces around it.
-        from_toml: Reads a TOML value; paths in it are relative to the file's folder.
-        is_secret: Whether the value must not be shown.
-    """
-
-    expected: str
-    from_text: Callable[[str], T_co]
-    from_toml: Callable[[object, Path], T_co]
-    is_secret: bool = False
-
-
-def _of_text(expected: str, read: Callable[[str], T], *, is_secret: bool = False) -> Reader[T]:
-    """A kind that TOML writes as a string, too."""
-    return Reader(
-        expected=expected,
-        from_text=read,
-        from_toml=lambda value, _: read(_as(str, value)),
-        is_secret=is_secret,
-    )
-
-
-def _as(kind: type[T], value: object) -> T:
-    if not isinstance(value, kind):
-        raise ValueError
-    return value
-
-
-def _checked(value: T, is_good: bool) -> T:
-    if not is_good:
-        raise ValueError
-    return value
-
-
 def text(*, is_secret: bool = False) -> Reader[str]:
     """Any text."""
-    return _of_text("text", str, is_secret=is_secret)
+    return of_text("text", str, is_secret=is_secret)
 
 
 def address() -> Reader[str]:
@@ -72,9 +28,9 @@ def address() -> Reader[str]:
     def read(value: str) -> str:
         parts = urlsplit(value)
         has_host = bool(parts.hostname) and parts.port != 0  # `port` refuses more than 65535
-        return _checked(value, parts.scheme in ("http", "https") and has_host).rstrip("/")
+        return checked(value, parts.scheme in ("http", "https") and has_host).rstrip("/")
 
-    return _of_text("http://… or https://…, with a host, a port up to 65535", read)
+    return of_text("http://… or https://…, with a host, a port up to 65535", read)
 
 
 def postgresql() -> Reader[str]:
@@ -83,9 +39,9 @@ def postgresql() -> Reader[str]:
     def read(value: str) -> str:
         parts = urlsplit(value)
         is_one = parts.scheme in ("postgresql", "postgres") and parts.port != 0
-        return _checked(value, is_one and parts.path.strip("/") != "")
+        return checked(value, is_one and parts.path.strip("/") != "")
 
-    return _of_text("postgresql://USER:PASSWORD@HOST:PORT/NAME", read, is_secret=True)
+    return of_text("postgresql://USER:PASSWORD@HOST:PORT/NAME", read, is_secret=True)
 
 
 def bucket() -> Reader[str]:
@@ -93,14 +49,14 @@ def bucket() -> Reader[str]:
 
     def read(value: str) -> str:
         scheme, _, place = value.partition("://")
-        return _checked(value, scheme.isalnum() and place.strip("/") != "").rstrip("/")
+        return checked(value, scheme.isalnum() and place.strip("/") != "").rstrip("/")
 
-    return _of_text("s3://BUCKET/FOLDER", read)
+    return of_text("s3://BUCKET/FOLDER", read)
 
 
 def choice(names: tuple[str, ...] | Mapping[str, str]) -> Reader[str]:
     """One of some names."""
-    return _of_text(f"one of {', '.join(names)}", lambda value: _checked(value, value in names))
+    return of_text(f"one of {', '.join(names)}", lambda value: checked(value, value in names))
 
 
 def device() -> Reader[str]:
@@ -108,9 +64,9 @@ def device() -> Reader[str]:
 
     def read(value: str) -> str:
         kind, _, index = value.partition(":")
-        return _checked(value, value in DEVICES[:-1] or (kind == "cuda" and index.isdecimal()))
+        return checked(value, value in DEVICES[:-1] or (kind == "cuda" and index.isdecimal()))
 
-    return _of_text(listed(DEVICES), read)
+    return of_text(listed(DEVICES), read)
 
 
 def switch() -> Reader[bool]:
@@ -118,10 +74,10 @@ def switch() -> Reader[bool]:
 
     def read(value: str) -> bool:
         is_yes = value.lower() in ("1", "true", "yes")
-        return _checked(is_yes, is_yes or value.lower() in ("0", "false", "no"))
+        return checked(is_yes, is_yes or value.lower() in ("0", "false", "no"))
 
     return Reader(
-        expected="true or false", from_text=read, from_toml=lambda value, _: _as(bool, value)
+        expected="true or false", from_text=read, from_toml=lambda value, _: of_kind(bool, value)
     )
 
 
@@ -140,7 +96,7 @@ Number = TypeVar("Number", int, float)
 
 def _number(kind: type[Number], word: str, low: float, high: float) -> Reader[Number]:
     def read(value: str | int | float) -> Number:
-        return _checked(kind(value), low <= kind(value) <= high)
+        return checked(kind(value), low <= kind(value) <= high)
 
     def from_toml(value: object, folder: Path) -> Number:
         is_number = isinstance(value, int) if kind is int else isinstance(value, int | float)
@@ -184,7 +140,7 @@ def _path(expected: str, is_good: Callable[[Path], bool], otherwise: str) -> Rea
     return Reader(
         expected=expected,
         from_text=lambda value: read(value, Path()),
-        from_toml=lambda value, folder: read(_as(str, value), folder),
+        from_toml=lambda value, folder: read(of_kind(str, value), folder),
     )
 
 
@@ -195,13 +151,13 @@ def folders() -> Reader[tuple[Path, ...]]:
 
 def hosts() -> Reader[tuple[str, ...]]:
     """Host names, in small letters."""
-    return _several(_of_text("a host", str.lower), "hosts with commas between")
+    return _several(of_text("a host", str.lower), "hosts with commas between")
 
 
 def networks() -> Reader[tuple[Network, ...]]:
     """Ranges of addresses."""
     expected = "ranges such as 10.0.0.0/8, with commas between"
-    return _several(_of_text("a range", ipaddress.ip_network), expected)
+    return _several(of_text("a range", ipaddress.ip_network), expected)
 
 
 def _several(part: Reader[T], expected: str, *, separator: str = ",") -> Reader[tuple[T, ...]]:
@@ -212,7 +168,7 @@ def _several(part: Reader[T], expected: str, *, separator: str = ",") -> Reader[
         return tuple(part.from_text(text) for text in parts if text)
 
     def from_toml(value: object, folder: Path) -> tuple[T, ...]:
-        return tuple(part.from_toml(entry, folder) for entry in _as(list, value))
+        return tuple(part.from_toml(entry, folder) for entry in of_kind(list, value))
 
     return Reader(expected=expected, from_text=from_text, from_toml=from_toml)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from backend.environment.readers import Reader, Refused
+from backend.environment.reader import Reader, Refused
 from mfp_model.errors import ConfigError
 
 T = TypeVar("T")

@@ -17,7 +17,14 @@ from backend.label_studio.controls import (
     plain_controls,
     point_control,
 )
-from backend.label_studio.labels import Label, generic_labels, labels_of, takes_labels_of_tasks
+from backend.label_studio.labels import (
+    Label,
+    aliases_of,
+    generic_labels,
+    labels_of,
+    seeds_of,
+    takes_labels_of_tasks,
+)
 from backend.label_studio.task_values import key_of
 
 _SHAPES = ("brush", "polygon", "rectangle", "ellipse")
@@ -185,7 +192,7 @@ def parse_label_config(xml: str) -> LabelConfig:
 
 def _config(root: ET.Element, data: Mapping[str, Any]) -> LabelConfig:
     generic = generic_labels(root)
-    seeds = {tag.get("name", ""): signs for tag in root.iter() if (signs := _seeds(tag, data))}
+    seeds = {tag.get("name", ""): signs for tag in root.iter() if (signs := seeds_of(tag, data))}
     tags = [tag for tag in root.iter() if tag.get("name", "") not in seeds]
     return LabelConfig(
         image_values={
@@ -195,7 +202,7 @@ def _config(root: ET.Element, data: Mapping[str, Any]) -> LabelConfig:
         controls=tuple(control for tag in tags for control in mask_controls(tag, generic, data)),
         labels=tuple(dict.fromkeys(label for tag in tags for label in _shown(tag, generic, data))),
         aliases={
-            tag.get("name", ""): _aliases(tag, generic, data)
+            tag.get("name", ""): aliases_of(tag, generic, data)
             for tag in root.iter()
             if tag.tag.removesuffix("labels") in ("", *_SHAPES)
         },
@@ -216,36 +223,11 @@ def _config(root: ET.Element, data: Mapping[str, Any]) -> LabelConfig:
     )
 
 
-def _aliases(
-    tag: ET.Element, generic: Mapping[str, ET.Element], data: Mapping[str, Any]
-) -> dict[str, str]:
-    """Label values by their aliases, of a control or of the `<Labels>` of its images."""
-    images = tag.get("toname", "").split(",")
-    holders = [tag, *(generic[image] for image in images if image in generic)]
-    labels = (label for holder in holders for label in labels_of(holder, data))
-    return {label.alias: label.value for label in reversed([*labels]) if label.alias}
-
-
 def _written(label: str, value: str, control: MaskControl) -> str | None:
     """A point's label in a mask control, which may use one label's value as another one's alias."""
     if label == value and label in control.names_by_value:
         return control.names_by_value[label]
     return control.written(label) or control.written(value)
-
-
-def _seeds(tag: ET.Element, data: Mapping[str, Any]) -> dict[str, bool]:
-    """A control's labels that have the attribute `seed`, and whether they mean the object.
-
-    Raises:
-        LabelConfigError: The attribute is neither `object` nor `background`.
-    """
-    signs: dict[str, bool] = {}
-    for label in labels_of(tag, data) if tag.tag == "brushlabels" else ():
-        if label.seed not in (None, "object", "background"):
-            raise LabelConfigError(f"label seed={label.seed!r:.40}: expected object or background")
-        if label.seed is not None:
-            signs |= dict.fromkeys((label.value, label.name), label.seed == "object")
-    return signs
 
 
 def _shown(

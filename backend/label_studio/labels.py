@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from backend.label_studio.config_xml import LabelConfigError
 from backend.label_studio.task_values import list_at
 
 _MAX_LABELS = 10_000  # of a control
@@ -81,3 +82,28 @@ def _brought(entries: list[Any]) -> Iterator[Label]:
                 yield Label(value=entry["value"], alias=str(entry.get("alias") or ""))
             if isinstance(entry.get("children"), list):
                 waiting += entry["children"]
+
+
+def aliases_of(
+    tag: ET.Element, generic: Mapping[str, ET.Element], data: Mapping[str, Any]
+) -> dict[str, str]:
+    """Return label values by their aliases, of a control or of the `<Labels>` of its images."""
+    images = tag.get("toname", "").split(",")
+    holders = [tag, *(generic[image] for image in images if image in generic)]
+    labels = (label for holder in holders for label in labels_of(holder, data))
+    return {label.alias: label.value for label in reversed([*labels]) if label.alias}
+
+
+def seeds_of(tag: ET.Element, data: Mapping[str, Any]) -> dict[str, bool]:
+    """Return the labels that have the attribute `seed`, and whether they mean the object.
+
+    Raises:
+        LabelConfigError: The attribute is neither `object` nor `background`.
+    """
+    signs: dict[str, bool] = {}
+    for label in labels_of(tag, data) if tag.tag == "brushlabels" else ():
+        if label.seed not in (None, "object", "background"):
+            raise LabelConfigError(f"label seed={label.seed!r:.40}: expected object or background")
+        if label.seed is not None:
+            signs |= dict.fromkeys((label.value, label.name), label.seed == "object")
+    return signs

@@ -11,7 +11,8 @@ from backend.learning.job_rows import Job
 from backend.learning.jobs import JobQueue, LostJobError
 from backend.learning.material import collect
 from backend.learning.stop_signal import StopSignal
-from backend.models.registry import ModelRegistry, beginning, model_registry
+from backend.models.registry import ModelRegistry, model_registry
+from backend.models.version import beginning
 from backend.settings import Settings
 from backend.storage.errors import StorageError
 from backend.storage.shared_state import SharedState

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import shutil
 import time
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +22,12 @@ from backend.models.serving import (
     ServingStore,
     ServingTable,
 )
+from backend.models.version import ModelVersion, check_name, is_name, version_of
 from backend.models.version_bucket import VersionBucket
 from backend.models.version_files import (
     CHECKPOINT,
     MANIFEST,
     REPORT,
-    VersionEntry,
     VersionFiles,
     VersionFolder,
     alone,
@@ -41,47 +39,6 @@ from mfp_model.fine_tuning.job import manifest_in
 from mfp_model.weights import weights_version
 
 _log = logging.getLogger(__name__)
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
-_STRANGE = re.compile(r"[^A-Za-z0-9._-]+")
-_BEGINNING_LETTERS = 50  # which leaves room for a project and a job
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelVersion:
-    """A version that is there.
-
-    Attributes:
-        version: Its name, the model version of its answers.
-        manifest: What is known of it: base, data, scores, time.
-        has_report: Whether it has a page.
-    """
-
-    version: str
-    manifest: Mapping[str, Any]
-    has_report: bool
-
-    @property
-    def added(self) -> float:
-        """When it was put there, in seconds since 1970; 0 where that is not known."""
-        added = self.manifest.get("added")
-        return float(added) if isinstance(added, int | float) else 0.0
-
-
-def check_name(version: str) -> None:
-    """Refuse a version that cannot be one here, before weights of that name are learned.
-
-    Raises:
-        RegistryError: The name cannot be one of a folder.
-    """
-    if not _NAME.fullmatch(version):
-        raise RegistryError(
-            f"model version {version!r:.80}: expected up to 80 letters, digits, . _ -"
-        )
-
-
-def beginning(version: str) -> str:
-    """Return what names of versions can begin with that are made of any weights' version."""
-    return _STRANGE.sub("-", version)[:_BEGINNING_LETTERS].lstrip("._-") or "weights"
 
 
 def model_registry(state: SharedState) -> ModelRegistry:
@@ -115,7 +72,7 @@ class ModelRegistry:
         versions = []
         for name, entry in self._files.entries().items():
             try:
-                versions.append(_version(name, entry))
+                versions.append(version_of(name, entry))
             except RegistryError as error:
                 _log.error("left out: %s", error)
         return sorted(versions, key=lambda version: (version.added, version.version))
@@ -130,14 +87,14 @@ class ModelRegistry:
         Raises:
             RegistryError: There is none of that name.
         """
-        entry = self._files.entries(name).get(name) if _NAME.fullmatch(name) else None
+        entry = self._files.entries(name).get(name) if is_name(name) else None
         if entry is None:
             raise unknown(name)
-        return _version(name, entry)
+        return version_of(name, entry)
 
     def checkpoint(self, name: str) -> Path:
         """Return a file of this machine with a version's weights. Raises like `version`."""
-        if not _NAME.fullmatch(name):
+        if not is_name(name):
             raise unknown(name)
         return self._files.checkpoint(name)
 
@@ -254,13 +211,3 @@ class ModelRegistry:
                     raise RegistryError(f"model version {version}: serves ({name}), roll it back")
                 histories[name] = [other for other in history if other != version]
             self._files.remove(version)
-
-
-def _version(name: str, entry: VersionEntry) -> ModelVersion:
-    try:
-        manifest = json.loads(entry.manifest)
-        if not isinstance(manifest, dict):
-            raise ValueError(f"expected an object, got {type(manifest).__name__}")
-    except ValueError as error:
-        raise RegistryError(f"{name}/{MANIFEST}: damaged ({error})") from None
-    return ModelVersion(version=name, manifest=manifest, has_report=entry.has_report)

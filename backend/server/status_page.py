@@ -16,8 +16,8 @@ from flask import render_template
 
 from backend.cluster.state import read_replicas
 from backend.learning.job_rows import OPEN_STATES, Job
-from backend.models.registry import ModelVersion
 from backend.models.serving import GLOBAL, Serving
+from backend.models.version import ModelVersion
 from backend.monitoring.journal import JournalError, Minutes
 from backend.monitoring.metrics import Figures
 from backend.server.advice import ADVICE, UNKNOWN

@@ -9,7 +9,7 @@ import pytest
 from backend.learning import job as job_module
 from backend.learning.job import free_version, run_job
 from backend.learning.jobs import JobQueue, LostJobError
-from backend.models.registry import beginning, check_name
+from backend.models.version import beginning, check_name
 from backend.settings import Settings
 from backend.storage.errors import StorageError
 from backend.storage.shared_state import SharedState
