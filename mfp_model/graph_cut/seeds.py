@@ -56,12 +56,12 @@ def seeds_of(prompts: Sequence[Prompt], *, height: int, width: int, radius: floa
         width: Columns of the image.
         radius: Of the disk around a click, in pixels.
     """
-    places: list[NDArray[np.int64]] = []
-    signs: list[NDArray[np.int8]] = []
+    places: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]  # a box alone seeds nothing
+    signs: list[NDArray[np.int8]] = [np.empty(0, dtype=np.int8)]
     marks = [prompt for prompt in prompts if not isinstance(prompt, Box)]
     clicks = [mark for mark in marks if isinstance(mark, Click)]
     for mark in [*clicks, *marks]:
-        is_core = len(places) >= len(clicks)
+        is_core = len(places) > len(clicks)
         if isinstance(mark, Stroke):
             pixels = _painted(mark)
         else:

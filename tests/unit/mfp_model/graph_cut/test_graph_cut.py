@@ -21,7 +21,7 @@ from mfp_model.graph_cut.seeds import seeds_of
 from mfp_model.graph_cut.unary import Mixture
 from mfp_model.loading import load_segmenter
 from mfp_model.masks.rle import stroke_of
-from mfp_model.prompts import Click
+from mfp_model.prompts import Box, Click
 from mfp_model.segmenters.graph_cut import GraphCutSegmenter
 from mfp_model.segmenters.mfp import MfpSegmenter
 from mfp_model.segmenters.refined import RefinedSegmenter
@@ -225,6 +225,18 @@ def test_refinement_keeps_clicks_and_goes_on_from_the_networks_map(
     inner = tiny_segmenter.segment(photo, clicks)
     assert (second.probability_map == inner.probability_map).all()
     assert segmenter.version == f"{tiny_segmenter.version}-refined"
+
+
+def test_the_answer_to_a_box_is_refined_before_there_is_a_click(
+    tiny_segmenter: MfpSegmenter, photo: NDArray[np.uint8]
+) -> None:
+    segmenter, box = RefinedSegmenter(tiny_segmenter), Box(left=28, top=18, right=82, bottom=62)
+    assert Box in segmenter.prompt_kinds
+    boxed = segmenter.segment(photo, [box])
+    assert boxed.mask.shape == (90, 140)
+    clicked = segmenter.segment(photo, [box, Click(x=35, y=25)], boxed)
+    assert clicked.mask[25, 35]
+    assert (clicked.mask == segmenter.segment(photo, [box, Click(x=35, y=25)]).mask).all()
 
 
 def test_constants_are_read_from_a_file_and_checked(tmp_path: Path) -> None:
