@@ -11,8 +11,11 @@ The strategies of clicking that do not ask what was segmented so far; the one th
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from mfp_model.data.automatic_clicks import DEEP_SHARE, deepest_next_clicks, depths, random_pixels
 from mfp_model.networks.click_map import append_clicks, draw_click_maps
@@ -56,10 +59,16 @@ def drawn_clicks(truth: Tensor, strategy: str, generator: torch.Generator) -> Te
         region = depth > DEEP_SHARE * depth.amax(dim=(1, 2), keepdim=True)
     clicks = _with_some(clicks, region, 1.0, generator)
     if strategy == "border_negatives":
-        away = depths(~is_object) / max(truth.shape[1:])
-        ring = (away > _RING_SHARE[0]) & (away < _RING_SHARE[1]) & (truth == 0)
-        clicks = _with_some(clicks, ring, -1.0, generator)
+        clicks = _with_some(clicks, _ring(is_object) & (truth == 0), -1.0, generator)
     return clicks
+
+
+def _ring(is_object: Tensor) -> Tensor:
+    """What lies just outside each object's edge, `[B, H, W]`; where the crop ends is no edge."""
+    low, high = (share * max(is_object.shape[1:]) for share in _RING_SHARE)
+    reach = math.ceil(high)
+    away = depths(~F.pad(is_object, (reach,) * 4))[:, reach:-reach, reach:-reach]
+    return (away > low) & (away < high)
 
 
 def _with_some(clicks: Tensor, regions: Tensor, sign: float, generator: torch.Generator) -> Tensor:

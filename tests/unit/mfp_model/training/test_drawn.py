@@ -63,6 +63,21 @@ def test_strategies_differ_as_their_names_say() -> None:
     assert (with_negatives[..., 2] < 0).any()
 
 
+def test_negative_clicks_at_the_border_lie_near_the_object_wherever_the_crop_ends() -> None:
+    truth = torch.zeros(40, 128, 128, dtype=torch.int8)
+    truth[:, :16, 4:20] = 1  # cut by the crop's upper edge
+    clicks = drawn_clicks(truth, "border_negatives", _generator())
+    negative = clicks[clicks[..., 2] < 0]
+    x, y = negative[:, 0] - 0.5, negative[:, 1] - 0.5
+    away = torch.hypot((x - 19).clamp_min(0) + (4 - x).clamp_min(0), (y - 15).clamp_min(0))
+    assert len(negative) >= 40
+    assert (away < 0.25 * 128).all()
+    assert (away > 0.05 * 128).all()
+    assert (y < 4).any()  # beside the object, at the very edge of the crop
+    nothing = drawn_clicks(torch.zeros_like(truth), "border_negatives", _generator())
+    assert not (nothing[..., 2] != 0).any()
+
+
 def test_cross_entropy_counts_the_object_five_times_and_ignores_what_is_ignored() -> None:
     truth = torch.tensor([[[1, 0, -1]]], dtype=torch.int8)
     even = torch.ones(1, 1, 3)
