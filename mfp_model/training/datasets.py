@@ -137,12 +137,13 @@ def _read_coco(
 
 
 def _area(image: CocoImage, annotation: CocoAnnotation) -> float:
-    """As the file tells, else counted."""
-    area = annotation.entry.get("area")
-    if isinstance(area, int | float) and 0 < area <= image.height * image.width:
-        return float(area)
+    """As the file tells, else counted; 0 for one of which no pixel lies in the image."""
     size = {"height": image.height, "width": image.width}
-    return float(segmentation_area(annotation.segmentation, **size))
+    n_px = segmentation_area(annotation.segmentation, **size)
+    area = annotation.entry.get("area")
+    if n_px and isinstance(area, int | float) and 0 < area <= image.height * image.width:
+        return float(area)
+    return float(n_px)
 
 
 def _weight(annotation: CocoAnnotation) -> float:

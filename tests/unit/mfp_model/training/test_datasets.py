@@ -45,6 +45,22 @@ def test_small_objects_are_left_out(folder: Path) -> None:
         read_dataset(folder, min_object_px=901)
 
 
+def test_an_object_beside_the_image_is_left_out_whatever_area_it_tells(
+    folder: Path, tmp_path: Path
+) -> None:
+    content = json.loads((folder / "annotations.json").read_text())
+    content["images"] = [content["images"][0]]
+    beside = [[-30, 10, -10, 10, -10, 30, -30, 30]]
+    rows = [{**content["annotations"][0], "area": 800}, {**content["annotations"][1], "area": 400}]
+    rows[1]["segmentation"] = beside
+    (tmp_path / "images").symlink_to(folder / "images")
+    (tmp_path / "annotations.json").write_text(json.dumps({**content, "annotations": rows}))
+    (image,) = read_dataset(tmp_path, min_object_px=80)
+    assert image.areas == (800.0,)  # as the file tells
+    samples = _samples(tmp_path, paste_probability=1.0, merge_probability=0.0)
+    assert all((samples[index].truth > 0).any() for index in range(10))
+
+
 def test_sbd_is_read_and_its_void_is_ignored(tmp_path: Path) -> None:
     root = make_sbd_folder(tmp_path, split="train")
     (image,) = read_dataset(root, min_object_px=50)
