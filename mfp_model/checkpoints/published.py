@@ -6,20 +6,18 @@ that it names is imported.
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from mfp_model.checkpoints.checkpoint import Checkpoint, build_network
 from mfp_model.checkpoints.efficientnet_lite import folded_encoder
+from mfp_model.checkpoints.pickles import read_tensors
 from mfp_model.checkpoints.published_layout import LAYOUTS, Layout
-from mfp_model.errors import CheckpointError, reason_of
+from mfp_model.errors import CheckpointError
 from mfp_model.names import UNET
 from mfp_model.networks.backbones import ARCHITECTURES
 from mfp_model.networks.backbones.vit import GRID
@@ -48,7 +46,7 @@ def load_published(path: Path) -> Checkpoint:
         CheckpointError: The file is missing or damaged, names classes, is of no known layout,
             or has a tensor missing, left over or of another shape.
     """
-    weights = _read_tensors(path)
+    weights = read_tensors(path)
     found = [name for name, layout in LAYOUTS.items() if layout.sign in weights]
     if not found:
         signs = ", ".join(layout.sign for layout in LAYOUTS.values())
@@ -76,13 +74,13 @@ def load_backbone(backbone: str, path: Path) -> Checkpoint:
     if backbone == UNET:
         return _unet_with_encoder(path)
     if backbone == "lite2":
-        return _initialised(backbone, folded_encoder(_read_tensors(path), path), path)
+        return _initialised(backbone, folded_encoder(read_tensors(path), path), path)
     if backbone not in _PRETRAINED:
         known = ", ".join(("lite2", *_PRETRAINED))
         raise CheckpointError(f"backbone {backbone!r}: pretrained files are read for {known}")
     prefix, unused = _PRETRAINED[backbone]
     layout = replace(LAYOUTS[backbone], unused=(*LAYOUTS[backbone].unused, unused))
-    found = {prefix + name: tensor for name, tensor in _read_tensors(path).items()}
+    found = {prefix + name: tensor for name, tensor in read_tensors(path).items()}
     renamed = _renamed(found, layout, path)
     if "backbone.positions" in renamed:
         renamed["backbone.positions"] = _resized_positions(renamed["backbone.positions"])
@@ -109,7 +107,7 @@ def _unet_with_encoder(path: Path) -> Checkpoint:
 
     The first convolution keeps its three image channels; the click maps' two start from random.
     """
-    found = {n: x for n, x in _read_tensors(path).items() if not n.startswith("fc.")}
+    found = {n: x for n, x in read_tensors(path).items() if not n.startswith("fc.")}
     config = NetworkConfig(backbone=UNET, input_size=default_input_size(UNET))
     fresh = build_network(config).state_dict()
     first = fresh["conv1.weight"].clone()
@@ -132,26 +130,6 @@ def _resized_positions(positions: Tensor) -> Tensor:
     grid = positions.view(1, side, side, -1).permute(0, 3, 1, 2)
     grid = F.interpolate(grid, (GRID, GRID), mode="bicubic", align_corners=False)
     return grid.flatten(2).transpose(1, 2).contiguous()
-
-
-def _read_tensors(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such file")
-    try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise CheckpointError(
-            f"{path}: expected a pickle of tensors and plain containers ({reason_of(error)})"
-        ) from None
-    weights = content
-    for key in ("state_dict", "model"):
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            weights = content[key]
-    if not isinstance(weights, Mapping) or not all(
-        isinstance(name, str) and isinstance(value, Tensor) for name, value in weights.items()
-    ):
-        raise CheckpointError(f"{path}: expected a state dict, or one under 'state_dict'")
-    return dict(weights)
 
 
 def _renamed(weights: Mapping[str, Tensor], layout: Layout, path: Path) -> dict[str, Tensor]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 from torchvision.models.segmentation import deeplabv3_resnet101
 
+from mfp_model.checkpoints.pickles import read_tensors
 from mfp_model.errors import CheckpointError, reason_of
 from mfp_model.masks.bounds import mask_iou
 from mfp_model.masks.specks import remove_specks
@@ -142,11 +142,10 @@ class DeepLabFinder(Finder):
         """
         network = deeplabv3_resnet101(weights=None, weights_backbone=None, aux_loss=True)
         try:
-            network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-        except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
-            raise CheckpointError(
-                f"{path}: expected torchvision's DeepLabV3 ({reason_of(error)})"
-            ) from None
+            network.load_state_dict(read_tensors(path))
+        except (CheckpointError, RuntimeError) as error:
+            reason = reason_of(error)
+            raise CheckpointError(f"{path}: expected torchvision's DeepLabV3 ({reason})") from None
         self._network = network.eval().to(device)
         self._device = device
         self._path = path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 
 import cv2
@@ -14,6 +13,7 @@ from torch.nn import functional as F
 from torchvision.models import resnet50
 
 from mfp_model.checkpoints.checkpoint import load_checkpoint
+from mfp_model.checkpoints.pickles import read_tensors
 from mfp_model.errors import CheckpointError, reason_of
 from mfp_model.image_cache import ImageCache
 from mfp_model.networks.network import IMAGE_MEAN, IMAGE_STD, MfpNetwork
@@ -102,11 +102,10 @@ def _resnet50(path: Path) -> nn.Module:
     """Its last two stages dilated instead of strided: features at 1/8 with the same weights."""
     network = resnet50(replace_stride_with_dilation=[False, True, True])
     try:
-        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
-        raise CheckpointError(
-            f"{path}: expected torchvision's ResNet-50 ({reason_of(error)})"
-        ) from None
+        network.load_state_dict(read_tensors(path))
+    except (CheckpointError, RuntimeError) as error:
+        reason = reason_of(error)
+        raise CheckpointError(f"{path}: expected torchvision's ResNet-50 ({reason})") from None
     return nn.Sequential(*list(network.children())[:-2])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import pickle
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
+from mfp_model.checkpoints.pickles import read_pickle
 from mfp_model.errors import CheckpointError
 from mfp_model.files import write_atomically
 from mfp_model.networks.network import ClickNetwork
@@ -80,7 +80,7 @@ def load_state(state: TrainingState, path: Path) -> None:
     if not path.exists():
         return
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = read_pickle(path)
         state.network.load_state_dict(content["network"])
         state.averaged.load_state_dict(content["averaged"])
         state.optimiser.load_state_dict(content["optimiser"])
@@ -93,12 +93,5 @@ def load_state(state: TrainingState, path: Path) -> None:
             state.rounds = parts[ranks.rank()]["rounds"]
         if state.adversary:
             state.adversary.load_state_dict(content["adversary"])
-    except (
-        OSError,
-        RuntimeError,
-        KeyError,
-        TypeError,
-        ValueError,
-        pickle.UnpicklingError,
-    ) as error:
+    except (CheckpointError, RuntimeError, LookupError, TypeError, ValueError) as error:
         raise CheckpointError(f"training state {path}: cannot be resumed ({error})") from None

@@ -207,8 +207,9 @@ def test_another_batch_gives_up_the_samples_in_work_and_goes_on(
     assert [step["n_seen"] for step in _train(wider, tmp_path / "n")] == [8]
 
 
-def test_a_damaged_state_is_refused(folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "net.state").write_bytes(b"not a state")
+@pytest.mark.parametrize("content", [b"not a state", b"", b"\x80\x02}q\x00"])
+def test_a_damaged_state_is_refused(folder: Path, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "net.state").write_bytes(content)
     with pytest.raises(CheckpointError, match="cannot be resumed"):
         _train(_config(folder), tmp_path / "net")
 
