@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.io import loadmat
 
+from mfp_model.data.matlab import read_matlab
 from mfp_model.errors import DataError
 
 
@@ -32,8 +33,8 @@ def read_instances(path: Path) -> NDArray[np.uint8]:
     Raises:
         DataError: The file is missing or is not SBD's.
     """
-    try:
-        content = loadmat(path)
-        return np.asarray(content["GTinst"]["Segmentation"][0][0], dtype=np.uint8)
-    except (OSError, KeyError, ValueError, IndexError, TypeError, NotImplementedError) as error:
-        raise DataError(f"{path}: expected SBD's GTinst, got {error!r}") from None
+    return read_matlab(path, _instances, expected="SBD's GTinst")
+
+
+def _instances(content: dict[str, Any]) -> NDArray[np.uint8]:
+    return np.asarray(content["GTinst"]["Segmentation"][0][0], dtype=np.uint8)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.io import loadmat
 
 from mfp_model.data.coco import OnProblem, read_coco, refuse
 from mfp_model.data.coco_data import CocoAnnotation, CocoImage
+from mfp_model.data.matlab import read_matlab
 from mfp_model.data.orientation import turned, turned_point
 from mfp_model.data.pictures import check_image, read_image
 from mfp_model.data.sbd import read_instances, read_names
@@ -141,11 +141,10 @@ def _clicks(told: object, name: str, turn: int, *, height: int, width: int) -> t
 
 
 def _coarsest_regions(path: Path) -> NDArray[np.uint16]:
-    try:
-        annotators = [
-            np.asarray(entry["Segmentation"][0, 0], dtype=np.uint16)
-            for entry in loadmat(path)["groundTruth"][0]
-        ]
-    except (OSError, KeyError, ValueError, IndexError, TypeError, NotImplementedError) as error:
-        raise DataError(f"{path}: expected BSDS500's groundTruth, got {error!r}") from None
+    annotators = read_matlab(path, _annotators, expected="BSDS500's groundTruth")
     return min(annotators, key=lambda regions: len(np.unique(regions)))
+
+
+def _annotators(content: dict[str, Any]) -> list[NDArray[np.uint16]]:
+    entries = content["groundTruth"][0]
+    return [np.asarray(entry["Segmentation"][0, 0], dtype=np.uint16) for entry in entries]

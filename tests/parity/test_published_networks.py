@@ -119,8 +119,11 @@ def test_vectors_that_are_incomplete_are_refused(
     published: dict[str, Path], tmp_path: Path
 ) -> None:
     np.savez(tmp_path / "v.npz", image=np.zeros((3, 32, 32), np.float32))
-    with pytest.raises(DataError, match="expected an npz file"):
-        parity(published["resnet34"], tmp_path / "v.npz")
+    content = (tmp_path / "v.npz").read_bytes()
+    for cut in (content, content[:100], b""):
+        (tmp_path / "v.npz").write_bytes(cut)
+        with pytest.raises(DataError, match="expected an npz file"):
+            parity(published["resnet34"], tmp_path / "v.npz")
 
 
 _FILES = {  # what torchvision, timm and MAE call the tensors of the published backbone

@@ -7,6 +7,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from mfp_model.data.damage import damaged
+from mfp_model.data.sbd import read_instances
 from mfp_model.errors import DataError
 from mfp_model.training.config import Phase, TrainingConfig
 from mfp_model.training.datasets import read_dataset
@@ -138,6 +139,22 @@ def test_a_damaged_instance_file_of_sbd_does_not_end_the_rest(tmp_path: Path) ->
     problems: list[str] = []
     assert len(read_dataset(root, on_problem=problems.append)) == 1
     assert "missing.mat" in problems[0]
+
+
+def test_an_instance_file_of_sbd_is_refused_by_name_wherever_it_is_damaged(tmp_path: Path) -> None:
+    path = make_sbd_folder(tmp_path, split="train") / "inst" / "a.mat"
+    instances = read_instances(path)
+    savemat(path, {"GTinst": {"Segmentation": instances}}, do_compression=True)
+    whole = path.read_bytes()
+    for n_bytes in range(0, len(whole), 9):
+        path.write_bytes(whole[:n_bytes])
+        with pytest.raises(DataError, match=r"a\.mat: expected SBD's GTinst"):
+            read_instances(path)
+    path.write_bytes(
+        whole[:200] + bytes([whole[200] ^ 64]) + whole[201:]
+    )  # zlib's checksum is wrong
+    with pytest.raises(DataError, match=r"a\.mat: expected SBD's GTinst"):
+        read_instances(path)
 
 
 def test_sample_i_depends_on_the_seed_and_i_alone(folder: Path) -> None:
