@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -11,7 +14,7 @@ from numpy.typing import NDArray
 
 from mfp_model.errors import PromptError
 from mfp_model.finding.alike import AlikeObject, find_alike
-from mfp_model.finding.likeness import example_of
+from mfp_model.finding.likeness import example_of, peaks
 from mfp_model.masks.bounds import mask_iou
 from tests.fakes import DiskSegmenter
 
@@ -113,3 +116,23 @@ def test_images_of_any_size_can_be_looked_at(
 ) -> None:
     image, mask = np.zeros((*size, 3), np.uint8), np.ones(size, np.bool_)
     assert find_alike(segmenter, image, example_of(segmenter, image, mask), taken=mask) == []
+
+
+@pytest.mark.parametrize("side", [0.75, 2.5, 5.0, 16.0])
+def test_no_place_is_near_one_that_was_taken_before(side: float) -> None:
+    likeness = np.random.default_rng(1).uniform(0, 1, (20, 30)).astype(np.float32)
+    places = [(int(c.y), int(c.x)) for c in peaks(likeness, side, height=20, width=30)]
+    assert places
+    assert all(likeness[place] >= 0.3 for place in places)
+    apart = [math.dist(one, other) for one, other in combinations(places, 2)]
+    assert min(apart) > 0.3 * side
+    allowed = [(row, column) for row, column in np.argwhere(likeness >= 0.3).tolist()]
+    assert side > 3 or len(places) == len(allowed)  # then each lies apart from its neighbours
+
+
+def test_places_on_a_large_photo_are_looked_through_in_seconds() -> None:
+    """As of 12 megapixels and an example of 20 pixels, where next to nothing is alike."""
+    noise = np.random.default_rng(0).normal(0.05, 0.05, (375, 500)).astype(np.float32)
+    started = time.monotonic()
+    assert not list(peaks(np.minimum(noise, 0.29), 2.5, height=3000, width=4000))
+    assert time.monotonic() - started < 30  # 3 here; it took more than 90
