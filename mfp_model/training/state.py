@@ -28,7 +28,7 @@ class TrainingState:
         averaged: Their average.
         optimiser: Its moments.
         n_seen: Samples that gave loss.
-        n_drawn: Samples taken from the data sets.
+        n_drawn: Samples that this rank has taken from the data sets.
         rounds: The samples in work, see `StreamedRounds.state_dict`, and the phase they are of.
         best_score: The best validation score so far.
         n_worse: Validations since then.
@@ -72,7 +72,8 @@ def save_state(state: TrainingState, path: Path) -> None:
 def load_state(state: TrainingState, path: Path) -> None:
     """Fill the state from `path`; a path without a file leaves it as it is.
 
-    With another number of ranks than it was written by, the samples in work are given up.
+    With another number of ranks than it was written by, the samples in work are given up, and
+    those after the last that any rank has drawn come next.
 
     Raises:
         CheckpointError: The file is damaged or belongs to another network.
@@ -87,7 +88,8 @@ def load_state(state: TrainingState, path: Path) -> None:
         for name in ("n_seen", "phase", "best_score", "n_worse"):
             setattr(state, name, content[name])
         parts = content["ranks"]
-        state.n_drawn = max(part["n_drawn"] for part in parts)
+        n_drawn = max(part["n_drawn"] for part in parts) * len(parts)
+        state.n_drawn = -(-n_drawn // ranks.n_ranks())  # none is drawn again
         if len(parts) == ranks.n_ranks():
             state.n_drawn = parts[ranks.rank()]["n_drawn"]
             state.rounds = parts[ranks.rank()]["rounds"]

@@ -16,13 +16,14 @@ import torch
 from mfp_model.checkpoints.checkpoint import load_checkpoint
 from mfp_model.errors import CheckpointError, ConfigError
 from mfp_model.networks.network import NetworkConfig, Outputs
-from mfp_model.training import threads
+from mfp_model.training import ranks, threads
 from mfp_model.training.config import Phase, TrainingConfig
 from mfp_model.training.loop import Run, learning_rate
 from mfp_model.training.losses import normalised_focal_loss, sample_ious, total_loss
 from mfp_model.training.presets import RUNS
 from mfp_model.training.rounds import RecursiveRounds, draw_n_rounds
 from mfp_model.training.samples import Sample, SampleSource
+from mfp_model.training.state import load_state, save_state
 from mfp_model.training.stream import StreamedRounds
 from mfp_model.training.threads import ThreadChoice
 from mfp_model.training.train import TrainingJob, train
@@ -205,6 +206,21 @@ def test_another_batch_gives_up_the_samples_in_work_and_goes_on(
     _train(_config(folder, phases=(phase,)), tmp_path / "n", should_stop=lambda: next(stop))
     wider = _config(folder, phases=(replace(phase, batch=4),))
     assert [step["n_seen"] for step in _train(wider, tmp_path / "n")] == [8]
+
+
+@pytest.mark.parametrize("n_ranks", [1, 3, 8])
+def test_another_number_of_ranks_goes_on_with_samples_that_none_has_drawn(
+    n_ranks: int, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "net.state"
+    run = Run(_config(folder), _NETWORK)
+    parts = [{"n_drawn": n, "rounds": {}} for n in (5, 7, 6, 7)]
+    monkeypatch.setattr(ranks, "gathered", lambda value: parts)
+    save_state(run.state, path)
+    n_drawn = 4 * 7  # sample i is drawn by rank i modulo 4
+    monkeypatch.setattr(ranks, "n_ranks", lambda: n_ranks)
+    load_state(run.state, path)
+    assert n_drawn <= run.state.n_drawn * n_ranks < n_drawn + n_ranks
 
 
 @pytest.mark.parametrize("content", [b"not a state", b"", b"\x80\x02}q\x00"])
