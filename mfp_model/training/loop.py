@@ -79,6 +79,10 @@ class Run:
 
         Yields after every step `n_seen`, `loss`, `iou`, `learning_rate`, `seconds`,
         `samples_per_s` that gave loss and `images_per_s` that were new.
+
+        Raises:
+            ConfigError: The loss or its gradient is not finite any more, or a phase's batch cannot
+                be divided among the processes.
         """
         state, config = self.state, self.config
         while state.n_seen < config.n_samples:
@@ -150,7 +154,12 @@ class Run:
         state.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         ranks.average_gradients(state.network)
-        nn.utils.clip_grad_norm_(state.network.parameters(), _MAX_GRADIENT_NORM)
+        norm = nn.utils.clip_grad_norm_(state.network.parameters(), _MAX_GRADIENT_NORM)
+        if not math.isfinite(float(norm)):  # a step with it would leave nothing to go on from
+            raise ConfigError(
+                f"learning_rate={config.learning_rate:g}: the gradient is {float(norm)} after "
+                f"{state.n_seen} samples; expected a lower rate, with which the saved state goes on"
+            )
         state.optimiser.step()
         if state.adversary:
             state.adversary.learn(graded.image, graded.logits, graded.truth)

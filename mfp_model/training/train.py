@@ -125,6 +125,7 @@ def train(
     Raises:
         DataError: A data set cannot be read.
         CheckpointError: The state file is damaged or of another network.
+        ConfigError: As of `Run.steps`; the state and the weights written before stay.
     """
     if ranks.rank() != 0:
         on_problem = _tell_nobody

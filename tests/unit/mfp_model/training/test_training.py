@@ -208,6 +208,19 @@ def test_another_batch_gives_up_the_samples_in_work_and_goes_on(
     assert [step["n_seen"] for step in _train(wider, tmp_path / "n")] == [8]
 
 
+def test_a_loss_that_is_not_finite_ends_the_run_and_leaves_what_was_saved(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "net.safetensors"
+    stop = iter([False, True])
+    _train(_config(folder), out, should_stop=lambda: next(stop))
+    before = {path: path.read_bytes() for path in (out, out.with_name("net.safetensors.state"))}
+    monkeypatch.setattr("mfp_model.training.loop.learning_rate", lambda config, n_seen: 1e20)
+    with pytest.raises(ConfigError, match="gradient is nan after 6 samples"):
+        _train(_config(folder), out)
+    assert {path: path.read_bytes() for path in before} == before
+
+
 @pytest.mark.parametrize("n_ranks", [1, 3, 8])
 def test_another_number_of_ranks_goes_on_with_samples_that_none_has_drawn(
     n_ranks: int, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
