@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,9 @@ from PIL import Image
 from mfp_model.data.pictures import read_image
 from mfp_model.data.sbd import read_names
 from mfp_model.errors import DataError
-from mfp_model.finding.finders import VOC_CLASSES
-from mfp_model.finding.layers import LayeredObject
+from mfp_model.finding.finders import VOC_CLASSES, Finder
+from mfp_model.finding.inpainters import Inpainter
+from mfp_model.finding.layers import LayeredObject, LoopConfig, find_layers
 
 _IGNORED = 255
 _OBJECT = "object"
@@ -67,8 +68,16 @@ class ClassIou:
         self._counts = np.zeros((len(names), len(names)), dtype=np.int64)
 
     def add(self, truth: NDArray[np.uint8], answer: NDArray[np.uint8]) -> None:
-        """Count an image's pixels, both uint8 `[H, W]`; those with truth 255 do not count."""
+        """Count an image's pixels, both uint8 `[H, W]`; those with truth 255 do not count.
+
+        Raises:
+            DataError: The truth has a class without a name.
+        """
         valid = truth != _IGNORED
+        if valid.any() and int(truth[valid].max()) >= len(self._names):
+            raise DataError(
+                f"class {int(truth[valid].max())}: expected 0 to {len(self._names) - 1}, or 255"
+            )
         pairs = truth[valid].astype(np.int64) * len(self._names) + answer[valid]
         self._counts += np.bincount(pairs, minlength=self._counts.size).reshape(self._counts.shape)
 
@@ -107,3 +116,39 @@ def class_map(
         label = layer.found.label
         classes[layer.found.mask] = VOC_CLASSES.index(label) if knows_classes and label else 1
     return classes
+
+
+def compared(
+    pictures: Iterable[VocImage],
+    finder: Finder,
+    inpainter: Inpainter,
+    config: LoopConfig,
+    *,
+    knows_classes: bool,
+) -> dict[str, ClassIou]:
+    """Return what was collected of pictures `without` the loop, and `with` it.
+
+    Each picture is looked at twice: an object that the loop completes or finds later is not what
+    would have been answered without.
+
+    Args:
+        pictures: At least one.
+        finder: What segments.
+        inpainter: What fills the place of what is removed.
+        config: How far the loop goes.
+        knows_classes: Whether the finder's objects have VOC's labels.
+
+    Raises:
+        DataError: As of `ClassIou.add`.
+    """
+    names = class_names(knows_classes=knows_classes)
+    configs = {"without": replace(config, max_rounds=0), "with": config}
+    collected = {name: ClassIou(names) for name in configs}
+    for picture in pictures:
+        classes, shape = picture.classes, picture.image.shape[:2]
+        truth = classes if knows_classes else np.where(classes == _IGNORED, _IGNORED, classes > 0)
+        for name, steps in configs.items():
+            layers = find_layers(picture.image, finder, inpainter, steps)
+            answer = class_map(layers, (shape[0], shape[1]), knows_classes=knows_classes)
+            collected[name].add(truth.astype(np.uint8), answer)
+    return collected

@@ -125,24 +125,11 @@ def _write_sheet(path: Path, pairs: Sequence[tuple[Found, Found]]) -> None:
 def _voc(options: argparse.Namespace, finder: Finder, inpainter: Inpainter) -> dict[str, Any]:
     from tqdm import tqdm
 
-    from mfp_model.evaluation.voc import ClassIou, class_map, class_names, read_voc
-    from mfp_model.finding.layers import find_layers
+    from mfp_model.evaluation.voc import compared, read_voc
 
+    pictures = tqdm(islice(read_voc(options.voc), options.limit), unit="image")
     knows_classes = options.finder == "deeplab"
-    names = class_names(knows_classes=knows_classes)
-    collected = {"without": ClassIou(names), "with": ClassIou(names)}
-    for picture in tqdm(islice(read_voc(options.voc), options.limit), unit="image"):
-        layers = find_layers(picture.image, finder, inpainter, loop_config_of(options))
-        truth = picture.classes if knows_classes else _without_classes(picture.classes)
-        front = [layer for layer in layers if layer.visible.any() and not layer.is_hidden]
-        for name, chosen in (("without", front), ("with", layers)):
-            shape = (picture.image.shape[0], picture.image.shape[1])
-            answer = class_map(chosen, shape, knows_classes=knows_classes)
-            collected[name].add(truth, answer)
+    collected = compared(
+        pictures, finder, inpainter, loop_config_of(options), knows_classes=knows_classes
+    )
     return {name: {"miou": x.mean(), "by_class": x.by_class()} for name, x in collected.items()}
-
-
-def _without_classes(classes: Any) -> Any:  # noqa: ANN401, an array
-    import numpy as np
-
-    return np.where(classes == 255, 255, classes > 0).astype(np.uint8)

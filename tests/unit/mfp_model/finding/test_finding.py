@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from mfp_model.errors import CheckpointError, ConfigError, DataError, ImageError
 from mfp_model.evaluation.objects import EvaluationObject
 from mfp_model.evaluation.occlusions import look_behind, loop_scores, occlusions, sheet
-from mfp_model.evaluation.voc import ClassIou, class_map, class_names, read_voc
+from mfp_model.evaluation.voc import ClassIou, VocImage, class_map, class_names, compared, read_voc
 from mfp_model.finding.finders import (
     VOC_CLASSES,
     ClickFinder,
@@ -337,3 +337,25 @@ class TestMeasures:
             list(read_voc(tmp_path))
         with pytest.raises(DataError, match=r"train\.txt"):
             list(read_voc(tmp_path, split="train"))
+
+    @pytest.mark.parametrize("knows_classes", [True, False])
+    def test_what_the_loop_completes_counts_without_it_as_it_was_seen(
+        self, scene: NDArray[np.uint8], knows_classes: bool
+    ) -> None:
+        seen = find_layers(scene, ColourFinder(), GreenInpainter(), LoopConfig(max_rounds=0))
+        classes = class_map(seen, (80, 100), knows_classes=True)  # a person, and some of a cat
+        picture = VocImage(name="a", image=scene, classes=classes)
+        collected = compared(
+            [picture],
+            ColourFinder(),
+            GreenInpainter(),
+            LoopConfig(max_rounds=2),
+            knows_classes=knows_classes,
+        )
+        assert collected["without"].mean() == 1.0
+        assert set(collected["with"].by_class()) == set(collected["without"].by_class())
+
+    def test_a_class_without_a_name_is_refused(self) -> None:
+        truth = np.full((2, 2), 21, dtype=np.uint8)
+        with pytest.raises(DataError, match="class 21: expected 0 to 20, or 255"):
+            ClassIou(VOC_CLASSES).add(truth, np.zeros_like(truth))
