@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -203,8 +204,8 @@ def parse_folders(texts: list[str]) -> tuple[tuple[Path, float], ...]:
             share = float(weight)
         except ValueError:
             raise ConfigError(f"{text!r}: expected DIR or DIR:WEIGHT, got {weight!r}") from None
-        if share <= 0:
-            raise ConfigError(f"{text!r}: expected a weight above 0")
+        if not 0 < share < math.inf:
+            raise ConfigError(f"{text!r}: expected a finite weight above 0")
         folders.append((_existing(root), share))
     return tuple(folders)
 

@@ -121,10 +121,11 @@ def test_the_ablation_prints_the_supplements_table(
     assert len(json.loads(out.read_text())) == 8
 
 
-@pytest.mark.parametrize("text", ["coco:many", "coco:0"])
+@pytest.mark.parametrize("weight", ["many", "0", "nan", "inf"])
 def test_a_weight_that_is_none_is_refused(
-    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    weight: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    text = f"{make_coco_folder(tmp_path / 'coco')}:{weight}"
     assert main(["train", "--train", text, "--out", str(tmp_path / "o")]) == 1
     assert text in capsys.readouterr().err
 
