@@ -15,7 +15,7 @@ from backend.commands.options import add_device, parse_folders
 from backend.commands.parsing import Commands, of
 from backend.environment.readers import count, file, new_file, number
 from mfp_model.errors import ConfigError
-from mfp_model.names import LOSSES, PRESETS, STRATEGIES, listed
+from mfp_model.names import LOSSES, PRESETS, STRATEGIES, UNET, listed
 
 if TYPE_CHECKING:
     from mfp_model.checkpoints.checkpoint import Checkpoint
@@ -126,6 +126,8 @@ def _job(
 
     preset = RUNS[options.preset]
     config = TrainingConfig(**_fields(options, preset.fields, folders))
+    if options.prior_probability and (preset.backbone == UNET or config.scheme == "drawn"):
+        raise ConfigError("--prior-probability: expected adaptive clicks, and no U-Net as preset")
     start = _start(options, preset.backbone)
     size = default_input_size(preset.backbone)
     network_config = (
@@ -243,8 +245,6 @@ class _Progress:
         for name in ("loss", "iou", "images_per_s"):
             mean = self._means.get(name, step[name])
             self._means[name] = mean + _RUNNING_SHARE * (step[name] - mean)
-        self._bar.set_postfix(
-            {"loss": f"{self._means['loss']:.3f}", "iou": f"{self._means['iou']:.3f}"}
-            | {"images/s": f"{self._means['images_per_s']:.1f}"}
-        )
+        shown = {name: f"{self._means[name]:.3f}" for name in ("loss", "iou")}
+        self._bar.set_postfix({**shown, "images/s": f"{self._means['images_per_s']:.1f}"})
         self._bar.update(int(step["n_seen"]) - self._bar.n)

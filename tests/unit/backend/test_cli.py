@@ -130,6 +130,17 @@ def test_a_weight_that_is_none_is_refused(
     assert text in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("others", [["--preset", "unet"], ["--clicks", "deep"]])
+def test_a_prior_mask_that_nothing_would_see_is_refused(
+    others: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["train", "--train", str(tmp_path), "--out", str(tmp_path / "o"), *others]
+    assert main([*arguments, "--prior-probability", "0.1"]) == 1
+    assert "--prior-probability: expected adaptive clicks" in capsys.readouterr().err
+    assert main([*arguments, "--prior-probability", "0"]) == 1  # for want of data
+    assert "annotations.json" in capsys.readouterr().err
+
+
 def test_training_starts_from_one_file_of_the_right_backbone(
     weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
