@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -33,6 +35,9 @@ class TrainingState:
         best_score: The best validation score so far.
         n_worse: Validations since then.
         adversary: The discriminator where there is one.
+        told: What is known of the run, see `mfp_model.training.provenance`; nothing before it.
+        earlier: The same of runs with other data or values that this one goes on from, each with
+            the `n_seen` at its end.
     """
 
     network: ClickNetwork
@@ -45,6 +50,15 @@ class TrainingState:
     best_score: float = -1.0
     n_worse: int = 0
     adversary: Adversary | None = None
+    told: dict[str, Any] = field(default_factory=dict)
+    earlier: list[dict[str, Any]] = field(default_factory=list)
+
+    def begin(self, told: dict[str, Any]) -> None:
+        """Take over what is known of a run that begins, or goes on with other values."""
+        told = json.loads(json.dumps(told))  # as it comes back from a file
+        if self.told and self.told != told:
+            self.earlier = [*self.earlier, {**self.told, "n_seen": self.n_seen}]
+        self.told = told
 
 
 def save_state(state: TrainingState, path: Path) -> None:
@@ -63,6 +77,8 @@ def save_state(state: TrainingState, path: Path) -> None:
         "n_worse": state.n_worse,
         "ranks": parts,
         "adversary": state.adversary.state_dict() if state.adversary else None,
+        "told": state.told,
+        "earlier": state.earlier,
     }
     buffer = io.BytesIO()
     torch.save(content, buffer)
@@ -87,6 +103,7 @@ def load_state(state: TrainingState, path: Path) -> None:
         state.optimiser.load_state_dict(content["optimiser"])
         for name in ("n_seen", "phase", "best_score", "n_worse"):
             setattr(state, name, content[name])
+        state.told, state.earlier = content.get("told", {}), content.get("earlier", [])
         parts = content["ranks"]
         n_drawn = max(part["n_drawn"] for part in parts) * len(parts)
         state.n_drawn = -(-n_drawn // ranks.n_ranks())  # none is drawn again

@@ -6,7 +6,6 @@ import csv
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -137,7 +136,8 @@ def train(
     load_state(run.state, job.files.state)
     if _is_out_of_patience(job, run):
         return
-    told = {**origin(job.config, source), "start": job.start.version if job.start else None}
+    start = job.start.version if job.start else None
+    run.state.begin({**origin(job.config, source), "start": start})
     if held_out is not None and job.validates_start and is_empty(job.files.validation_log):
         _log_validation(job.files, 0, 0, _validated(job, run, held_out))
     epoch = job.epoch_samples or sum(len(images) for images in source.folders)
@@ -154,11 +154,11 @@ def train(
         stops = is_done or ranks.mean([should_stop()])[0] > 0
         n_epochs = run.state.n_seen // epoch
         if held_out is not None and (is_done or n_epochs > n_before // epoch):
-            _finish_epoch(job, run, held_out, n_epochs, told)
+            _finish_epoch(job, run, held_out, n_epochs)
             stops = stops or _is_out_of_patience(job, run)
         if stops or unsaved_s > job.save_every_s:
             if held_out is None:
-                _write_weights(job, run, told)
+                _write_weights(job, run)
             save_state(run.state, job.files.state)
             unsaved_s = 0.0
         n_before = run.state.n_seen
@@ -188,9 +188,7 @@ def _held_out(job: TrainingJob, on_problem: OnProblem) -> ClickSamples | None:
     return ClickSamples(source, plain, Phase(height=size, width=size, batch=2))
 
 
-def _finish_epoch(
-    job: TrainingJob, run: Run, held_out: ClickSamples, epoch: int, told: dict[str, Any]
-) -> None:
+def _finish_epoch(job: TrainingJob, run: Run, held_out: ClickSamples, epoch: int) -> None:
     """Validate the averaged weights, and keep them where they are the best so far."""
     if ranks.rank() != 0:
         return
@@ -199,7 +197,7 @@ def _finish_epoch(
     run.state.n_worse += 1
     if found.score > run.state.best_score:
         run.state.best_score, run.state.n_worse = found.score, 0
-        _write_weights(job, run, {**told, "validation_miou_at": found.miou_at})
+        _write_weights(job, run, validation_miou_at=found.miou_at)
 
 
 def _validated(job: TrainingJob, run: Run, held_out: ClickSamples) -> Validation:
@@ -213,12 +211,14 @@ def _is_out_of_patience(job: TrainingJob, run: Run) -> bool:
     return job.patience is not None and ranks.mean([n_worse])[0] * ranks.n_ranks() >= job.patience
 
 
-def _write_weights(job: TrainingJob, run: Run, told: dict[str, Any]) -> None:
+def _write_weights(job: TrainingJob, run: Run, **scores: tuple[float, ...]) -> None:
+    state = run.state
+    told = {**state.told, **scores} | ({"earlier": state.earlier} if state.earlier else {})
     checkpoint = Checkpoint(
         version=job.version,
         config=job.network_config,
-        weights=run.state.averaged.module.state_dict(),
-        origin={**told, "n_seen": run.state.n_seen, "n_drawn": run.state.n_drawn * ranks.n_ranks()},
+        weights=state.averaged.module.state_dict(),
+        origin={**told, "n_seen": state.n_seen, "n_drawn": state.n_drawn * ranks.n_ranks()},
     )
     if ranks.rank() == 0:
         save_checkpoint(checkpoint, job.out, bits=16)

@@ -221,6 +221,21 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_leaves_what_was_saved(
     assert {path: path.read_bytes() for path in before} == before
 
 
+def test_a_run_that_goes_on_with_other_data_tells_what_came_before(
+    folder: Path, tmp_path: Path
+) -> None:
+    other = make_coco_folder(tmp_path / "other")
+    out, stop = tmp_path / "net", iter([False, True])
+    _train(_config(folder), out, should_stop=lambda: next(stop))
+    _train(_config(folder), out, should_stop=lambda: True)
+    assert "earlier" not in load_checkpoint(out).origin
+    _train(_config(folder, folders=((other, 1.0),)), out)
+    origin = load_checkpoint(out).origin
+    assert ([data["name"] for data in origin["data"]], origin["n_seen"]) == (["other"], 8)
+    (before,) = origin["earlier"]
+    assert ([data["name"] for data in before["data"]], before["n_seen"]) == ([folder.name], 6)
+
+
 @pytest.mark.parametrize("n_ranks", [1, 3, 8])
 def test_another_number_of_ranks_goes_on_with_samples_that_none_has_drawn(
     n_ranks: int, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
