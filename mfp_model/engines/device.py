@@ -21,7 +21,8 @@ def best_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError:
         raise ConfigError(f"device {name!r}: expected {listed(DEVICES)}") from None
-    if device.type not in ("cpu", "cuda") or (device.type == "cuda" and not has_cuda):
+    n_devices = {"cpu": 1, "cuda": torch.cuda.device_count() if has_cuda else 0}
+    if (device.index or 0) >= n_devices.get(device.type, 0):
         raise ConfigError(f"device {name!r}: not on this machine")
     return device
 

@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-
 from mfp_model.checkpoints.checkpoint import Checkpoint, save_checkpoint
 from mfp_model.data.coco import OnProblem, refuse
 from mfp_model.drawing import png
+from mfp_model.engines.device import best_device
 from mfp_model.files import is_empty, write_atomically
 from mfp_model.networks.network import NetworkConfig
 from mfp_model.training import ranks
@@ -77,7 +76,7 @@ class TrainingJob:
         patience: Validations without a better score after which the run ends; None for no end.
         save_every_s: Seconds between two saves of the state.
         n_workers: Processes that prepare samples, for each rank.
-        device: Where to train; None for CUDA where there is one, else the CPU.
+        device: Where to train, see `best_device`; None for `auto`.
         chooses_threads: Compute with as many threads as is fastest at the time, on a CPU.
     """
 
@@ -124,20 +123,19 @@ def train(
     Raises:
         DataError: A data set cannot be read.
         CheckpointError: The state file is damaged or of another network.
-        ConfigError: As of `Run.steps`; the state and the weights written before stay.
+        ConfigError: No such device. Or as of `Run.steps`; what was saved before stays then.
     """
+    device = best_device(job.device or "auto")
     if ranks.rank() != 0:
         on_problem = _tell_nobody
     source = SampleSource.read(job.config, on_problem=on_problem)
     held_out = _held_out(job, on_problem)
-    device = torch.device(job.device) if job.device else None
     threads = ThreadChoice() if job.chooses_threads else None
     run = Run(job.config, job.network_config, start=job.start, device=device, threads=threads)
     load_state(run.state, job.files.state)
     if _is_out_of_patience(job, run):
         return
-    start = job.start.version if job.start else None
-    run.state.begin({**origin(job.config, source), "start": start})
+    run.state.begin({**origin(job.config, source), "start": job.start and job.start.version})
     if held_out is not None and job.validates_start and is_empty(job.files.validation_log):
         _log_validation(job.files, 0, 0, _validated(job, run, held_out))
     epoch = job.epoch_samples or sum(len(images) for images in source.folders)

@@ -141,6 +141,16 @@ def test_a_prior_mask_that_nothing_would_see_is_refused(
     assert "annotations.json" in capsys.readouterr().err
 
 
+def test_training_looks_for_its_device_before_it_reads_data(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["train", "--train", str(tmp_path), "--out", str(tmp_path / "o"), "--device"]
+    assert main([*arguments, "cuda:99"]) == 1
+    assert "device 'cuda:99': not on this machine" in capsys.readouterr().err
+    assert main([*arguments, "auto"]) == 1  # for want of data
+    assert "annotations.json" in capsys.readouterr().err
+
+
 def test_training_starts_from_one_file_of_the_right_backbone(
     weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

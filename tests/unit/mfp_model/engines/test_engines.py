@@ -16,7 +16,7 @@ from mfp_model.checkpoints.checkpoint import Checkpoint, build_network
 from mfp_model.engines import BF16_TOLERANCE, F32_TOLERANCE, choice
 from mfp_model.engines.agreement import disagreement
 from mfp_model.engines.choice import check_engine, make_engine
-from mfp_model.engines.device import has_fast_bf16
+from mfp_model.engines.device import best_device, has_fast_bf16
 from mfp_model.engines.openvino import OpenVinoEngine
 from mfp_model.engines.pytorch import PyTorchEngine
 from mfp_model.errors import ConfigError
@@ -158,6 +158,7 @@ def _shifted(call: Callable[..., Answer]) -> Callable[..., Answer]:
 def test_signals_are_handled_after_engines_went_in_the_order_they_came() -> None:
     code = """
 import faulthandler, gc, os, signal
+from mfp_model.engines.device import best_device
 from mfp_model.engines.openvino import OpenVinoEngine
 from mfp_model.networks.network import MfpNetwork, NetworkConfig
 faulthandler.enable()  # its handlers, and then Python's, use a stack of their own
@@ -215,3 +216,17 @@ def test_a_cuda_graph_answers_as_the_network_does(tiny_checkpoint: Checkpoint) -
         with torch.inference_mode():
             expected, found = network(*inputs).logits.sigmoid(), engine(*inputs).logits.sigmoid()
         assert float((expected - found).abs().max()) <= _LARGEST_IN_BF16
+
+
+def test_a_gpu_that_the_machine_does_not_have_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert best_device("auto") == best_device("cuda") == torch.device("cuda")
+    assert best_device("cuda:1") == torch.device("cuda:1")
+    for name in ("cuda:2", "mps", "abacus"):
+        with pytest.raises(ConfigError, match=name):
+            best_device(name)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert best_device("auto") == torch.device("cpu")
+    with pytest.raises(ConfigError, match="not on this machine"):
+        best_device("cuda")
