@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -30,7 +31,8 @@ VOC_CLASSES = (
     *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa"),
     *("train", "tvmonitor"),
 )
-_DEEPLAB_PX = 520
+_DEEPLAB_PX = 520  # of the short side
+_DEEPLAB_PIXELS = 5_000_000  # at most: a strip, whose long side would be very long, gets fewer
 _MIN_SHARE, _MAX_SHARE = 0.003, 0.8  # of the image, what an object can cover
 _SPECK_SHARE = 0.02
 _GRID = 7  # clicks along each side
@@ -158,7 +160,7 @@ class DeepLabFinder(Finder):
     def find(self, image: NDArray[np.uint8], within: Mask | None = None) -> list[FoundObject]:
         """Return the objects, see `Finder.find`."""
         height, width = image.shape[:2]
-        scale = _DEEPLAB_PX / min(height, width)
+        scale = min(_DEEPLAB_PX / min(height, width), math.sqrt(_DEEPLAB_PIXELS / (height * width)))
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         pixels = torch.from_numpy(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
         inputs = pixels.permute(2, 0, 1)[None].float().div(255).to(self._device)

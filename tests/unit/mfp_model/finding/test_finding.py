@@ -178,6 +178,34 @@ class TestFinders:
         with pytest.raises(CheckpointError, match="DeepLabV3"):
             DeepLabFinder(tmp_path / "missing.pth", torch.device("cpu"))
 
+    @pytest.mark.parametrize(
+        ("shape", "shown"),
+        [
+            ((3000, 4000), (520, 693)),
+            ((60, 20), (1560, 520)),
+            ((20_000, 100), (31_623, 158)),
+            ((1, 9000), (24, 212_132)),
+        ],
+    )
+    def test_deeplab_is_shown_a_strip_smaller(
+        self,
+        shape: tuple[int, int],
+        shown: tuple[int, int],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        class Looking(nn.Module):
+            def forward(self, image: Tensor) -> dict[str, Tensor]:
+                assert image.shape[2:] == shown
+                return {"out": torch.zeros(1, len(VOC_CLASSES), 8, 8)}
+
+        monkeypatch.setattr(
+            "mfp_model.finding.finders.deeplabv3_resnet101", lambda **options: Looking()
+        )
+        torch.save({}, tmp_path / "none.pth")
+        finder = DeepLabFinder(tmp_path / "none.pth", torch.device("cpu"))
+        assert not finder.find(np.zeros((*shape, 3), dtype=np.uint8))
+
     def test_wrong_names_are_named(self) -> None:
         with pytest.raises(ConfigError, match="mfp, deeplab"):
             load_finder("sam")
