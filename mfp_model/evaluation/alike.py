@@ -88,7 +88,8 @@ def alike_images(
     Args:
         data: The data set.
         min_objects: Of the category, the example among them.
-        on_problem: Told of each image that is left out since its file is missing or damaged.
+        on_problem: Told of each image that is left out since its file is missing or damaged, and of
+            each object without a pixel, which nothing could find.
     """
     for image, header in sorted(
         checked_images(data, on_problem), key=lambda pair: pair[0].file_name
@@ -96,9 +97,17 @@ def alike_images(
         chosen = _most_frequent(image)
         if len(chosen) < min_objects:
             continue
-        masks = [image.shown_mask(annotation, image.turn(header)) for annotation in chosen]
+        masks = []
+        for annotation in chosen:
+            mask = image.shown_mask(annotation, image.turn(header))
+            if mask.any():
+                masks.append(mask)
+            else:
+                on_problem(f"{data.where(image, annotation)}: a mask without a pixel")
+        if len(masks) < min_objects:
+            continue
         areas = np.array([mask.sum() for mask in masks])
-        example = int(np.abs(np.log(np.maximum(areas, 1) / np.median(areas))).argmin())
+        example = int(np.abs(np.log(areas / np.median(areas))).argmin())
         yield AlikeImage(
             name=image.file_name,
             image=read_image(image.path),

@@ -9,9 +9,11 @@ from PIL import Image
 from scipy.io import savemat
 
 from mfp_model.data.automatic_clicks import PixelClick
+from mfp_model.data.coco import read_coco
 from mfp_model.errors import DataError
 from mfp_model.evaluation.ablation import VARIANTS, as_table
 from mfp_model.evaluation.aims import PEOPLE, Jitter, Person
+from mfp_model.evaluation.alike import alike_images
 from mfp_model.evaluation.datasets import READERS
 from mfp_model.evaluation.metrics import Confusion
 from mfp_model.evaluation.objects import EvaluationObject
@@ -264,3 +266,23 @@ def test_one_unreadable_image_does_not_end_the_others(tmp_path: Path) -> None:
     (target,) = READERS["davis"](tmp_path, on_problem=problems.append)
     assert target.name == "b"
     assert "img/a.png: 8 bytes that are no image file" in problems[0]
+
+
+def test_what_has_no_pixel_is_told_and_is_none_of_those_to_be_found(tmp_path: Path) -> None:
+    content = json.loads((make_coco_folder(tmp_path) / "annotations.json").read_text())
+    content["images"] = content["images"][:1]
+    square = {"image_id": 0, "category_id": 1}
+    beside = {**square, "segmentation": [[-30, 10, -10, 10, -10, 30, -30, 30]]}
+    there = [
+        {**square, "id": 10 + n, "segmentation": [[n, 5, n + 6, 5, n + 6, 9 + n, n, 9 + n]]}
+        for n in range(0, 30, 10)
+    ]
+    rows = [*there, *({**beside, "id": n} for n in range(4))]
+    (tmp_path / "annotations.json").write_text(json.dumps({**content, "annotations": rows}))
+    problems: list[str] = []
+    data = read_coco(tmp_path)
+    (image,) = alike_images(data, min_objects=3, on_problem=problems.append)
+    assert (image.example.sum(), len(image.others)) == (84, 2)
+    assert len(problems) == 4
+    assert "annotation 0: a mask without a pixel" in problems[0]
+    assert not list(alike_images(data, min_objects=4, on_problem=problems.append))
