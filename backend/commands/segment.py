@@ -111,4 +111,9 @@ def _mask(path: Path, shape: tuple[int, int], *, max_megapixels: float) -> NDArr
             f"--mask {path}: has {width}x{height} pixels, expected the image's "
             f"{expected_width}x{expected_height}"
         )
+    if not is_object.any():  # as where the object is 1 and not 255: nothing would be kept of it
+        raise ImageError(
+            f"--mask {path}: no pixel is lighter than {int(pixels.max())}, expected the object "
+            f"from {_OPAQUE} on, or no --mask for none"
+        )
     return is_object

@@ -40,6 +40,20 @@ def test_segment_writes_a_mask_and_prints_one_json_line(
     assert report["area_px"] == (mask == 255).sum() == (mask > 0).sum()
 
 
+def test_a_prior_mask_that_is_all_dark_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("RGB", (70, 50), "green").save(tmp_path / "a.png")
+    ones = np.zeros((50, 70), dtype=np.uint8)
+    ones[10:30, 10:30] = 1
+    Image.fromarray(ones).save(tmp_path / "prior.png")
+    arguments = ["segment", str(tmp_path / "a.png"), "--click", "10,10,+"]
+    arguments += ["--mask", str(tmp_path / "prior.png"), "--out", str(tmp_path / "mask.png")]
+    assert main(arguments) == 1
+    assert "no pixel is lighter than 1, expected the object from 128" in capsys.readouterr().err
+    assert not (tmp_path / "mask.png").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
