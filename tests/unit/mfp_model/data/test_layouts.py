@@ -169,6 +169,8 @@ def test_corrections_keep_how_turned_photos_were_drawn_on(tmp_path: Path) -> Non
     for n in range(5):
         _photo(tmp_path / f"images/deep/{n}.png", turn=3)
         name = f"images/deep/{n}.png"
+        with (tmp_path / name).open("ab") as file:
+            file.write(bytes([n]))  # behind the picture: copies of one photo would not be split
         rows.append({"id": n, "file_name": name, "height": 40, "width": 60})
         shape = encode_mask(turned(_MASK, 3))
         annotations.append({"id": n, "image_id": n, "segmentation": shape})
