@@ -24,7 +24,7 @@ _SCHEME_LETTERS = 100  # more than a scheme and the blanks before it have
 _BARE_LETTERS = 64
 # How JPEG, PNG, GIF, WebP, TIFF, BMP and AVIF begin in base64.
 _BARE = re.compile(
-    r"(/9j/|iVBORw0KGgo|R0lGOD|UklGR|SUkqA|TU0AK|Qk|AAAA..Z0eX)[A-Za-z0-9+/\s]*[=\s]*"
+    r"(/9j/|iVBORw0KGgo|R0lGOD|UklGR|SUkqA|TU0AK|Qk|AAAA..Z0eX)[A-Za-z0-9+/\s]*+[=\s]*+"
 )
 _WEB = re.compile(r"(https?:)?[/\\]", re.IGNORECASE)
 

@@ -1,6 +1,15 @@
+import time
+from collections.abc import Callable
+
 import pytest
 
-from backend.images.address import file_name, public_address, shown_address, split_address
+from backend.images.address import (
+    file_name,
+    is_bare_base64,
+    public_address,
+    shown_address,
+    split_address,
+)
 from mfp_model.errors import ImageError
 
 
@@ -45,3 +54,18 @@ def test_what_is_no_address_is_said_so_without_its_password() -> None:
         with pytest.raises(ImageError, match="Invalid IPv6") as raised:
             read("http://me:word@[/a.jpg")
         assert "word" not in str(raised.value)
+
+
+@pytest.mark.parametrize(("look", "start", "letter"), [(is_bare_base64, "/9j/", " ")])
+def test_an_address_is_read_in_a_time_that_grows_with_its_length_alone(
+    look: Callable[[str], object], start: str, letter: str
+) -> None:
+    began = time.process_time()
+    look(start + letter * 30_000 + "!")
+    assert time.process_time() - began < 0.5
+
+
+def test_base64_without_its_scheme_is_known_with_blanks_and_padding() -> None:
+    for rest in ("A" * 64, "A " * 64 + "= =\n", " " * 64 + "=="):
+        assert is_bare_base64(f"/9j/{rest}")
+        assert not is_bare_base64(f"/9j/{rest}!")
