@@ -133,7 +133,8 @@ def public_address(address: str) -> str:
     try:
         parts = urlsplit(address)
     except ValueError:  # the parts of it that cannot be secret
-        return re.sub(r"//.*@", "//", re.split("[?#]", address)[0])
+        before, slashes, rest = re.split("[?#]", address, maxsplit=1)[0].partition("//")
+        return before + slashes + rest.rpartition("@")[2]
     if not parts.scheme and not parts.netloc:
         return address
     host = parts.netloc.rpartition("@")[2]

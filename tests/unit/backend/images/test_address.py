@@ -22,6 +22,8 @@ from mfp_model.errors import ImageError
         ("s3://bucket/a.jpg", "s3://bucket/a.jpg"),
         ("/data/local-files/?d=a.jpg", "/data/local-files/?d=a.jpg"),
         ("ftp://me:word@[/a.jpg?signature=x", "ftp://[/a.jpg"),
+        ("//me:word@[//a@b.jpg", "//b.jpg"),
+        ("http://[/a//b.jpg", "http://[/a//b.jpg"),
     ],
 )
 def test_passwords_and_signatures_are_left_out(address: str, expected: str) -> None:
@@ -56,12 +58,15 @@ def test_what_is_no_address_is_said_so_without_its_password() -> None:
         assert "word" not in str(raised.value)
 
 
-@pytest.mark.parametrize(("look", "start", "letter"), [(is_bare_base64, "/9j/", " ")])
+@pytest.mark.parametrize(
+    ("look", "start", "letters"),
+    [(is_bare_base64, "/9j/", " " * 30_000), (public_address, "http://[", "/" * 150_000)],
+)
 def test_an_address_is_read_in_a_time_that_grows_with_its_length_alone(
-    look: Callable[[str], object], start: str, letter: str
+    look: Callable[[str], object], start: str, letters: str
 ) -> None:
     began = time.process_time()
-    look(start + letter * 30_000 + "!")
+    look(start + letters + "!")
     assert time.process_time() - began < 0.5
 
 
