@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ _MEGAPIXELS_IN_WORK = 100.0
 _HEADER_BYTES = 16
 _PIPE_BYTES = 1 << 20
 _ADDRESS_BYTES = 6 << 30
+_GO_ON = b"."  # there is room for the pixels
 _F_SETPIPE_SZ = 1031  # in Linux' fcntl.h
 
 
@@ -63,15 +65,15 @@ class Decoder:
         Raises:
             ImageError: As in `decode_image`; or decoding took too long, or too much memory.
         """
-        header = read_header(content, max_megapixels=self._max_megapixels)
-        with self._room.taken(header.width * header.height / 1e6):
-            process = self._idle.get()
-            try:
-                if process is None or not process.is_alive:
-                    process = _DecodingProcess(self._max_megapixels)
-                return process.decode(content, time_limit_s=self._time_limit_s)
-            finally:
-                self._idle.put(process)
+        process = self._idle.get()
+        try:
+            if process is None or not process.is_alive:
+                process = _DecodingProcess(self._max_megapixels)
+            megapixels = process.megapixels(content, time_limit_s=self._time_limit_s)
+            with self._room.taken(megapixels):
+                return process.pixels()
+        finally:
+            self._idle.put(process)
 
 
 class _Room:
@@ -108,36 +110,56 @@ class _DecodingProcess:
         self._to, self._from = self._process.stdin, self._process.stdout
         _widen(self._from)
         weakref.finalize(self, _end, self._process)
+        self._n_bytes, self._time_limit_s, self._left_s = 0, 0.0, 0.0  # of the file in work
 
     @property
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
-    def decode(self, content: bytes, *, time_limit_s: float) -> NDArray[np.uint8]:
-        timer = threading.Timer(time_limit_s, self._process.kill)
+    def megapixels(self, content: bytes, *, time_limit_s: float) -> float:
+        """Take a file, and tell how large its image is. To read a header may take long, too."""
+        self._n_bytes, self._time_limit_s, self._left_s = len(content), time_limit_s, time_limit_s
+        with self._limited():
+            self._send(len(content).to_bytes(8, "little") + content)
+            height, width = self._size()
+            return height * width / 1e6
+
+    def pixels(self) -> NDArray[np.uint8]:
+        """Decode the file."""
+        with self._limited():
+            self._send(_GO_ON)
+            pixels = np.empty((*self._size(), 3), dtype=np.uint8)
+            _fill(self._from, pixels.data.cast("B"))
+            pixels.setflags(write=False)
+            return pixels
+
+    @contextmanager
+    def _limited(self) -> Iterator[None]:
+        began = time.monotonic()
+        timer = threading.Timer(self._left_s, self._process.kill)
         timer.start()
         try:
-            self._to.write(len(content).to_bytes(8, "little") + content)
-            self._to.flush()
-            pixels = self._answer()
+            yield
         except (OSError, EOFError):
             _end(self._process)
             raise ImageError(
-                f"image of {len(content)} bytes: decoding it took more than {time_limit_s:g} s, "
-                "or more memory than there is for it; expected a plain photo"
+                f"image of {self._n_bytes} bytes: decoding it took more than "
+                f"{self._time_limit_s:g} s, or more memory than there is for it; "
+                "expected a plain photo"
             ) from None
         finally:
             timer.cancel()
-        return pixels
+            self._left_s -= time.monotonic() - began
 
-    def _answer(self) -> NDArray[np.uint8]:
+    def _send(self, content: bytes) -> None:
+        self._to.write(content)
+        self._to.flush()
+
+    def _size(self) -> tuple[int, int]:
         height, width = np.frombuffer(_exactly(self._from, _HEADER_BYTES), dtype="<i8").tolist()
         if height < 0:
             raise ImageError(_exactly(self._from, width).decode())
-        pixels = np.empty((height, width, 3), dtype=np.uint8)
-        _fill(self._from, pixels.data.cast("B"))
-        pixels.setflags(write=False)
-        return pixels
+        return height, width
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -182,6 +204,9 @@ def main() -> None:
     while size := sys.stdin.buffer.read(8):
         content = sys.stdin.buffer.read(int.from_bytes(size, "little"))
         try:
+            header = read_header(content, max_megapixels=max_megapixels)
+            _write(header.height, header.width, b"")
+            sys.stdin.buffer.read(len(_GO_ON))
             pixels = decode_image(content, max_megapixels=max_megapixels)
         except (ImageError, MemoryError) as error:
             words = (str(error) or "image takes too much memory to decode").encode()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import os
 import signal
+import struct
 import threading
 import time
+import zlib
 
 import numpy as np
 import pytest
@@ -64,6 +66,20 @@ def test_what_takes_too_long_is_ended_and_the_next_image_is_decoded() -> None:
     assert time.monotonic() - started < 10
     slow._time_limit_s = 60
     assert slow.decode(_file(_photo())).shape == (200, 300, 3)
+
+
+def test_a_header_without_an_end_is_read_no_longer_than_an_image() -> None:
+    chunk = struct.pack(">I", 0) + b"abCd" + struct.pack(">I", zlib.crc32(b"abCd"))
+    start, pixels = _file(_photo())[:33], _file(_photo())[33:]
+    decoder = Decoder(max_megapixels=2, n_processes=1, time_limit_s=60)
+    decoder.decode(_file(_photo()))
+    decoder._time_limit_s = 1
+    began = time.process_time()
+    with pytest.raises(ImageError, match="decoding it took more than 1 s"):
+        decoder.decode(start + chunk * 500_000 + pixels)
+    assert time.process_time() - began < 1
+    decoder._time_limit_s = 60
+    assert decoder.decode(_file(_photo())).shape == (200, 300, 3)
 
 
 def test_a_process_that_a_codec_took_down_is_started_anew() -> None:
