@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from prometheus_client import (
@@ -18,6 +19,8 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
+
+from backend.monitoring.ended_workers import undisturbed
 
 _log = logging.getLogger(__name__)
 _SECONDS = (0.005, 0.01, 0.02, 0.04, 0.06, 0.1, 0.15, 0.25, 0.5, 1, 2, 5, 10, 30)
@@ -112,12 +115,17 @@ class Metrics:
 
     def exposition(self) -> bytes:
         """Return the text that Prometheus reads, summed over the workers."""
-        return generate_latest(self._collected())
+        with self._undisturbed():
+            return generate_latest(self._collected())
 
     def figures(self) -> Figures:
         """Return all figures as they are now, summed over the workers."""
-        metrics = self._collected().collect()
-        return Figures([sample for metric in metrics for sample in metric.samples])
+        with self._undisturbed():
+            metrics = self._collected().collect()
+            return Figures([sample for metric in metrics for sample in metric.samples])
+
+    def _undisturbed(self) -> AbstractContextManager[None]:
+        return undisturbed(self._shared_dir) if self._shared_dir else nullcontext()
 
     def _collected(self) -> CollectorRegistry:
         registry = CollectorRegistry()

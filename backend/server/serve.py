@@ -7,6 +7,7 @@ import logging
 import logging.config
 import os
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -35,6 +36,8 @@ from mfp_model.weights import DEFAULT_WEIGHTS
 from mfp_model.weights.checking import check_weights
 
 if TYPE_CHECKING:
+    from gunicorn.workers.base import Worker
+
     from backend.server.service import Service
 
 _SETTING_NAMES = frozenset(setting.name for setting in KNOWN_SETTINGS)
@@ -97,6 +100,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
                 self._replicas, self._settings, os.environ, self.shared_dir, note
             )
         self.cfg.set("on_exit", lambda server: _end(fine_tuning, replicas, self.shared_dir))
+        self.cfg.set("child_exit", _forgetting(self.shared_dir))
         start = partial(import_for_workers, self._settings, computes=replicas is None)
         self.cfg.set("when_ready", lambda server: start())
         check = partial(_problem, self._settings)
@@ -158,7 +162,6 @@ def serve(
         "timeout": 120,
         "graceful_timeout": 30,
         "logconfig_dict": log_config(settings.log_format),
-        "child_exit": _forget_worker,
     }
     if "control_socket_disable" in _SETTING_NAMES:  # newer ones put a socket file somewhere
         options["control_socket_disable"] = True
@@ -193,6 +196,14 @@ def _end(
     shutil.rmtree(shared_dir, ignore_errors=True)
 
 
+def _forgetting(shared_dir: Path) -> Callable[[Supervisor, Worker], None]:
+    """Return what gunicorn calls when a worker has ended."""
+    from backend.monitoring.ended_workers import EndedWorkers
+
+    ended = EndedWorkers(shared_dir)
+    return lambda supervisor, worker: ended.add(worker.pid, supervisor.WORKERS)
+
+
 def _check_access(settings: Settings, host: str) -> None:
     if settings.asks_for_password or settings.allows_open:
         return
@@ -205,9 +216,3 @@ def _check_access(settings: Settings, host: str) -> None:
             f"--host {host}: other machines could reach the server, and it asks for no password; "
             "set MFP_USERNAME and MFP_PASSWORD, or MFP_ALLOW_OPEN=true on a network that you trust"
         )
-
-
-def _forget_worker(server: object, worker: Any) -> None:  # noqa: ANN401, gunicorn's
-    from prometheus_client import multiprocess
-
-    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
