@@ -53,13 +53,15 @@ class Overseer:
         self._failure = ""
         self._refusal = ""
 
-    def run(self) -> None:
+    def run(self, parent: int) -> None:
         """Start or join them, and tell how they are until the parent ends.
+
+        Args:
+            parent: The process that started this one; it may have ended already.
 
         Raises:
             ClusterError: They cannot be started, or serve other settings.
         """
-        parent = os.getppid()
         try:
             address = self._connected()
             signal.signal(signal.SIGTERM, _end)  # Ray has set its own

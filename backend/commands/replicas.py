@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import logging.config
+import os
 from pathlib import Path
 
 from backend.commands.cluster import add_replicas
-from backend.commands.parsing import Commands
+from backend.commands.parsing import Commands, of
+from backend.environment.readers import count
 
 
 def add(commands: Commands) -> None:
@@ -15,6 +17,7 @@ def add(commands: Commands) -> None:
     parser = commands.add("replicas", "start replicas, and watch them", _watch, is_hidden=True)
     add_replicas(parser)
     parser.add_argument("--shared", type=Path, required=True, metavar="PATH", help="of the front")
+    parser.add_argument("--parent", type=of(count(low=1)), metavar="PID", help="ends with it")
 
 
 def _watch(options: argparse.Namespace) -> None:
@@ -22,4 +25,7 @@ def _watch(options: argparse.Namespace) -> None:
     from backend.monitoring.logs import log_config
 
     logging.config.dictConfig(log_config(options.settings.log_format))
-    Overseer(options.settings, options.shared, options.address or "", options.replicas or 0).run()
+    overseer = Overseer(
+        options.settings, options.shared, options.address or "", options.replicas or 0
+    )
+    overseer.run(options.parent or os.getppid())

@@ -30,7 +30,7 @@ def _work(options: argparse.Namespace) -> int:
     state = SharedState(*settings.places)
     if options.job is None:
         logging.config.dictConfig(log_config(settings.log_format))
-        work(state)
+        work(state, parent=options.parent)
         return 0
     from backend.learning.job import run_job
 

@@ -51,13 +51,14 @@ def end_with_parent(parent: int | None = None) -> None:
         raise SystemExit(STOPPED_CODE)
 
 
-def work(state: SharedState) -> None:
+def work(state: SharedState, *, parent: int | None = None) -> None:
     """Run jobs until stopped.
 
     Args:
         state: Where the queue is; several workers may take from it.
+        parent: The process that it ends with, where that is known.
     """
-    end_with_parent()
+    end_with_parent(parent)
     stop = StopSignal()
     queue, logs = JobQueue(state.jobs()), JobLogs(state.data, state.bucket)
     worker = worker_name()

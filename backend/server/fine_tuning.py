@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -109,7 +110,7 @@ class FineTuningProcess:
     def _started(self) -> subprocess.Popen[bytes]:
         settings = self._settings
         chosen = {"MFP_DATA_DIR": str(settings.data_dir), "MFP_DEVICE": settings.device}
-        command = [sys.executable, "-m", "backend.cli", "work"]
+        command = [sys.executable, "-m", "backend.cli", "work", "--parent", str(os.getpid())]
         return subprocess.Popen(
             command, env={**_SHARES_CORES, **self._environment, **chosen}, stdin=subprocess.DEVNULL
         )

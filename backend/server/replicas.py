@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -77,7 +78,8 @@ class ReplicasProcess:
         address = ["--address", choice.address] if choice.address else []
         self._command = [
             *(sys.executable, "-m", "backend.cli", "replicas"),
-            *("--shared", str(shared_dir), "--replicas", str(choice.n_replicas or "auto")),
+            *("--shared", str(shared_dir), "--parent", str(os.getpid())),
+            *("--replicas", str(choice.n_replicas or "auto")),
             *address,
         ]
         kept = {name: value for name, value in environment.items() if name not in _SECRETS}
