@@ -10,9 +10,10 @@ from __future__ import annotations
 import ipaddress
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -118,7 +119,7 @@ class WebFetcher:
         headers |= self._access.headers() if is_ours else {}
         error: Exception = OSError("no address")
         for address in self._addresses(target, is_ours=is_ours):
-            with self._pool(target, address, deadline) as pool:
+            with self._pool(target, address, deadline) as pool, _ended_at(deadline, pool):
                 try:
                     response = pool.urlopen(
                         "GET",
@@ -137,6 +138,7 @@ class WebFetcher:
                 with response:
                     yield response
                     return
+        self._check_time(target, deadline)
         hint = "; is Label Studio running at LABEL_STUDIO_URL?" if is_ours else ""
         raise ImageError(f"image {shown(target)} cannot be fetched ({type(error).__name__}){hint}")
 
@@ -189,17 +191,52 @@ class WebFetcher:
                         f"image {shown(target)}: more than {self._limits.max_bytes} bytes "
                         "(MFP_MAX_IMAGE_MB)"
                     )
-                if time.monotonic() > deadline:
-                    raise ImageError(
-                        f"image {shown(target)}: not here after {self._limits.total_s:g} s "
-                        "(MFP_FETCH_TOTAL_S)"
-                    )
+                self._check_time(target, deadline)
         except (HTTPError, OSError) as error:
+            self._check_time(target, deadline)
             raise ImageError(
                 f"image {shown(target)}: broken off after {len(content)} bytes "
                 f"({type(error).__name__})"
             ) from None
+        self._check_time(target, deadline)  # what is ended then may look whole
         return bytes(content)
+
+    def _check_time(self, target: Url, deadline: float) -> None:
+        if time.monotonic() > deadline:
+            raise ImageError(
+                f"image {shown(target)}: not here after {self._limits.total_s:g} s "
+                "(MFP_FETCH_TOTAL_S)"
+            )
+
+
+@contextmanager
+def _ended_at(deadline: float, pool: urllib3.HTTPConnectionPool) -> Iterator[None]:
+    """Let no connection of a pool outlast its time, whatever comes on it byte by byte.
+
+    Time-outs are of one packet, and a header or a handshake may have any number of them.
+    """
+    sockets: list[socket.socket] = []
+
+    class Connection(pool.ConnectionCls):  # type: ignore[misc, name-defined]
+        def _new_conn(self) -> socket.socket:
+            made: socket.socket = super()._new_conn()
+            sockets.append(made.dup())  # TLS takes the other one away
+            return made
+
+    def end() -> None:
+        for one in sockets:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    pool.ConnectionCls = Connection
+    timer = threading.Timer(max(0.0, deadline - time.monotonic()), end)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        for one in sockets:
+            one.close()
 
 
 def _embedded(address: Address) -> Address:

@@ -1,7 +1,9 @@
 import ipaddress
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -142,6 +144,37 @@ def test_a_file_that_trickles_in_is_given_up(sites: list[_Site]) -> None:
     with pytest.raises(ImageError, match="MFP_FETCH_TOTAL_S"):
         _fetcher(sites[0].url, total_s=0.5).fetch(f"{sites[0].url}/data/upload/a")
     assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("start", "drop"),
+    [
+        (b"HTTP/1.1 200 OK\r\nX-Long: ", b"a"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", b"a"),
+        (b"HTTP/1.1 200 OK\r\n\r\n", b""),
+    ],
+)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_what_is_not_a_file_and_trickles_in_is_given_up(
+    start: bytes, drop: bytes, scheme: str
+) -> None:
+    def drip(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection, suppress(OSError):
+            connection.sendall(b"\x16\x03\x03\x40\x00" if scheme == "https" else start)
+            for _ in range(60):
+                connection.sendall(drop or b"a")
+                time.sleep(0.1)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=drip, args=(server,), daemon=True).start()
+        url = f"{scheme}://127.0.0.1:{server.getsockname()[1]}/a.jpg"
+        started = time.monotonic()
+        fetcher = _fetcher(hosts=("127.0.0.1",), private_networks=_LOOPBACK, total_s=0.5)
+        with pytest.raises(ImageError, match="not here after 0.5 s"):
+            fetcher.fetch(url)
+        assert time.monotonic() - started < 3
 
 
 def test_a_file_that_is_too_large_is_given_up(sites: list[_Site]) -> None:
