@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -96,7 +97,8 @@ Number = TypeVar("Number", int, float)
 
 def _number(kind: type[Number], word: str, low: float, high: float) -> Reader[Number]:
     def read(value: str | int | float) -> Number:
-        return checked(kind(value), low <= kind(value) <= high)
+        number = kind(value)
+        return checked(number, low <= number <= high and math.isfinite(number))
 
     def from_toml(value: object, folder: Path) -> Number:
         is_number = isinstance(value, int) if kind is int else isinstance(value, int | float)

@@ -74,6 +74,7 @@ def test_every_field_has_a_variable(tmp_path: Path) -> None:
     [
         ("MFP_MAX_MEGAPIXELS", "many", "expected a number"),
         ("MFP_MAX_MEGAPIXELS", "nan", "expected"),
+        ("MFP_MAX_IMAGE_MB", "inf", "expected a number"),
         ("MFP_MEMORY_MB", "-1", "1 <= value"),
         ("MFP_MAX_WAITING", "2.5", "expected a whole number"),
         ("MFP_DEVICE", "tpu", "auto, cpu, cuda or cuda:N"),
@@ -150,6 +151,7 @@ def test_a_variable_wins_over_the_file_unless_it_is_empty(tmp_path: Path) -> Non
         ("max_waiting = 'many'", r"max_waiting = 'many': expected a whole number, 1 <= value"),
         ("max_waiting = true", "max_waiting = True: expected a whole number"),
         ("max_waiting = 2.5", "max_waiting = 2.5: expected a whole number"),
+        ("max_image_mb = inf", "max_image_mb = inf: expected a number"),
         ("max_image_mb = '9'", "max_image_mb = '9': expected a number"),
         ("allow_open = 1", "allow_open = 1: expected true or false"),
         ("device = ['cpu']", "device = .*: expected auto, cpu, cuda or cuda:N"),
