@@ -197,7 +197,8 @@ def _fill(pipe: Any, place: memoryview) -> None:  # noqa: ANN401, a buffered rea
 
 def main() -> None:
     """Decode what comes on standard input, one image after another, to standard output."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this
+    for number in (signal.SIGINT, signal.SIGTERM):  # Ctrl-C and systemd send them to all processes;
+        signal.signal(number, signal.SIG_IGN)  # they are for the server, which ends this
     resource.setrlimit(resource.RLIMIT_AS, (_ADDRESS_BYTES, _ADDRESS_BYTES))
     max_megapixels = float(sys.argv[1])
     _widen(sys.stdout.buffer)

@@ -92,6 +92,17 @@ def test_a_process_that_a_codec_took_down_is_started_anew() -> None:
     assert decoder.decode(_file(_photo())).shape == (200, 300, 3)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_all_processes_get_ends_no_image_in_work(number: signal.Signals) -> None:
+    decoder = Decoder(max_megapixels=2, n_processes=1)
+    decoder.decode(_file(_photo()))
+    process = decoder._idle.queue[0]
+    assert process is not None
+    process.megapixels(_file(_photo()), time_limit_s=60)
+    os.kill(process._process.pid, number)
+    assert process.pixels().shape == (200, 300, 3)
+
+
 def test_many_at_a_time_are_all_decoded(decoder: Decoder) -> None:
     content = _file(_photo(1000, 1000), "JPEG")
     shapes = []
