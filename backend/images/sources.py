@@ -110,7 +110,7 @@ class ImageSources:
             LabelStudioError: Label Studio does not accept the token.
         """
         if is_embedded(address):
-            return data_uri_content(address)
+            return self._checked(data_uri_content(address), shown_address(address))
         if is_bare_base64(address):
             raise ImageError(
                 f"image address {address[:_BARE_SHOWN_LETTERS]!r}…: base64 of {len(address)} "
@@ -169,10 +169,12 @@ class ImageSources:
                 content = file.read(self._max_bytes + 1)
         except OSError as error:
             raise ImageError(f"image {path.name[:_SHOWN_LETTERS]!r}: {error.strerror}") from None
+        return self._checked(content, path.name[:_SHOWN_LETTERS])
+
+    def _checked(self, content: bytes, shown: str) -> bytes:
         if len(content) > self._max_bytes:
             raise ImageError(
-                f"image {path.name[:_SHOWN_LETTERS]!r}: more than {self._max_bytes} bytes "
-                "(MFP_MAX_IMAGE_MB)"
+                f"image {shown!r}: more than {self._max_bytes} bytes (MFP_MAX_IMAGE_MB)"
             )
         return content
 

@@ -98,6 +98,9 @@ def test_large_files_and_odd_names_are_refused(mounted: ImageSources, tmp_path: 
     (tmp_path / "photos" / "large").write_bytes(bytes(11))
     with pytest.raises(ImageError, match="MFP_MAX_IMAGE_MB"):
         mounted.read("/data/local-files/?d=large", "1")
+    with pytest.raises(ImageError, match="MFP_MAX_IMAGE_MB"):
+        mounted.read("data:," + 11 * "a", "1")
+    assert mounted.read("data:," + 10 * "a", "1") == 10 * b"a"
     with pytest.raises(ImageError, match="zero byte"):
         mounted.read("/data/local-files/?d=a%00b", "1")
     with pytest.raises(ImageError):
