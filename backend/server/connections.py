@@ -7,11 +7,12 @@ limits: time, size, number, and the password before a large body.
 
 from __future__ import annotations
 
+import logging
 import resource
 import socket
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from waitress.adjustments import Adjustments
@@ -22,6 +23,7 @@ from waitress.utilities import Error
 
 from backend.server.incoming import IncomingRequest, OverloadedError, UnauthorizedError
 
+_log = logging.getLogger(__name__)
 _HEADER_BYTES = 64_000
 _OPEN_BODY_BYTES = 100_000  # what anybody may send before the password is looked at
 _MEMORY_BYTES = 8_000_000  # larger bodies lie in a temporary file until they are complete
@@ -34,6 +36,8 @@ _LOOK_AGAIN_S = 0.5
 _NEW_S = 2.0  # after so long without a byte a connection is idle
 _MAX_CONNECTIONS = 1000
 _BODIES_IN_RECEIPT = 4  # of the largest size, at a time
+_FEWEST_CONNECTIONS = 10
+_FILES_EACH = 3  # of a connection: its own, and those of a large body and of a large answer
 _SPARE_FILES = 200
 
 
@@ -239,11 +243,26 @@ class _Connection(HTTPChannel):  # type: ignore[misc]
         super().handle_write()
 
 
-def allow_many_files() -> None:
-    """Raise this process's limit of open files to what the limits above may need."""
+def within_open_files(limits: ConnectionLimits) -> ConnectionLimits:
+    """Return limits for which this process may open files enough; it may open more from now on.
+
+    Where it may not open more, nobody's connection is accepted, not even `/health`'s.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 3 * _MAX_CONNECTIONS + _SPARE_FILES
+    wanted = _FILES_EACH * limits.max_connections + _SPARE_FILES
     if soft == resource.RLIM_INFINITY or soft >= wanted:
-        return
+        return limits
     most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+    soft = max(soft, most)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft >= wanted:
+        return limits
+    n_connections = max(_FEWEST_CONNECTIONS, (soft - _SPARE_FILES) // _FILES_EACH)
+    _log.warning(
+        "only %d connections at a time: the system lets a process open %d files (ulimit -n), "
+        "expected %d",
+        n_connections,
+        soft,
+        wanted,
+    )
+    return replace(limits, max_connections=min(limits.max_connections, n_connections))

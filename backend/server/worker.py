@@ -13,7 +13,7 @@ from gunicorn.workers.base import Worker
 from waitress import wasyncore
 from waitress.task import ThreadedTaskDispatcher
 
-from backend.server.connections import Listener, allow_many_files
+from backend.server.connections import Listener, within_open_files
 
 _LOOK_EVERY_S = 1.0
 _READY_LIMIT_S = 300.0
@@ -28,7 +28,7 @@ class ReadingWorker(Worker):  # type: ignore[misc]
 
     def init_process(self) -> None:
         """Load the application and serve; a failure ends this worker only."""
-        allow_many_files()
+        self._limits = within_open_files(self.app.limits)
         try:
             super().init_process()
         except Exception:
@@ -42,9 +42,9 @@ class ReadingWorker(Worker):  # type: ignore[misc]
             self._wait_for_weights()
         sockets: dict[int, Any] = {}
         threads = ThreadedTaskDispatcher()
-        threads.set_thread_count(server.limits.n_threads)
+        threads.set_thread_count(self._limits.n_threads)
         listeners = [
-            Listener(self.wsgi, listening.sock, sockets, threads, server.limits)
+            Listener(self.wsgi, listening.sock, sockets, threads, self._limits)
             for listening in self.sockets
         ]
         was_ready = False

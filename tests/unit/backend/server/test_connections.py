@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import resource
 import socket
 import threading
 import time
@@ -184,6 +185,27 @@ def test_where_there_are_too_many_the_longest_idle_one_makes_room() -> None:
             connection.sendall(_HALF)
         assert requests.post(site.url, data="click", timeout=5).text == "click"
         assert _is_closed(idle[0])
+
+
+def test_there_are_no_more_connections_than_files_that_may_be_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    may = {"soft": 256, "hard": 1024}
+
+    def set_limit(_: int, limits: tuple[int, int]) -> None:
+        may["soft"] = limits[0]
+
+    monkeypatch.setattr(connections.resource, "getrlimit", lambda _: (may["soft"], may["hard"]))
+    monkeypatch.setattr(connections.resource, "setrlimit", set_limit)
+    limits = connections.within_open_files(_LIMITS)
+    assert may["soft"] == 1024
+    assert 3 * limits.max_connections + 200 <= 1024
+    assert limits == replace(_LIMITS, max_connections=limits.max_connections)
+    may["hard"] = resource.RLIM_INFINITY
+    assert connections.within_open_files(_LIMITS) == _LIMITS
+    assert may["soft"] == 3200
+    may["soft"] = may["hard"] = 64
+    assert connections.within_open_files(_LIMITS).max_connections == 10
 
 
 def test_a_request_sees_that_its_client_has_left(site: _Site) -> None:
