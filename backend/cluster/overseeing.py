@@ -175,7 +175,7 @@ class Overseer:
         )
 
     def _tell(self, state: ReplicasState) -> None:
-        if state == self._state:
+        if state == self._state and state.is_written(self._shared_dir):
             return
         if state.message and state.message != self._state.message:
             _log.error("replicas: %s", state.message)

@@ -30,6 +30,10 @@ class ReplicasState:
     n_wanted: int = 0
     message: str = ""
 
+    def is_written(self, shared_dir: Path) -> bool:
+        """Return whether there is a file of it; it may have been removed."""
+        return (shared_dir / _FILE).exists()
+
     def write(self, shared_dir: Path) -> None:
         """Tell the workers.
 

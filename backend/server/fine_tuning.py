@@ -86,6 +86,8 @@ class FineTuningProcess:
 
     def look(self) -> None:
         """Start it again where it ended; it waits longer each time."""
+        if not (self._shared_dir / _FILE).exists():  # it was removed
+            self._write(self._state)
         if self._process.was_restarted():
             message = self._state.message
             self._write(FineTuningState(n_restarts=self._state.n_restarts + 1, message=message))

@@ -45,6 +45,22 @@ def shared_folder() -> Path:
     )
 
 
+def restore(folder: Path) -> bool:
+    """Make a server's folder anew where it was removed, and return whether it was.
+
+    systemd removes what somebody has in memory when he logs out (`RemoveIPC`), and cleans `/tmp`.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    if (folder / _LOCK).exists():
+        return False
+    folder.mkdir(mode=0o700, exist_ok=True)
+    folder.chmod(0o700)  # refused where it is another user's
+    _lock(folder)
+    return True
+
+
 def clear(place: Path) -> list[Path]:
     """Remove the folders of servers that are gone, and return them."""
     removed = []

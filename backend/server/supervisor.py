@@ -15,6 +15,7 @@ from gunicorn.arbiter import Arbiter
 
 from backend.server.fine_tuning import FineTuningProcess
 from backend.server.replicas import ReplicasProcess
+from backend.server.shared_memory import restore
 from backend.server.worker import ready_file
 from mfp_model.errors import MfpError
 
@@ -73,6 +74,12 @@ class Supervisor(Arbiter):  # type: ignore[misc]
 
     def manage_workers(self) -> None:
         """Start what is missing, and end what is replaced; called about once a second."""
+        if self._was_removed():
+            self._tell(
+                f"{self.app.shared_dir}, which the workers share, was removed: "
+                "workers are started anew on a new one"
+            )
+            self.reload()
         self._fine_tuning.look()
         if self._fine_tuning.was_moved():
             self._tell("the data folder was moved or removed: workers are started anew on it")
@@ -86,6 +93,14 @@ class Supervisor(Arbiter):  # type: ignore[misc]
                 break
             self._spawn()
         self._retire()
+
+    def _was_removed(self) -> bool:
+        """Whether the workers' folder was removed since the last look; it is made anew."""
+        try:
+            return restore(self.app.shared_dir)
+        except OSError as error:
+            _log.error("what the workers share was removed and cannot be made anew: %s", error)
+            return False
 
     def _spawn(self) -> None:
         self.app.has_others = bool(set(self.WORKERS) - self._ended - self._young)

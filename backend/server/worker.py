@@ -68,7 +68,10 @@ class ReadingWorker(Worker):  # type: ignore[misc]
         self._tell_ready()
 
     def _tell_ready(self) -> None:
-        ready_file(self.app.shared_dir, os.getpid()).touch()
+        try:
+            ready_file(self.app.shared_dir, os.getpid()).touch()
+        except OSError as error:  # it was removed, and is made anew: clicks go on meanwhile
+            self.log.error("a worker cannot tell that it is ready: %s", error)
 
     def _finish(
         self, listeners: list[Listener], sockets: dict[int, Any], threads: ThreadedTaskDispatcher

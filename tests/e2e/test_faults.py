@@ -134,6 +134,25 @@ def test_a_data_folder_that_is_moved_is_made_anew(server: Server, tmp_path: Path
     assert requests.post(f"{server.url}/webhook", json=body, timeout=10).json()["job"] == 1
 
 
+def test_what_workers_share_is_made_anew_where_it_was_removed(server: Server) -> None:
+    _until(lambda: _health(server)["ready"])
+    before = _children(server, "cli serve")
+    mine = os.listdir(f"/proc/{min(before)}/fd")
+    links = {os.path.realpath(f"/proc/{min(before)}/fd/{name}") for name in mine}
+    (folder,) = {Path(link).parent for link in links if link.endswith("/lock")}
+    time.sleep(2)  # the server has seen that they are ready
+    shutil.rmtree(folder)
+    _until(lambda: not before & _children(server, "cli serve"))
+    _until(lambda: (folder / "fine-tuning.json").exists())
+    assert _health(server)["ready"]
+    assert "was removed" in requests.get(server.url, timeout=10).text
+    assert requests.get(f"{server.url}/metrics", timeout=10).ok
+    (worker,) = _children(server, "cli serve")
+    os.kill(worker, signal.SIGKILL)
+    _until(lambda: _children(server, "cli serve") - {worker})
+    _until(lambda: _health(server)["ready"])
+
+
 def test_what_a_killed_server_left_in_memory_is_cleared_at_the_next_start(
     server: Server,
 ) -> None:

@@ -161,6 +161,21 @@ sys.stdin.read()
     assert shared_memory.clear(tmp_path) == [being_made]
 
 
+def test_a_folder_that_was_removed_is_made_anew_and_locked(tmp_path: Path) -> None:
+    folder = tmp_path / "label-studio-mfp-1"
+    assert shared_memory.restore(folder)
+    (folder / "fine-tuning.json").touch()
+    assert not shared_memory.restore(folder)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    os.utime(folder, (0, 0))
+    assert shared_memory.clear(tmp_path) == []
+    (folder / "lock").unlink()
+    assert shared_memory.restore(folder)
+    os.utime(folder, (0, 0))
+    assert shared_memory.clear(tmp_path) == []
+    assert (folder / "fine-tuning.json").exists()
+
+
 def test_the_parent_loads_neither_metrics_nor_torch_before_it_has_told_where_they_lie() -> None:
     code = "import sys, backend.server.serve; print(*sys.modules)"
     modules = subprocess.run(
