@@ -15,6 +15,7 @@ from mfp_model.errors import MfpError
 _log = logging.getLogger(__name__)
 _START = "START_TRAINING"
 _CHANGES = ("ANNOTATION_CREATED", "ANNOTATION_UPDATED")
+_OF_A_PROJECT = (_START, *_CHANGES, "ANNOTATIONS_DELETED")  # which is recorded
 
 
 class UnknownProjectError(MfpError):
@@ -54,7 +55,7 @@ class Trainer:
             RequestError: Too many jobs wait.
             StorageError: The queue cannot be written.
         """
-        if notice.action not in (_START, *_CHANGES):
+        if notice.action not in _OF_A_PROJECT:
             return None
         if not self.queue.knows(notice.project):
             raise UnknownProjectError(
@@ -63,7 +64,7 @@ class Trainer:
             )
         if notice.action == _START:
             return self._enqueue(notice.project)
-        return self._note(notice.project, notice.annotation)
+        return self._note(notice.project, notice.annotation) if notice.annotation else None
 
     def notice(self, body: object) -> Notice:
         """Return what a webhook's body tells.
@@ -77,7 +78,7 @@ class Trainer:
         _log.info("webhook %s", action)
         return Notice(
             action=action,
-            project=_id(body, "project") if action in (_START, *_CHANGES) else "",
+            project=_id(body, "project") if action in _OF_A_PROJECT else "",
             annotation=_id(body, "annotation") if action in _CHANGES else "",
         )
 

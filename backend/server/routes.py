@@ -74,7 +74,7 @@ def _add_label_studio_routes(app: Flask, service: Service) -> None:
             job = service.inbox.put(service.trainer.notice(body))
         except UnknownProjectError as error:
             service.telemetry.refused(error, during="a webhook")
-            job = None
+            return {"status": "ok", "job": None}
         if isinstance(body, dict):
             service.recorder.webhook(body)
         return {"status": "ok", "job": job.id if job else None}

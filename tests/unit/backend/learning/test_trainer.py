@@ -85,7 +85,11 @@ def test_projects_that_never_asked_for_a_model_are_not_trained(
     tmp_path: Path, capture: Callable[[str], Any]
 ) -> None:
     trainer = _trainer(tmp_path, p=1)
-    for name in ("webhook_start_training", "webhook_annotation_created"):
+    for name in (
+        "webhook_start_training",
+        "webhook_annotation_created",
+        "webhook_annotations_deleted",
+    ):
         with pytest.raises(UnknownProjectError, match="not connected"):
             trainer.take(trainer.notice(capture(name)))
     trainer.queue.know("14")

@@ -11,12 +11,15 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 from PIL import Image
+from sqlalchemy import select
 
 from backend.label_studio.brush_rle import decode
 from backend.label_studio.request import parse_predict
 from backend.models.served import ServedModels
 from backend.monitoring.logs import printable
-from backend.server.app import create_app
+from backend.server.app import create_app, make_app
+from backend.server.service import create_service
+from backend.storage.tables import saves
 from mfp_model.errors import CheckpointError
 from mfp_model.prediction import Prediction
 from mfp_model.segmenter import Segmenter
@@ -227,6 +230,28 @@ def test_weights_that_cannot_be_loaded_show_in_health(caplog: pytest.LogCaptureF
         assert time.monotonic() < until
         time.sleep(0.01)
     assert "no such weights" in client.get("/").text
+
+
+def test_webhooks_of_projects_that_never_asked_for_a_model_are_not_recorded(
+    capture: Capture,
+) -> None:
+    settings = temporary_settings()
+    models = ServedModels(lambda checkpoint: DiskSegmenter(), version="disks-1")
+    service = create_service(settings, models=models)
+    client = make_app(settings, service).test_client()
+
+    def n_recorded() -> int:
+        assert client.post("/webhook", json=capture("webhook_annotations_deleted")).json == {
+            "status": "ok",
+            "job": None,
+        }
+        service.recorder.wait()
+        with service.state.sessions().using() as connection:
+            return len(connection.execute(select(saves.c.id)).fetchall())
+
+    assert n_recorded() == 0
+    service.trainer.queue.know("14")
+    assert n_recorded() == 1
 
 
 @pytest.mark.parametrize(
