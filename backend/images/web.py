@@ -37,6 +37,8 @@ _MAX_REDIRECTS = 5
 _TIMEOUT_S = 20.0
 _REDIRECTS = (301, 302, 303, 307, 308)
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# Beside it lie site-local addresses, and other ways to write those of IPv4, as a local NAT64's.
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -179,7 +181,8 @@ class WebFetcher:
         address = _embedded(ipaddress.ip_address(text.partition("%")[0]))
         if any(address in network for network in self._limits.private_networks):
             return True
-        return address.is_global and not address.is_multicast
+        is_public = isinstance(address, ipaddress.IPv4Address) or address in _GLOBAL_UNICAST
+        return is_public and address.is_global and not address.is_multicast
 
     def _content(self, response: urllib3.BaseHTTPResponse, target: Url, deadline: float) -> bytes:
         content = bytearray()

@@ -80,6 +80,9 @@ def test_private_addresses_are_refused_unless_allowed(sites: list[_Site]) -> Non
     for host in ("10.1.2.3", "169.254.169.254", "192.168.0.1", "0.0.0.0", "224.0.0.1"):
         with pytest.raises(ImageError, match="private address"):
             _fetcher(hosts=("*",)).fetch(f"http://{host}/latest/meta-data")
+    for host in ("[fec0::1]", "[64:ff9b:1::a00:1]", "[::a00:1]", "[::ffff:0:a00:1]"):
+        with pytest.raises(ImageError, match="private address"):
+            _fetcher(hosts=("*",)).fetch(f"http://{host}/a")
     assert sites[0].tokens == []
 
 
