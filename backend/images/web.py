@@ -107,7 +107,7 @@ class WebFetcher:
 
     def _check_host(self, target: Url) -> None:
         host = (target.host or "").lower().rstrip(".")
-        if not any(fnmatchcase(host, pattern) for pattern in self._limits.hosts):
+        if not any(_fits(host, pattern) for pattern in self._limits.hosts):
             raise ImageError(
                 f"image {shown(target)}: host {host!r} is not allowed; add it to MFP_IMAGE_HOSTS, "
                 "or set LABEL_STUDIO_URL if it is Label Studio"
@@ -240,6 +240,13 @@ def _ended_at(deadline: float, pool: urllib3.HTTPConnectionPool) -> Iterator[Non
         timer.cancel()
         for one in sockets:
             one.close()
+
+
+def _fits(host: str, pattern: str) -> bool:
+    """Whether a host is one of a pattern's; brackets are those of an IPv6 address."""
+    if host.startswith("["):
+        host, pattern = host.strip("[]"), pattern.removeprefix("[").removesuffix("]")
+    return fnmatchcase(host, pattern)
 
 
 def _embedded(address: Address) -> Address:

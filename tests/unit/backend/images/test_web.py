@@ -73,6 +73,16 @@ def test_only_hosts_on_the_list_are_asked(sites: list[_Site]) -> None:
     assert len(sites[0].tokens) == 1
 
 
+@pytest.mark.parametrize("host", ["[::1]", "::1", "*"])
+def test_an_ipv6_address_may_be_on_the_list(host: str) -> None:
+    with pytest.raises(ImageError, match=r"image http://\[::1\].* cannot be fetched"):
+        _fetcher(hosts=(host,), private_networks=(ipaddress.ip_network("::1"),)).fetch(
+            "http://[::1]:1/a"
+        )
+    with pytest.raises(ImageError, match="MFP_IMAGE_HOSTS"):
+        _fetcher(hosts=("[::1]",)).fetch("http://[::2]:1/a")
+
+
 def test_private_addresses_are_refused_unless_allowed(sites: list[_Site]) -> None:
     for host in ("127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]"):
         with pytest.raises(ImageError, match="MFP_PRIVATE_NETWORKS|no such host"):
