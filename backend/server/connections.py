@@ -21,7 +21,7 @@ from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 from waitress.utilities import Error
 
-from backend.server.incoming import IncomingRequest, OverloadedError, UnauthorizedError
+from backend.server.incoming import IncomingRequest, OverloadedError
 
 _log = logging.getLogger(__name__)
 _HEADER_BYTES = 64_000
@@ -130,13 +130,16 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
             if channel.is_late(now):
                 channel.handle_close()
 
+    def may_send(self, request: IncomingRequest) -> bool:
+        """Return whether a request's body may be read: a large one needs the password."""
+        is_small = request.announced_bytes <= _OPEN_BODY_BYTES
+        return is_small or self.limits.may_enter(request.headers)
+
     def refusal(self, request: IncomingRequest) -> Error | None:
         """Return why a request's body is not to be read, None where it is."""
         limits = self.limits
         if request.announced_bytes <= _OPEN_BODY_BYTES:
             return None
-        if not limits.may_enter(request.headers):
-            return UnauthorizedError("user name and password expected (Basic auth)")
         in_receipt = sum(
             channel.request.announced_bytes
             for channel in self.active_channels.values()
@@ -222,7 +225,9 @@ class _Connection(HTTPChannel):  # type: ignore[misc]
 
     def readable(self) -> bool:
         """Whether more bytes are wanted."""
-        return self._draining_until is not None or bool(super().readable())
+        if self._draining_until is not None:
+            return True
+        return not self.was_refused and bool(super().readable())
 
     def handle_read(self) -> None:
         """Take what has arrived."""

@@ -10,22 +10,8 @@ from waitress.parser import HTTPRequestParser
 from waitress.receiver import ChunkedReceiver
 from waitress.utilities import BadRequest, Error
 
-from backend.server.doorkeeper import BASIC_CHALLENGE
-
 _CHUNK_LINE_BYTES = 1_000
 _TRAILER_BYTES = 8_000
-
-
-class UnauthorizedError(Error):  # type: ignore[misc]
-    """401 to a request whose body is not read."""
-
-    code = 401
-    reason = "Unauthorized"
-
-    def to_response(self, ident: str | None = None) -> tuple[str, list[tuple[str, str]], bytes]:
-        """Return status, headers and body."""
-        status, headers, body = super().to_response(ident)
-        return status, [*headers, ("WWW-Authenticate", BASIC_CHALLENGE)], body
 
 
 class OverloadedError(Error):  # type: ignore[misc]
@@ -62,11 +48,23 @@ class IncomingRequest(HTTPRequestParser):  # type: ignore[misc]
             n_taken = len(data)
             self.error = BadRequest(f"not an address ({error})")
         if self.error is None and not self.completed:
-            self.error = self._refusal(is_header_new=was_in_header and self.headers_finished)
+            is_header_new = was_in_header and self.headers_finished
+            if is_header_new and not self._connection.server.may_send(self):
+                self._leave_body()
+                return len(data)
+            self.error = self._refusal(is_header_new=is_header_new)
         if self.error is not None:
             self.completed = True
             self._connection.was_refused = True
         return n_taken
+
+    def _leave_body(self) -> None:
+        """Let the application answer without the body, as it does to any wrong password."""
+        self.headers.pop("TRANSFER_ENCODING", None)
+        self.headers |= {"CONTENT_LENGTH": "0", "CONNECTION": "close"}
+        self.body_rcv, self.expect_continue = None, False
+        self.completed = True
+        self._connection.was_refused = True
 
     def _refusal(self, *, is_header_new: bool) -> Error | None:
         """Why the rest is not to be read, None where it is."""

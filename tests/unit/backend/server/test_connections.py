@@ -14,12 +14,18 @@ from typing import Any
 
 import pytest
 import requests
+from flask import Flask
 from waitress import wasyncore
 from waitress.task import ThreadedTaskDispatcher
 
+from backend.monitoring.journal import Journal
+from backend.monitoring.metrics import Metrics
+from backend.monitoring.telemetry import Telemetry
 from backend.server import connections
 from backend.server.connections import ConnectionLimits, Listener
 from backend.server.doorkeeper import Doorkeeper
+from backend.server.guard import add_guard
+from tests.fakes import temporary_settings
 
 _LIMITS = ConnectionLimits(
     n_threads=4,
@@ -219,11 +225,27 @@ def test_a_large_body_needs_the_password_before_it_is_read() -> None:
     limits = replace(_LIMITS, may_enter=Doorkeeper("team", "secret").lets_in)
     with _site(limits) as site:
         refused = requests.post(site.url, data=b"x" * 500_000, timeout=10)
-        assert refused.status_code == 401
-        assert refused.headers["WWW-Authenticate"].startswith("Basic")
-        assert site.environ == {}
+        assert refused.content == b""
+        assert refused.headers["Connection"] == "close"
+        assert site.environ["CONTENT_LENGTH"] == "0"
         taken = requests.post(site.url, data=b"x" * 500_000, auth=("team", "secret"), timeout=10)
         assert len(taken.content) == 500_000
+
+
+def test_a_wrong_password_before_a_large_body_is_counted_and_delayed_as_any_other() -> None:
+    app, telemetry = Flask("small"), Telemetry(Metrics(), Journal())
+    add_guard(app, telemetry, temporary_settings(username="team", password="secret"))
+    doorkeeper = Doorkeeper("team", "secret")
+    with _site(replace(_LIMITS, may_enter=doorkeeper.lets_in)) as site:
+        site.listener.application = app
+        began = time.monotonic()
+        for word in ("a", "b"):
+            refused = requests.post(site.url, data=b"x" * 500_000, auth=("team", word), timeout=10)
+            assert refused.status_code == 401
+            assert refused.headers["WWW-Authenticate"].startswith("Basic")
+        assert time.monotonic() - began >= 1
+        figures = telemetry.metrics.figures()
+        assert figures.value("mfp_refusals_total", kind="AccessError") == 2
 
 
 def test_a_body_that_is_too_large_is_answered_413_however_it_is_sent(site: _Site) -> None:
