@@ -185,10 +185,11 @@ class LabelingPage:
 
         self.page.route("**/drafts**", hold)
         yield
-        self.page.unroute("**/drafts**")
-        for route in held:
+        while held:
+            route = held.pop(0)
             if route.request.failure is None:
                 route.continue_()
+        self.page.unroute("**/drafts**")  # which lets those go that come meanwhile
 
     def take_tool(self, key: str, control: str) -> None:
         """Press a tool's key until the tool of a control is chosen; a busy page may lose it."""

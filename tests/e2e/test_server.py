@@ -147,7 +147,7 @@ def test_a_newer_click_stops_the_older_one_whichever_worker_it_comes_to(
         points = [(10 + 3 * index, 20 + pair) for index in range(24)]
         with ThreadPoolExecutor(1) as other:
             older = other.submit(_predict, server, _body(capture, *points))
-            time.sleep(0.15)
+            _until(lambda: _metric(server, "mfp_waiting ") > 0)
             newer = _predict(server, _body(capture, points[0], (80, 80)))
             assert newer["result"]
             assert older.result()["result"] == []
