@@ -51,19 +51,19 @@ def alike_answer(
     with turn():
         looks = example_of(segmenter, image.pixels, mask)
     limit = MAX_ALIKE - 1 if edit.is_new else MAX_ALIKE
-    found = find_alike(segmenter, image.pixels, looks, taken=taken, limit=limit, turn=turn)
+    alike_objects = find_alike(segmenter, image.pixels, looks, taken=taken, limit=limit, turn=turn)
 
     def encoded(which: Edit, runs: MaskRuns, score: float) -> Encoded:
         return encoder.encode(task, region, which, runs, score=score, version=segmenter.version)
 
     new = Edit(placed=())
-    others = [encoded(new, one.runs, round(one.score, 4)) for one in found]
+    others = [encoded(new, alike.runs, round(alike.score, 4)) for alike in alike_objects]
     edits.note_alike(
         task,
         region,
         [
-            FoundAlike(regions=answer.regions, runs=one.runs, shown=answer.shown)
-            for one, answer in zip(found, others, strict=True)
+            FoundAlike(regions=answer.regions, runs=alike.runs, shown=answer.shown)
+            for alike, answer in zip(alike_objects, others, strict=True)
         ],
     )
     answers = [encoded(edit, shown, made.score), *others] if edit.is_new else others
@@ -78,4 +78,4 @@ def alike_answer(
 
 def _is_begun(edit: Edit) -> bool:
     """Whether the example's own clicks, which are not accepted yet, made it."""
-    return edit.is_new and edit.prior is None and all(one.is_open for one in edit.placed)
+    return edit.is_new and edit.prior is None and all(placed.is_open for placed in edit.placed)

@@ -99,14 +99,17 @@ class AnsweredObjects:
         )
         unpack_mask = partial(self._unpacked, height=region.height, width=region.width)
         objects = (object_of(row, unpack_mask) for row in reversed(rows))
-        return [one for one in objects if one is not None]
+        return [answered_object for answered_object in objects if answered_object is not None]
 
     def remember(
         self, task: TaskRequest, region: RegionRequest, answered: Sequence[AnsweredObject]
     ) -> None:
         """Keep the objects of an answer, each in the place of its last one."""
         where = {"task": _name(task), "place": _place(task, region)}
-        rows = [{**where, **row_of(one), "number": self._next_number()} for one in answered]
+        rows = [
+            {**where, **row_of(answered_object), "number": self._next_number()}
+            for answered_object in answered
+        ]
         self._kept.write(self._upsert, rows, trim=self._old)
 
     def forget(
@@ -115,7 +118,12 @@ class AnsweredObjects:
         """Drop objects that another answer has replaced."""
         where = {"of_task": _name(task), "in_place": _place(task, region)}
         rows = [
-            {**where, "in_annotation": one.annotation, "which": one.regions[0]} for one in answered
+            {
+                **where,
+                "in_annotation": answered_object.annotation,
+                "which": answered_object.regions[0],
+            }
+            for answered_object in answered
         ]
         self._kept.write(_FORGET, rows)
 

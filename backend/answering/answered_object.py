@@ -58,7 +58,7 @@ class AnsweredObject:
     @property
     def point_ids(self) -> frozenset[str]:
         """Ids of all prompts."""
-        return frozenset(one.id for one in self.placed)
+        return frozenset(placed.id for placed in self.placed)
 
     @property
     def asked_ids(self) -> frozenset[str]:
@@ -68,7 +68,7 @@ class AnsweredObject:
     @property
     def open_ids(self) -> frozenset[str]:
         """Ids of the prompts that the page sends along as long as it is not accepted."""
-        return frozenset(one.id for one in self.placed if one.is_open)
+        return frozenset(placed.id for placed in self.placed if placed.is_open)
 
 
 def row_of(answered: AnsweredObject) -> dict[str, object]:
@@ -78,7 +78,7 @@ def row_of(answered: AnsweredObject) -> dict[str, object]:
         "object": answered.regions[0],
         "regions": json.dumps(answered.regions),
         "labels": json.dumps(answered.labels),
-        "placed": json.dumps([_packed(one) for one in answered.placed]),
+        "placed": json.dumps([_packed(placed) for placed in answered.placed]),
         "alike_to": json.dumps(sorted(answered.alike_to)),
         "stamp": storable(answered.stamp),
         "is_new": int(answered.is_new),
@@ -90,13 +90,13 @@ def row_of(answered: AnsweredObject) -> dict[str, object]:
     }
 
 
-def _packed(one: PlacedPrompt) -> list[Any]:
-    prompt = one.prompt
+def _packed(placed: PlacedPrompt) -> list[Any]:
+    prompt = placed.prompt
     if isinstance(prompt, Box):
         where: list[float] = [prompt.left, prompt.top, prompt.right, prompt.bottom]
     else:
         where = [prompt.x, prompt.y, float(prompt.is_positive)]
-    return [one.id, one.control, where, one.is_beside_selected, one.is_open]
+    return [placed.id, placed.control, where, placed.is_beside_selected, placed.is_open]
 
 
 def _unpacked(entry: list[Any]) -> PlacedPrompt:

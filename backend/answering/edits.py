@@ -49,7 +49,9 @@ class Edits:
         answered = self._answered.of(task, region)
         living = _without_dead(region, answered, task)
         objects = split(living, answered, self._answered.clock())
-        return [one for one in objects[-1:] if one.is_positive] if task.is_alike else objects
+        if not task.is_alike:
+            return objects
+        return [request for request in objects[-1:] if request.is_positive]
 
     def edit(self, task: TaskRequest, region: RegionRequest, before: Sequence[Made] = ()) -> Edit:
         """Return what an object's prompts edit, and what is around it.
@@ -65,18 +67,24 @@ class Edits:
         answered = self._answered.of(task, region)
         taken = {name for made in before for name in made.edit.regions}
         objects = [
-            one
-            for one in objects_on_page(masks, answered, task, region, now)
-            if taken.isdisjoint(one.regions)
+            page_object
+            for page_object in objects_on_page(masks, answered, task, region, now)
+            if taken.isdisjoint(page_object.regions)
         ]
-        begun = next((one for one in reversed(answered) if is_continued(one, region)), None)
+        continued = (
+            answered_object
+            for answered_object in reversed(answered)
+            if is_continued(answered_object, region)
+        )
+        begun = next(continued, None)
         if begun is not None and not is_of_saved(objects, begun, region):
             edit = continued_edit(objects, begun, region)
         else:
             edit = begun_edit(objects, clicked_box(answered, task, region, now), region)
         if region.control.overlaps and not task.is_alike:
             return edit
-        others = [one for one in objects if not {*one.regions} & {*edit.regions, *edit.joined}]
+        edited = {*edit.regions, *edit.joined}
+        others = [page_object for page_object in objects if edited.isdisjoint(page_object.regions)]
         beside = [made.runs for made in before]
         return replace(edit, others=_others(others, beside, edit))
 
@@ -126,32 +134,33 @@ class Edits:
         self._answered.remember(task, region, [answered])
 
     def note_alike(
-        self, task: TaskRequest, region: RegionRequest, found: Sequence[FoundAlike]
+        self, task: TaskRequest, region: RegionRequest, alike_objects: Sequence[FoundAlike]
     ) -> None:
         """Remember what an example found, in the place of what it found before.
 
         Args:
             task: The task.
             region: The example.
-            found: All but the example itself.
+            alike_objects: All but the example itself.
         """
         before = self._answered.of(task, region)
-        self._answered.forget(task, region, [one for one in before if is_found_anew(one, region)])
+        replaced = [answered for answered in before if is_found_anew(answered, region)]
+        self._answered.forget(task, region, replaced)
         objects = [
             AnsweredObject(
-                regions=one.regions,
+                regions=alike.regions,
                 labels=region.labels,
                 placed=(),
                 alike_to=region.point_ids,
                 annotation=annotation_name(task, region),
                 stamp=task.there.stamp,
                 is_new=True,
-                prior=one.runs,
-                answer=one.runs,
-                shown=one.shown or one.runs,
+                prior=alike.runs,
+                answer=alike.runs,
+                shown=alike.shown or alike.runs,
                 at=self._answered.clock(),
             )
-            for one in found
+            for alike in alike_objects
         ]
         self._answered.remember(task, region, objects)
 
@@ -161,8 +170,10 @@ class Edits:
         objects = objects_on_page([], self._answered.of(task, region), task, region, now)
         saved = task.there.has_any
         return any(
-            one.answered is not None and one.answered.alike_to and not saved(frozenset(one.regions))
-            for one in objects
+            page_object.answered is not None
+            and page_object.answered.alike_to
+            and not saved(frozenset(page_object.regions))
+            for page_object in objects
         )
 
     def hangs_on_draft(self, task: TaskRequest, region: RegionRequest) -> bool:
@@ -191,28 +202,30 @@ def _without_dead(
     """
     dead = {
         name
-        for one in answered
-        if one.is_new and one.open_ids == one.point_ids
-        if task.there.has_any(frozenset(one.regions))
-        if all(task.there.has_any(frozenset({name})) for name in _of_others(one, region))
-        for name in one.point_ids
+        for answered_object in answered
+        if answered_object.is_new and answered_object.open_ids == answered_object.point_ids
+        if task.there.has_any(frozenset(answered_object.regions))
+        if all(
+            task.there.has_any(frozenset({name})) for name in _of_others(answered_object, region)
+        )
+        for name in answered_object.point_ids
     }
-    living = tuple(one for one in region.placed if one.id not in dead)
+    living = tuple(placed for placed in region.placed if placed.id not in dead)
     return replace(region, placed=living) if living else region
 
 
 def _of_others(answered: AnsweredObject, region: RegionRequest) -> set[str]:
     """Ids of an object's prompts of other controls, whose being open no request of these tells."""
-    controls = {one.control for one in region.placed}
-    return {one.id for one in answered.placed if one.control not in controls}
+    controls = {placed.control for placed in region.placed}
+    return {placed.id for placed in answered.placed if placed.control not in controls}
 
 
 def _others(objects: list[PageObject], beside: Iterable[MaskRuns], edit: Edit) -> MaskRuns | None:
     """The masks beside the edited one; what a click claims may be covered."""
-    claims = [one.prompt for one in edit.placed if isinstance(one.prompt, Click)]
+    claims = [placed.prompt for placed in edit.placed if isinstance(placed.prompt, Click)]
     others = [
         runs
-        for runs in (*(one.runs for one in objects), *beside)
+        for runs in (*(page_object.runs for page_object in objects), *beside)
         if not any(click.is_positive and lies_on(runs, click) for click in claims)
     ]
     return others[0].union(*others[1:]) if others else None

@@ -87,9 +87,9 @@ class MaskEncoder:
 
 def _left_over(task: TaskRequest, edit: Edit, *, n_parts: int) -> list[str]:
     """Ids of polygons that the page has and the answer does not, which no answer can take away."""
-    is_saved = any(_is_there(task, one) for one in edit.regions[:1])
+    is_saved = any(_is_there(task, name) for name in edit.regions[:1])
     further = edit.regions[n_parts:] if edit.is_accepted else ()
-    return [one for one in further if not is_saved or _is_there(task, one)]
+    return [name for name in further if not is_saved or _is_there(task, name)]
 
 
 def _is_there(task: TaskRequest, region: str) -> bool:
@@ -98,7 +98,7 @@ def _is_there(task: TaskRequest, region: str) -> bool:
 
 def together(answers: list[Encoded]) -> dict[str, Any]:
     """Return the entry of `results` that answers several objects of one request."""
-    entries = [one.entry for one in answers]
+    entries = [answer.entry for answer in answers]
     if len(entries) == 1:
         return entries[0]
     rows = [row for entry in entries for row in entry["result"]]

@@ -46,7 +46,7 @@ class ExistingMasks:
     """Reads them, each only once while it is kept."""
 
     def __init__(self, *, max_bytes: int) -> None:
-        self._known: BoundedCache[str, MaskRuns] = BoundedCache(
+        self._runs: BoundedCache[str, MaskRuns] = BoundedCache(
             max_bytes=max_bytes, max_age_s=_KEPT_S
         )
         self._painted: BoundedCache[str, int] = BoundedCache(
@@ -61,39 +61,39 @@ class ExistingMasks:
         Left out, and told in the log, are those that cannot be read, those of another size, and
         those after the first so many pixels.
         """
-        found, left_out = [], Counter[str]()
+        masks, left_out = [], Counter[str]()
         n_pixels = n_painted = 0
-        for one in regions_of(list(annotation.rows), Counter()):
-            if isinstance(one, DataError) or one.kind not in _KINDS:
+        for region in regions_of(list(annotation.rows), Counter()):
+            if isinstance(region, DataError) or region.kind not in _KINDS:
                 continue
-            if (one.from_name, one.to_name) != (control.name, control.to_name):
+            if (region.from_name, region.to_name) != (control.name, control.to_name):
                 continue
-            if (one.height, one.width) != (height, width):
+            if (region.height, region.width) != (height, width):
                 left_out["of another size than the image"] += 1
                 continue
             n_pixels += height * width
-            if (digest := _digest(one)) is None:
+            if (digest := _digest(region)) is None:
                 continue
-            n_painted += self._painted_px(digest, one)
+            n_painted += self._painted_px(digest, region)
             if n_painted > _MAX_PAINTED_PX:
                 left_out[f"strokes of drafts beyond {_MAX_PAINTED_PX} pixels; submit them"] += 1
             elif n_pixels > _MAX_READ_PX:
                 left_out[f"beyond {_MAX_READ_PX} pixels"] += 1
-            elif (mask := self._mask(digest, one)) is not None:
-                found.append(mask)
+            elif (mask := self._mask(digest, region)) is not None:
+                masks.append(mask)
         for reason, n in left_out.items():
             _log.warning("%d masks are left out: %s", n, reason)
-        return found
+        return masks
 
     def _mask(self, digest: str, region: MaskRegion) -> ExistingMask | None:
-        runs = self._known.get(digest)
+        runs = self._runs.get(digest)
         if runs is None:
             try:
                 runs = region_runs(region)
             except MfpError as error:
                 _tell_unread(region, error)
                 return None
-            self._known.put(digest, runs, _OVERHEAD_BYTES + runs.n_bytes)
+            self._runs.put(digest, runs, _OVERHEAD_BYTES + runs.n_bytes)
         return ExistingMask(id=region.id, labels=region.labels, runs=runs)
 
     def _painted_px(self, digest: str, region: MaskRegion) -> int:

@@ -72,8 +72,12 @@ def objects_on_page(
         region: What is clicked now.
         now: Seconds since 1970.
     """
-    ours = [one for one in answered if is_ours(one, task, region)]
-    by_region = {name: one for one in ours for name in one.regions}
+    ours = [
+        answered_object for answered_object in answered if is_ours(answered_object, task, region)
+    ]
+    by_region = {
+        name: answered_object for answered_object in ours for name in answered_object.regions
+    }
     parts: dict[tuple[str, ...], list[ExistingMask]] = {}
     for mask in masks:
         entry = by_region.get(storable(mask.id))
@@ -84,18 +88,18 @@ def objects_on_page(
     ]
     unsaved = [
         PageObject(
-            regions=one.regions,
-            labels=one.labels,
-            runs=one.answer,
-            answered=one,
-            at=one.at,
+            regions=answered_object.regions,
+            labels=answered_object.labels,
+            runs=answered_object.answer,
+            answered=answered_object,
+            at=answered_object.at,
             is_saved=False,
         )
-        for one in ours
-        if one.regions not in parts and _may_stand(one, task, region, now)
+        for answered_object in ours
+        if answered_object.regions not in parts and _may_stand(answered_object, task, region, now)
     ]
     objects = [*saved, *unsaved]
-    return sorted(objects, key=lambda one: one.at)
+    return sorted(objects, key=lambda page_object: page_object.at)
 
 
 def is_continued(answered: AnsweredObject, region: RegionRequest) -> bool:

@@ -141,10 +141,10 @@ class Predictor:
                 if made and task.is_alike:
                     turn = partial(self._turns.turn, place)
                     return alike_answer(task, made[-1], image, turn, self._encoder, self._edits)
-                answers = [self._encoded(task, one) for one in made]
+                answers = [self._encoded(task, mask) for mask in made]
                 place.check()  # the page would not show them
-                for one, answer in zip(made, answers, strict=True):
-                    self._note(task, one, answer)
+                for mask, answer in zip(made, answers, strict=True):
+                    self._note(task, mask, answer)
                 return together(answers) if answers else empty_result()
         except SupersededError as error:
             self._telemetry.superseded(task.task_id, str(error))
@@ -155,7 +155,7 @@ class Predictor:
         if self._edits.hangs_on_draft(task, region):
             return True
         is_unsaved = task.is_alike and self._edits.may_have_unsaved(task, region)
-        return (task.there.is_unsure or is_unsaved) and any(one.hangs_on_page for one in made)
+        return (task.there.is_unsure or is_unsaved) and any(mask.hangs_on_page for mask in made)
 
     def _encoded(self, task: TaskRequest, made: Made) -> Encoded:
         region, version = made.region, made.segmenter.version
@@ -177,10 +177,11 @@ class Predictor:
     ) -> list[Made]:
         """The masks that answer, each clear of those before it; none for no object."""
         made: list[Made] = []
-        for one in self._edits.objects(task, region):
+        for object_request in self._edits.objects(task, region):
             with self._telemetry.step("edit"):
-                edit = self._edits.edit(task, one, made)
-            mask = self._made(task, replace(one, placed=edit.placed), edit, image, place)
+                edit = self._edits.edit(task, object_request, made)
+            asked = replace(object_request, placed=edit.placed)
+            mask = self._made(task, asked, edit, image, place)
             made += [] if mask is None else [mask]
         return made
 
@@ -222,11 +223,10 @@ class Predictor:
         place: Place,
     ) -> Prediction:
         start = f"{image.digest} {edit.key}"
-        known = self._store.longest_prefix(start, segmenter.version, region.prompts)
-        if known is None and edit.prior is not None:
-            known = mask_prediction(edit.prior)
-        rounds = segmenter.rounds(image.pixels, region.prompts, known)
-        prediction = known
+        prediction = self._store.longest_prefix(start, segmenter.version, region.prompts)
+        if prediction is None and edit.prior is not None:
+            prediction = mask_prediction(edit.prior)
+        rounds = segmenter.rounds(image.pixels, region.prompts, prediction)
         while prediction is None or len(prediction.prompts) < len(region.prompts):
             with self._turns.turn(place), self._telemetry.step("round"):
                 prediction = next(rounds)

@@ -32,12 +32,19 @@ def split(
     """
     *earlier, newest = region.placed
     if isinstance(newest.prompt, Box):
-        fresh = {name for one in answered if now - one.at < _TOGETHER_S for name in one.open_ids}
-        boxes = [one for one in earlier if isinstance(one.prompt, Box) and one.id in fresh]
+        fresh = {
+            name
+            for answered_object in answered
+            if now - answered_object.at < _TOGETHER_S
+            for name in answered_object.open_ids
+        }
+        boxes = [
+            placed for placed in earlier if isinstance(placed.prompt, Box) and placed.id in fresh
+        ]
         together = [*boxes, newest] if region.control.auto_accept else [newest]
-        groups: list[tuple[PlacedPrompt, ...]] = [(one,) for one in together]
+        groups: list[tuple[PlacedPrompt, ...]] = [(placed,) for placed in together]
     else:
-        clicks = tuple(one for one in region.placed if not isinstance(one.prompt, Box))
+        clicks = tuple(placed for placed in region.placed if not isinstance(placed.prompt, Box))
         groups = _by_object(clicks) if region.control.auto_accept else [clicks]
     return [replace(region, placed=group) for group in groups]
 

@@ -67,9 +67,10 @@ def continued_edit(
     objects: list[PageObject], answered: AnsweredObject, region: RegionRequest
 ) -> Edit:
     """Return the edit of prompts that are the next ones of an object that is not accepted."""
-    target = next((one for one in objects if one.answered is answered), _pending(answered))
+    as_answered = (page_object for page_object in objects if page_object.answered is answered)
+    target = next(as_answered, _pending(answered))
     joined = _joined(objects, target, region) if target.is_saved else []
-    if joined or any(has_taken_in(target, one) for one in objects if one.is_saved):
+    if joined or any(has_taken_in(target, other) for other in objects if other.is_saved):
         return _edit_of(target, joined, region)
     return _going_on(target, answered, region)
 
@@ -78,7 +79,7 @@ def _new(
     objects: list[PageObject], region: RegionRequest, *, regions: tuple[str, ...] = ()
 ) -> Edit:
     """A new object's edit, in the place of regions that may have been undone."""
-    last = next((one for one in reversed(objects) if one.at > 0), None)
+    last = next((page_object for page_object in reversed(objects) if page_object.at > 0), None)
     labels = None if region.named or last is None else last.labels
     return Edit(placed=region.placed, regions=regions, labels=labels or None)
 
@@ -108,8 +109,12 @@ def _boxed(objects: list[PageObject], box: Box, region: RegionRequest) -> PageOb
 
     As with a click the page decides: what the box gives takes its place, or is new.
     """
-    fitting = (one for one in objects if not one.is_saved and has_labels(one.labels, region))
-    ious = [(_box_iou(around, box), one) for one in fitting if (around := one.runs.bounds())]
+    ious = [
+        (_box_iou(around, box), page_object)
+        for page_object in objects
+        if not page_object.is_saved and has_labels(page_object.labels, region)
+        if (around := page_object.runs.bounds())
+    ]
     iou, best = max(ious, key=lambda entry: entry[0], default=(0.0, None))
     return best if iou >= _BOXED_IOU else None
 
@@ -124,8 +129,13 @@ def _box_iou(around: Bounds, box: Box) -> float:
 
 def _last(objects: list[PageObject], region: RegionRequest) -> PageObject | None:
     """The object of the points' labels that was answered last; no one of many alike."""
-    answered = (one for one in reversed(objects) if one.at > 0 and has_labels(one.labels, region))
-    return next((one for one in answered if not (one.answered and one.answered.alike_to)), None)
+    answered = (
+        page_object
+        for page_object in reversed(objects)
+        if page_object.at > 0 and has_labels(page_object.labels, region)
+        if not (page_object.answered and page_object.answered.alike_to)
+    )
+    return next(answered, None)
 
 
 def _target(
@@ -136,15 +146,15 @@ def _target(
     Beside a selected one the nearest: the page does not say which one is selected. With Alt, and on
     none of its label, one of any: nothing begins with Alt, and no other object lies there.
     """
-    fitting = [one for one in objects if has_labels(one.labels, region)]
-    hit = [one for one in fitting if lies_on(one.runs, click)]
+    fitting = [page_object for page_object in objects if has_labels(page_object.labels, region)]
+    hit = [page_object for page_object in fitting if lies_on(page_object.runs, click)]
     if not (hit or click.is_positive):
-        hit = [one for one in objects if lies_on(one.runs, click)]
+        hit = [page_object for page_object in objects if lies_on(page_object.runs, click)]
     if first.is_beside_selected:
-        beside = [one for one in fitting if one not in hit] or hit
-        return min(beside, key=lambda one: _distance(one.runs, click), default=None)
-    hit = [one for one in hit if not any(is_left_over(one, other) for other in hit)]
-    return min(hit, key=lambda one: int(one.runs.lengths.sum()), default=None)
+        beside = [page_object for page_object in fitting if page_object not in hit] or hit
+        return min(beside, key=lambda page_object: _distance(page_object.runs, click), default=None)
+    hit = [target for target in hit if not any(is_left_over(target, other) for other in hit)]
+    return min(hit, key=lambda page_object: int(page_object.runs.lengths.sum()), default=None)
 
 
 def is_of_saved(objects: list[PageObject], answered: AnsweredObject, region: RegionRequest) -> bool:
@@ -152,12 +162,12 @@ def is_of_saved(objects: list[PageObject], answered: AnsweredObject, region: Reg
 
     Which masks are on the page may be known only after the first answer.
     """
-    if not answered.is_new or any(one.answered is answered for one in objects):
+    if not answered.is_new or any(page_object.answered is answered for page_object in objects):
         return False
     first = region.placed[0]
     if isinstance(first.prompt, Box):
         return False
-    saved = [one for one in objects if one.is_saved]
+    saved = [page_object for page_object in objects if page_object.is_saved]
     return _target(saved, first, first.prompt, region) is not None
 
 
@@ -169,8 +179,8 @@ def _edit_of(target: PageObject, joined: list[PageObject], region: RegionRequest
         labels=target.labels,
         is_new=False,
         before=target.runs,
-        prior=target.runs.union(*(one.runs for one in joined)),
-        joined=tuple(name for one in joined for name in one.regions),
+        prior=target.runs.union(*(page_object.runs for page_object in joined)),
+        joined=tuple(name for page_object in joined for name in page_object.regions),
     )
 
 
@@ -196,31 +206,31 @@ def _merged(answered: AnsweredObject, region: RegionRequest) -> tuple[PlacedProm
     A request has all open prompts of one control: what it lacks of them was undone. If it has none
     of them, they were accepted.
     """
-    newest = {one.id: one for one in region.placed}
-    controls = {one.control for one in region.placed}
+    newest = {placed.id: placed for placed in region.placed}
+    controls = {placed.control for placed in region.placed}
     goes_on = is_continued(answered, region)
     kept = []
-    for one in answered.placed:
-        if one.id in newest:
-            kept.append(replace(newest[one.id], is_open=one.is_open))
-        elif not one.is_open or one.control not in controls:
-            kept.append(one)
+    for placed in answered.placed:
+        if placed.id in newest:
+            kept.append(replace(newest[placed.id], is_open=placed.is_open))
+        elif not placed.is_open or placed.control not in controls:
+            kept.append(placed)
         elif not goes_on:
-            kept.append(replace(one, is_open=False))
-    return (*kept, *(one for one in region.placed if one.id not in answered.point_ids))
+            kept.append(replace(placed, is_open=False))
+    return (*kept, *(placed for placed in region.placed if placed.id not in answered.point_ids))
 
 
 def _joined(
     objects: list[PageObject], target: PageObject, region: RegionRequest
 ) -> list[PageObject]:
     """Further objects of the target's labels that its clicks lie on."""
-    claims = [one.prompt for one in region.placed if isinstance(one.prompt, Click)]
+    claims = [placed.prompt for placed in region.placed if isinstance(placed.prompt, Click)]
     return [
-        one
-        for one in objects
-        if one is not target and one.is_saved and one.labels == target.labels
+        other
+        for other in objects
+        if other is not target and other.is_saved and other.labels == target.labels
         if any(
-            click.is_positive and lies_on(one.runs, click) and not lies_on(target.runs, click)
+            click.is_positive and lies_on(other.runs, click) and not lies_on(target.runs, click)
             for click in claims
         )
     ]

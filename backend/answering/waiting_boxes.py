@@ -25,8 +25,12 @@ def clicked_box(
         region: The click.
         now: Seconds since 1970.
     """
-    boxes = (one for one in reversed(answered) if _waits(one, task, now))
-    newest = next((one for one in boxes if is_ours(one, task, region)), None)
+    boxes = (
+        answered_object
+        for answered_object in reversed(answered)
+        if _waits(answered_object, task, now)
+    )
+    newest = next((box for box in boxes if is_ours(box, task, region)), None)
     return newest if newest is not None and _is_about(region, newest) else None
 
 
@@ -34,10 +38,14 @@ def may_be_in_box(
     answered: Sequence[AnsweredObject], task: TaskRequest, region: RegionRequest, now: float
 ) -> bool:
     """Return whether a first click is about a box that may be on the clicked page or another's."""
-    if any(is_continued(one, region) for one in answered):
+    if any(is_continued(answered_object, region) for answered_object in answered):
         return False
-    others = (one for one in answered if not is_ours(one, task, region))
-    return any(_waits(one, task, now) and _is_about(region, one) for one in others)
+    others = (
+        answered_object
+        for answered_object in answered
+        if not is_ours(answered_object, task, region)
+    )
+    return any(_waits(other, task, now) and _is_about(region, other) for other in others)
 
 
 def _waits(answered: AnsweredObject, task: TaskRequest, now: float) -> bool:
@@ -46,7 +54,7 @@ def _waits(answered: AnsweredObject, task: TaskRequest, now: float) -> bool:
     return (
         answered.is_new
         and may_be_there
-        and any(isinstance(one.prompt, Box) for one in answered.placed)
+        and any(isinstance(placed.prompt, Box) for placed in answered.placed)
         and not task.there.has_any(frozenset(answered.regions))
         and not is_saved(answered, task)
         and now - answered.at < WAITING_S
@@ -63,7 +71,7 @@ def _is_about(region: RegionRequest, answered: AnsweredObject) -> bool:
         return False
     if click.is_positive and not has_labels(answered.labels, region):
         return False
-    box = next(one.prompt for one in answered.placed if isinstance(one.prompt, Box))
+    box = next(placed.prompt for placed in answered.placed if isinstance(placed.prompt, Box))
     across, down = (box.right - box.left) * _AROUND, (box.bottom - box.top) * _AROUND
     return (
         box.left - across <= click.x <= box.right + across

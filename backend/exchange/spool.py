@@ -61,13 +61,13 @@ class Spool:
         """Open the collection, or begin a new one where there is none with this key."""
         self._path = path
         self._open()
-        key_there = self._one("SELECT key FROM origin")
+        key_there = self._value("SELECT key FROM origin")
         if key_there is not None and key_there != key:
             self.remove()
             self._open()
-        if self._one("SELECT key FROM origin") is None:
+        if self._value("SELECT key FROM origin") is None:
             self._database.execute("INSERT INTO origin VALUES (?)", (key,))
-        self._run = int(self._one("SELECT COALESCE(MAX(run), 0) + 1 FROM tasks"))
+        self._run = int(self._value("SELECT COALESCE(MAX(run), 0) + 1 FROM tasks"))
         self._forget(_NO_TASK)
 
     def _open(self) -> None:
@@ -93,9 +93,9 @@ class Spool:
             task: Its id.
             digest: Of all that counts of the task.
         """
-        if self._one("SELECT digest FROM tasks WHERE id = ?", task) != digest:
+        if self._value("SELECT digest FROM tasks WHERE id = ?", task) != digest:
             return False
-        if self._one("SELECT 1 FROM problems WHERE task = ?", task) is not None:
+        if self._value("SELECT 1 FROM problems WHERE task = ?", task) is not None:
             return False
         self._database.execute("UPDATE tasks SET run = ? WHERE id = ?", (self._run, task))
         return True
@@ -151,7 +151,7 @@ class Spool:
     def counts(self) -> dict[str, int]:
         """Return how many tasks, images, annotations and problems there are."""
         names = ("tasks", "images", "annotations", "problems")
-        return {name: int(self._one(f"SELECT COUNT(*) FROM {name}")) for name in names}
+        return {name: int(self._value(f"SELECT COUNT(*) FROM {name}")) for name in names}
 
     def problems(self, n: int) -> list[str]:
         """Return the first problems."""
@@ -200,6 +200,6 @@ class Spool:
             entries = ((label, json.loads(entry)) for label, entry in rows)
             yield image, [row for row in entries if row[1]["image_id"] == image["id"]]
 
-    def _one(self, statement: str, *values: object) -> Any:  # noqa: ANN401, as the column has it
+    def _value(self, statement: str, *values: object) -> Any:  # noqa: ANN401, as the column has it
         row = self._database.execute(statement, values).fetchone()
         return None if row is None else row[0]

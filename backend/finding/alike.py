@@ -42,9 +42,9 @@ def region_of(task: Mapping[str, Any], region: str) -> MaskRegion:
     labeled = labeled_task(task)
     sources = [*chosen(labeled, ChoiceRules(annotators="all"), Counter())]
     for source in (*sources, *newest_predictions(labeled, Counter())):
-        for found in regions_of(source.result, Counter()):
-            if isinstance(found, MaskRegion) and found.id == region:
-                return found
+        for mask_region in regions_of(source.result, Counter()):
+            if isinstance(mask_region, MaskRegion) and mask_region.id == region:
+                return mask_region
     raise DataError(f"task {task['id']}: no region {region!r:.60}; its details show a region's id")
 
 
@@ -94,8 +94,8 @@ class ProjectAlike:
         objects = self._find(image, self._taken(task, image))
         summary.images += 1
         summary.objects += len(objects)
-        rows = [row for found in objects for row in self._rows(found, self._control)]
-        scores = [found.score for found in objects]
+        rows = [row for alike in objects for row in self._rows(alike, self._control)]
+        scores = [alike.score for alike in objects]
         score = round(float(np.mean(scores)), 4) if scores else 0.0
         return result(rows, score=score, version=self.version)
 
@@ -115,6 +115,6 @@ class ProjectAlike:
         is_mask = region.kind in ("brush", "polygon")
         return is_here and is_mask and (region.height, region.width) == size
 
-    def _rows(self, found: AlikeObject, control: MaskControl) -> list[Row]:
-        fields = RowFields(control=control, labels=self._labels, score=round(found.score, 4))
-        return mask_rows(found.runs, fields, max_error_px=self._error_px).rows
+    def _rows(self, alike: AlikeObject, control: MaskControl) -> list[Row]:
+        fields = RowFields(control=control, labels=self._labels, score=round(alike.score, 4))
+        return mask_rows(alike.runs, fields, max_error_px=self._error_px).rows

@@ -124,9 +124,9 @@ def annotate_folder(
                     yield _placed(placer, files, number, path, digest)
 
         try:
-            for asked, found in each(left()):
-                _count(summary, found)
-                spool.add(asked.number, _entries(asked, found, label), digest=asked.digest)
+            for asked, found_objects in each(left()):
+                _count(summary, found_objects)
+                spool.add(asked.number, _entries(asked, found_objects, label), digest=asked.digest)
                 report()
             spool.forget_others()
             write_annotations(folder, spool, spool.labels(), about=version)
@@ -166,10 +166,10 @@ def images_of(root: Path, out: Path) -> list[Path]:
         ImageError: There is none.
     """
     written = out.resolve()
-    found = (path for path in root.rglob("*") if path.suffix.lower() in _SUFFIXES)
+    candidates = (path for path in root.rglob("*") if path.suffix.lower() in _SUFFIXES)
     paths = sorted(
         path.relative_to(root)
-        for path in found
+        for path in candidates
         if path.is_file() and not path.resolve().is_relative_to(written)
     )
     paths = [path for path in paths if not any(part.startswith(".") for part in path.parts)]
@@ -192,22 +192,22 @@ def _placed(
     return FolderImage(number=number, path=path, digest=digest, entry=entry, content=content)
 
 
-def _count(summary: AnnotateSummary, found: FoundObjects) -> None:
-    if not found.problem:
+def _count(summary: AnnotateSummary, found_objects: FoundObjects) -> None:
+    if not found_objects.problem:
         summary.images += 1
-        summary.objects += len(found.annotations)
-        summary.hidden += found.n_hidden
+        summary.objects += len(found_objects.annotations)
+        summary.hidden += found_objects.n_hidden
 
 
-def _entries(asked: FolderImage, found: FoundObjects, label: str) -> TaskEntries:
+def _entries(asked: FolderImage, found_objects: FoundObjects, label: str) -> TaskEntries:
     """What one image adds: itself and its objects, or a problem."""
     entries = TaskEntries()
-    if found.problem:
-        entries.problems.append(f"{asked.path}: {found.problem}")
+    if found_objects.problem:
+        entries.problems.append(f"{asked.path}: {found_objects.problem}")
         return entries
     assert asked.entry is not None, "what can be used is placed"
     entries.images.append(asked.entry)
-    entries.annotations += [(named or label, row) for named, row in found.annotations]
+    entries.annotations += [(named or label, row) for named, row in found_objects.annotations]
     return entries
 
 

@@ -135,7 +135,7 @@ def _store(
     n_refused = 0
     for entry in left:
         try:
-            _store_one(api, project, entry, version)
+            _store_entry(api, project, entry, version)
         except LabelStudioRefusedError as error:
             n_refused += 1
             problems.append(f"task {entry['task']}: {error}")
@@ -143,7 +143,7 @@ def _store(
         api.show_predictions(project, version)  # which must exist by then
 
 
-def _store_one(api: LabelStudioApi, project: int, entry: dict[str, Any], version: str) -> None:
+def _store_entry(api: LabelStudioApi, project: int, entry: dict[str, Any], version: str) -> None:
     """Store a prediction once, where Label Studio may be away and have stored it nevertheless."""
     for n_left in reversed(range(_TRIES)):
         try:

@@ -47,10 +47,14 @@ def _homeless(config: LabelConfig, points: PointControl) -> Iterator[str]:
             label.name
             for label in points.labels
             if controls
-            and all(config.named((_meant(label),), one, points.name) is None for one in controls)
+            and all(
+                config.named((_meant(label),), control, points.name) is None for control in controls
+            )
         ]
         if homeless:
-            names = ", ".join(dict.fromkeys(name for one in controls for name in one.labels))
+            names = ", ".join(
+                dict.fromkeys(name for control in controls for name in control.labels)
+            )
             yield (
                 f"{where} have labels that no mask control of image {image!r:.40} has: "
                 f"{', '.join(homeless):.200}; expected some of {names:.200}"

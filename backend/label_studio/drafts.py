@@ -47,7 +47,7 @@ class SavedDrafts:
         until = time.monotonic() + self._limit_s
         while True:
             check()
-            drafts = [one for one in self._drafts(task_id) if _has_any(one, point_ids)]
+            drafts = [draft for draft in self._drafts(task_id) if _has_any(draft, point_ids)]
             if drafts or time.monotonic() + self._every_s > until:
                 return drafts
             time.sleep(self._every_s)
@@ -57,7 +57,9 @@ class SavedDrafts:
             raise LabelStudioError(f"task {task_id[:20]!r}: expected a number")
         path = f"/api/tasks/{task_id}/drafts"
         body = ask(self._access, path, f"the drafts of task {task_id}")
-        return [one for one in body if isinstance(one, dict)] if isinstance(body, list) else []
+        return (
+            [draft for draft in body if isinstance(draft, dict)] if isinstance(body, list) else []
+        )
 
 
 def _has_any(draft: Mapping[str, Any], point_ids: frozenset[str]) -> bool:

@@ -74,8 +74,8 @@ class LabelConfig:
                 the aliases of all others are tried.
         """
         own = self.aliases.get(control)
-        known = (own,) if own is not None else self.aliases.values()
-        return next((aliases[label] for aliases in known if label in aliases), label)
+        alias_maps = (own,) if own is not None else self.aliases.values()
+        return next((aliases[label] for aliases in alias_maps if label in aliases), label)
 
     def control_for(
         self, image_name: str, *, labels: tuple[str, ...] = (), point_control: str = ""
@@ -105,10 +105,12 @@ class LabelConfig:
             if not control.labels or self.named(labels, control, point_control) is not None
         ]
         if not fitting:
-            known = ", ".join(dict.fromkeys(name for one in controls for name in one.labels))
+            names = ", ".join(
+                dict.fromkeys(name for control in controls for name in control.labels)
+            )
             raise LabelConfigError(
                 f"a point's label {', '.join(labels)!r:.80} belongs to no mask control of image "
-                f"{image_name!r:.40}: expected one of {known:.200}"
+                f"{image_name!r:.40}: expected one of {names:.200}"
             )
         values = {label.value for label in self._point_labels(point_control)}
         alike = [control for control in fitting if {*control.names_by_value} == values]

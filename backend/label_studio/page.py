@@ -101,16 +101,20 @@ def page_of(
         point_ids: Of the clicks.
         rules: Of the task's project.
     """
-    drafts = [_annotation(one) for one in _entries(task, "drafts")]
+    drafts = [_annotation(entry) for entry in _entries(task, "drafts")]
     annotations = _entries(task, "annotations")
     replaced = {draft.name for draft in drafts}
-    submitted = [one for one in map(_annotation, annotations) if one.name not in replaced]
-    clicked = [one for one in (*drafts, *submitted) if one.has_any(point_ids)]
+    submitted = [
+        annotation
+        for annotation in map(_annotation, annotations)
+        if annotation.name not in replaced
+    ]
+    clicked = [annotation for annotation in (*drafts, *submitted) if annotation.has_any(point_ids)]
     if clicked or len(drafts) == 1:
-        return Page(annotation=max(clicked or drafts, key=lambda one: one.stamp))
+        return Page(annotation=max(clicked or drafts, key=lambda annotation: annotation.stamp))
     if drafts and rules.n_annotators == 1:
-        newest = max(drafts, key=lambda one: one.stamp)
-        elsewhere = tuple(row for one in drafts if one is not newest for row in one.rows)
+        newest = max(drafts, key=lambda draft: draft.stamp)
+        elsewhere = tuple(row for draft in drafts if draft is not newest for row in draft.rows)
         return Page(annotation=replace(newest, is_unsure=True, elsewhere=elsewhere))
     if drafts:  # any of them may be on the page
         return Page(annotation=Annotation())
@@ -132,15 +136,16 @@ def _submitted(annotations: list[Mapping[str, Any]], rules: ProjectRules) -> Pag
 
 def _predicted(task: Mapping[str, Any], rules: ProjectRules) -> Page:
     """The prediction that the page starts an annotation from."""
-    predictions = [one for one in _entries(task, "predictions") if one.get("result")]
+    predictions = [entry for entry in _entries(task, "predictions") if entry.get("result")]
     if not predictions:
         return Page(annotation=Annotation())
     if rules.shows_predictions is None:
         return Page(annotation=Annotation(), doubt=f"whether it shows predictions ({rules.doubt})")
     if not rules.shows_predictions:
         return Page(annotation=Annotation())
-    of_version = [one for one in predictions if one.get("model_version") == rules.model_version]
-    newest = max(of_version or predictions, key=lambda one: str(one.get("updated_at", "")))
+    version = rules.model_version
+    of_version = [entry for entry in predictions if entry.get("model_version") == version]
+    newest = max(of_version or predictions, key=lambda entry: str(entry.get("updated_at", "")))
     begun = replace(_annotation(newest), name="")
     return Page(annotation=replace(begun, is_shared=rules.n_annotators != 1))
 
@@ -152,7 +157,9 @@ def _on_page(rows: tuple[Any, ...], index: int) -> tuple[Any, ...]:
 
 def _entries(task: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     entries = task.get(name)
-    return [one for one in entries if isinstance(one, dict)] if isinstance(entries, list) else []
+    return (
+        [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    )
 
 
 def _annotation(entry: Mapping[str, Any]) -> Annotation:

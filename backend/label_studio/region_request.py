@@ -64,18 +64,18 @@ class RegionRequest:
     @property
     def prompts(self) -> tuple[Prompt, ...]:
         """What a segmenter is asked: a box first, then strokes, then clicks."""
-        boxes = [one.prompt for one in self.placed if isinstance(one.prompt, Box)]
+        boxes = [placed.prompt for placed in self.placed if isinstance(placed.prompt, Box)]
         return (*boxes[:1], *self.strokes, *self.clicks)
 
     @property
     def point_ids(self) -> frozenset[str]:
         """Label Studio's ids of clicks and boxes."""
-        return frozenset(one.id for one in self.placed)
+        return frozenset(placed.id for placed in self.placed)
 
     @property
     def clicks(self) -> tuple[Click, ...]:
         """The clicks, oldest first."""
-        return tuple(one.prompt for one in self.placed if isinstance(one.prompt, Click))
+        return tuple(placed.prompt for placed in self.placed if isinstance(placed.prompt, Click))
 
     @property
     def is_positive(self) -> bool:

@@ -124,7 +124,7 @@ def _opened(task: object, project: str, configs: TaskConfigs, rules: ProjectRule
         image=image,
         image_index=image_index,
         is_opening=True,
-        control=next((one for one in config.controls if one.to_name == name), None),
+        control=next((control for control in config.controls if control.to_name == name), None),
         there=page_of(task, frozenset(), rules).annotation,
         region=None,
         problem=problem,
