@@ -19,14 +19,14 @@ class ConfigError(MfpError):
     """A configuration value outside its allowed range."""
 
 
-def check_choice(name: str, value: str, known: tuple[str, ...]) -> None:
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     """Refuse a value of a configuration that is none of those known.
 
     Raises:
         ConfigError: It is none.
     """
-    if value not in known:
-        raise ConfigError(f"{name}={value!r}: expected one of {', '.join(known)}")
+    if value not in choices:
+        raise ConfigError(f"{name}={value!r}: expected one of {', '.join(choices)}")
 
 
 class CheckpointError(MfpError):

@@ -86,10 +86,10 @@ def bench(config: BenchConfig, *, report: Report = lambda step: None) -> dict[st
     checkpoint = _checkpoint(config)
     if checkpoint is not None:
         report("engine")
-        found = compare_engines(
+        times = compare_engines(
             checkpoint, engine=config.engine, device=config.device, n_repeats=_N_ENGINE_REPEATS
         )
-        figures["engine"] = found.told()
+        figures["engine"] = times.figures()
     report("steps")
     figures["steps_ms"], figures["state_bytes"] = _steps(config, checkpoint)
     if config.network is None:
@@ -142,8 +142,8 @@ def _steps(
             Click(x=0.45 * width, y=0.6 * height),
         ]
         name = f"{width}x{height}"
-        found = step_ms(segmenter, image, clicks, n_repeats=_N_STEP_REPEATS)
-        steps[name] = {step: round(ms, 2) for step, ms in found.items()}
+        steps_ms = step_ms(segmenter, image, clicks, n_repeats=_N_STEP_REPEATS)
+        steps[name] = {step: round(ms, 2) for step, ms in steps_ms.items()}
         state[name] = segmenter.segment(image, clicks).n_bytes
     return steps, state
 
@@ -175,14 +175,16 @@ def _server_figures(config: BenchConfig, report: Report) -> dict[str, Any]:
         rest = iter(photos)
         if n_open:
             report("memory")
-            found = measure_open_objects(server, photos[-n_open:], n_objects=config.n_open_objects)
-            figures["open_objects"] = asdict(found)
+            open_objects = measure_open_objects(
+                server, photos[-n_open:], n_objects=config.n_open_objects
+            )
+            figures["open_objects"] = asdict(open_objects)
         for number, (width, height) in enumerate(config.sizes):
             report(f"clicks at {width}x{height}")
             times = measure_clicks(
                 server.url, 1000 + number, next(rest), n_objects=config.n_objects
             )
-            figures["clicks"][f"{width}x{height}"] = times.told()
+            figures["clicks"][f"{width}x{height}"] = times.figures()
         if config.n_flows:
             report("flows")
             figures["flows"] = measure_flows(server.url, next(rest), tray, n_objects=config.n_flows)
@@ -192,6 +194,6 @@ def _server_figures(config: BenchConfig, report: Report) -> dict[str, Any]:
             crowd = measure_crowd(
                 server.url, shared, n_annotators=config.n_annotators, seconds=config.seconds
             )
-            figures["annotators"] = crowd.told()
+            figures["annotators"] = crowd.figures()
         figures["server_memory_mb"] = round(memory_mb(server.process.pid), 1)
     return figures

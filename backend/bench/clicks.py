@@ -35,7 +35,7 @@ class ClickTimes:
     n_empty: int
     n_failed: int
 
-    def told(self) -> dict[str, float]:
+    def figures(self) -> dict[str, float]:
         """Return median and 95th percentile of each kind."""
         shares = {"median": 50, "p95": 95}
         times = {

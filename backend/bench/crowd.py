@@ -31,10 +31,10 @@ class Crowd:
     n_empty: int
     n_failed: int
 
-    def told(self) -> dict[str, float]:
+    def figures(self) -> dict[str, float]:
         """Return the figures; `unfairness` is the slowest annotator's median by everybody's."""
-        every = [ms for one in self.ms for ms in one]
-        medians = [statistics.median(one) for one in self.ms if one]
+        every = [ms for annotator_ms in self.ms for ms in annotator_ms]
+        medians = [statistics.median(annotator_ms) for annotator_ms in self.ms if annotator_ms]
         return {
             "n_annotators": len(self.ms),
             "n_clicks": len(every),

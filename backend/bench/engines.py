@@ -42,7 +42,7 @@ class EngineTimes:
     difference: float
     batch_16_per_s: float | None
 
-    def told(self) -> dict[str, object]:
+    def figures(self) -> dict[str, object]:
         """Return the figures, rounded, and how many times as fast as plain the engine is."""
         figures = {
             **asdict(self),

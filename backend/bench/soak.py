@@ -40,7 +40,7 @@ class Soak:
     n_empty: int
     n_failed: int
 
-    def told(self) -> dict[str, float]:
+    def figures(self) -> dict[str, float]:
         """Return the figures; memory once a third of the time is over, and at the end."""
         third = len(self.memory_mb) // 3
         rest = self.memory_mb[third:] or [0.0]

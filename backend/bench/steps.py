@@ -48,16 +48,16 @@ def step_ms(
         n_repeats: Of each step.
     """
     previous = segmenter.segment(image, clicks[:-1])
-    found = segmenter.segment(image, clicks, previous)
+    prediction = segmenter.segment(image, clicks, previous)
     steps: dict[str, Callable[[], Any]] = {}
     if isinstance(segmenter, MfpSegmenter) and segmenter.device.startswith("cpu"):
         steps |= _round_steps(segmenter, image, previous, tuple(clicks))
     else:
         steps["round"] = lambda: segmenter.segment(image, clicks, previous)
-    runs = found.runs
+    runs = prediction.runs
     cleaned = remove_specks(runs, clicks)
     rle = brush_rle.encode_runs(cleaned)
-    steps["mask"] = lambda: found.runs
+    steps["mask"] = lambda: prediction.runs
     steps["specks"] = lambda: remove_specks(runs, clicks)
     steps["brush RLE"] = lambda: brush_rle.encode_runs(cleaned)
     steps["JSON"] = lambda: json.dumps(rle)
@@ -75,18 +75,20 @@ def _round_steps(
     window = next_zoom(previous, clicks) or whole(*image.shape[:2])
     crop = crop_to_network(image, window, size)
     pixels = torch.from_numpy(crop).permute(2, 0, 1)[None].float().div(255)
-    known = torch.from_numpy(previous.layers.resampled(window, size))[None]
+    previous_map = torch.from_numpy(previous.layers.resampled(window, size))[None]
     places = click_tensor([clicks_to_network(clicks, window, size)])
     click_maps = draw_click_maps(places, height=size, width=size)
-    modulated = modulate(known, places, engine.config.modulation, image=pixels)
-    maps = torch.stack([known, modulated], dim=1)
-    values = known[0].numpy().copy()
+    modulated = modulate(previous_map, places, engine.config.modulation, image=pixels)
+    maps = torch.stack([previous_map, modulated], dim=1)
+    values = previous_map[0].numpy().copy()
     return {
         "zoom": lambda: next_zoom(previous, clicks),
         "crop": lambda: crop_to_network(image, window, size),
         "previous map": lambda: previous.layers.resampled(window, size),
         "click maps": lambda: draw_click_maps(places, height=size, width=size),
-        "modulation": lambda: modulate(known, places, engine.config.modulation, image=pixels),
+        "modulation": lambda: modulate(
+            previous_map, places, engine.config.modulation, image=pixels
+        ),
         "network": lambda: engine(pixels, maps, click_maps),
         "paste": lambda: previous.layers.pasted(window, values),
     }

@@ -13,7 +13,7 @@ from mfp_model.drawing import figure_png
 _N_LEGEND_COLUMNS = 4
 
 
-def told_lines(figures: Mapping[str, Any]) -> Iterator[str]:
+def report_lines(figures: Mapping[str, Any]) -> Iterator[str]:
     """Yield the lines of a report of `bench`."""
     machine = figures["machine"]
     yield f"{machine['processor']}, {machine['n_threads']} threads, {machine['gpu'] or 'no GPU'}"
@@ -29,11 +29,11 @@ def told_lines(figures: Mapping[str, Any]) -> Iterator[str]:
         yield f"steps at {size}, ms: {parts}; sum {sum(steps.values()):.1f}"
     for size, n_bytes in figures["state_bytes"].items():
         yield f"state of two clicks at {size}: {n_bytes} bytes"
-    for size, told in figures.get("clicks", {}).items():
+    for size, times in figures.get("clicks", {}).items():
         kinds = ", ".join(
-            f"{kind} {told[f'{kind}_median_ms']} ({told[f'{kind}_p95_ms']})" for kind in KINDS
+            f"{kind} {times[f'{kind}_median_ms']} ({times[f'{kind}_p95_ms']})" for kind in KINDS
         )
-        yield f"server at {size}, ms, median (95 %): {kinds}; {told['n_failed']} failed"
+        yield f"server at {size}, ms, median (95 %): {kinds}; {times['n_failed']} failed"
     for entry in figures.get("flows", []):
         accepted = "Auto-Accept" if entry["mode"] == "auto" else "check"
         yield (
@@ -61,8 +61,8 @@ def plot_steps(figures: Mapping[str, Any]) -> bytes:
     steps = {name: [figures["steps_ms"][size][name] for size in sizes] for name in names}
     if clicks := figures.get("clicks"):
         whole = [clicks[size]["next_median_ms"] for size in sizes]
-        known = [sum(figures["steps_ms"][size].values()) for size in sizes]
-        rest = [max(0.0, a - b) for a, b in zip(whole, known, strict=True)]
+        steps_sum_ms = [sum(figures["steps_ms"][size].values()) for size in sizes]
+        rest = [max(0.0, a - b) for a, b in zip(whole, steps_sum_ms, strict=True)]
         steps["HTTP, parsing, waiting"] = rest
     left = [0.0] * len(sizes)
     colours = [f"C{index}" for index in range(10)] + ["0.3", "0.7"]

@@ -200,8 +200,8 @@ class Spread(Generic[Item, Answer]):
             self._likeness = self._likeness or likeness
             check_alike(likeness, self._likeness)
         except (MfpError, self._ray.exceptions.RayTaskError) as error:
-            told = error if isinstance(error, MfpError) else ClusterError(first_line(error))
-            self._refuse(worker, told)
+            reason = error if isinstance(error, MfpError) else ClusterError(first_line(error))
+            self._refuse(worker, reason)
         except self._ray.exceptions.RayError as error:
             if worker.n_starts < _TRIES:
                 self._lose(worker, error)

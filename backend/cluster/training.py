@@ -24,7 +24,7 @@ _PATIENCE_S = 60.0  # until it is said that there is no room
 _log = logging.getLogger(__name__)
 
 Folders = tuple[tuple[Path, float], ...]
-Told = tuple[str, Any]
+Event = tuple[str, Any]
 """`begin`, `step`, `problem` or `error`, and what it is."""
 
 
@@ -181,16 +181,16 @@ class _Board:
     """What ranks and the command tell one another; an actor of Ray."""
 
     def __init__(self) -> None:
-        self._told: list[Told] = []
+        self._events: list[Event] = []
         self._stops = False
 
     def tell(self, kind: str, value: object) -> bool:
         """Tell something, and return whether to stop."""
-        self._told.append((kind, value))
+        self._events.append((kind, value))
         return self._stops
 
-    def taken(self, stops: bool) -> list[Told]:
+    def taken(self, stops: bool) -> list[Event]:
         """Return what was told since, and have the ranks stop."""
         self._stops |= stops
-        told, self._told = self._told, []
-        return told
+        events, self._events = self._events, []
+        return events

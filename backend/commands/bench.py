@@ -106,7 +106,7 @@ def _bench(options: argparse.Namespace) -> None:
         if getattr(options, name) is not None:
             note_without_effect(f"--{name}", "there is no --soak")
     from backend.bench.bench import BenchConfig, bench
-    from backend.bench.table import plot_steps, told_lines
+    from backend.bench.table import plot_steps, report_lines
 
     config = BenchConfig(
         segmenter=options.segmenter,
@@ -124,7 +124,7 @@ def _bench(options: argparse.Namespace) -> None:
     figures = bench(config, report=lambda step: print(f"measuring: {step}", file=sys.stderr))
     if options.plot:
         write_file(options.plot, plot_steps(figures))
-    show(options, figures, told_lines(figures))
+    show(options, figures, report_lines(figures))
 
 
 def _sizes(text: str) -> tuple[tuple[int, int], ...]:
@@ -148,15 +148,15 @@ def _soak(options: argparse.Namespace) -> None:
         def report(share: float) -> None:
             bar.update(int(100 * share) - bar.n)
 
-        found = soak(
+        soak_run = soak(
             minutes=options.soak,
             n_annotators=options.annotators or 4,
             n_workers=options.workers or 1,
             report=report,
         )
     if options.plot:
-        write_file(options.plot, plot_soak(found))
-    show(options, found.told(), facts(found.told()))
+        write_file(options.plot, plot_soak(soak_run))
+    show(options, soak_run.figures(), facts(soak_run.figures()))
 
 
 def _faults(options: argparse.Namespace) -> None:
@@ -165,7 +165,13 @@ def _faults(options: argparse.Namespace) -> None:
     reports = bench_faults(report=lambda name: print(f"trying: {name}", file=sys.stderr))
     columns = ("fault", "survived", "longest pause, ms", "clicks", "lost")
     rows = [
-        (one.fault, "yes" if one.survived else "NO", one.longest_pause_ms, one.n_clicks, one.n_lost)
-        for one in reports
+        (
+            report.fault,
+            "yes" if report.survived else "NO",
+            report.longest_pause_ms,
+            report.n_clicks,
+            report.n_lost,
+        )
+        for report in reports
     ]
-    show(options, {one.fault: asdict(one) for one in reports}, table(columns, rows))
+    show(options, {report.fault: asdict(report) for report in reports}, table(columns, rows))

@@ -75,13 +75,13 @@ def _tune(options: argparse.Namespace) -> None:
             return GraphCutSegmenter(config, encoder)
 
         start = GraphCutConfig.default(features)
-        found = tune(start, make, objects, n_folds=options.folds, report=_print)
-        tunings[features] = found
-        content = json.dumps({**dataclasses.asdict(found), "n_objects": len(objects)}, indent=2)
+        tuning = tune(start, make, objects, n_folds=options.folds, report=_print)
+        tunings[features] = tuning
+        content = json.dumps({**dataclasses.asdict(tuning), "n_objects": len(objects)}, indent=2)
         write_file(options.out / f"{features}.json", content.encode())
         print(
-            f"{features}: mean IoU over five clicks {found.score:.3f}, held out "
-            f"{found.held_out_score:.3f}; {found.config}"
+            f"{features}: mean IoU over five clicks {tuning.score:.3f}, held out "
+            f"{tuning.held_out_score:.3f}; {tuning.config}"
         )
     if options.plot:
         write_file(options.plot, plot_sweeps(tunings))

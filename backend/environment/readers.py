@@ -39,8 +39,8 @@ def postgresql() -> Reader[str]:
 
     def read(value: str) -> str:
         parts = urlsplit(value)
-        is_one = parts.scheme in ("postgresql", "postgres") and parts.port != 0
-        return checked(value, is_one and parts.path.strip("/") != "")
+        is_postgresql = parts.scheme in ("postgresql", "postgres") and parts.port != 0
+        return checked(value, is_postgresql and parts.path.strip("/") != "")
 
     return of_text("postgresql://USER:PASSWORD@HOST:PORT/NAME", read, is_secret=True)
 
@@ -121,7 +121,7 @@ def new_file() -> Reader[Path]:
 
 
 def _can_be_made(path: Path) -> bool:
-    there = next((one for one in path.absolute().parents if one.exists()), Path("/"))
+    there = next((parent for parent in path.absolute().parents if parent.exists()), Path("/"))
     return not path.is_dir() and there.is_dir() and os.access(there, os.W_OK | os.X_OK)
 
 

@@ -119,12 +119,12 @@ def read_values(
     for name, instead in gone.items():
         if name in texts:
             raise ConfigError(f"{name} is gone: {instead}")
-    known = {row.name: (entry, row) for entry, row in _entries(table)}
+    rows_by_name = {row.name: (entry, row) for entry, row in _entries(table)}
     for name, text in texts.items():
-        if name in known:
-            entry, row = known[name]
+        if name in rows_by_name:
+            entry, row = rows_by_name[name]
             values[entry] = row.from_text(text)
-        elif name.startswith(PREFIX) and (hint := _hint(name, known)):
+        elif name.startswith(PREFIX) and (hint := _hint(name, rows_by_name)):
             _log.warning("%s: no such setting%s", name, hint)
     return values
 
@@ -138,18 +138,18 @@ def _from_file(table: type[Any], path: Path, gone: Mapping[str, str]) -> dict[st
             f"{FILE_VARIABLE}={str(path)!r}: expected a TOML file ({reason})"
         ) from None
     instead = {key_of(name): sentence for name, sentence in gone.items()}
-    known = {row.key: (entry, row) for entry, row in _entries(table)}
+    rows_by_key = {row.key: (entry, row) for entry, row in _entries(table)}
     values = {}
     for key, value in content.items():
         if key in instead:
             raise ConfigError(f"{path}: {key} is gone: {instead[key]}")
-        if key not in known:
-            raise ConfigError(f"{path}: {key}: no such setting{_hint(key, known)}")
-        entry, row = known[key]
+        if key not in rows_by_key:
+            raise ConfigError(f"{path}: {key}: no such setting{_hint(key, rows_by_key)}")
+        entry, row = rows_by_key[key]
         values[entry] = row.from_toml(value, path)
     return values
 
 
-def _hint(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+def _hint(name: str, names: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.8)
     return f"; did you mean {close[0]}?" if close else ""

@@ -99,19 +99,19 @@ def _certainty(layers: list[LayeredObject]) -> float:
 
     Where no object was found it is 0: either there is none, or it was overlooked.
     """
-    sure = [layer.found.score * layer.visible for layer in layers]
+    sure = [layer.whole.score * layer.visible for layer in layers]
     return float(np.max(sure, axis=0).mean()) if sure else 0.0
 
 
 def _rows(
     layer: LayeredObject, control: MaskControl, error_px: float, page: int | None
 ) -> list[dict[str, Any]]:
-    label = control.written(layer.found.label) or next(iter(control.labels), None)
+    label = control.written(layer.whole.label) or next(iter(control.labels), None)
     fields = RowFields(
         control=control,
         labels=() if label is None else (label,),
         page=page,
-        score=round(layer.found.score, 4),
+        score=round(layer.whole.score, 4),
         order=layer.order,
     )
-    return mask_rows(MaskRuns.of(layer.found.mask), fields, max_error_px=error_px).rows
+    return mask_rows(MaskRuns.of(layer.whole.mask), fields, max_error_px=error_px).rows

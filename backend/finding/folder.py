@@ -212,16 +212,16 @@ def _entries(asked: FolderImage, found_objects: FoundObjects, label: str) -> Tas
 
 
 def _annotation(layer: LayeredObject, image: int) -> tuple[str, dict[str, Any]]:
-    mask = layer.found.mask
+    mask = layer.whole.mask
     bounds = bounds_of(mask)
     assert bounds is not None, "found objects have pixels"
-    return layer.found.label or "", {
+    return layer.whole.label or "", {
         "image_id": image,
         "segmentation": encode_mask(mask),
         "area": int(mask.sum()),
         "bbox": [bounds.left, bounds.top, bounds.width, bounds.height],
         "iscrowd": 0,
-        "score": round(layer.found.score, 4),
+        "score": round(layer.whole.score, 4),
         "order": layer.order,
     }
 

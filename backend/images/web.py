@@ -227,9 +227,9 @@ def _ended_at(deadline: float, pool: urllib3.HTTPConnectionPool) -> Iterator[Non
             return made
 
     def end() -> None:
-        for one in sockets:
+        for duplicate in sockets:
             with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
+                duplicate.shutdown(socket.SHUT_RDWR)
 
     pool.ConnectionCls = Connection
     timer = threading.Timer(max(0.0, deadline - time.monotonic()), end)
@@ -238,8 +238,8 @@ def _ended_at(deadline: float, pool: urllib3.HTTPConnectionPool) -> Iterator[Non
         yield
     finally:
         timer.cancel()
-        for one in sockets:
-            one.close()
+        for duplicate in sockets:
+            duplicate.close()
 
 
 def _fits(host: str, pattern: str) -> bool:

@@ -121,7 +121,7 @@ class _JobRun:
                 "job %d: not learned from: %s", job.id, problem
             ),
         )
-        about = {**tuning.told(), "queued": job.created}
+        about = {**tuning.read_manifest(), "queued": job.created}
         self._registry.add(version, tuning.out, tuning.report, about)
         self._tell("promote", 1.0)  # refused where another worker runs it by now
         if decision.passes:

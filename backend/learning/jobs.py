@@ -35,7 +35,7 @@ from mfp_model.errors import MfpError
 
 LEASE_S = 60.0  # a worker that was not heard of for so long has lost its job
 _log = logging.getLogger(__name__)
-_MAX_KNOWN = 10_000
+_MAX_NOTED = 10_000
 _MAX_QUEUED = 200
 _LOCK = "jobs"  # of what must not happen twice at a time
 
@@ -61,7 +61,7 @@ class JobQueue:
     def __init__(self, database: Database, *, clock: Callable[[], float] = time.time) -> None:
         self._database = database
         self._clock = clock
-        self._known: set[str] = set()
+        self._noted: set[str] = set()
 
     def know(self, *asking: str) -> bool:
         """Note projects that asked for a model: only theirs are fine-tuned.
@@ -71,14 +71,14 @@ class JobQueue:
         Returns:
             Whether they are written.
         """
-        new = {name for name in asking if name.isascii() and name.isdecimal()} - self._known
+        new = {name for name in asking if name.isascii() and name.isdecimal()} - self._noted
         if not new:
             return True
         statement = self._database.insert(projects).on_conflict_do_nothing()
         try:
             with self._database.using() as connection:
                 connection.execute(statement, [{"project": name[:40]} for name in sorted(new)])
-            self._known |= new if len(self._known) < _MAX_KNOWN else set()
+            self._noted |= new if len(self._noted) < _MAX_NOTED else set()
         except StorageError as error:
             _log.warning("projects that are connected cannot be noted: %s", error)
             return False
@@ -90,7 +90,7 @@ class JobQueue:
         with self._database.using() as connection:
             return connection.execute(query).first() is not None
 
-    def n_known(self) -> int:
+    def n_projects(self) -> int:
         """Return how many projects asked for a model."""
         with self._database.using() as connection:
             return connection.execute(select(func.count()).select_from(projects)).scalar_one()

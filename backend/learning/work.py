@@ -95,8 +95,8 @@ class _Supervision:
         self._queue = queue
         self._logs = logs
         self._stop = stop
-        self._told_at = time.monotonic()  # when the queue last heard of this worker
-        self._next_telling = self._told_at + _TELL_EVERY_S
+        self._heard_at = time.monotonic()  # when the queue last heard of this worker
+        self._next_telling = self._heard_at + _TELL_EVERY_S
 
     def run(self) -> None:
         job = self._job
@@ -143,10 +143,10 @@ class _Supervision:
         try:
             if not self._queue.hear(self._job.id, self._job.worker):
                 return self._has_ended()
-            self._told_at = now
+            self._heard_at = now
         except StorageError as error:
             _log.warning("job %d: the queue cannot be told: %s", self._job.id, error)
-        return now - self._told_at < LEASE_S / 2
+        return now - self._heard_at < LEASE_S / 2
 
     def _has_ended(self) -> bool:
         """Whether the job's process has just noted its end."""

@@ -46,7 +46,7 @@ class PromotedVersions:
         self._taken: tuple[Hashable] | None = None  # the stamp of what was taken over
         self._passed_over: set[str] = set()  # why others were not
         self._again_at = 0.0  # when these are tried again
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._guard = threading.Lock()  # of the next two
         self._serving: Serving | None = None
         self._model_versions: Mapping[str, str] = {}  # by name
@@ -62,9 +62,13 @@ class PromotedVersions:
         """What was taken over, without versions that cannot be had just now."""
         with self._guard:
             histories = self._serving.histories if self._serving is not None else {}
-            known = self._model_versions
+            model_versions = self._model_versions
         return Serving(
-            {scope: past for scope, past in histories.items() if past and past[-1] in known}
+            {
+                scope: past
+                for scope, past in histories.items()
+                if past and past[-1] in model_versions
+            }
         )
 
     def version(self, project: str) -> str | None:
@@ -100,9 +104,9 @@ class PromotedVersions:
             if self._serving is None and not isinstance(error, RegistryAwayError):
                 self._take(Serving({}))
         for problem in problems:
-            if str(problem) not in self._told:
+            if str(problem) not in self._reported:
                 self._on_failure(problem)
-        self._told = self._passed_over | {str(problem) for problem in problems}
+        self._reported = self._passed_over | {str(problem) for problem in problems}
 
     def _take(self, serving: Serving) -> list[Exception]:
         """Take over what can be had, and return why the rest cannot."""

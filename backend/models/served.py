@@ -202,8 +202,8 @@ class ServedModels:
     def _checkpoint(self, version: str) -> Path:
         """The file in the registry that answers as a model version."""
         if self._registry is not None:
-            known = self._names.get(version)
-            for name in self._registry.names() if known is None else [known]:
+            cached_name = self._names.get(version)
+            for name in self._registry.names() if cached_name is None else [cached_name]:
                 if version.startswith(name) and self._model_version(name) == version:
                     return self._registry.checkpoint(name)
         raise RegistryError(f"model version {version!r:.80}: unknown")

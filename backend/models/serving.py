@@ -57,7 +57,9 @@ class Serving:
         if not isinstance(histories, dict):
             raise ValueError(f"expected an object, got {type(histories).__name__}")
         for name, history in histories.items():
-            if not isinstance(history, list) or not all(isinstance(one, str) for one in history):
+            if not isinstance(history, list) or not all(
+                isinstance(version, str) for version in history
+            ):
                 raise ValueError(f"{name}: expected a list of names")
         return cls({name: tuple(history) for name, history in histories.items()})
 

@@ -139,8 +139,8 @@ class VersionFolder(VersionFiles):
 
     def _manifests(self, name: str) -> list[Path]:
         """Those of versions, and not of folders that are half made or half removed."""
-        found = self._root.glob(f"{name}/{MANIFEST}")
-        return [path for path in found if not path.parent.name.startswith(".")]
+        manifests = self._root.glob(f"{name}/{MANIFEST}")
+        return [path for path in manifests if not path.parent.name.startswith(".")]
 
 
 def unknown(name: str) -> RegistryError:

@@ -116,17 +116,17 @@ def _write_saves(store: SessionStore, body: Mapping[str, Any]) -> None:
     action = str(body["action"])
     project = _id(body.get("project"))
     if action == "ANNOTATIONS_DELETED":
-        told = body.get("annotations")
-        for annotation in told if isinstance(told, list) else []:
+        annotations = body.get("annotations")
+        for annotation in annotations if isinstance(annotations, list) else []:
             store.add_save(project, "", _id(annotation), action, [])
         return
     task, annotation = _id(body.get("task")), body.get("annotation")
     if not isinstance(annotation, dict):
         return
-    known = store.answered(project, task)
+    answered = store.answered(project, task)
     finals = []
     for region in regions_of(annotation.get("result"), Counter()):
-        if isinstance(region, DataError) or storable(region.id) not in known:
+        if isinstance(region, DataError) or storable(region.id) not in answered:
             continue
         try:
             mask = pack(region_runs(region))
@@ -135,7 +135,7 @@ def _write_saves(store: SessionStore, body: Mapping[str, Any]) -> None:
             continue
         label = storable(region.labels[0]) if region.labels else None
         finals.append((storable(region.id), label, mask))
-    if known:
+    if answered:
         store.add_save(project, task, _id(annotation), action, finals)
 
 

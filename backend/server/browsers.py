@@ -71,7 +71,7 @@ def check_host(request: Request, hosts: tuple[str, ...], *, is_open: bool) -> No
     if not hosts and not is_open:
         return
     name = _host_name(request.host)
-    if _is_address(name) or any(fnmatchcase(name, one) for one in (*hosts, *_LOCAL_NAMES)):
+    if _is_address(name) or any(fnmatchcase(name, pattern) for pattern in (*hosts, *_LOCAL_NAMES)):
         return
     raise HostError(f"host {name!r:.80}: not a name of this server; add it to MFP_ALLOWED_HOSTS")
 

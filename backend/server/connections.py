@@ -116,11 +116,11 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
     def handle_accept(self) -> None:
         """Accept one connection, at the expense of the longest idle one where there are many."""
         if len(self.active_channels) >= self.limits.max_connections:
-            waiting = [one for one in self.active_channels.values() if one.is_waiting]
+            waiting = [channel for channel in self.active_channels.values() if channel.is_waiting]
             if not waiting:
                 time.sleep(0.01)  # all are being answered: the new one waits in the system's queue
                 return
-            min(waiting, key=lambda one: float(one.last_activity)).handle_close()
+            min(waiting, key=lambda channel: float(channel.last_activity)).handle_close()
         super().handle_accept()
 
     def maintenance(self, now: float) -> None:
@@ -239,8 +239,8 @@ class _Connection(HTTPChannel):  # type: ignore[misc]
     def handle_write(self) -> None:
         """Send; after a refusal read on for a moment, else the client may never see why."""
         self._flush_exception(self._flush_some if not self.requests else None)
-        is_told = self.was_refused and self.close_when_flushed and not self.total_outbufs_len
-        if is_told and not self.will_close:
+        is_flushed = self.was_refused and self.close_when_flushed and not self.total_outbufs_len
+        if is_flushed and not self.will_close:
             self.close_when_flushed = False
             self._draining_until = time.time() + _LINGER_S
             self.socket.shutdown(socket.SHUT_WR)

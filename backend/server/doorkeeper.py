@@ -33,4 +33,6 @@ def _may_enter(header: str, accepted: tuple[bytes, ...]) -> bool:
     kind, _, credentials = header.partition(" ")
     given = credentials.strip().encode(errors="replace")
     # All are compared, so that the time tells nothing.
-    return kind.lower() == "basic" and any([hmac.compare_digest(given, one) for one in accepted])
+    return kind.lower() == "basic" and any(
+        [hmac.compare_digest(given, login) for login in accepted]
+    )

@@ -72,8 +72,8 @@ class MfpBackend(LabelStudioMLBase):  # type: ignore[misc]
     def _label_config(self) -> str:
         """The request's own; 1.0.9 keeps one instance for all projects, with the last one's."""
         sent = request.get_json(silent=True) if has_request_context() else None
-        found = sent.get("label_config") if isinstance(sent, dict) else None
-        return found if isinstance(found, str) else self.label_config or ""
+        config = sent.get("label_config") if isinstance(sent, dict) else None
+        return config if isinstance(config, str) else self.label_config or ""
 
     def fit(self, *arguments: object, **kwargs: object) -> dict[str, Any]:
         """Return nothing: fine-tuning belongs to `mfp serve`."""

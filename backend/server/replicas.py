@@ -86,7 +86,7 @@ class ReplicasProcess:
         self._environment = {**kept, "MFP_DEVICE": settings.device}
         self._shared_dir = shared_dir
         self._note = note
-        self._told = ""
+        self._last_message = ""
         self._process = WatchedProcess(
             "mfp replicas", self._started, self._tell, first_pause_s=_FIRST_PAUSE_S, calm_s=_CALM_S
         )
@@ -103,8 +103,8 @@ class ReplicasProcess:
     def _look(self) -> None:
         """Put onto the status page what is wrong with replicas, once."""
         state = read_replicas(self._shared_dir)
-        if state is not None and state.message != self._told:
-            self._told = state.message
+        if state is not None and state.message != self._last_message:
+            self._last_message = state.message
             if state.message:
                 self._note(ClusterError(state.message))
 

@@ -65,8 +65,8 @@ def render_status(service: Service) -> str:
     figures = sides.read("figures", service.telemetry.metrics.figures, Figures([]))
     minutes = sides.read("clicks", lambda: journal.minutes(_MINUTES), Minutes())
     jobs: list[Job] = sides.read("fine-tunings", lambda: service.trainer.queue.newest(_N_JOBS), [])
-    n_projects = sides.read("projects", service.trainer.queue.n_known, 0)
-    known: list[ModelVersion] = sides.read("model versions", service.registry.versions, [])
+    n_projects = sides.read("projects", service.trainer.queue.n_projects, 0)
+    versions: list[ModelVersion] = sides.read("model versions", service.registry.versions, [])
     serving = sides.read("model versions", service.registry.serving, Serving({}))
     set_aside: list[str] = sides.read(
         "data folder", lambda: [path.name for path in damaged_files(service.state.data.root)], []
@@ -83,8 +83,8 @@ def render_status(service: Service) -> str:
         next_step=_next_step(service, outcomes, jobs, n_projects),
         fine_tuning=read_state(service.shared_dir),
         replicas=read_replicas(service.shared_dir),
-        jobs=[_job_row(job, known) for job in jobs],
-        versions=_version_rows(known, serving, models.taken),
+        jobs=[_job_row(job, versions) for job in jobs],
+        versions=_version_rows(versions, serving, models.taken),
         uptime=duration(sides.read("uptime", journal.uptime_s, 0.0)),
         outcomes=outcomes,
         waiting=int(figures.value("mfp_waiting")),
@@ -172,7 +172,7 @@ def _error_rows(errors: list[JournalError]) -> list[_ErrorRow]:
     return list(rows.values())[:_N_ERROR_ROWS]
 
 
-def _job_row(job: Job, known: list[ModelVersion]) -> dict[str, Any]:
+def _job_row(job: Job, versions: list[ModelVersion]) -> dict[str, Any]:
     is_open = job.state in OPEN_STATES
     since = time.time() - (job.finished or job.started or job.created)
     return {
@@ -180,22 +180,22 @@ def _job_row(job: Job, known: list[ModelVersion]) -> dict[str, Any]:
         "project": job.project,
         "state": job.state,
         "words": state_words(job.state),
-        "told": step_words(job.step) if job.state == "running" else job.message,
+        "message": step_words(job.step) if job.state == "running" else job.message,
         "percent": int(100 * job.share),
         "left": time_left(job.share, since) if job.state == "running" else "",
         "since": f"for {duration(since)}" if is_open else f"{duration(since)} ago",
         "version": job.version,
-        "has_report": any(entry.version == job.version and entry.has_report for entry in known),
+        "has_report": any(entry.version == job.version and entry.has_report for entry in versions),
         "is_open": is_open,
     }
 
 
 def _version_rows(
-    known: list[ModelVersion], promoted: Serving, taken: Serving
+    versions: list[ModelVersion], promoted: Serving, taken: Serving
 ) -> list[dict[str, Any]]:
     """The newest versions, with the projects that they serve, or should serve."""
     rows = []
-    for entry in reversed(known[-_N_VERSIONS:]):
+    for entry in reversed(versions[-_N_VERSIONS:]):
         serves, should = _scopes(taken, entry.version), _scopes(promoted, entry.version)
         verdict = entry.manifest.get("sentence") or entry.manifest.get("reason") or ""
         rows.append(

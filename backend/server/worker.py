@@ -80,7 +80,10 @@ class ReadingWorker(Worker):  # type: ignore[misc]
             listener.accepting = False
             listener.del_channel()
         until = time.monotonic() + self.cfg.graceful_timeout
-        while any(one.n_expecting(time.time()) for one in listeners) and time.monotonic() < until:
+        while (
+            any(listener.n_expecting(time.time()) for listener in listeners)
+            and time.monotonic() < until
+        ):
             self.notify()
             wasyncore.loop(timeout=_LOOK_EVERY_S / 10, use_poll=True, map=sockets, count=1)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -79,8 +79,8 @@ class Bucket:
         folder = pattern.partition("*")[0].rpartition("/")[0]
         fits = re.compile("[^/]+".join(map(re.escape, pattern.split("*"))))
         with self._using() as (files, root):
-            found = files.find(f"{root}/{folder}".rstrip("/"), detail=True)
-            entries = {path.removeprefix(f"{root}/"): entry for path, entry in found.items()}
+            listing = files.find(f"{root}/{folder}".rstrip("/"), detail=True)
+            entries = {path.removeprefix(f"{root}/"): entry for path, entry in listing.items()}
             return {
                 key: str(entry.get("ETag") or (entry.get("mtime"), entry.get("size")))
                 for key, entry in entries.items()

@@ -53,8 +53,8 @@ class FileDatabase(Database):
     def write(self, *steps: Step) -> None:
         """Run statements; damage is met as in `using`."""
         filled = [(statement, rows) for statement, rows in steps if rows]
-        is_one = sum(len(rows) for _, rows in filled) == 1
-        with self.using() if is_one else self.changing() as connection:
+        is_single = sum(len(rows) for _, rows in filled) == 1
+        with self.using() if is_single else self.changing() as connection:
             for statement, rows in filled:
                 text = sqlite_text(statement, tuple(rows[0]))
                 for row in rows:

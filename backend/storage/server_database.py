@@ -61,8 +61,8 @@ class ServerDatabase(Database):
     def write(self, *steps: Step) -> None:
         """Run statements, in a transaction where they are several."""
         filled = [(statement, rows) for statement, rows in steps if rows]
-        is_one = sum(len(rows) for _, rows in filled) == 1
-        with self.using() if is_one else self.changing() as connection:
+        is_single = sum(len(rows) for _, rows in filled) == 1
+        with self.using() if is_single else self.changing() as connection:
             for statement, rows in filled:
                 connection.execute(statement, [dict(row) for row in rows])
 

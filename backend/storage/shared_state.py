@@ -19,7 +19,7 @@ from backend.storage.moved_file import check_folder
 from backend.storage.moved_versions import check_versions
 from backend.storage.server_database import ServerDatabase
 from backend.storage.tables import JOBS, JOURNAL, REGIONS, SESSIONS, TABLES
-from backend.storage.upgrading import NEWEST, check_known, state
+from backend.storage.upgrading import NEWEST, check_state, state
 from mfp_model.errors import ConfigError, DataError
 
 _REGIONS_FAILURE = "what objects were begun on and edited is not known"
@@ -134,7 +134,7 @@ def _check(server: ServerDatabase) -> None:
             there = state(connection, TABLES.sorted_tables, "MFP_DATABASE_URL")
     except StorageError as error:
         raise ConfigError(str(error)) from None
-    check_known(there, "MFP_DATABASE_URL")
+    check_state(there, "MFP_DATABASE_URL")
     if there != NEWEST:
         what = "has no tables yet" if there is None else f"has tables of state {there}"
         raise ConfigError(f"MFP_DATABASE_URL: the database {what}; run `mfp migrate` first")

@@ -50,7 +50,7 @@ def prepare_file(database: sqlite3.Connection, tables: Sequence[Table], name: st
         sqlite3.DatabaseError: It is another program's, which is damage.
     """
     columns = {table.name: set(table.columns.keys()) for table in tables}
-    if _told(database) == NEWEST:
+    if _state_in(database) == NEWEST:
         check_columns(database, columns)
         return
     engine = create_engine(
@@ -95,16 +95,16 @@ def state(connection: Connection, tables: Sequence[Table], name: str) -> str | N
     """
     there = set(inspect(connection).get_table_names())
     if _MARK.name in there:
-        told = connection.execute(select(_MARK.c.version_num)).scalar()
-        if told is not None:
-            return str(told)
-    known = there & {table.name for table in tables}
-    if known and connection.dialect.name != "sqlite":
+        mark = connection.execute(select(_MARK.c.version_num)).scalar()
+        if mark is not None:
+            return str(mark)
+    names = there & {table.name for table in tables}
+    if names and connection.dialect.name != "sqlite":
         raise ConfigError(
-            f"{name}: has a table {min(known)} that is not this program's; name a database of its "
+            f"{name}: has a table {min(names)} that is not this program's; name a database of its "
             "own"
         )
-    return OLDEST if known else None
+    return OLDEST if names else None
 
 
 def upgrade(connection: Connection, tables: Sequence[Table], name: str) -> str | None:
@@ -119,7 +119,7 @@ def upgrade(connection: Connection, tables: Sequence[Table], name: str) -> str |
         ConfigError: A newer version of this program has made it.
     """
     before = state(connection, tables, name)
-    check_known(before, name)
+    check_state(before, name)
     if before == NEWEST:
         return before
     _MARK.create(connection, checkfirst=True)
@@ -134,15 +134,15 @@ def upgrade(connection: Connection, tables: Sequence[Table], name: str) -> str |
     return before
 
 
-def check_known(told: str | None, name: str) -> None:
+def check_state(current: str | None, name: str) -> None:
     """Refuse a state that this version does not know.
 
     Raises:
         ConfigError: It does not.
     """
-    if told not in (None, OLDEST, NEWEST):
+    if current not in (None, OLDEST, NEWEST):
         raise ConfigError(
-            f"{name}: made by a newer version of this program (its tables are of state {told}, "
+            f"{name}: made by a newer version of this program (its tables are of state {current}, "
             f"expected {NEWEST} or older); install that version, or name another place"
         )
 
@@ -162,7 +162,7 @@ def _run_steps(connection: Connection, tables: Sequence[Table]) -> None:
     command.upgrade(config, "head")
 
 
-def _told(database: sqlite3.Connection) -> str | None:
+def _state_in(database: sqlite3.Connection) -> str | None:
     there = database.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (_MARK.name,))
     if there.fetchone() is None:
         return None

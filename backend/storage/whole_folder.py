@@ -78,7 +78,7 @@ class WholeFolder:
                 f"{path}: something is mounted there, so it cannot be replaced as a whole; name a "
                 "folder in it"
             )
-        names = {one.name for one in path.iterdir()} if path.is_dir() else {path.name}
+        names = {entry.name for entry in path.iterdir()} if path.is_dir() else {path.name}
         if names and self._mark not in names:
             raise ConfigError(f"{path}: exists and is not empty; name another folder, or remove it")
         others = sorted(name for name in names if not self._is_part(name))

@@ -62,12 +62,12 @@ def _read(path: Path) -> dict[str, NDArray[np.float32]]:
 
 def _clicks(points: NDArray[np.float32]) -> Tensor:
     n_positive = points.shape[1] // 2
-    found = [
+    clicks = [
         (index, (column, row, position < n_positive))
         for position, (row, column, index) in enumerate(points[0].tolist())
         if index >= 0
     ]
-    return click_tensor([[click for _, click in sorted(found)]])
+    return click_tensor([[click for _, click in sorted(clicks)]])
 
 
 def _difference(ours: Tensor, recorded: NDArray[np.float32]) -> float:

@@ -47,11 +47,11 @@ def load_published(path: Path) -> Checkpoint:
             or has a tensor missing, left over or of another shape.
     """
     weights = read_tensors(path)
-    found = [name for name, layout in LAYOUTS.items() if layout.sign in weights]
-    if not found:
+    backbones = [name for name, layout in LAYOUTS.items() if layout.sign in weights]
+    if not backbones:
         signs = ", ".join(layout.sign for layout in LAYOUTS.values())
         raise CheckpointError(f"{path}: no published layout; expected one of the tensors {signs}")
-    backbone, layout = found[0], LAYOUTS[found[0]]
+    backbone, layout = backbones[0], LAYOUTS[backbones[0]]
     config = NetworkConfig(backbone=backbone, input_size=ARCHITECTURES[backbone].input_size)
     renamed = _renamed(weights, layout, path)
     _check_shapes(renamed, config, path)
@@ -76,12 +76,12 @@ def load_backbone(backbone: str, path: Path) -> Checkpoint:
     if backbone == "lite2":
         return _initialised(backbone, folded_encoder(read_tensors(path), path), path)
     if backbone not in _PRETRAINED:
-        known = ", ".join(("lite2", *_PRETRAINED))
-        raise CheckpointError(f"backbone {backbone!r}: pretrained files are read for {known}")
+        names = ", ".join(("lite2", *_PRETRAINED))
+        raise CheckpointError(f"backbone {backbone!r}: pretrained files are read for {names}")
     prefix, unused = _PRETRAINED[backbone]
     layout = replace(LAYOUTS[backbone], unused=(*LAYOUTS[backbone].unused, unused))
-    found = {prefix + name: tensor for name, tensor in read_tensors(path).items()}
-    renamed = _renamed(found, layout, path)
+    tensors = {prefix + name: tensor for name, tensor in read_tensors(path).items()}
+    renamed = _renamed(tensors, layout, path)
     if "backbone.positions" in renamed:
         renamed["backbone.positions"] = _resized_positions(renamed["backbone.positions"])
     return _initialised(backbone, renamed, path)
@@ -107,19 +107,19 @@ def _unet_with_encoder(path: Path) -> Checkpoint:
 
     The first convolution keeps its three image channels; the click maps' two start from random.
     """
-    found = {n: x for n, x in read_tensors(path).items() if not n.startswith("fc.")}
+    tensors = {n: x for n, x in read_tensors(path).items() if not n.startswith("fc.")}
     config = NetworkConfig(backbone=UNET, input_size=default_input_size(UNET))
     fresh = build_network(config).state_dict()
     first = fresh["conv1.weight"].clone()
-    if found.get("conv1.weight", first[:0]).shape != first[:, :3].shape:
+    if tensors.get("conv1.weight", first[:0]).shape != first[:, :3].shape:
         raise CheckpointError(f"{path}: expected torchvision's ResNet-34")
-    first[:, :3] = found.pop("conv1.weight")
-    weights = {**fresh, **found, "conv1.weight": first}
+    first[:, :3] = tensors.pop("conv1.weight")
+    weights = {**fresh, **tensors, "conv1.weight": first}
     wrong = [n for n in weights if n not in fresh or weights[n].shape != fresh[n].shape]
-    encoder = [n for n in fresh if n.startswith(("bn1.", "layer")) and n not in found]
+    encoder = [n for n in fresh if n.startswith(("bn1.", "layer")) and n not in tensors]
     if wrong or encoder:
         raise CheckpointError(f"{path}: left over {wrong[:3]}, missing {encoder[:3]}")
-    origin = {"initialised_from": path.name, "tensors": len(found) + 1}
+    origin = {"initialised_from": path.name, "tensors": len(tensors) + 1}
     version = f"{UNET}-initialised"
     return Checkpoint(version=version, config=config, weights=weights, origin=origin)
 

@@ -55,17 +55,17 @@ def read_coco(root: Path, *, on_problem: OnProblem = refuse, wants_boxes: bool =
     path = annotation_file(root)
     try:
         content = path.read_bytes()
-        told = json.loads(content.decode("utf-8-sig"))
+        document = json.loads(content.decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: expected COCO instance annotations, got {error!r:.200}") from None
-    if not isinstance(told, dict):
-        raise DataError(f"{path}: expected COCO instance annotations, got {told!r:.40}")
-    tables = {name: told.get(name) for name in ("images", "annotations", "categories")}
+    if not isinstance(document, dict):
+        raise DataError(f"{path}: expected COCO instance annotations, got {document!r:.40}")
+    tables = {name: document.get(name) for name in ("images", "annotations", "categories")}
     tables["categories"] = tables["categories"] or []
     for name, rows in tables.items():
         if not isinstance(rows, list):
             raise DataError(f"{path}: {name}={rows!r:.40}, expected a list")
-    is_as_shown = _is_label_studios(told.get("info"))
+    is_as_shown = _is_label_studios(document.get("info"))
     reader = _Reader(path, on_problem, is_as_shown=is_as_shown, wants_boxes=wants_boxes)
     return reader.data(tables, hashlib.sha256(content).hexdigest())
 

@@ -31,15 +31,15 @@ def annotation_file(root: Path) -> Path:
     """
     if root.is_file():
         return root
-    found = [root / name for name in _NAMES if (root / name).is_file()]
-    found = found[:1] or sorted((root / "annotations").glob(f"{_INSTANCES}*.json"))
-    if len(found) > 1:
-        names = ", ".join(path.name for path in found)
+    files = [root / name for name in _NAMES if (root / name).is_file()]
+    files = files[:1] or sorted((root / "annotations").glob(f"{_INSTANCES}*.json"))
+    if len(files) > 1:
+        names = ", ".join(path.name for path in files)
         raise DataError(f"{root}: {names}: expected one file; name the one that is meant")
-    if not found:
+    if not files:
         path = root / ANNOTATIONS if root.is_dir() else root
         raise DataError(f"{path}: expected COCO instance annotations, got no such file")
-    return found[0]
+    return files[0]
 
 
 def file_name(row: Mapping[str, Any]) -> str:

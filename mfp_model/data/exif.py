@@ -34,7 +34,7 @@ def orientation_of(image: Image.Image) -> int:
         return orientation if orientation in _KNOWN else UPRIGHT
     if isinstance(image, JpegImageFile):  # browsers look at five letters, Pillow at six
         segments = (segment for name, segment in image.applist if name == "APP1")
-        first = next((one for one in segments if one.startswith(_PREFIX[:5])), b"")
+        first = next((segment for segment in segments if segment.startswith(_PREFIX[:5])), b"")
         return exif_orientation(first[len(_PREFIX) :])
     exif = image.info.get("exif")
     if image.format not in _FOLLOWED or not isinstance(exif, bytes):

@@ -67,6 +67,6 @@ def check_engine(engine: Engine, network: ClickNetwork) -> None:
     )
     with torch.inference_mode():
         expected = network(image, maps, click_maps).logits
-        found = engine(image, maps, click_maps).logits
-    if problem := disagreement(found, expected, is_bf16=engine.is_bf16):
+        logits = engine(image, maps, click_maps).logits
+    if problem := disagreement(logits, expected, is_bf16=engine.is_bf16):
         raise ConfigError(f"engine {engine.name}: {problem}")

@@ -56,11 +56,11 @@ class PyTorchEngine(Engine):
         try:
             with torch.inference_mode():
                 graph = _Graph(self, inputs)
-                expected, found = self._plain(*inputs).logits, graph(*inputs).logits
+                expected, logits = self._plain(*inputs).logits, graph(*inputs).logits
         except RuntimeError as error:
             _log.warning("without a CUDA graph, which cannot be captured: %s", error)
             return None
-        if problem := disagreement(found, expected, is_bf16=self.is_bf16):
+        if problem := disagreement(logits, expected, is_bf16=self.is_bf16):
             _log.warning("without a CUDA graph: %s", problem)
             return None
         return graph

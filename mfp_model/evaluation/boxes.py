@@ -63,14 +63,14 @@ def box_object(segmenter: Segmenter, target: EvaluationObject) -> BoxedObject | 
     return BoxedObject(size=size_of(int(truth.sum())), iou=mask_iou(mask, truth, target.valid))
 
 
-def score_boxes(found: Iterable[BoxedObject]) -> BoxScores:
+def score_boxes(boxed_objects: Iterable[BoxedObject]) -> BoxScores:
     """Return the scores over what `box_object` returned.
 
     Raises:
         DataError: There is no object.
     """
     ious: dict[str, list[float]] = {size: [] for size in SIZES}
-    for boxed in found:
+    for boxed in boxed_objects:
         ious[boxed.size].append(boxed.iou)
     values = [iou for of_size in ious.values() for iou in of_size]
     if not values:
@@ -78,9 +78,9 @@ def score_boxes(found: Iterable[BoxedObject]) -> BoxScores:
     not_small = [iou for size, of_size in ious.items() if size != "small" for iou in of_size]
     return BoxScores(
         miou=float(np.mean(values)),
-        miou_by_size={size: float(np.mean(found)) for size, found in ious.items() if found},
+        miou_by_size={size: float(np.mean(of_size)) for size, of_size in ious.items() if of_size},
         miou_not_small=float(np.mean(not_small)) if not_small else None,
-        n_by_size={size: len(found) for size, found in ious.items()},
+        n_by_size={size: len(of_size) for size, of_size in ious.items()},
     )
 
 

@@ -125,7 +125,7 @@ def _coco_object(image: CocoImage, annotation: CocoAnnotation) -> EvaluationObje
     )
 
 
-def _clicks(told: object, name: str, turn: int, *, height: int, width: int) -> tuple[Click, ...]:
+def _clicks(triples: object, name: str, turn: int, *, height: int, width: int) -> tuple[Click, ...]:
     try:
         return tuple(
             Click(
@@ -134,10 +134,10 @@ def _clicks(told: object, name: str, turn: int, *, height: int, width: int) -> t
                 ),
                 is_positive=bool(sign),
             )
-            for x, y, sign in told  # type: ignore[attr-defined]
+            for x, y, sign in triples  # type: ignore[attr-defined]
         )
     except (TypeError, ValueError):
-        raise DataError(f"{name}: clicks={told!r:.60}: expected [x, y, sign] each") from None
+        raise DataError(f"{name}: clicks={triples!r:.60}: expected [x, y, sign] each") from None
 
 
 def _coarsest_regions(path: Path) -> NDArray[np.uint16]:

@@ -66,13 +66,13 @@ def edit_object(segmenter: Segmenter, target: EvaluationObject) -> dict[str, Cur
     return curves
 
 
-def score_edits(found: Iterable[dict[str, Curve]]) -> dict[str, EditScores]:
+def score_edits(edited_objects: Iterable[dict[str, Curve]]) -> dict[str, EditScores]:
     """Return the scores over what `edit_object` returned, by kind of damage.
 
     Raises:
         DataError: There is no object.
     """
-    objects = list(found)
+    objects = list(edited_objects)
     if not objects:
         raise DataError("nothing to score: there is no object")
     return {kind: _scores([curves[kind] for curves in objects]) for kind in objects[0]}
@@ -89,16 +89,16 @@ def _damaged(kind: str, target: EvaluationObject) -> NDArray[np.bool_]:
     return np.asarray(prior, dtype=np.bool_)
 
 
-def _scores(found: list[Curve]) -> EditScores:
-    curves = np.array([curve + curve[-1:] * (MAX_CLICKS + 1 - len(curve)) for curve in found])
-    clicked = [curve for curve in found if len(curve) > 1]
+def _scores(of_kind: list[Curve]) -> EditScores:
+    curves = np.array([curve + curve[-1:] * (MAX_CLICKS + 1 - len(curve)) for curve in of_kind])
+    clicked = [curve for curve in of_kind if len(curve) > 1]
     first, second, third = (float(value) for value in curves[:, 1:4].mean(axis=0))
     return EditScores(
         prior_iou=float(curves[:, 0].mean()),
         miou_at=(first, second, third),
         fell=float(np.mean([curve[1] < curve[0] for curve in clicked])) if clicked else 0.0,
         noc={f"{goal:.2f}": _noc(curves >= goal) for goal in _GOALS},
-        n_objects=len(found),
+        n_objects=len(of_kind),
     )
 
 
@@ -112,8 +112,8 @@ def as_table(scores: dict[str, EditScores]) -> str:
         "| start | IoU before | after 1, 2, 3 clicks | first click harms | NoC@85 | NoC@90 |",
         "|---|---|---|---|---|---|",
     ]
-    for kind, one in scores.items():
-        after = ", ".join(f"{value:.3f}" for value in one.miou_at)
-        noc = " | ".join(f"{value:.2f}" for value in one.noc.values())
-        lines.append(f"| {kind} | {one.prior_iou:.3f} | {after} | {one.fell:.0%} | {noc} |")
+    for kind, score in scores.items():
+        after = ", ".join(f"{value:.3f}" for value in score.miou_at)
+        noc = " | ".join(f"{value:.2f}" for value in score.noc.values())
+        lines.append(f"| {kind} | {score.prior_iou:.3f} | {after} | {score.fell:.0%} | {noc} |")
     return "\n".join(lines)

@@ -74,16 +74,16 @@ def boundary_f(mask: Mask, truth: Mask, valid: Mask) -> float:
     Source: Perazzi et al., "A Benchmark Dataset and Evaluation Methodology for Video Object
     Segmentation" (CVPR 2016), with a disk of that radius instead of an assignment.
     """
-    found, wanted = _boundary(mask & valid), _boundary(truth & valid)
-    if not found.any() and not wanted.any():
+    outline, wanted = _boundary(mask & valid), _boundary(truth & valid)
+    if not outline.any() and not wanted.any():
         return 1.0
     reach = max(1, math.ceil(_TOLERANCE * math.hypot(*mask.shape)))
     disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    near_found, near_wanted = (
-        cv2.dilate(edge.astype(np.uint8), disk).astype(np.bool_) for edge in (found, wanted)
+    near_outline, near_wanted = (
+        cv2.dilate(edge.astype(np.uint8), disk).astype(np.bool_) for edge in (outline, wanted)
     )
-    precision = _share(int((found & near_wanted).sum()), int(found.sum()), 0.0)
-    recall = _share(int((wanted & near_found).sum()), int(wanted.sum()), 0.0)
+    precision = _share(int((outline & near_wanted).sum()), int(outline.sum()), 0.0)
+    recall = _share(int((wanted & near_outline).sum()), int(wanted.sum()), 0.0)
     total = precision + recall
     return 2 * precision * recall / total if total else 0.0
 

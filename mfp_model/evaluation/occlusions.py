@@ -77,8 +77,8 @@ def occlusions(
     for _ in range(n * _TRIES if len(fit) > 1 else 0):
         if n_made == n:
             return
-        one, other = (fit[i] for i in generator.choice(len(fit), 2, replace=False))
-        made = _pasted(one, other, generator)
+        scene, front = (fit[i] for i in generator.choice(len(fit), 2, replace=False))
+        made = _pasted(scene, front, generator)
         if made is not None:
             n_made += 1
             yield made
@@ -116,7 +116,7 @@ def _pasted(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Found:
+class LoopResult:
     """What was found on one picture, and how long it took."""
 
     picture: Occlusion
@@ -127,38 +127,38 @@ class Found:
     def best(self) -> Mask:
         """The found mask with the highest IoU with the object behind."""
         empty = np.zeros_like(self.picture.behind)
-        masks = [empty, *(layer.found.mask for layer in self.layers)]
+        masks = [empty, *(layer.whole.mask for layer in self.layers)]
         return max(masks, key=lambda mask: mask_iou(mask, self.picture.behind))
 
 
 def look_behind(
     pictures: Iterable[Occlusion], finder: Finder, inpainter: Inpainter, config: LoopConfig
-) -> Iterator[Found]:
+) -> Iterator[LoopResult]:
     """Yield what the loop finds on each picture."""
     for picture in pictures:
         started = time.perf_counter()
         layers = find_layers(picture.image, finder, inpainter, config)
-        yield Found(picture=picture, layers=layers, seconds=time.perf_counter() - started)
+        yield LoopResult(picture=picture, layers=layers, seconds=time.perf_counter() - started)
 
 
-def loop_scores(collected: Sequence[Found]) -> LoopScores:
+def loop_scores(collected: Sequence[LoopResult]) -> LoopScores:
     """Return the scores of at least one picture."""
-    ious = [mask_iou(found.best, found.picture.behind) for found in collected]
-    hidden = [found.picture.behind & found.picture.front for found in collected]
+    ious = [mask_iou(result.best, result.picture.behind) for result in collected]
+    hidden = [result.picture.behind & result.picture.front for result in collected]
     recalls = [
-        (found.best & part).sum() / part.sum()
-        for found, part in zip(collected, hidden, strict=True)
+        (result.best & part).sum() / part.sum()
+        for result, part in zip(collected, hidden, strict=True)
     ]
     return LoopScores(
         found_share=float(np.mean([iou >= FOUND_IOU for iou in ious])),
         mean_iou=float(np.mean(ious)),
         hidden_recall=float(np.mean(recalls)),
-        seconds=float(np.median([found.seconds for found in collected])),
-        n_objects=float(np.mean([len(found.layers) for found in collected])),
+        seconds=float(np.median([result.seconds for result in collected])),
+        n_objects=float(np.mean([len(result.layers) for result in collected])),
     )
 
 
-def sheet(pairs: Sequence[tuple[Found, Found]]) -> NDArray[np.uint8]:
+def sheet(pairs: Sequence[tuple[LoopResult, LoopResult]]) -> NDArray[np.uint8]:
     """Return a picture RGB uint8: a row each with picture, truth, without and with the loop.
 
     Args:

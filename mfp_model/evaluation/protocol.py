@@ -101,13 +101,13 @@ def click_object(
     obeyed: list[list[bool]] = []
     seconds = 0.0
     while len(clicks) < max_clicks and (not ious or ious[-1] < goal):
-        found = next_click(target.truth, mask, valid=target.valid, clicked=clicked)
-        if found is None:
+        pixel_click = next_click(target.truth, mask, valid=target.valid, clicked=clicked)
+        if pixel_click is None:
             break
-        errors = (target.truth != mask) & (target.truth == found.is_positive) & target.valid
-        found = aim(found, errors)
-        clicked[found.row, found.column] = True
-        clicks.append(found.click)
+        errors = (target.truth != mask) & (target.truth == pixel_click.is_positive) & target.valid
+        pixel_click = aim(pixel_click, errors)
+        clicked[pixel_click.row, pixel_click.column] = True
+        clicks.append(pixel_click.click)
         started = time.perf_counter()
         prediction = segmenter.segment(target.image, clicks, prediction)
         mask = prediction.mask

@@ -48,9 +48,9 @@ class RecordedScores:
         return float(np.mean(self.miou_at))
 
     @staticmethod
-    def from_json(told: dict[str, Any]) -> RecordedScores:
+    def from_json(entry: dict[str, Any]) -> RecordedScores:
         """Return what `dataclasses.asdict` told."""
-        return RecordedScores(**{**told, "miou_at": tuple(told["miou_at"])})
+        return RecordedScores(**{**entry, "miou_at": tuple(entry["miou_at"])})
 
 
 def ious_after_clicks(segmenter: Segmenter, target: EvaluationObject) -> list[float]:
@@ -70,13 +70,13 @@ def ious_after_clicks(segmenter: Segmenter, target: EvaluationObject) -> list[fl
     return ious
 
 
-def score_curves(found: Iterable[list[float]]) -> RecordedScores:
+def score_curves(replayed: Iterable[list[float]]) -> RecordedScores:
     """Return the scores over what `ious_after_clicks` returned; empty ones do not count.
 
     Raises:
         DataError: All are empty.
     """
-    curves = [curve for curve in found if curve]
+    curves = [curve for curve in replayed if curve]
     if not curves:
         raise DataError("nothing to replay: no recorded object was saved")
     filled = np.array([(curve + curve[-1:] * N_CURVE)[:N_CURVE] for curve in curves])

@@ -107,9 +107,9 @@ def _score(segmenter: Segmenter, target: EvaluationObject) -> float:
 
 def _held_out(scores: NDArray[np.float64], fold: NDArray[np.int64]) -> float:
     """The mean over the objects of what the constants chosen without their fold reach."""
-    found = np.zeros(scores.shape[1])
+    reached = np.zeros(scores.shape[1])
     for index in np.unique(fold):
         others = fold != index if (fold != index).any() else fold == index
         chosen = int(scores[:, others].mean(axis=1).argmax())
-        found[fold == index] = scores[chosen, fold == index]
-    return float(found.mean())
+        reached[fold == index] = scores[chosen, fold == index]
+    return float(reached.mean())

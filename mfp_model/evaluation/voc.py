@@ -113,8 +113,8 @@ def class_map(
     """
     classes = np.zeros(shape, dtype=np.uint8)
     for layer in reversed(layers):
-        label = layer.found.label
-        classes[layer.found.mask] = VOC_CLASSES.index(label) if knows_classes and label else 1
+        label = layer.whole.label
+        classes[layer.whole.mask] = VOC_CLASSES.index(label) if knows_classes and label else 1
     return classes
 
 

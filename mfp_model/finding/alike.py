@@ -66,7 +66,7 @@ def find_alike(
     features = features_at(segmenter, image, example.side_px)
     likeness = likeness_of(features, example.vector) / np.float32(example.likeness)
     cell_px = math.sqrt(height * width / (likeness.shape[0] * likeness.shape[1]))
-    seen, found, n_tries = taken.copy(), list[tuple[float, Bounds, Mask]](), 0
+    seen, candidates, n_tries = taken.copy(), list[tuple[float, Bounds, Mask]](), 0
     for click in peaks(likeness, example.side_px / cell_px, height=height, width=width):
         if seen[int(click.y), int(click.x)]:
             continue
@@ -83,16 +83,16 @@ def find_alike(
             seen[place.place] |= mask
         alike = mean_in(likeness, place, mask, height=height, width=width)
         if alike >= _MIN_LIKENESS and iou >= _MIN_IOU and _AREAS[0] <= share <= _AREAS[1]:
-            found.append((min(1.0, alike) * iou, place, mask))
-    return list(_chosen(found, taken, limit))
+            candidates.append((min(1.0, alike) * iou, place, mask))
+    return list(_chosen(candidates, taken, limit))
 
 
 def _chosen(
-    found: list[tuple[float, Bounds, Mask]], taken: Mask, limit: int
+    candidates: list[tuple[float, Bounds, Mask]], taken: Mask, limit: int
 ) -> Iterator[AlikeObject]:
     """The surest first, each without what others have."""
     there, n_chosen = taken.copy(), 0
-    for score, place, mask in sorted(found, key=lambda entry: -entry[0]):
+    for score, place, mask in sorted(candidates, key=lambda entry: -entry[0]):
         others = there[place.place]
         if n_chosen == limit:
             return

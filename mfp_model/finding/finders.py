@@ -102,19 +102,19 @@ class ClickFinder(Finder):
     def find(self, image: NDArray[np.uint8], within: Mask | None = None) -> list[FoundObject]:
         """Return the objects, see `Finder.find`."""
         height, width = image.shape[:2]
-        found: list[FoundObject] = []
+        objects: list[FoundObject] = []
         for x, y in _from_the_middle(self._grid):
             click = Click(x=x * width, y=y * height)
             if within is not None and not within[int(click.y), int(click.x)]:
                 continue
-            if any(one.mask[int(click.y), int(click.x)] for one in found):
+            if any(earlier.mask[int(click.y), int(click.x)] for earlier in objects):
                 continue
             candidate = self._at(image, click)
             if candidate is None:
                 continue
-            if all(mask_iou(candidate.mask, one.mask) < _SAME_IOU for one in found):
-                found.append(candidate)
-        return sorted(found, key=lambda one: -one.score)
+            if all(mask_iou(candidate.mask, earlier.mask) < _SAME_IOU for earlier in objects):
+                objects.append(candidate)
+        return sorted(objects, key=lambda found_object: -found_object.score)
 
     def _at(self, image: NDArray[np.uint8], click: Click) -> FoundObject | None:
         prediction = self._segmenter.segment(image, [click])
@@ -171,7 +171,7 @@ class DeepLabFinder(Finder):
             logits = self._network((inputs - mean) / std)["out"]
             chances = F.softmax(logits.float(), dim=1)[0].cpu().numpy()
         objects = _parts(chances.argmax(axis=0), chances, (height, width))
-        return sorted(objects, key=lambda one: -one.score)
+        return sorted(objects, key=lambda found_object: -found_object.score)
 
 
 def _parts(

@@ -81,8 +81,8 @@ class OpenCvInpainter(Inpainter):
 
     def filled(self, image: Image, hole: Mask) -> Image:
         """Return a filled copy, see `Inpainter.filled`."""
-        found = cv2.inpaint(image, hole.astype(np.uint8), _RADIUS_PX, self._method)
-        return np.asarray(found, dtype=np.uint8)
+        pixels = cv2.inpaint(image, hole.astype(np.uint8), _RADIUS_PX, self._method)
+        return np.asarray(pixels, dtype=np.uint8)
 
 
 class _ScriptInpainter(Inpainter):
@@ -118,11 +118,11 @@ class LamaInpainter(_ScriptInpainter):
         pixels = torch.from_numpy(np.pad(image, (*padding, (0, 0)), mode="symmetric"))
         covered = torch.from_numpy(np.pad(hole, padding, mode="symmetric"))
         with torch.inference_mode():
-            found = self._network(
+            output = self._network(
                 pixels.permute(2, 0, 1)[None].float().div(255).to(self._device),
                 covered[None, None].float().to(self._device),
             )
-        return _as_image(found.clamp(0, 1) * 255)[:height, :width]
+        return _as_image(output.clamp(0, 1) * 255)[:height, :width]
 
 
 class MatInpainter(_ScriptInpainter):
@@ -140,16 +140,16 @@ class MatInpainter(_ScriptInpainter):
         size = (_MAT_PX, _MAT_PX)
         pixels = torch.from_numpy(cv2.resize(image, size)).permute(2, 0, 1)[None]
         covered = cv2.resize(hole.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0
-        known = torch.from_numpy(~covered)[None, None].float()
+        is_kept = torch.from_numpy(~covered)[None, None].float()
         noise = torch.randn(1, _MAT_NOISE, generator=torch.Generator().manual_seed(0))
         with torch.inference_mode():
-            found = self._network(
+            output = self._network(
                 pixels.float().div(127.5).sub(1).to(self._device),
-                known.to(self._device),
+                is_kept.to(self._device),
                 noise.to(self._device),
                 torch.zeros(1, 0, device=self._device),
             )
-        return np.asarray(cv2.resize(_as_image((found + 1) * 127.5), (width, height)), np.uint8)
+        return np.asarray(cv2.resize(_as_image((output + 1) * 127.5), (width, height)), np.uint8)
 
 
 def _script(path: Path, device: torch.device) -> torch.jit.ScriptModule:

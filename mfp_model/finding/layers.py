@@ -29,12 +29,12 @@ class LayeredObject:
     """An object with its place in the order from front to back.
 
     Attributes:
-        found: The object; its mask may reach behind others.
+        whole: The object; its mask may reach behind others.
         order: How many rounds of removing came before it was seen whole: 0 for the front.
         visible: The mask as it was seen before anything was removed; empty where nothing was.
     """
 
-    found: FoundObject
+    whole: FoundObject
     order: int
     visible: Mask
 
@@ -83,7 +83,7 @@ def find_layers(
         inpainter: What fills the place of what is removed.
         config: How far to go.
     """
-    known: list[LayeredObject] = []
+    layers: list[LayeredObject] = []
     seen: list[Sequence[FoundObject]] = []
     gone = np.zeros(image.shape[:2], dtype=np.bool_)
     removed: set[int] = set()
@@ -91,22 +91,22 @@ def find_layers(
     for order in range(config.max_rounds + 1):
         wants_all = config.combination == "common"
         seen.append(finder.find(scene, None if wants_all else changed))
-        for found in seen[-1]:
-            _take_in(known, found, order, gone)
-        left = [index for index in range(len(known)) if index not in removed]
+        for found_object in seen[-1]:
+            _take_in(layers, found_object, order, gone)
+        left = [index for index in range(len(layers)) if index not in removed]
         if not left or order == config.max_rounds:
             break
         chosen = left if config.removal == "all" else left[:1]
         removed.update(chosen)
-        hole = np.any([known[index].found.mask for index in chosen], axis=0)
+        hole = np.any([layers[index].whole.mask for index in chosen], axis=0)
         changed = _grown(hole)
         scene = inpainter.inpaint(scene, changed)
         gone |= hole
     if config.combination == "common":
         mask = common_mask(seen, gone.shape)
-        whole = LayeredObject(found=FoundObject(mask=mask, score=1.0), order=0, visible=mask)
-        return [whole] if mask.any() else []
-    return sorted(known, key=lambda one: one.order)
+        common = LayeredObject(whole=FoundObject(mask=mask, score=1.0), order=0, visible=mask)
+        return [common] if mask.any() else []
+    return sorted(layers, key=lambda layer: layer.order)
 
 
 def common_mask(rounds: Sequence[Sequence[FoundObject]], shape: tuple[int, ...]) -> Mask:
@@ -117,29 +117,32 @@ def common_mask(rounds: Sequence[Sequence[FoundObject]], shape: tuple[int, ...])
         shape: Of the image.
     """
     empty = np.zeros(shape, dtype=np.bool_)
-    seen = [np.any([empty, *(one.mask for one in found)], axis=0) for found in rounds]
+    seen = [
+        np.any([empty, *(found_object.mask for found_object in objects)], axis=0)
+        for objects in rounds
+    ]
     return np.asarray(np.all(seen, axis=0)) if seen else empty
 
 
-def _take_in(known: list[LayeredObject], found: FoundObject, order: int, gone: Mask) -> None:
+def _take_in(layers: list[LayeredObject], candidate: FoundObject, order: int, gone: Mask) -> None:
     """Add a new object, or the hidden part of a known one; what is known already adds nothing."""
-    area = max(1, int(found.mask.sum()))
-    for index, one in enumerate(known):
-        overlap = int((one.found.mask & found.mask).sum())
-        covers = overlap >= _KNOWN_SHARE * max(1, int(one.found.mask.sum()))
-        behind = found.mask & ~one.found.mask & gone
-        spilled = int((found.mask & ~one.found.mask & ~gone).sum())
+    area = max(1, int(candidate.mask.sum()))
+    for index, layer in enumerate(layers):
+        overlap = int((layer.whole.mask & candidate.mask).sum())
+        covers = overlap >= _KNOWN_SHARE * max(1, int(layer.whole.mask.sum()))
+        behind = candidate.mask & ~layer.whole.mask & gone
+        spilled = int((candidate.mask & ~layer.whole.mask & ~gone).sum())
         if covers and behind.sum() > _HIDDEN_SHARE * area and spilled < _SPILLED_SHARE * area:
             # What was seen of it before stays; only what was behind others is new.
-            longer = replace(one.found, mask=one.found.mask | behind)
-            known[index] = replace(one, found=longer, order=order)
+            longer = replace(layer.whole, mask=layer.whole.mask | behind)
+            layers[index] = replace(layer, whole=longer, order=order)
             return
-        is_same = mask_iou(one.found.mask, found.mask) >= _SAME_IOU
+        is_same = mask_iou(layer.whole.mask, candidate.mask) >= _SAME_IOU
         if is_same or covers or overlap >= _KNOWN_SHARE * area:
             return
-    was_covered = int((found.mask & gone).sum()) > _HIDDEN_SHARE * area
+    was_covered = int((candidate.mask & gone).sum()) > _HIDDEN_SHARE * area
     place = order if was_covered else 0  # else it was there to be seen, and only overlooked
-    known.append(LayeredObject(found=found, order=place, visible=found.mask & ~gone))
+    layers.append(LayeredObject(whole=candidate, order=place, visible=candidate.mask & ~gone))
 
 
 def _grown(mask: Mask) -> Mask:

@@ -108,17 +108,17 @@ class _FineTuning:
         self._train(corrections, replay if has_replay else None)
         tuned = load_checkpoint(job.work / "tuned.safetensors")
         new, decision, checkpoint, segmenter = self._best_blend(tuned, corrections, old)
-        told = self._manifest(checkpoint, corrections, old, new, decision)
+        manifest = self._manifest(checkpoint, corrections, old, new, decision)
         save_checkpoint(checkpoint, job.out, bits=16)
         write_report(
             job.report,
-            told=told,
+            manifest=manifest,
             old=(old, self._old_segmenter()),
             new=(new, segmenter),
             held_out=corrections.held_out,
             validation_log=job.work / "tuned.validation.csv",
         )
-        write_atomically(job.manifest, json.dumps(told, indent=1).encode())
+        write_atomically(job.manifest, json.dumps(manifest, indent=1).encode())
         return decision
 
     def _begin_anew_if_changed(self, corrections: Corrections) -> None:
@@ -158,19 +158,19 @@ class _FineTuning:
         n_held_out = corrections.summary["held_out_objects"]
         n_objects = n_held_out + sum(len(image.objects) for image in read_coco(GENERAL_SET).images)
         if path.exists():
-            found = Judgement.from_json(json.loads(path.read_text()))
+            judgement = Judgement.from_json(json.loads(path.read_text()))
         else:
-            found = judge_corrections(
+            judgement = judge_corrections(
                 segmenter(), corrections.held_out, report=lambda n_done: report(n_done / n_objects)
             )
-            write_atomically(path, json.dumps(found.as_json()).encode())
-        if with_general and found.general is None:
+            write_atomically(path, json.dumps(judgement.as_json()).encode())
+        if with_general and judgement.general is None:
             general = judge_general(
                 segmenter(), report=lambda n_done: report((n_held_out + n_done) / n_objects)
             )
-            found = replace(found, general=general)
-            write_atomically(path, json.dumps(found.as_json()).encode())
-        return found
+            judgement = replace(judgement, general=general)
+            write_atomically(path, json.dumps(judgement.as_json()).encode())
+        return judgement
 
     def _train(self, corrections: Corrections, replay: Path | None) -> None:
         job = self._job

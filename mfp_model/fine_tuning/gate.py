@@ -50,17 +50,17 @@ class Judgement:
         return asdict(self)
 
     @staticmethod
-    def from_json(told: dict[str, Any]) -> Judgement:
+    def from_json(entry: dict[str, Any]) -> Judgement:
         """Return what `as_json` told."""
 
         def scores(name: str) -> Scores:
-            return Scores(**{**told[name], "miou_at": tuple(told[name]["miou_at"])})
+            return Scores(**{**entry[name], "miou_at": tuple(entry[name]["miou_at"])})
 
-        recorded = told.get("recorded")
+        recorded = entry.get("recorded")
         return Judgement(
-            version=told["version"],
+            version=entry["version"],
             corrections=scores("corrections"),
-            general=None if told.get("general") is None else scores("general"),
+            general=None if entry.get("general") is None else scores("general"),
             recorded=None if recorded is None else RecordedScores.from_json(recorded),
         )
 
@@ -132,11 +132,11 @@ def verdict(candidate: Judgement, base: Judgement) -> Verdict:
         ValueError: The general set was not measured, and the verdict hangs on it.
     """
     was, now = mean_noc(base.corrections), mean_noc(candidate.corrections)
-    told = f"corrections {was:.2f} -> {now:.2f} clicks"
+    figures = f"corrections {was:.2f} -> {now:.2f} clicks"
     general = None
     if candidate.general and base.general:
         general = mean_noc(base.general), mean_noc(candidate.general)
-        told += (
+        figures += (
             f", general set {general[0]:.2f} -> {general[1]:.2f} (at most {GENERAL_MARGIN} more)"
         )
     clicks = (
@@ -145,27 +145,27 @@ def verdict(candidate: Judgement, base: Judgement) -> Verdict:
     )
     if candidate.recorded and base.recorded:
         before, after = base.recorded.mean_iou, candidate.recorded.mean_iou
-        told += f", recorded clicks {before:.3f} -> {after:.3f} IoU"
+        figures += f", recorded clicks {before:.3f} -> {after:.3f} IoU"
         if _is_worse_on_recorded(candidate, base):
             return Verdict(
                 passes=False,
-                reason=f"worse on recorded clicks: {told}",
+                reason=f"worse on recorded clicks: {figures}",
                 sentence="Not served, since it answers the clicks that people made worse: its "
                 f"masks are {after:.1%} right, those of the version before {before:.1%}.",
             )
     if _is_not_better(candidate, base):
         sentence = f"Not served, since it is not better: {clicks}."
-        return Verdict(passes=False, reason=f"not better: {told}", sentence=sentence)
+        return Verdict(passes=False, reason=f"not better: {figures}", sentence=sentence)
     if general is None:
-        raise ValueError(f"a verdict that hangs on the general set needs its scores: {told}")
+        raise ValueError(f"a verdict that hangs on the general set needs its scores: {figures}")
     if general[1] > general[0] + GENERAL_MARGIN:
         return Verdict(
             passes=False,
-            reason=f"forgets: {told}",
+            reason=f"forgets: {figures}",
             sentence=f"Not served, since it has forgotten too much: {clicks}; but on other photos "
             f"it needs {general[1]:.1f}, the version before {general[0]:.1f}.",
         )
-    return Verdict(passes=True, reason=f"better: {told}", sentence=f"Better: {clicks}.")
+    return Verdict(passes=True, reason=f"better: {figures}", sentence=f"Better: {clicks}.")
 
 
 def _is_worse_on_recorded(candidate: Judgement, base: Judgement) -> bool:

@@ -70,19 +70,19 @@ class FineTuneJob:
                 f"would replace it; expected another name than {self.out.name}"
             )
 
-    def told(self) -> dict[str, Any]:
+    def read_manifest(self) -> dict[str, Any]:
         """Return what the manifest of a run that is done tells."""
-        told: dict[str, Any] = json.loads(self.manifest.read_text())
-        return told
+        manifest: dict[str, Any] = json.loads(self.manifest.read_text())
+        return manifest
 
 
 def manifest_in(path: Path) -> dict[str, Any] | None:
     """Return the manifest in a file, None where there is none in it."""
     try:
-        told = json.loads(path.read_text())
+        manifest = json.loads(path.read_text())
     except (OSError, ValueError):
         return None
-    return told if isinstance(told, dict) and "passes" in told else None
+    return manifest if isinstance(manifest, dict) and "passes" in manifest else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

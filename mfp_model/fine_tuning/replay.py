@@ -77,7 +77,7 @@ def found_objects(base: Segmenter, image: NDArray[np.uint8]) -> list[NDArray[np.
     height, width = image.shape[:2]
     seed = int.from_bytes(hashlib.sha256(image.tobytes()).digest()[:8], "big")
     generator = np.random.default_rng(seed)
-    found: list[NDArray[np.bool_]] = []
+    masks: list[NDArray[np.bool_]] = []
     for x, y in generator.random((_TRIES, 2)) * (width, height):
         first = base.segment(image, [Click(x=float(x), y=float(y))]).mask
         if not _MIN_SHARE < first.mean() < _MAX_SHARE:
@@ -85,6 +85,6 @@ def found_objects(base: Segmenter, image: NDArray[np.uint8]) -> list[NDArray[np.
         second = base.segment(image, [deepest_click(first)]).mask
         if mask_iou(first, second) < _AGREEMENT_IOU:
             continue
-        if all(mask_iou(second, other) < _SAME_IOU for other in found):
-            found.append(second)
-    return found
+        if all(mask_iou(second, other) < _SAME_IOU for other in masks):
+            masks.append(second)
+    return masks

@@ -37,7 +37,7 @@ _OUTLINE = (255, 60, 60)
 def write_report(
     path: Path,
     *,
-    told: Mapping[str, Any],
+    manifest: Mapping[str, Any],
     old: tuple[Judgement, Segmenter],
     new: tuple[Judgement, Segmenter],
     held_out: Path,
@@ -47,7 +47,7 @@ def write_report(
 
     Args:
         path: The file.
-        told: The manifest.
+        manifest: The manifest.
         old: What was served so far, and its scores.
         new: The candidate, and its scores.
         held_out: COCO folder of held-out corrections.
@@ -59,8 +59,11 @@ def write_report(
         "report.html"
     )
     page = template.render(
-        told=told,
-        rows=[(name, *(mean_noc(getattr(one, field)) for one in judged)) for name, field in _SETS],
+        manifest=manifest,
+        rows=[
+            (name, *(mean_noc(getattr(judgement, field)) for judgement in judged))
+            for name, field in _SETS
+        ],
         scores={"before": old[0], "after": new[0]},
         curves={name.capitalize(): png_address(_curves(judged, field)) for name, field in _SETS},
         training=png_address(_training_curve(validation_log)),
@@ -73,11 +76,11 @@ def write_report(
 
 
 def _curves(judged: tuple[Judgement, ...], field: str) -> bytes:
-    found = []
-    for one in judged:
-        scores = getattr(one, field)
-        found.append(Curve(name=one.version, miou_at=scores.miou_at, auc=scores.auc))
-    return plot_curves(found)
+    curves = []
+    for judgement in judged:
+        scores = getattr(judgement, field)
+        curves.append(Curve(name=judgement.version, miou_at=scores.miou_at, auc=scores.auc))
+    return plot_curves(curves)
 
 
 def _training_curve(log: Path) -> bytes:
@@ -115,7 +118,7 @@ def _examples(
         if not truth.any():
             continue
         click = deepest_click(truth)
-        masks = [one.segment(target.image, [click]).mask for one in (old, new)]
+        masks = [segmenter.segment(target.image, [click]).mask for segmenter in (old, new)]
         before, after = (mask_iou(mask, target.truth, target.valid) for mask in masks)
         tiles = [_tile(target, mask, click) for mask in (*masks, target.truth)]
         yield target.name, (before, after), png(np.hstack(tiles))

@@ -86,7 +86,7 @@ class LayeredMap:
 
         Cells hidden under a higher layer do not count.
         """
-        found: list[tuple[float, float, float, float]] = []
+        extents: list[tuple[float, float, float, float]] = []
         for index, layer in enumerate(self.layers):
             n_rows, n_columns = layer.values.shape
             x = layer.window.left + (np.arange(n_columns) + 0.5) * layer.window.width / n_columns
@@ -100,12 +100,12 @@ class LayeredMap:
             if columns.size:
                 half_x = layer.window.width / n_columns / 2
                 half_y = layer.window.height / n_rows / 2
-                found.append(
+                extents.append(
                     (columns[0] - half_x, rows[0] - half_y, columns[-1] + half_x, rows[-1] + half_y)
                 )
-        if not found:
+        if not extents:
             return None
-        left, top, right, bottom = zip(*found, strict=True)
+        left, top, right, bottom = zip(*extents, strict=True)
         return Window(
             left=max(0, int(np.floor(min(left)))),
             top=max(0, int(np.floor(min(top)))),

@@ -60,8 +60,8 @@ class FeatureEncoder:
         inputs = pixels.permute(2, 0, 1)[None].to(self._device).float().div(255)
         mean, std = (torch.tensor(x, device=self._device)[:, None, None] for x in _NORMALISATION)
         with torch.inference_mode():
-            found = F.normalize(self._encoder((inputs - mean) / std)[0].float(), dim=0)
-        return _principal(found.permute(1, 2, 0).cpu().numpy().astype(np.float64))
+            features = F.normalize(self._encoder((inputs - mean) / std)[0].float(), dim=0)
+        return _principal(features.permute(1, 2, 0).cpu().numpy().astype(np.float64))
 
 
 def load_encoder(path: Path | None, device: torch.device) -> FeatureEncoder:

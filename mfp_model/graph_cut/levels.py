@@ -81,11 +81,11 @@ def with_seed(mask: Mask, seeded: NDArray[np.int8]) -> Mask:
 
 def sizes(height: int, width: int, coarse_px: int) -> list[tuple[int, int]]:
     """Return the sizes of the levels after the first, each at most twice the one before."""
-    found, long_side = [], coarse_px * 2
+    between, long_side = [], coarse_px * 2
     while long_side < max(height, width):
-        found.append(coarse_size(height, width, long_side))
+        between.append(coarse_size(height, width, long_side))
         long_side *= 2
-    return [*found, (height, width)] if max(height, width) > coarse_px else []
+    return [*between, (height, width)] if max(height, width) > coarse_px else []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -120,24 +120,24 @@ def _coarse_cut(ground: Ground, seeds: Seeds, config: GraphCutConfig) -> tuple[M
     seeded = seeds.on(*ground.right.shape)
     right, down = (config.smoothness * np.exp(-x) for x in (ground.right, ground.down))
     way = way_cost(ground.right, ground.down, seeded)
-    mask, known = seeded > 0, _known_ground(seeded)
+    mask, background = seeded > 0, _first_background(seeded)
     looks = None
     for _ in range(1 + config.n_refits):
         # A seed of the object may share its only cell with a newer one, and be seen later.
-        if mask.any() and known.any():
-            looks = appearance_of(ground.features, mask, known, config, ground.floor)
+        if mask.any() and background.any():
+            looks = appearance_of(ground.features, mask, background, config, ground.floor)
         costs = _Costs(ground=ground, looks=looks, way=way, config=config)
         mask = cut_grid(costs.coarse(), seeded, right, down)
-        known = ~mask
+        background = ~mask
     return mask, costs
 
 
-def _known_ground(seeded: NDArray[np.int8]) -> Mask:
+def _first_background(seeded: NDArray[np.int8]) -> Mask:
     """Where the background is learned at first: its seeds and the image's edge."""
-    known = seeded < 0
-    edge = np.zeros_like(known)
+    background = seeded < 0
+    edge = np.zeros_like(background)
     edge[[0, -1], :] = edge[:, [0, -1]] = True
-    return np.asarray(known | (edge & (seeded == 0)))
+    return np.asarray(background | (edge & (seeded == 0)))
 
 
 def _band(mask: Mask, seeded: NDArray[np.int8], reach: int) -> Mask:
@@ -154,14 +154,14 @@ def _neighbours(band: Mask) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Flat indices of all pairs of 4-neighbours with the first in the band, each pair once."""
     index = np.arange(band.size).reshape(band.shape)
     pairs = []
-    for one, other in (
+    for here, there in (
         ((slice(None), slice(None, -1)), (slice(None), slice(1, None))),
         ((slice(None, -1), slice(None)), (slice(1, None), slice(None))),
     ):
-        forward = band[one]
-        backward = band[other] & ~forward
-        pairs.append((index[one][forward], index[other][forward]))
-        pairs.append((index[other][backward], index[one][backward]))
+        forward = band[here]
+        backward = band[there] & ~forward
+        pairs.append((index[here][forward], index[there][forward]))
+        pairs.append((index[there][backward], index[here][backward]))
     first, second = zip(*pairs, strict=True)
     return np.concatenate(first), np.concatenate(second)
 

@@ -37,8 +37,8 @@ def refined(
     def cost_at(
         colours: NDArray[np.float64], y: NDArray[np.float64], x: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        found = probability[(y * height).astype(np.int64), (x * width).astype(np.int64)]
-        sure = np.clip(found.astype(np.float64), _LEAST, 1 - _LEAST)
+        probabilities = probability[(y * height).astype(np.int64), (x * width).astype(np.int64)]
+        sure = np.clip(probabilities.astype(np.float64), _LEAST, 1 - _LEAST)
         return np.asarray(at_threshold - np.log(sure / (1 - sure)))
 
     seeded = seeds.on(height, width)

@@ -61,7 +61,7 @@ def joined(rings: list[Polygon]) -> Polygon:
         rings: Outlines float64 `[n, 2]`, at least one.
     """
     outline = rings[0]
-    for ring in sorted(rings[1:], key=lambda one: float(one[:, 0].min())):
+    for ring in sorted(rings[1:], key=lambda vertices: float(vertices[:, 0].min())):
         distances, nearest = cKDTree(ring).query(outline)
         here = int(distances.argmin())
         there = int(nearest[here])

@@ -28,17 +28,17 @@ def click_tensor(sequences: Sequence[Sequence[tuple[float, float, bool]]]) -> Te
     return clicks
 
 
-def append_clicks(clicks: Tensor, found: Tensor) -> Tensor:
+def append_clicks(clicks: Tensor, new_clicks: Tensor) -> Tensor:
     """Return the click tensor with one more click a sample, in each one's first free slot.
 
     Args:
         clicks: Click tensor `[B, N, 3]`.
-        found: `[B, 3]`; a sign of 0 appends nothing, as does a sample without a free slot.
+        new_clicks: `[B, 3]`; a sign of 0 appends nothing, as does a sample without a free slot.
     """
     n_clicks = (clicks[..., 2] != 0).sum(dim=1, keepdim=True)
     slots = torch.arange(clicks.shape[1], device=clicks.device)
-    takes = (slots == n_clicks) & (found[:, 2:] != 0)
-    return torch.where(takes[..., None], found[:, None], clicks)
+    takes = (slots == n_clicks) & (new_clicks[:, 2:] != 0)
+    return torch.where(takes[..., None], new_clicks[:, None], clicks)
 
 
 def draw_click_maps(

@@ -42,8 +42,8 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         if self.backbone not in (*BACKBONES, UNET):
-            known = ", ".join(sorted((*BACKBONES, UNET)))
-            raise ConfigError(f"backbone={self.backbone!r}: expected one of {known}")
+            names = ", ".join(sorted((*BACKBONES, UNET)))
+            raise ConfigError(f"backbone={self.backbone!r}: expected one of {names}")
         if self.input_size <= 0 or self.input_size % 32:
             raise ConfigError(f"input_size={self.input_size}: expected a positive multiple of 32")
 

@@ -33,7 +33,7 @@ class InpaintingSegmenter(Segmenter):
         self._finder = ClickFinder(inner)
         self._inpainter = inpainter
         self._config = config
-        self._known: ImageCache[list[dict[str, object]]] = ImageCache(max_images=_MAX_IMAGES)
+        self._cache: ImageCache[list[dict[str, object]]] = ImageCache(max_images=_MAX_IMAGES)
 
     @property
     def version(self) -> str:
@@ -61,12 +61,12 @@ class InpaintingSegmenter(Segmenter):
 
     def _masks(self, image: NDArray[np.uint8]) -> Iterator[NDArray[np.bool_]]:
         """The objects of the image, front first, from memory where it was met before."""
-        for rle in self._known.get(image, lambda: self._found(image)):
+        for rle in self._cache.get(image, lambda: self._encoded_masks(image)):
             yield decode_segmentation(rle, height=image.shape[0], width=image.shape[1])
 
-    def _found(self, image: NDArray[np.uint8]) -> list[dict[str, object]]:
+    def _encoded_masks(self, image: NDArray[np.uint8]) -> list[dict[str, object]]:
         layers = find_layers(image, self._finder, self._inpainter, self._config)
-        return [encode_mask(layer.found.mask) for layer in layers]
+        return [encode_mask(layer.whole.mask) for layer in layers]
 
 
 def _chosen(

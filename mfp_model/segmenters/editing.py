@@ -43,8 +43,10 @@ def previous_map(
     mask = mask_to_network(current, window, size)
     if not layers.layers:
         return mask
-    known = layers.resampled(window, size)
-    return np.where((known > MASK_THRESHOLD) == (mask > MASK_THRESHOLD), known, mask)
+    previous_values = layers.resampled(window, size)
+    return np.where(
+        (previous_values > MASK_THRESHOLD) == (mask > MASK_THRESHOLD), previous_values, mask
+    )
 
 
 def edited(

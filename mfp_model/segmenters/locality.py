@@ -16,19 +16,19 @@ _FAR = 0.15  # of the window's side
 
 
 def kept_far(
-    values: NDArray[np.float32], known: NDArray[np.float32], newest: NetworkClick
+    values: NDArray[np.float32], previous: NDArray[np.float32], newest: NetworkClick
 ) -> NDArray[np.float32]:
     """Return a round's probability map with the known values far from the click it contradicts.
 
     Args:
         values: Probabilities float32 `[S, S]` after the click, network frame.
-        known: Those before it.
+        previous: Those before it.
         newest: The click.
     """
     x, y, is_positive = newest
     size = len(values)
-    before, after = known > MASK_THRESHOLD, values > MASK_THRESHOLD
+    before, after = previous > MASK_THRESHOLD, values > MASK_THRESHOLD
     against = before & ~after if is_positive else after & ~before
     rows, columns = np.ogrid[:size, :size]
     is_far = (columns + 0.5 - x) ** 2 + (rows + 0.5 - y) ** 2 > (_FAR * size) ** 2
-    return np.where(against & is_far, known, values)
+    return np.where(against & is_far, previous, values)

@@ -162,8 +162,8 @@ class MfpSegmenter(Segmenter):
         """The previous map is the box itself."""
         height, width = image.shape[:2]
         window = box_window(box, height=height, width=width)
-        known = box_to_network(box, window, self._rounds_on.size)
-        answer = self._rounds_on.round(self._rounds_on.view(image, window), (), known)
+        box_map = box_to_network(box, window, self._rounds_on.size)
+        answer = self._rounds_on.round(self._rounds_on.view(image, window), (), box_map)
         layers = layers.pasted(window, answer.values)
         return Prediction(prompts=(box,), layers=layers, zoom=window, iou=answer.iou)
 
@@ -184,8 +184,8 @@ class MfpSegmenter(Segmenter):
         is_later: bool = False,
     ) -> Prediction:
         """One round on a window, pasted over what was known."""
-        known = layers.resampled(view.window, self._rounds_on.size)
-        answer = self._rounds_on.round(view, clicks_of(prompts), known, is_later=is_later)
+        previous_values = layers.resampled(view.window, self._rounds_on.size)
+        answer = self._rounds_on.round(view, clicks_of(prompts), previous_values, is_later=is_later)
         layers = layers.pasted(view.window, answer.values)
         return Prediction(prompts=prompts, layers=layers, zoom=view.window, iou=answer.iou)
 
@@ -198,8 +198,8 @@ class MfpSegmenter(Segmenter):
     ) -> Prediction:
         clicks, size = clicks_of(prompts), self._rounds_on.size
         window = self._over_border(editing_zoom(mask, clicks), clicks, image)
-        known = previous_map(previous.layers, mask, window, size)
-        answer = self._rounds_on.round(self._rounds_on.view(image, window), clicks, known)
+        previous_values = previous_map(previous.layers, mask, window, size)
+        answer = self._rounds_on.round(self._rounds_on.view(image, window), clicks, previous_values)
         layers = previous.layers.pasted(window, answer.values)
         (click,) = clicks_to_network(clicks[-1:], window, size)
         changed = edited(mask, layers, window, click=click, n_edits=previous.n_edits)

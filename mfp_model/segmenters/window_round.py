@@ -82,7 +82,7 @@ class WindowRounds:
         self,
         view: View,
         clicks: tuple[Click, ...],
-        known: NDArray[np.float32],
+        previous: NDArray[np.float32],
         *,
         is_later: bool = False,
     ) -> WindowAnswer:
@@ -91,26 +91,26 @@ class WindowRounds:
         Args:
             view: What to look at.
             clicks: All so far, oldest first, image frame; none where the round begins with a box.
-            known: Previous probabilities float32 `[S, S]`, network frame. Where all are zero the
+            previous: Previous probabilities float32 `[S, S]`, network frame. Where all are zero the
                 round has two passes, as a first one has.
             is_later: Whether they answer earlier clicks: then they count far from the newest one.
         """
-        if not known.any() and self._engine.uses_maps:
-            known = self.first_pass(view, clicks).values
-        answer = self._answer(view, clicks, known)
+        if not previous.any() and self._engine.uses_maps:
+            previous = self.first_pass(view, clicks).values
+        answer = self._answer(view, clicks, previous)
         middles = tuple(_middle(click, view.height, view.width) for click in clicks)
         positions = clicks_to_network(middles, view.window, self.size)
-        values = kept_far(answer.values, known, positions[-1]) if is_later else answer.values
+        values = kept_far(answer.values, previous, positions[-1]) if is_later else answer.values
         return WindowAnswer(values=obeyed(values, view.pixels, positions), iou=answer.iou)
 
     def _answer(
-        self, view: View, clicks: tuple[Click, ...], known: NDArray[np.float32] | None
+        self, view: View, clicks: tuple[Click, ...], previous: NDArray[np.float32] | None
     ) -> WindowAnswer:
         size = self.size
         pixels = torch.from_numpy(view.pixels).to(self._device)
         inputs = pixels.permute(2, 0, 1)[None].float().div(255)
         positions = click_tensor([clicks_to_network(clicks, view.window, size)]).to(self._device)
-        maps = None if known is None else torch.from_numpy(known)[None].to(self._device)
+        maps = None if previous is None else torch.from_numpy(previous)[None].to(self._device)
         if self._averages_flip:
             mirrored = positions * torch.tensor([-1.0, 1.0, 1.0], device=self._device)
             mirrored += torch.tensor([float(size), 0.0, 0.0], device=self._device)

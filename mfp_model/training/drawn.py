@@ -76,7 +76,7 @@ def _with_some(clicks: Tensor, regions: Tensor, sign: float, generator: torch.Ge
     signs = torch.full((len(regions),), sign, device=regions.device)
     n_clicks = torch.randint(1, _MAX_OF_A_SIGN + 1, (len(regions),), generator=generator)
     for index in range(_MAX_OF_A_SIGN):
-        found = random_pixels(regions, signs, generator)
-        found[:, 2] *= (index < n_clicks).to(found.device)
-        clicks = append_clicks(clicks, found)
+        new_clicks = random_pixels(regions, signs, generator)
+        new_clicks[:, 2] *= (index < n_clicks).to(new_clicks.device)
+        clicks = append_clicks(clicks, new_clicks)
     return clicks

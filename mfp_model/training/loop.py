@@ -192,9 +192,9 @@ def learning_rate(config: TrainingConfig, n_seen: int) -> float:
     return config.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def _same_shapes(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
-    return {name: value.shape for name, value in one.items()} == {
-        name: value.shape for name, value in other.items()
+def _same_shapes(tensors: dict[str, Tensor], others: dict[str, Tensor]) -> bool:
+    return {name: value.shape for name, value in tensors.items()} == {
+        name: value.shape for name, value in others.items()
     }
 
 

@@ -107,8 +107,8 @@ class RecursiveRounds(StatelessRounds):
         n_rounds = draw_n_rounds(self._config, generator)
         for index in range(n_rounds):
             share = (later_depths if index else first_depths)(len(truth), generator)
-            found = random_next_clicks(truth, previous > 0.5, generator, deep_share=share)
-            clicks = append_clicks(clicks, found)
+            next_clicks = random_next_clicks(truth, previous > 0.5, generator, deep_share=share)
+            clicks = append_clicks(clicks, next_clicks)
             if index < n_rounds - 1:
                 with torch.no_grad():
                     previous = run_round(network, image, previous, clicks).logits.sigmoid()

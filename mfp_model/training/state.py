@@ -35,7 +35,8 @@ class TrainingState:
         best_score: The best validation score so far.
         n_worse: Validations since then.
         adversary: The discriminator where there is one.
-        told: What is known of the run, see `mfp_model.training.provenance`; nothing before it.
+        provenance: What is known of the run, see `mfp_model.training.provenance`; nothing before
+            it.
         earlier: The same of runs with other data or values that this one goes on from, each with
             the `n_seen` at its end.
     """
@@ -50,15 +51,15 @@ class TrainingState:
     best_score: float = -1.0
     n_worse: int = 0
     adversary: Adversary | None = None
-    told: dict[str, Any] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
     earlier: list[dict[str, Any]] = field(default_factory=list)
 
-    def begin(self, told: dict[str, Any]) -> None:
+    def begin(self, provenance: dict[str, Any]) -> None:
         """Take over what is known of a run that begins, or goes on with other values."""
-        told = json.loads(json.dumps(told))  # as it comes back from a file
-        if self.told and self.told != told:
-            self.earlier = [*self.earlier, {**self.told, "n_seen": self.n_seen}]
-        self.told = told
+        provenance = json.loads(json.dumps(provenance))  # as it comes back from a file
+        if self.provenance and self.provenance != provenance:
+            self.earlier = [*self.earlier, {**self.provenance, "n_seen": self.n_seen}]
+        self.provenance = provenance
 
 
 def save_state(state: TrainingState, path: Path) -> None:
@@ -77,7 +78,7 @@ def save_state(state: TrainingState, path: Path) -> None:
         "n_worse": state.n_worse,
         "ranks": parts,
         "adversary": state.adversary.state_dict() if state.adversary else None,
-        "told": state.told,
+        "told": state.provenance,
         "earlier": state.earlier,
     }
     buffer = io.BytesIO()
@@ -103,7 +104,7 @@ def load_state(state: TrainingState, path: Path) -> None:
         state.optimiser.load_state_dict(content["optimiser"])
         for name in ("n_seen", "phase", "best_score", "n_worse"):
             setattr(state, name, content[name])
-        state.told, state.earlier = content.get("told", {}), content.get("earlier", [])
+        state.provenance, state.earlier = content.get("told", {}), content.get("earlier", [])
         parts = content["ranks"]
         n_drawn = max(part["n_drawn"] for part in parts) * len(parts)
         state.n_drawn = -(-n_drawn // ranks.n_ranks())  # none is drawn again

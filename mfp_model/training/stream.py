@@ -94,12 +94,16 @@ class StreamedRounds:
         """Keep the answers; a sample ends by chance, without an error left, or out of slots."""
         self._previous.copy_(answers)
         share = later_depths(len(answers), generator)
-        found = random_next_clicks(self._truth, answers > 0.5, generator, deep_share=share)
+        next_clicks = random_next_clicks(self._truth, answers > 0.5, generator, deep_share=share)
         n_clicks = (self._clicks[..., 2] != 0).sum(dim=1)
-        goes_on = torch.rand(len(found), generator=generator) < self._config.round_decay
-        goes_on = goes_on.to(found.device) & (found[:, 2] != 0) & (n_clicks < self._clicks.shape[1])
+        goes_on = torch.rand(len(next_clicks), generator=generator) < self._config.round_decay
+        goes_on = (
+            goes_on.to(next_clicks.device)
+            & (next_clicks[:, 2] != 0)
+            & (n_clicks < self._clicks.shape[1])
+        )
         wants_click = goes_on & ~self._is_first_pass
-        found[:, 2] *= wants_click
-        self._clicks = append_clicks(self._clicks, found)
+        next_clicks[:, 2] *= wants_click
+        self._clicks = append_clicks(self._clicks, next_clicks)
         self._is_free = ~goes_on & ~self._is_first_pass
         self._is_first_pass = torch.zeros_like(self._is_first_pass)

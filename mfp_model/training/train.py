@@ -190,12 +190,12 @@ def _finish_epoch(job: TrainingJob, run: Run, held_out: ClickSamples, epoch: int
     """Validate the averaged weights, and keep them where they are the best so far."""
     if ranks.rank() != 0:
         return
-    found = _validated(job, run, held_out)
-    _log_validation(job.files, epoch, run.state.n_seen, found)
+    validation = _validated(job, run, held_out)
+    _log_validation(job.files, epoch, run.state.n_seen, validation)
     run.state.n_worse += 1
-    if found.score > run.state.best_score:
-        run.state.best_score, run.state.n_worse = found.score, 0
-        _write_weights(job, run, validation_miou_at=found.miou_at)
+    if validation.score > run.state.best_score:
+        run.state.best_score, run.state.n_worse = validation.score, 0
+        _write_weights(job, run, validation_miou_at=validation.miou_at)
 
 
 def _validated(job: TrainingJob, run: Run, held_out: ClickSamples) -> Validation:
@@ -211,12 +211,14 @@ def _is_out_of_patience(job: TrainingJob, run: Run) -> bool:
 
 def _write_weights(job: TrainingJob, run: Run, **scores: tuple[float, ...]) -> None:
     state = run.state
-    told = {**state.told, **scores} | ({"earlier": state.earlier} if state.earlier else {})
+    provenance = {**state.provenance, **scores} | (
+        {"earlier": state.earlier} if state.earlier else {}
+    )
     checkpoint = Checkpoint(
         version=job.version,
         config=job.network_config,
         weights=state.averaged.module.state_dict(),
-        origin={**told, "n_seen": state.n_seen, "n_drawn": state.n_drawn * ranks.n_ranks()},
+        origin={**provenance, "n_seen": state.n_seen, "n_drawn": state.n_drawn * ranks.n_ranks()},
     )
     if ranks.rank() == 0:
         save_checkpoint(checkpoint, job.out, bits=16)
@@ -229,10 +231,12 @@ def _log_mean(path: Path, steps: list[Mapping[str, float]]) -> None:
     _append(path, {**means, "n_seen": steps[-1]["n_seen"]})
 
 
-def _log_validation(files: TrainingFiles, epoch: int, n_seen: int, found: Validation) -> None:
-    at = {f"miou@{k}": value for k, value in enumerate(found.miou_at, start=1)}
-    _append(files.validation_log, {"epoch": epoch, "n_seen": n_seen, "score": found.score, **at})
-    write_atomically(files.sheet(epoch), png(found.sheet))
+def _log_validation(files: TrainingFiles, epoch: int, n_seen: int, validation: Validation) -> None:
+    at = {f"miou@{k}": value for k, value in enumerate(validation.miou_at, start=1)}
+    _append(
+        files.validation_log, {"epoch": epoch, "n_seen": n_seen, "score": validation.score, **at}
+    )
+    write_atomically(files.sheet(epoch), png(validation.sheet))
 
 
 def _append(path: Path, row: Mapping[str, float]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from backend.bench.bench import BenchConfig, bench
-from backend.bench.table import told_lines
+from backend.bench.table import report_lines
 from backend.cli import main
 from tests.processes import children
 
@@ -71,7 +71,7 @@ def test_a_segmenter_without_a_network_and_a_network_without_weights() -> None:
     figures = bench(BenchConfig(sizes=((90, 70),), network="lite2"))
     assert "clicks" not in figures
     assert figures["engine"]["engine"]
-    assert list(told_lines(figures))
+    assert list(report_lines(figures))
 
 
 def test_its_server_ends_with_it() -> None:

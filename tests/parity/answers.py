@@ -72,7 +72,7 @@ def masks() -> dict[str, Mask]:
     finder, loop = ClickFinder(mfp, grid=2), LoopConfig(max_rounds=1)
     layers = find_layers(small, finder, OpenCvInpainter("telea"), loop)
     assert layers, "expected objects"
-    return made | {f"object {n}": layer.found.mask for n, layer in enumerate(layers)}
+    return made | {f"object {n}": layer.whole.mask for n, layer in enumerate(layers)}
 
 
 def rows(shape: str) -> str:

@@ -22,7 +22,7 @@ from backend.environment.readers import count, folder, new_file
 from mfp_model.errors import DataError
 
 if TYPE_CHECKING:
-    from mfp_model.evaluation.occlusions import Found
+    from mfp_model.evaluation.occlusions import LoopResult
     from mfp_model.finding.finders import Finder
     from mfp_model.finding.inpainters import Inpainter
 
@@ -99,23 +99,23 @@ def _occlusions(
 
     config = loop_config_of(options)
     objects = list(coco_objects(options.occlusions, on_problem=options.problems.tell))
-    found = {}
+    results = {}
     for name, rounds in (("without", 0), ("with", config.max_rounds)):
         generator = np.random.default_rng(options.seed or 0)
         pictures = tqdm(occlusions(objects, options.limit, generator), total=options.limit)
         steps = dataclasses.replace(config, max_rounds=rounds)
-        found[name] = list(look_behind(pictures, finder, inpainter, steps))
-    if not found["with"]:
+        results[name] = list(look_behind(pictures, finder, inpainter, steps))
+    if not results["with"]:
         raise DataError(f"{options.occlusions}: no two objects of which one can cover the other")
     if options.sheet:
-        _write_sheet(options.sheet, list(zip(found["without"], found["with"], strict=True)))
+        _write_sheet(options.sheet, list(zip(results["without"], results["with"], strict=True)))
     report: dict[str, Any] = {
-        name: dataclasses.asdict(loop_scores(collected)) for name, collected in found.items()
+        name: dataclasses.asdict(loop_scores(collected)) for name, collected in results.items()
     }
-    return {**report, "n_pictures": len(found["with"])}
+    return {**report, "n_pictures": len(results["with"])}
 
 
-def _write_sheet(path: Path, pairs: Sequence[tuple[Found, Found]]) -> None:
+def _write_sheet(path: Path, pairs: Sequence[tuple[LoopResult, LoopResult]]) -> None:
     from mfp_model.drawing import png
     from mfp_model.evaluation.occlusions import sheet
 

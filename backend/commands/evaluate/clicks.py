@@ -106,7 +106,9 @@ def _evaluate(options: argparse.Namespace) -> None:
             report = dataclasses.asdict(_scores(options, workers))
     report |= {"segmenter": options.segmenter, "checkpoint": workers.version}
     if options.clicks == "human":
-        lines = [line for name, one in report["groups"].items() for line in (name, *_lines(one))]
+        lines = [
+            line for name, group in report["groups"].items() for line in (name, *_lines(group))
+        ]
         show(options, report, lines)
         return
     if options.plot:

@@ -57,8 +57,8 @@ def _constant(text: str) -> tuple[str, Any]:
     try:
         return name, _CONSTANTS[name](value)
     except (KeyError, ValueError):
-        known = ", ".join(_CONSTANTS)
-        raise argparse.ArgumentTypeError(f"{text!r}: expected NAME=VALUE of {known}") from None
+        names = ", ".join(_CONSTANTS)
+        raise argparse.ArgumentTypeError(f"{text!r}: expected NAME=VALUE of {names}") from None
 
 
 def add_mfp_on_objects(parser: argparse.ArgumentParser) -> None:

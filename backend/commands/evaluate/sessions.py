@@ -61,8 +61,8 @@ def _evaluate(options: argparse.Namespace) -> None:
     )
     load = partial(load_measured, sendable(options), ious_after_clicks)
     with workers_of(options, load, partial(left_out, problems.append)) as workers:
-        found = tqdm(workers.each(islice(targets, options.limit)), unit="object")
-        scores = score_curves(curve for _, curve in found if curve is not None)
+        results = tqdm(workers.each(islice(targets, options.limit)), unit="object")
+        scores = score_curves(curve for _, curve in results if curve is not None)
     report = {
         **dataclasses.asdict(scores),
         "segmenter": options.segmenter,

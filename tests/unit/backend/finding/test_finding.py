@@ -59,9 +59,9 @@ def two_layers(image: NDArray[np.uint8]) -> list[LayeredObject]:
     behind = np.ones_like(front)
     return [
         LayeredObject(
-            found=FoundObject(mask=front, score=0.9, label="cat"), order=0, visible=front
+            whole=FoundObject(mask=front, score=0.9, label="cat"), order=0, visible=front
         ),
-        LayeredObject(found=FoundObject(mask=behind, score=0.5), order=2, visible=~front),
+        LayeredObject(whole=FoundObject(mask=behind, score=0.5), order=2, visible=~front),
     ]
 
 

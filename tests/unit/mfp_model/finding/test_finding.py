@@ -219,16 +219,16 @@ class TestLoop:
     def test_the_object_behind_is_completed_and_marked(self, scene: NDArray[np.uint8]) -> None:
         layers = find_layers(scene, ColourFinder(), GreenInpainter(), LoopConfig(max_rounds=3))
         front, behind = layers
-        assert (front.found.label, front.order) == ("person", 0)
-        assert (behind.found.label, behind.order) == ("cat", 1)
+        assert (front.whole.label, front.order) == ("person", 0)
+        assert (behind.whole.label, behind.order) == ("cat", 1)
         assert behind.is_hidden
-        assert behind.found.mask[20:60, 20:60].all()
+        assert behind.whole.mask[20:60, 20:60].all()
         assert not behind.visible[35, 50]
 
     def test_without_rounds_it_only_finds(self, scene: NDArray[np.uint8]) -> None:
         layers = find_layers(scene, ColourFinder(), GreenInpainter(), LoopConfig(max_rounds=0))
         assert [layer.order for layer in layers] == [0, 0]
-        assert not layers[1].found.mask[35, 50]
+        assert not layers[1].whole.mask[35, 50]
 
     def test_it_stops_when_nothing_is_left(self) -> None:
         class Counting(ColourFinder):
@@ -250,7 +250,7 @@ class TestLoop:
     ) -> None:
         config = LoopConfig(max_rounds=2, removal="all")
         layers = find_layers(scene, ColourFinder(), GreenInpainter(), config)
-        assert {layer.found.label for layer in layers} == {"person", "cat"}
+        assert {layer.whole.label for layer in layers} == {"person", "cat"}
 
     def test_the_sources_combination_is_what_was_seen_every_time(
         self, scene: NDArray[np.uint8]
@@ -261,7 +261,7 @@ class TestLoop:
         assert not common_mask([], (3, 4)).any()
         config = LoopConfig(max_rounds=0, combination="common")
         (whole,) = find_layers(scene, ColourFinder(), GreenInpainter(), config)
-        assert (whole.found.mask == (first[0].mask | first[1].mask)).all()
+        assert (whole.whole.mask == (first[0].mask | first[1].mask)).all()
         config = LoopConfig(max_rounds=1, removal="all", combination="common")
         assert not find_layers(scene, ColourFinder(), load_inpainter("telea"), config)
 
@@ -350,8 +350,8 @@ class TestMeasures:
         found = FoundObject(mask=right, score=1, label="cat")
         wider = FoundObject(mask=np.ones_like(right), score=1, label="dog")
         layers = [
-            LayeredObject(found=found, order=0, visible=right),
-            LayeredObject(found=wider, order=1, visible=~right),
+            LayeredObject(whole=found, order=0, visible=right),
+            LayeredObject(whole=wider, order=1, visible=~right),
         ]
         collected = ClassIou(class_names(knows_classes=True))
         collected.add(picture.classes, class_map(layers[:1], (6, 8), knows_classes=True))

@@ -189,7 +189,7 @@ def test_a_run_leaves_weights_a_report_and_a_manifest(job: FineTuneJob) -> None:
     tuned = load_checkpoint(job.out)
     assert tuned.version == "tuned-1"
     assert tuned.origin["fine_tuned_from"] == "tiny-1"
-    told = job.told()
+    told = job.read_manifest()
     assert told["passes"] == decision.passes
     assert told["data"]["images"] == 5
     page = job.report.read_text()
