@@ -10,10 +10,9 @@ from __future__ import annotations
 import ipaddress
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -28,6 +27,7 @@ from urllib3.util import Timeout, Url
 
 from backend.environment.readers import Network
 from backend.images.address import check_serves_files, inner_path
+from backend.images.deadline import ended_at
 from backend.images.web_address import origin, parsed, port_of, redirected, shown
 from backend.label_studio.access import LabelStudioAccess
 from mfp_model.errors import ImageError
@@ -121,7 +121,7 @@ class WebFetcher:
         headers |= self._access.headers() if is_ours else {}
         error: Exception = OSError("no address")
         for address in self._addresses(target, is_ours=is_ours):
-            with self._pool(target, address, deadline) as pool, _ended_at(deadline, pool):
+            with self._pool(target, address, deadline) as pool, ended_at(deadline, pool):
                 try:
                     response = pool.urlopen(
                         "GET",
@@ -210,36 +210,6 @@ class WebFetcher:
                 f"image {shown(target)}: not here after {self._limits.total_s:g} s "
                 "(MFP_FETCH_TOTAL_S)"
             )
-
-
-@contextmanager
-def _ended_at(deadline: float, pool: urllib3.HTTPConnectionPool) -> Iterator[None]:
-    """Let no connection of a pool outlast its time, whatever comes on it byte by byte.
-
-    Time-outs are of one packet, and a header or a handshake may have any number of them.
-    """
-    sockets: list[socket.socket] = []
-
-    class Connection(pool.ConnectionCls):  # type: ignore[misc, name-defined]
-        def _new_conn(self) -> socket.socket:
-            made: socket.socket = super()._new_conn()
-            sockets.append(made.dup())  # TLS takes the other one away
-            return made
-
-    def end() -> None:
-        for duplicate in sockets:
-            with suppress(OSError):
-                duplicate.shutdown(socket.SHUT_RDWR)
-
-    pool.ConnectionCls = Connection
-    timer = threading.Timer(max(0.0, deadline - time.monotonic()), end)
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        for duplicate in sockets:
-            duplicate.close()
 
 
 def _fits(host: str, pattern: str) -> bool:

@@ -20,7 +20,7 @@ from gunicorn.config import KNOWN_SETTINGS
 from backend.models.memory import limit_arenas
 from backend.monitoring.journal import Journal
 from backend.monitoring.logs import log_config
-from backend.server.connections import ConnectionLimits
+from backend.server.connection_limits import ConnectionLimits
 from backend.server.doorkeeper import Doorkeeper
 from backend.server.fine_tuning import FineTuningProcess
 from backend.server.preloading import import_for_workers

@@ -13,7 +13,8 @@ from gunicorn.workers.base import Worker
 from waitress import wasyncore
 from waitress.task import ThreadedTaskDispatcher
 
-from backend.server.connections import Listener, within_open_files
+from backend.server.connection_limits import within_open_files
+from backend.server.connections import Listener
 
 _LOOK_EVERY_S = 1.0
 _READY_LIMIT_S = 300.0

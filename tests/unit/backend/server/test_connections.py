@@ -22,7 +22,8 @@ from backend.monitoring.journal import Journal
 from backend.monitoring.metrics import Metrics
 from backend.monitoring.telemetry import Telemetry
 from backend.server import connections
-from backend.server.connections import ConnectionLimits, Listener
+from backend.server.connection_limits import ConnectionLimits, within_open_files
+from backend.server.connections import Listener
 from backend.server.doorkeeper import Doorkeeper
 from backend.server.guard import add_guard
 from tests.fakes import temporary_settings
@@ -201,17 +202,17 @@ def test_there_are_no_more_connections_than_files_that_may_be_open(
     def set_limit(_: int, limits: tuple[int, int]) -> None:
         may["soft"] = limits[0]
 
-    monkeypatch.setattr(connections.resource, "getrlimit", lambda _: (may["soft"], may["hard"]))
-    monkeypatch.setattr(connections.resource, "setrlimit", set_limit)
-    limits = connections.within_open_files(_LIMITS)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (may["soft"], may["hard"]))
+    monkeypatch.setattr(resource, "setrlimit", set_limit)
+    limits = within_open_files(_LIMITS)
     assert may["soft"] == 1024
     assert 3 * limits.max_connections + 200 <= 1024
     assert limits == replace(_LIMITS, max_connections=limits.max_connections)
     may["hard"] = resource.RLIM_INFINITY
-    assert connections.within_open_files(_LIMITS) == _LIMITS
+    assert within_open_files(_LIMITS) == _LIMITS
     assert may["soft"] == 3200
     may["soft"] = may["hard"] = 64
-    assert connections.within_open_files(_LIMITS).max_connections == 10
+    assert within_open_files(_LIMITS).max_connections == 10
 
 
 def test_a_request_sees_that_its_client_has_left(site: _Site) -> None:
