@@ -83,9 +83,9 @@ def test_the_readme_is_for_somebody_with_three_minutes() -> None:
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
-def test_python_in_six_lines(page: str, folder: Path) -> None:
+def test_python_in_four_lines(page: str, folder: Path) -> None:
     code, *more = blocks(ROOT / page, "python")
-    assert len(list(filter(None, code.splitlines()))) == 6
+    assert len(list(filter(None, code.splitlines()))) == 4
     names: dict[str, object] = {}
     exec(code + "".join(more), names)
     second = names["second"]

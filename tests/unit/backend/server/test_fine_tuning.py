@@ -21,7 +21,7 @@ from backend.settings import Settings
 folder = Path(sys.argv[1])
 settings = dataclasses.replace(Settings(), data_dir=folder / "data", device="cpu")
 process = FineTuningProcess(settings, os.environ, folder, print)
-(folder / "pid").write_text(str(process._process.pid))
+(folder / "pid").write_text(str(process._process._process.pid))
 os._exit(0)  # as by kill -9, before that one has begun to look after its parent
 """
 
