@@ -24,6 +24,7 @@ def weights(tiny_checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactor
     return path
 
 
+@pytest.mark.slow
 def test_segment_writes_a_mask_and_prints_one_json_line(
     weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -70,6 +71,7 @@ def test_a_mistake_is_one_line_and_exit_code_1(
     assert len(error.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_evaluate_prints_and_writes_the_scores(
     weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -250,6 +252,7 @@ for number, command in enumerate(sys.stdin.read().splitlines()):
 """
 
 
+@pytest.mark.slow
 def test_arguments_are_checked_before_torch_is_loaded(tmp_path: Path) -> None:
     told, here = tmp_path / "told", tmp_path / "here"
     told.mkdir()
@@ -337,6 +340,7 @@ def _damaged_folder(root: Path, *, n_images: int) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_evaluation_measures_the_others_and_ends_with_code_2_where_an_object_is_damaged(
     weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

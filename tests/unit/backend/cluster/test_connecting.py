@@ -45,6 +45,7 @@ def test_without_ray_the_option_says_what_to_install(monkeypatch: pytest.MonkeyP
         prepare("", {})
 
 
+@pytest.mark.slow
 def test_the_server_and_its_commands_do_without_ray() -> None:
     code = """
 import sys

@@ -332,6 +332,7 @@ def serving(
     return LoopbackSite(Api)
 
 
+@pytest.mark.slow
 def test_the_command_leaves_alone_what_opening_a_task_found(
     tmp_path: Path,
     tiny_checkpoint: Checkpoint,

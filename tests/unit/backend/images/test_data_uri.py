@@ -61,6 +61,7 @@ def browser_page() -> Iterator[Page]:
         yield browser.new_page()
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.parametrize("name", [*_GOOD, *_BAD])
 def test_the_browser_shows_what_is_read_and_nothing_else(browser_page: Page, name: str) -> None:

@@ -145,6 +145,7 @@ def test_a_forked_process_leaves_the_connections_of_its_parent(
     assert [files() is not None for files in opened] == [True, True]
 
 
+@pytest.mark.slow
 def test_a_bucket_that_is_away_or_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with s3():
         with pytest.raises(StorageError, match="MFP_BUCKET=s3://none/mfp: .*NoSuchBucket"):
@@ -197,6 +198,7 @@ def test_a_server_that_does_not_answer_is_asked_twice(
     assert len(answering.requests) == 2
 
 
+@pytest.mark.slow
 def test_a_server_that_takes_nothing_does_not_stop_a_write(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -22,6 +22,7 @@ def bucket() -> Iterator[str]:
         yield "s3://mfp/team"
 
 
+@pytest.mark.slow
 def test_versions_move_with_the_state_and_are_used_from_one_place(
     tmp_path: Path,
     postgres: Postgres,

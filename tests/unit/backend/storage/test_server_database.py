@@ -34,6 +34,7 @@ def server(postgres: Postgres) -> ServerDatabase:
     return database
 
 
+@pytest.mark.slow
 def test_of_a_machine_that_does_not_answer_only_the_first_use_waits(silent: str) -> None:
     database = ServerDatabase(silent, timeout_s=2)
     with pytest.raises(StorageError, match="MFP_DATABASE_URL: .*timeout"), database.using():

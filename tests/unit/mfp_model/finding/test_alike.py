@@ -130,6 +130,7 @@ def test_no_place_is_near_one_that_was_taken_before(side: float) -> None:
     assert side > 3 or len(places) == len(allowed)  # then each lies apart from its neighbours
 
 
+@pytest.mark.slow
 def test_places_on_a_large_photo_are_looked_through_in_seconds() -> None:
     """As of 12 megapixels and an example of 20 pixels, where next to nothing is alike."""
     noise = np.random.default_rng(0).normal(0.05, 0.05, (375, 500)).astype(np.float32)

@@ -198,6 +198,7 @@ def test_a_run_cut_in_two_ends_where_an_uncut_one_does(
         assert torch.equal(weights[name], tensor), name
 
 
+@pytest.mark.slow
 def test_another_batch_gives_up_the_samples_in_work_and_goes_on(
     folder: Path, tmp_path: Path
 ) -> None:
@@ -221,6 +222,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_leaves_what_was_saved(
     assert {path: path.read_bytes() for path in before} == before
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_with_other_data_tells_what_came_before(
     folder: Path, tmp_path: Path
 ) -> None:
