@@ -309,6 +309,7 @@ def test_an_empty_mask_and_a_replaced_file_are_said(
     assert f"note: {out} was there already, and is replaced" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "note"),
     [

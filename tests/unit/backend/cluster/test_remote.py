@@ -55,6 +55,7 @@ def _same(one: Prediction, other: Prediction) -> bool:
     return maps and one.score == other.score and np.array_equal(one.mask, other.mask)
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(clicks=_CLICKS, lost=st.sets(st.integers(0, 4)), is_edit=st.booleans())
 def test_replicas_give_the_bytes_of_one_process_also_where_each_round_is_another_ones(

@@ -68,6 +68,7 @@ def test_what_takes_too_long_is_ended_and_the_next_image_is_decoded() -> None:
     assert slow.decode(_file(_photo())).shape == (200, 300, 3)
 
 
+@pytest.mark.slow
 def test_a_header_without_an_end_is_read_no_longer_than_an_image() -> None:
     chunk = struct.pack(">I", 0) + b"abCd" + struct.pack(">I", zlib.crc32(b"abCd"))
     start, pixels = _file(_photo())[:33], _file(_photo())[33:]

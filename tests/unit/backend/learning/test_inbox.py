@@ -52,6 +52,7 @@ def test_a_webhook_is_answered_within_a_second_while_the_file_is_locked_and_not_
     _until(lambda: queue.job(1) is not None)
 
 
+@pytest.mark.slow
 def test_so_many_wait_and_no_more() -> None:
     gate = threading.Event()
 

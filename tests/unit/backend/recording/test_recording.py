@@ -203,6 +203,7 @@ def test_packed_masks_come_back(mask: NDArray[np.bool_]) -> None:
         unpack(packed[:-3], height=height, width=width)
 
 
+@pytest.mark.slow
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.text(), number=st.integers(min_value=1))
 def test_odd_names_can_be_recorded(person: Person, name: str, number: int) -> None:

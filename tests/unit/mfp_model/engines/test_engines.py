@@ -115,6 +115,7 @@ def test_a_named_precision_counts_on_processors_with_fast_bfloat16(
     assert float((expected - found).abs().max()) <= F32_TOLERANCE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_bf16", [False, True])
 def test_an_engine_that_answers_something_else_is_not_used(
     tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, is_bf16: bool
@@ -181,6 +182,7 @@ def test_wrong_names_are_refused(tiny_checkpoint: Checkpoint) -> None:
         make_engine("openvino", tiny_checkpoint.network(), torch.device("cuda"))
 
 
+@pytest.mark.slow
 def test_masks_are_the_same_by_either_engine() -> None:
     path = Path(__file__).parents[4] / "backend" / "demo" / "photos" / "coffee.jpg"
     image = np.asarray(Image.open(path).convert("RGB"))

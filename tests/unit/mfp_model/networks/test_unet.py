@@ -53,6 +53,7 @@ def test_gradients_reach_the_click_channels(network: MFPResNetUNet) -> None:
     assert float(click_maps.grad.abs().sum()) > 0
 
 
+@pytest.mark.slow
 def test_is_a_segmenter_like_the_others(
     network: MFPResNetUNet, photo: NDArray[np.uint8], tmp_path: Path
 ) -> None:

@@ -44,6 +44,7 @@ def _check(mask: NDArray[np.bool_], clicks: list[Click]) -> None:
             assert _pixel(mask, click) == click.is_positive, click
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(drawn=_CLICKS)
 def test_every_click_is_obeyed(

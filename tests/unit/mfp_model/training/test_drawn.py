@@ -109,6 +109,7 @@ def test_the_edge_counts_more_on_both_of_its_sides() -> None:
     assert weighted > plain
 
 
+@pytest.mark.slow
 def test_the_discriminator_learns_to_tell_and_its_penalty_moves_the_masks() -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
