@@ -78,7 +78,8 @@ environments:
 .venv-label-studio/database: .venv-label-studio/installed
 	rm -rf $@
 	cd .venv-label-studio/lib/python*/site-packages/label_studio && \
-	  LABEL_STUDIO_BASE_DATA_DIR="$(abspath $@).made" ../../../../bin/python manage.py migrate -v 0
+	  LABEL_STUDIO_BASE_DATA_DIR="$(abspath $@).made" COLLECT_ANALYTICS=false SENTRY_DSN= \
+	  LATEST_VERSION_CHECK=false ../../../../bin/python manage.py migrate -v 0
 	mv $@.made $@
 
 # Its old Flask in front, everything else borrowed from the project's environment.
