@@ -30,9 +30,9 @@ from backend.models.version_files import (
     REPORT,
     VersionFiles,
     VersionFolder,
-    alone,
     unknown,
 )
+from backend.storage.locks import alone
 from backend.storage.shared_state import SharedState
 from mfp_model.files import write_atomically
 from mfp_model.fine_tuning.job import manifest_in

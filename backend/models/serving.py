@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +14,7 @@ from sqlalchemy import func, select
 
 from backend.storage.database import Database
 from backend.storage.errors import StorageError
+from backend.storage.locks import alone
 from backend.storage.tables import serving
 from mfp_model.errors import MfpError
 from mfp_model.files import write_atomically
@@ -113,15 +112,10 @@ class ServingFile(ServingStore):
     @contextmanager
     def changing(self) -> Iterator[Histories]:
         """Give the histories."""
-        self._root.mkdir(parents=True, exist_ok=True)
-        lock = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with alone(self._root):
             histories = {name: list(history) for name, history in self.read().histories.items()}
             yield histories
             write_atomically(self._path, json.dumps(histories, indent=1).encode())
-        finally:
-            os.close(lock)
 
 
 class ServingTable(ServingStore):

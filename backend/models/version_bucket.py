@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import shutil
@@ -26,6 +25,7 @@ from backend.settings import Settings
 from backend.storage.bucket import Bucket
 from backend.storage.data_folder import DataFolder
 from backend.storage.errors import StorageError
+from backend.storage.locks import alone
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -141,14 +141,10 @@ class VersionBucket(VersionFiles):
         copy = self._copies / name
         for path in made.iterdir():
             flush(path)
-        lock = os.open(self._copies, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with alone(self._copies):
             if not _is_copy(copy, manifest):
                 shutil.rmtree(copy, ignore_errors=True)  # an older version of this name
                 made.rename(copy)
-        finally:
-            os.close(lock)
 
 
 def fetched(checkpoint: Path | None, settings: Settings) -> Path | None:

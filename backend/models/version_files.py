@@ -7,13 +7,11 @@ VERSION/report.html               its page; it may be missing
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -146,18 +144,6 @@ class VersionFolder(VersionFiles):
 def unknown(name: str) -> RegistryError:
     """Return the error for a version that is not there."""
     return RegistryError(f"model version {name!r:.80}: unknown")
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Wait until nobody else on this machine holds a folder, and hold it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)
 
 
 def flush(path: Path) -> None:

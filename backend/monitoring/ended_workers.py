@@ -8,14 +8,15 @@ from __future__ import annotations
 import fcntl
 import logging
 import mmap
-import os
 import sys
-from collections.abc import Container, Iterator
-from contextlib import contextmanager
+from collections.abc import Container
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import mark_process_dead
+
+from backend.storage.locks import locked
 
 _log = logging.getLogger(__name__)
 _KINDS = ("counter", "histogram")  # those that go on with their worker's end
@@ -44,7 +45,7 @@ class EndedWorkers:
         mark_process_dead(pid, str(self._shared_dir))  # type: ignore[no-untyped-call]
         self._left.add(pid)
         try:
-            with _locked(self._shared_dir, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            with locked(self._shared_dir / _LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB):
                 for ended in list(self._left):
                     if ended not in living:
                         self._fold(ended)
@@ -70,21 +71,9 @@ class EndedWorkers:
             theirs.unlink()
 
 
-@contextmanager
-def undisturbed(shared_dir: Path) -> Iterator[None]:
-    """Let no files be added up while their figures are read."""
-    with _locked(shared_dir, fcntl.LOCK_SH):
-        yield
-
-
-@contextmanager
-def _locked(shared_dir: Path, kind: int) -> Iterator[None]:
-    handle = os.open(shared_dir / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, kind)
-        yield
-    finally:
-        os.close(handle)
+def undisturbed(shared_dir: Path) -> AbstractContextManager[None]:
+    """Return the context in which no files are added up, to read their figures."""
+    return locked(shared_dir / _LOCK, fcntl.LOCK_SH)
 
 
 def _add_up(sources: list[Path], target: Path) -> None:

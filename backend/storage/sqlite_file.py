@@ -6,16 +6,16 @@ what is in these files is worth less than answers.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import sqlite3
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from backend.storage.locks import locked
 from mfp_model.errors import ConfigError
 
 _log = logging.getLogger(__name__)
@@ -199,12 +199,6 @@ def _rename(path: Path, error: sqlite3.Error) -> None:
     _log.error("%s is damaged (%s): set aside as %s%s", path, error, path.name + _DAMAGED, stamp)
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(path: Path) -> AbstractContextManager[None]:
     """One process at a time opens, so that none sets aside what another has just begun."""
-    handle = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
+    return locked(path.with_name(f".{path.name}.lock"))
