@@ -27,7 +27,8 @@ def remove_specks(
     """
     if share <= 0 or not runs.rows.size:
         return runs
-    return _cleaned(runs, prompts, _limit(runs, share))
+    labels = runs.parts()
+    return _cleaned(runs, labels, prompts, _limit(runs, labels, share))
 
 
 def remove_new_specks(
@@ -45,23 +46,27 @@ def remove_new_specks(
     """
     if share <= 0 or not runs.rows.size:
         return runs
-    limit = _limit(runs, share)
-    cleaned, tidy = (_cleaned(mask, prompts, limit) for mask in (runs, prior))
+    labels = runs.parts()
+    limit = _limit(runs, labels, share)
+    cleaned = _cleaned(runs, labels, prompts, limit)
+    tidy = _cleaned(prior, prior.parts(), prompts, limit)
     parts = runs.minus(cleaned).minus(prior.minus(tidy))
     holes = cleaned.minus(runs).minus(tidy.minus(prior))
     return runs.minus(parts).union(holes)
 
 
-def _limit(runs: MaskRuns, share: float) -> float:
+def _limit(runs: MaskRuns, labels: NDArray[np.int64], share: float) -> float:
     """A share of the largest part's pixels."""
-    return share * float(np.bincount(runs.parts(), weights=runs.lengths).max())
+    return share * float(np.bincount(labels, weights=runs.lengths).max())
 
 
-def _cleaned(runs: MaskRuns, prompts: Sequence[Prompt], limit: float) -> MaskRuns:
+def _cleaned(
+    runs: MaskRuns, labels: NDArray[np.int64], prompts: Sequence[Prompt], limit: float
+) -> MaskRuns:
     """The mask without parts and holes of fewer pixels than the limit."""
     if not runs.rows.size:
         return runs
-    labels, clicks = runs.parts(), clicks_of(prompts)
+    clicks = clicks_of(prompts)
     areas = np.bincount(labels, weights=runs.lengths)
     keeps = (areas >= limit) | _clicked(runs, labels, clicks, sign=True)
     cleaned = runs.chosen(keeps[labels])
