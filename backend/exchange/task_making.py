@@ -53,10 +53,11 @@ def in_tasks(images: Iterable[CocoImage], config: LabelConfig) -> list[list[Coco
     """
     tasks: dict[object, list[CocoImage]] = {}
     taken: set[tuple[str, str, str]] = set()
+    keys = list(config.image_keys.values())
     for image in images:
         source = image_source(image)
         place = (str(source.get("task")), str(source.get("key")), str(source.get("index")))
-        has_place = source.get("key") in list(config.image_keys.values()) and place not in taken
+        has_place = source.get("key") in keys and place not in taken
         is_of_task = "task" in source and has_place
         taken.add(place)
         name = ("task", str(source["task"])) if is_of_task else ("image", image.id)
