@@ -9,9 +9,9 @@ from backend.answering.edit import Edit
 from backend.label_studio.page import storable
 from backend.label_studio.region_request import RegionRequest
 from backend.label_studio.request import TaskRequest
-from backend.label_studio.rows import RowFields, mask_rows, result
+from backend.label_studio.rows import RowFields, brush_rows, polygon_rows, result
 from backend.monitoring.telemetry import Telemetry
-from mfp_model.masks.polygons import mask_of, polygon_iou
+from mfp_model.masks.polygons import mask_of, polygon_iou, polygons_of
 from mfp_model.masks.runs import MaskRuns
 
 
@@ -69,19 +69,20 @@ class MaskEncoder:
             score=score,
             notes=tuple(f"region {name} is in it now: delete that one" for name in edit.joined),
         )
-        made = mask_rows(runs, fields, max_error_px=self._polygon_error_px)
-        polygons = made.polygons
-        if polygons is None:
-            entry = result(made.rows, score=score, version=version)
+        if region.control.kind == "brush":
+            entry = result(brush_rows(runs, fields), score=score, version=version)
             return Encoded(entry=entry, regions=_ids(entry))
-        iou = round(polygon_iou(polygons, runs.mask()), 4)
+        mask = runs.mask()
+        polygons = polygons_of(mask, max_error_px=self._polygon_error_px)
+        iou = round(polygon_iou(polygons, mask), 4)
         self._telemetry.metrics.polygon_iou.observe(iou)
-        if gone := _left_over(task, edit, n_parts=len(polygons)):
-            notes = (f"region {name} is no part of it now: delete that one" for name in gone)
-            fields = replace(fields, notes=(*fields.notes, *notes))
-            made = mask_rows(runs, fields, max_error_px=self._polygon_error_px)
-        entry = result(made.rows, score=score, version=version, polygon_iou=iou)
-        shown = MaskRuns.of(mask_of(polygons, height=region.height, width=region.width))
+        gone = _left_over(task, edit, n_parts=len(polygons))
+        notes = (f"region {name} is no part of it now: delete that one" for name in gone)
+        fields = replace(fields, notes=(*fields.notes, *notes))
+        size = {"height": region.height, "width": region.width}
+        rows = polygon_rows(polygons, fields, **size)
+        entry = result(rows, score=score, version=version, polygon_iou=iou)
+        shown = MaskRuns.of(mask_of(polygons, **size))
         return Encoded(entry=entry, regions=_ids(entry), shown=shown)
 
 

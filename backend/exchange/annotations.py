@@ -7,11 +7,11 @@ from typing import Any
 
 from backend.label_studio.controls import MaskControl
 from backend.label_studio.label_config import LabelConfig
-from backend.label_studio.rows import Row, RowFields, mask_rows
+from backend.label_studio.rows import Row, RowFields, brush_rows, polygon_rows
 from mfp_model.data.coco_data import CocoAnnotation, CocoImage
 from mfp_model.data.coco_rows import is_number
 from mfp_model.errors import DataError
-from mfp_model.masks.polygons import polygon_iou
+from mfp_model.masks.polygons import polygon_iou, polygons_of
 from mfp_model.masks.runs import MaskRuns
 
 _OUTLINE_ERROR_PX = 0.25
@@ -84,9 +84,11 @@ class MaskWriter:
         mask = image.shown_mask(annotation, turn)
         if not mask.any():
             raise DataError("a mask without a pixel")
-        made = mask_rows(MaskRuns.of(mask), fields, max_error_px=_OUTLINE_ERROR_PX)
-        iou = None if made.polygons is None else polygon_iou(made.polygons, mask)
-        return WrittenMask(rows=made.rows, polygon_iou=iou)
+        if control.kind == "brush":
+            return WrittenMask(rows=brush_rows(MaskRuns.of(mask), fields))
+        polygons = polygons_of(mask, max_error_px=_OUTLINE_ERROR_PX)
+        rows = polygon_rows(polygons, fields, height=mask.shape[0], width=mask.shape[1])
+        return WrittenMask(rows=rows, polygon_iou=polygon_iou(polygons, mask))
 
     def _control(self, annotation: CocoAnnotation, to_name: str) -> tuple[MaskControl, str | None]:
         """The control that has the category, and how results write it."""

@@ -117,4 +117,4 @@ class ProjectAlike:
 
     def _rows(self, alike: AlikeObject, control: MaskControl) -> list[Row]:
         fields = RowFields(control=control, labels=self._labels, score=round(alike.score, 4))
-        return mask_rows(alike.runs, fields, max_error_px=self._error_px).rows
+        return mask_rows(alike.runs, fields, max_error_px=self._error_px)

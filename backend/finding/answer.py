@@ -114,4 +114,4 @@ def _rows(
         score=round(layer.whole.score, 4),
         order=layer.order,
     )
-    return mask_rows(MaskRuns.of(layer.whole.mask), fields, max_error_px=error_px).rows
+    return mask_rows(MaskRuns.of(layer.whole.mask), fields, max_error_px=error_px)

@@ -189,5 +189,5 @@ class ProjectBoxes:
             score=score,
             notes=(f"box IoU {boxed.box_iou:.2f}",),
         )
-        made = mask_rows(MaskRuns.of(boxed.mask), fields, max_error_px=self._error_px)
-        return made.rows, boxed.box_iou
+        rows = mask_rows(MaskRuns.of(boxed.mask), fields, max_error_px=self._error_px)
+        return rows, boxed.box_iou

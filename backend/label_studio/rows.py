@@ -6,7 +6,7 @@ A mask without a pixel has no row: the page could neither show nor select it.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,24 +53,8 @@ class RowFields:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class MaskRows:
-    """A mask as Label Studio takes it.
-
-    Attributes:
-        rows: Of the result.
-        polygons: What they show, each float64 `[n, 2]`, x and y in pixels; None for a brush, which
-            is exact.
-    """
-
-    rows: list[Row]
-    polygons: list[Polygon] | None = None
-
-
-def mask_rows(runs: MaskRuns, fields: RowFields, *, max_error_px: float) -> MaskRows:
+def mask_rows(runs: MaskRuns, fields: RowFields, *, max_error_px: float) -> list[Row]:
     """Return a mask in the form of its control: one brush region, or a polygon for each part.
-
-    The first polygon takes the place of the edited region.
 
     Args:
         runs: The mask.
@@ -78,12 +62,35 @@ def mask_rows(runs: MaskRuns, fields: RowFields, *, max_error_px: float) -> Mask
         max_error_px: How far a polygon may be from the mask's edge.
     """
     if fields.control.kind == "brush":
-        return MaskRows(rows=_brush_rows(runs, fields))
+        return brush_rows(runs, fields)
     polygons = polygons_of(runs.mask(), max_error_px=max_error_px)
+    return polygon_rows(polygons, fields, height=runs.height, width=runs.width)
+
+
+def brush_rows(runs: MaskRuns, fields: RowFields) -> list[Row]:
+    """Return a mask as a brush region, nothing for one without a pixel."""
+    if not runs.rows.size:
+        return []
+    shape = {"format": "rle", "rle": brush_rle.encode_runs(runs)}
+    region_id = fields.region_id or _new_id()
+    return _rows(shape, fields, region_id=region_id, height=runs.height, width=runs.width)
+
+
+def polygon_rows(
+    polygons: Sequence[Polygon], fields: RowFields, *, height: int, width: int
+) -> list[Row]:
+    """Return a mask's parts as polygon regions, the first in the place of the edited one.
+
+    Args:
+        polygons: float64 `[n, 2]` each, x and y in pixels.
+        fields: What the rows say beside the shapes.
+        height: Rows of the image.
+        width: Columns of the image.
+    """
     ids = [fields.region_id or _new_id(), *fields.part_ids][: len(polygons)]
     ids += [_new_id() for _ in polygons[len(ids) :]]
-    size = {"height": runs.height, "width": runs.width}
-    rows = [
+    size = {"height": height, "width": width}
+    return [
         row
         for region_id, polygon in zip(ids, polygons, strict=True)
         for row in _rows(
@@ -93,7 +100,6 @@ def mask_rows(runs: MaskRuns, fields: RowFields, *, max_error_px: float) -> Mask
             **size,
         )
     ]
-    return MaskRows(rows=rows, polygons=polygons)
 
 
 def result(
@@ -114,14 +120,6 @@ def result(
 def empty_result() -> dict[str, Any]:
     """Return an entry of `results` that shows nothing."""
     return {"result": [], "score": 0.0}
-
-
-def _brush_rows(runs: MaskRuns, fields: RowFields) -> list[Row]:
-    if not runs.rows.size:
-        return []
-    shape = {"format": "rle", "rle": brush_rle.encode_runs(runs)}
-    region_id = fields.region_id or _new_id()
-    return _rows(shape, fields, region_id=region_id, height=runs.height, width=runs.width)
 
 
 def _rows(
