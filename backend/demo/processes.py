@@ -23,6 +23,7 @@ PASSWORD = "click-and-label"
 TOKEN = "c11cc11cc11cc11cc11cc11cc11cc11cc11cc11c"
 _DATABASE = "label_studio.sqlite3"
 _STOP_WAIT_S = 15.0
+_POLL_S = 0.1
 
 
 class ServerError(MfpError):
@@ -75,8 +76,8 @@ class Server:
         Raises:
             ServerError: The process ended, or the limit passed.
         """
-        until = time.monotonic() + limit_s
-        while time.monotonic() < until:
+        until, next_tick = time.monotonic() + limit_s, 0.0
+        while (now := time.monotonic()) < until:
             if self.process.poll() is not None:
                 raise ServerError(
                     f"{self.name} ended with {self.process.returncode}, see {self.log}"
@@ -86,8 +87,10 @@ class Server:
                     return
             except requests.RequestException:
                 pass
-            tick()
-            time.sleep(1)
+            if now >= next_tick:
+                tick()
+                next_tick = now + 1.0
+            time.sleep(_POLL_S)
         raise ServerError(f"{self.name} does not answer after {limit_s:g} s, see {self.log}")
 
     @contextmanager

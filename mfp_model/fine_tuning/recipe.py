@@ -9,7 +9,7 @@ from mfp_model.training.config import Phase, TrainingConfig
 
 N_SAMPLES = 6000
 EPOCH_SAMPLES = 750  # between two validations at most
-MIN_EPOCHS = 4  # validations of a short run
+MIN_EPOCHS = 2  # of a short run, whose validations take longer than its training
 N_VALIDATION = 48
 WARM_UP_SAMPLES = 600  # Adam's first steps are as large as its rate, and undo what was known
 PATIENCE = 4
