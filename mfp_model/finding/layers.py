@@ -50,8 +50,8 @@ class LoopConfig:
 
     Attributes:
         max_rounds: How often something is removed at most; 0 only finds.
-        removal: What is removed after each round: `all` new objects, or the `surest` of them,
-            behind which the others may turn out to go on.
+        removal: What is removed after each round: `all` objects that are left, or the `surest` of
+            those that were found earliest, behind which the others may turn out to go on.
         combination: `layers` for objects with their order; `common`, the source system's, for one
             mask of what was object in every round.
 
@@ -83,7 +83,7 @@ def find_layers(
         inpainter: What fills the place of what is removed.
         config: How far to go.
     """
-    layers: list[LayeredObject] = []
+    layers: list[LayeredObject] = []  # by round, and in each the surest first
     seen: list[Sequence[FoundObject]] = []
     gone = np.zeros(image.shape[:2], dtype=np.bool_)
     removed: set[int] = set()
