@@ -18,10 +18,11 @@ from mfp_model.masks.bounds import bounds_of, mask_iou
 Polygon = NDArray[np.float64]
 
 _SHRINK = 0.85
+_LEVEL = 0.4999  # below one half, so that pixels which touch at a corner are one part
 
 
 def polygons_of(mask: NDArray[np.bool_], *, max_error_px: float) -> list[Polygon]:
-    """Return one polygon for each connected part of a mask.
+    """Return one polygon for each connected part of a mask; pixels touch at corners, too.
 
     The outlines run along the pixels' edges with their corners cut, and are then simplified
     (Douglas-Peucker).
@@ -43,9 +44,10 @@ def polygons_of(mask: NDArray[np.bool_], *, max_error_px: float) -> list[Polygon
     generator = contour_generator(z=inside.astype(np.float32), fill_type=FillType.OuterOffset)
     offset = np.array([bounds.left, bounds.top], dtype=np.float64) - 0.5
     polygons = []
-    for points, offsets in zip(*generator.filled(0.5, 2.0), strict=True):
+    for points, offsets in zip(*generator.filled(_LEVEL, 2.0), strict=True):
+        edges = np.round(2 * points) / 2 + offset
         rings = [
-            simplified(points[start : end - 1] + offset, max_error_px)
+            simplified(edges[start : end - 1], max_error_px)
             for start, end in zip(offsets[:-1], offsets[1:], strict=True)
         ]
         polygons.append(joined(rings))

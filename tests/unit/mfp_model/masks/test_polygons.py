@@ -7,6 +7,7 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
 from mfp_model.masks.polygons import mask_of, polygon_iou, polygons_of
+from mfp_model.masks.runs import MaskRuns
 
 _MASKS = arrays.arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12)))
 
@@ -72,6 +73,17 @@ def test_a_hole_stays_empty_and_parts_stay_apart() -> None:
     assert not drawn[25:35, 25:35].any()
     assert not drawn[:, 60:].any()
     assert len(small) <= 8
+
+
+def test_pixels_that_touch_at_a_corner_are_one_part_as_where_specks_are_removed() -> None:
+    mask = np.zeros((40, 60), bool)
+    mask[5:30, 5:40] = True
+    mask[30, 40] = mask[31, 41] = True
+    assert np.unique(MaskRuns.of(mask).parts()).size == 1
+    (exact,) = polygons_of(mask, max_error_px=0)
+    np.testing.assert_array_equal(mask_of([exact], height=40, width=60), mask)
+    (simple,) = polygons_of(mask, max_error_px=1)
+    assert polygon_iou([simple], mask) > 0.98
 
 
 def test_real_outlines_lose_little() -> None:
