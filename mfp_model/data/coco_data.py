@@ -65,6 +65,11 @@ class CocoImage:
         """The annotations that are no crowds."""
         return tuple(x for x in self.annotations if not x.is_crowd)
 
+    @property
+    def crowds(self) -> tuple[CocoAnnotation, ...]:
+        """The other annotations: groups in which no pixel counts as background."""
+        return tuple(x for x in self.annotations if x.is_crowd)
+
     def mask(self, annotation: CocoAnnotation) -> NDArray[np.bool_]:
         """Return the pixels of one of its annotations, bool `[height, width]`."""
         return decode_segmentation(annotation.segmentation, height=self.height, width=self.width)

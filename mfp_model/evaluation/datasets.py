@@ -46,7 +46,7 @@ class Reader(Protocol):
 
 
 def coco_objects(root: Path, *, on_problem: OnProblem = refuse) -> Iterator[EvaluationObject]:
-    """Yield every object of a COCO folder; crowds are left out.
+    """Yield every object of a COCO folder; crowds are none, and nothing on them is an error.
 
     An annotation may have `clicks`, each `[x, y, sign]` with a sign of 1 or 0, and the `prior`
     mask that they began with, as COCO RLE.
@@ -112,6 +112,9 @@ def _coco_object(image: CocoImage, annotation: CocoAnnotation) -> EvaluationObje
     truth = image.mask(annotation)
     if not truth.any():
         raise DataError("a mask without a pixel")
+    valid = np.ones_like(truth)
+    for crowd in image.crowds:
+        valid &= ~image.mask(crowd) | truth
     name = f"{image.file_name}#{annotation.id}"
     prior, clicks = annotation.entry.get("prior"), annotation.entry.get("clicks", [])
     size, turn = {"height": image.height, "width": image.width}, image.turn(check_image(image.path))
@@ -119,7 +122,7 @@ def _coco_object(image: CocoImage, annotation: CocoAnnotation) -> EvaluationObje
         name=name,
         image=read_image(image.path),
         truth=turned(truth, turn),
-        valid=np.ones_like(turned(truth, turn)),
+        valid=turned(valid, turn),
         clicks=_clicks(clicks, name, turn, **size),
         prior=None if prior is None else turned(decode_segmentation(prior, **size), turn),
     )

@@ -129,7 +129,7 @@ def _read_coco(
                     objects=tuple(objects),
                     areas=tuple(areas),
                     weights=tuple(weights),
-                    crowds=tuple(x.segmentation for x in image.annotations if x.is_crowd),
+                    crowds=tuple(crowd.segmentation for crowd in image.crowds),
                     turn=image.turn(header),
                 )
             )
