@@ -16,12 +16,16 @@ def read_names(root: Path, split: str) -> list[str]:
     """Return the image names of `split` (`train` or `val`), from `root/<split>.txt`.
 
     Raises:
-        DataError: The file is missing or empty.
+        DataError: The file is missing or empty, or no text in UTF-8.
     """
     path = root / f"{split}.txt"
     if not path.is_file():
-        raise DataError(f"{path}: no such file; expected SBD's list of image names")
-    names = path.read_text().split()
+        raise DataError(f"{path}: no such file; expected a list of image names")
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: expected a list of names in UTF-8, got {error}") from None
+    names = [line.strip() for line in lines if line.strip()]
     if not names:
         raise DataError(f"{path}: expected image names, one a line, got an empty file")
     return names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,7 +17,7 @@ from mfp_model.data.matlab import read_matlab
 from mfp_model.data.orientation import turned, turned_point
 from mfp_model.data.pictures import check_image, read_image
 from mfp_model.data.sbd import read_instances, read_names
-from mfp_model.errors import DataError, ImageError
+from mfp_model.errors import DataError, ImageError, PromptError
 from mfp_model.evaluation.objects import EvaluationObject, object_of, or_tell
 from mfp_model.evaluation.pictures_of_masks import (
     read_davis2017,
@@ -25,7 +26,7 @@ from mfp_model.evaluation.pictures_of_masks import (
     read_voc_objects,
 )
 from mfp_model.masks.rle import decode_segmentation
-from mfp_model.prompts import Click
+from mfp_model.prompts import Click, check_prompts
 
 _MIN_REGION_SHARE = 0.005  # of the image; BSDS500's smaller regions are left out
 
@@ -129,18 +130,19 @@ def _coco_object(image: CocoImage, annotation: CocoAnnotation) -> EvaluationObje
 
 
 def _clicks(triples: object, name: str, turn: int, *, height: int, width: int) -> tuple[Click, ...]:
+    size = {"height": height, "width": width}
     try:
-        return tuple(
-            Click(
-                **dict(
-                    zip("xy", turned_point(x, y, turn, height=height, width=width), strict=True)
-                ),
-                is_positive=bool(sign),
-            )
+        clicks = [
+            Click(x=x, y=y, is_positive=bool(sign))
             for x, y, sign in triples  # type: ignore[attr-defined]
-        )
-    except (TypeError, ValueError):
-        raise DataError(f"{name}: clicks={triples!r:.60}: expected [x, y, sign] each") from None
+        ]
+        check_prompts(clicks, kinds=(Click,), **size)
+    except (TypeError, ValueError, PromptError):
+        raise DataError(
+            f"{name}: clicks={triples!r:.60}: expected [x, y, sign] each, on the image"
+        ) from None
+    places = [turned_point(click.x, click.y, turn, **size) for click in clicks]
+    return tuple(replace(click, x=x, y=y) for click, (x, y) in zip(clicks, places, strict=True))
 
 
 def _coarsest_regions(path: Path) -> NDArray[np.uint16]:

@@ -50,15 +50,19 @@ def read_voc_objects(root: Path, *, on_problem: OnProblem = refuse) -> Iterator[
 
 
 def read_davis2017(root: Path, *, on_problem: OnProblem = refuse) -> Iterator[EvaluationObject]:
-    """Yield every object of every frame of DAVIS 2017's split `val`, at 480p where it is there."""
+    """Yield every object of every frame of DAVIS 2017's split `val`, at 480p where it is there.
+
+    A sequence without frames or truths is a problem like a frame without.
+    """
     sizes = [name for name in ("480p", "Full-Resolution") if (root / "Annotations" / name).is_dir()]
     if not sizes:
         raise DataError(f"{root / 'Annotations' / '480p'}: no such folder")
     for sequence in read_names(root / "ImageSets" / "2017", "val"):
         place = f"{sizes[0]}/{sequence}"
-        pairs = _paired(root / "JPEGImages" / place, root / "Annotations" / place, on_problem)
-        named = ((f"{sequence}/{image.stem}", image, truth) for image, truth in pairs)
-        yield from _numbered(named, on_problem)
+        images, truths = root / "JPEGImages" / place, root / "Annotations" / place
+        for pairs in or_tell(partial(_paired, images, truths, on_problem), on_problem):
+            named = ((f"{sequence}/{image.stem}", image, truth) for image, truth in pairs)
+            yield from _numbered(named, on_problem)
 
 
 def _numbered(
@@ -71,18 +75,17 @@ def _numbered(
                 yield from or_tell(make, on_problem)
 
 
-def _paired(images: Path, truths: Path, on_problem: OnProblem) -> Iterator[tuple[Path, Path]]:
+def _paired(images: Path, truths: Path, on_problem: OnProblem) -> list[tuple[Path, Path]]:
     """Images with the pictures of the same name, sorted; one without is a problem."""
     for folder in (images, truths):
         if not folder.is_dir():
             raise DataError(f"{folder}: no such folder")
-    by_stem = {path.stem: path for path in truths.iterdir() if not path.name.startswith(".")}
-    paths = sorted(path for path in images.iterdir() if not path.name.startswith("."))
+    by_stem = {path.stem: path for path in sorted(truths.iterdir()) if path.name[0] != "."}
+    paths = sorted(path for path in images.iterdir() if path.name[0] != ".")
     if not any(path.stem in by_stem for path in paths):
         some = ", ".join(path.name for path in paths[:3]) or "any image"
         raise DataError(f"{truths}: no truth for {some}")
     for path in paths:
-        if path.stem in by_stem:
-            yield path, by_stem[path.stem]
-        else:
+        if path.stem not in by_stem:
             on_problem(f"{truths}: no truth for {path.name}")
+    return [(path, by_stem[path.stem]) for path in paths if path.stem in by_stem]
