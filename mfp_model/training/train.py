@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from mfp_model.checkpoints.checkpoint import Checkpoint, save_checkpoint
@@ -14,18 +14,18 @@ from mfp_model.engines.device import best_device
 from mfp_model.files import is_empty, write_atomically
 from mfp_model.networks.network import NetworkConfig
 from mfp_model.training import ranks
-from mfp_model.training.config import Phase, TrainingConfig
+from mfp_model.training.config import TrainingConfig
 from mfp_model.training.loop import Run
+from mfp_model.training.overlap import warn_of_shared
 from mfp_model.training.provenance import origin
 from mfp_model.training.samples import ClickSamples, SampleSource
 from mfp_model.training.state import load_state, save_state
 from mfp_model.training.threads import ThreadChoice
-from mfp_model.training.validation import Validation, validate
+from mfp_model.training.validation import Validation, held_out_samples, validate
 
 Report = Callable[[Mapping[str, float]], None]
 
 N_VALIDATION = 128
-_VALIDATION_SEED = 1
 _LOG_EVERY = 20  # steps averaged in a line of the log
 
 
@@ -69,7 +69,8 @@ class TrainingJob:
         out: Checkpoint file.
         version: The checkpoint's version.
         start: Weights to begin with; None for random ones.
-        validation: Data sets, as in `TrainingConfig.folders`, none of whose images is trained on.
+        validation: Data sets, as in `TrainingConfig.folders`, none of whose images should be
+            trained on; those that are give a warning in the log.
         n_validation: Samples drawn from them.
         epoch_samples: Samples between two validations; None for as many as there are images.
         validates_start: Validate what is begun with, too, for the log alone.
@@ -129,7 +130,7 @@ def train(
     if ranks.rank() != 0:
         on_problem = _tell_nobody
     source = SampleSource.read(job.config, on_problem=on_problem)
-    held_out = _held_out(job, on_problem)
+    held_out = _held_out(job, source, on_problem)
     threads = ThreadChoice() if job.chooses_threads else None
     run = Run(job.config, job.network_config, start=job.start, device=device, threads=threads)
     load_state(run.state, job.files.state)
@@ -168,22 +169,16 @@ def _tell_nobody(problem: str) -> None:
     """The first process tells it."""
 
 
-def _held_out(job: TrainingJob, on_problem: OnProblem) -> ClickSamples | None:
-    """Samples as inference meets them: one object, from nothing, at the network's input size."""
+def _held_out(
+    job: TrainingJob, learned: SampleSource, on_problem: OnProblem
+) -> ClickSamples | None:
     if not job.validation:
         return None
     size = job.network_config.input_size
-    plain = replace(
-        job.config,
-        folders=job.validation,
-        merge_probability=0.0,
-        paste_probability=0.0,
-        prior_probability=0.0,
-        box_probability=0.0,
-        seed=_VALIDATION_SEED,
-    )
-    source = SampleSource.read(plain, on_problem=on_problem)
-    return ClickSamples(source, plain, Phase(height=size, width=size, batch=2))
+    samples, source = held_out_samples(job.config, job.validation, size, on_problem=on_problem)
+    if ranks.rank() == 0:
+        warn_of_shared(learned.folders, source.folders)
+    return samples
 
 
 def _finish_epoch(job: TrainingJob, run: Run, held_out: ClickSamples, epoch: int) -> None:

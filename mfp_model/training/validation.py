@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,13 +13,16 @@ from torch import Tensor
 from torch.utils.data import default_collate
 
 from mfp_model.data.automatic_clicks import deepest_next_clicks
+from mfp_model.data.coco import OnProblem, refuse
 from mfp_model.drawing import NEGATIVE, POSITIVE, draw_dot
 from mfp_model.networks.click_map import append_clicks
 from mfp_model.networks.network import ClickNetwork, run_round
+from mfp_model.training.config import Phase, TrainingConfig
 from mfp_model.training.losses import sample_ious
-from mfp_model.training.samples import ClickSamples
+from mfp_model.training.samples import ClickSamples, SampleSource
 
 _N_CLICKS = 5
+_SEED = 1
 _BATCH = 16
 _N_PICTURES = 8
 
@@ -39,6 +43,37 @@ class Validation:
     def score(self) -> float:
         """The mean of `miou_at`; the run's best weights are those with the highest."""
         return sum(self.miou_at) / len(self.miou_at)
+
+
+def held_out_samples(
+    config: TrainingConfig,
+    folders: tuple[tuple[Path, float], ...],
+    size: int,
+    *,
+    on_problem: OnProblem = refuse,
+) -> tuple[ClickSamples, SampleSource]:
+    """Return samples as inference meets them, one object, from nothing, and where they come from.
+
+    Args:
+        config: The run's.
+        folders: Held-out data sets, as in `TrainingConfig.folders`.
+        size: Rows and columns of a sample in pixels.
+        on_problem: Told of each image and each object that is damaged and so left out.
+
+    Raises:
+        DataError: A data set cannot be read.
+    """
+    plain = replace(
+        config,
+        folders=folders,
+        merge_probability=0.0,
+        paste_probability=0.0,
+        prior_probability=0.0,
+        box_probability=0.0,
+        seed=_SEED,
+    )
+    source = SampleSource.read(plain, on_problem=on_problem)
+    return ClickSamples(source, plain, Phase(height=size, width=size, batch=2)), source
 
 
 def validate(network: ClickNetwork, samples: ClickSamples, n: int) -> Validation:
