@@ -6,16 +6,21 @@ import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, Executable, Table, create_engine, make_url
+from sqlalchemy import Connection, Engine, Executable, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from backend.storage.database import AnyRow, Database, Insert, Step
 from backend.storage.errors import StorageError
 
+if TYPE_CHECKING:
+    from backend.storage.heard_connection import HeardConnection
+
 N_CONNECTIONS = 5  # of one process at most
 _RESTS = 4  # times what a connection took that could not be made
+_SLACK_S = 1.0  # in which the server can tell that a statement took too long
 _IDLE_S = 60.0  # after which a machine that went away in a transaction loses its locks
 _NAME = "MFP_DATABASE_URL"
 
@@ -24,7 +29,7 @@ class ServerDatabase(Database):
     """A PostgreSQL database, which processes of several machines share.
 
     While it cannot be reached, what needs it fails, most of it at once: a click waits for one
-    connection that cannot be made, and not for each.
+    connection that cannot be made, or of which nothing is heard, and not for each.
     """
 
     def __init__(self, url: str, *, timeout_s: float = 5.0) -> None:
@@ -51,7 +56,8 @@ class ServerDatabase(Database):
         )
         weakref.finalize(self, self._engine.dispose)
         self._changes = self._engine.execution_options(isolation_level="READ COMMITTED")
-        self._is_away_until = 0.0
+        self._rest = _Rest()
+        _let_hear(self._engine, timeout_s + _SLACK_S, self._rest)
 
     def read(self, statement: Executable, values: Mapping[str, object]) -> Sequence[AnyRow]:
         """Return the rows of a query."""
@@ -81,7 +87,12 @@ class ServerDatabase(Database):
     @contextmanager
     def changing(self, lock: str = "", *, limit_s: float | None = None) -> Iterator[Connection]:
         """Give a connection in a transaction; a lock ends with it."""
-        with _telling(), self._connected(self._changes) as connection, connection.begin():
+        with (
+            _telling(),
+            self._connected(self._changes) as connection,
+            _patient(connection, limit_s),
+            connection.begin(),
+        ):
             if limit_s is not None:
                 for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
                     connection.exec_driver_sql(f"SET LOCAL {name} = {round(1000 * limit_s)}")
@@ -102,14 +113,54 @@ class ServerDatabase(Database):
     def _connected(self, engine: Engine) -> Connection:
         """A connection; after one that could not be made the next are refused for a while."""
         began = time.monotonic()
-        if began < self._is_away_until:
+        if self._rest.lasts:
             raise StorageError(f"{_NAME}: away; it is tried again within half a minute")
         try:
             return engine.connect()
         except DBAPIError:  # and not where others have all connections
-            ended = time.monotonic()
-            self._is_away_until = ended + _RESTS * (ended - began)
+            self._rest.begin(time.monotonic() - began)
             raise
+
+
+class _Rest:
+    """While it lasts, a server that does not answer is not asked."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+
+    @property
+    def lasts(self) -> bool:
+        return time.monotonic() < self._until
+
+    def begin(self, waited_s: float) -> None:
+        """Begin one, for it was waited for the server so long."""
+        self._until = time.monotonic() + _RESTS * waited_s
+
+
+def _let_hear(engine: Engine, silence_s: float, rest: _Rest) -> None:
+    """Give up connections of which nothing is heard, and make no others just then."""
+    from backend.storage.heard_connection import HeardConnection, SilentServerError
+
+    @event.listens_for(engine, "do_connect")
+    def connect(dialect: object, record: object, words: Any, names: Any) -> HeardConnection:  # noqa: ANN401
+        if rest.lasts:
+            raise SilentServerError
+        connection = HeardConnection.connect(*words, **names)
+        connection.silence_s = silence_s
+        connection.on_silence = lambda: rest.begin(silence_s)
+        return connection
+
+
+@contextmanager
+def _patient(connection: Connection, limit_s: float | None) -> Iterator[None]:
+    """Let a connection's statements take longer where that was asked for."""
+    heard: Any = connection.connection.driver_connection
+    before = heard.silence_s
+    heard.silence_s = before if limit_s is None else limit_s + _SLACK_S
+    try:
+        yield
+    finally:
+        heard.silence_s = before
 
 
 @contextmanager

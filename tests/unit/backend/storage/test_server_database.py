@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import threading
 import time
@@ -10,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import insert, select
 
+from backend.storage import server_database
 from backend.storage.database import SOME_ROWS
 from backend.storage.errors import StorageError
 from backend.storage.server_database import N_CONNECTIONS, ServerDatabase
@@ -43,6 +46,26 @@ def test_of_a_machine_that_does_not_answer_only_the_first_use_waits(silent: str)
     for _ in range(20):
         with pytest.raises(StorageError, match="away"), database.using():
             pass
+    assert time.monotonic() - began < 1
+
+
+def test_a_server_that_hangs_behind_an_open_connection_is_given_up_and_left_alone(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_database, "_SLACK_S", 0.2)
+    database = ServerDatabase(postgres.new_database(), timeout_s=0.3)
+    with database.changing(limit_s=10) as connection:
+        connection.exec_driver_sql("SELECT pg_sleep(0.7)")
+    with database.using() as connection:
+        process = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+    os.kill(process, signal.SIGSTOP)  # its machine takes packets all the same
+    began = time.monotonic()
+    try:
+        for _ in range(20):
+            with pytest.raises(StorageError, match="heard|away"), database.using():
+                pass
+    finally:
+        os.kill(process, signal.SIGCONT)
     assert time.monotonic() - began < 1
 
 
