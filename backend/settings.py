@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from backend.environment import readers as read
+from backend.environment.by_project import by_project
 from backend.environment.gone import GONE
 from backend.environment.table import read_values, setting
 from mfp_model.errors import ConfigError
@@ -35,18 +36,18 @@ class Settings:
     """The table of settings, each with its variable, default, kind and sentence."""
 
     label_studio_url: str = setting(
-        "LABEL_STUDIO_URL", "", read.address(), "Where Label Studio is; images are fetched there."
+        "LABEL_STUDIO_URL", "", read.site(), "Where Label Studio is; images are fetched there."
     )
     label_studio_public_url: str = setting(
         "LABEL_STUDIO_PUBLIC_URL",
         "",
-        read.address(),
+        read.site(),
         "Its address in browsers, where it is another one: for links, and images named by it.",
     )
     label_studio_api_key: str = setting(
         "LABEL_STUDIO_API_KEY",
         "",
-        read.text(is_secret=True),
+        read.token(),
         "A personal access token or legacy token of Label Studio.",
     )
     username: str = setting(
@@ -86,7 +87,7 @@ class Settings:
     segmenter: Mapping[str, str] = setting(
         "MFP_SEGMENTER",
         {},
-        read.by_project(read.choice(SEGMENTERS), "VALUE"),
+        by_project(read.choice(SEGMENTERS), "VALUE"),
         "What answers clicks where the label configuration does not say.",
         default_in_words="mfp",
     )
@@ -163,7 +164,7 @@ class Settings:
     train_every: Mapping[str, int] = setting(
         "MFP_TRAIN_EVERY",
         {},
-        read.by_project(read.count(low=0), "N"),
+        by_project(read.count(low=0), "N"),
         "Changed annotations after which a project is fine-tuned; 0 for never by itself.",
     )
     train_samples: int = setting(
@@ -191,7 +192,7 @@ class Settings:
             raise ConfigError("MFP_USERNAME and MFP_PASSWORD: expected both or none of them")
         if ":" in self.username:
             raise ConfigError(f"MFP_USERNAME={self.username!r}: a colon cannot be sent")
-        object.__setattr__(self, "data_dir", self.data_dir.expanduser())
+        object.__setattr__(self, "data_dir", read.at_home("MFP_DATA_DIR", self.data_dir))
 
     @property
     def asks_for_password(self) -> bool:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import ipaddress
 import math
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 from backend.environment.reader import Reader, Refused, checked, of_kind, of_text
+from mfp_model.errors import ConfigError
 from mfp_model.names import DEVICES, listed
 
 T = TypeVar("T")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _INFINITE = float("inf")
+_HOST = re.compile(r"[\w.*?!-]+|\[?[0-9a-f:.*?]*:[0-9a-f:.*?]*:[0-9a-f:.*?]*\]?")  # IPv6's, too
 
 
 def text(*, is_secret: bool = False) -> Reader[str]:
@@ -34,12 +37,32 @@ def address() -> Reader[str]:
     return of_text("http://… or https://…, with a host, a port up to 65535", read)
 
 
+def site() -> Reader[str]:
+    """The address of a site to which paths are added, without a slash at its end."""
+
+    def read(value: str) -> str:
+        has_only_path = not re.search(r"[?#@\\\s]", value)
+        return address().from_text(checked(value, has_only_path))
+
+    return of_text(f"{address().expected}, and no user, blank, ? or #", read)
+
+
+def token() -> Reader[str]:
+    """A secret word that is sent in a header."""
+
+    def read(value: str) -> str:
+        return checked(value, re.fullmatch("[!-~]*", value) is not None)
+
+    return of_text("letters of ASCII without blanks", read, is_secret=True)
+
+
 def postgresql() -> Reader[str]:
     """The address of a PostgreSQL database, which may hold a password."""
 
     def read(value: str) -> str:
         parts = urlsplit(value)
-        is_postgresql = parts.scheme in ("postgresql", "postgres") and parts.port != 0
+        has_port = parts.port != 0 and not parts.netloc.endswith(":")
+        is_postgresql = parts.scheme in ("postgresql", "postgres") and has_port
         return checked(value, is_postgresql and parts.path.strip("/") != "")
 
     return of_text("postgresql://USER:PASSWORD@HOST:PORT/NAME", read, is_secret=True)
@@ -97,7 +120,10 @@ Number = TypeVar("Number", int, float)
 
 def _number(kind: type[Number], word: str, low: float, high: float) -> Reader[Number]:
     def read(value: str | int | float) -> Number:
-        number = kind(value)
+        try:
+            number = kind(value)
+        except OverflowError:  # a whole number of hundreds of digits
+            raise ValueError from None
         return checked(number, low <= number <= high and math.isfinite(number))
 
     def from_toml(value: object, folder: Path) -> Number:
@@ -134,9 +160,14 @@ def folder(*, may_be_new: bool = False) -> Reader[Path]:
 
 def _path(expected: str, is_good: Callable[[Path], bool], otherwise: str) -> Reader[Path]:
     def read(value: str, folder: Path) -> Path:
-        path = folder / Path(value).expanduser()
-        if not is_good(path):
-            raise Refused(otherwise)
+        try:
+            path = folder / Path(checked(value, value != "" and "\0" not in value)).expanduser()
+            if not is_good(path):
+                raise Refused(otherwise)
+        except RuntimeError:
+            raise Refused("nobody knows that home folder") from None
+        except OSError as error:  # a name too long
+            raise Refused(f"{error.strerror}; expected {expected}") from None
         return path
 
     return Reader(
@@ -146,6 +177,20 @@ def _path(expected: str, is_good: Callable[[Path], bool], otherwise: str) -> Rea
     )
 
 
+def at_home(name: str, default: Path) -> Path:
+    """Return a setting's default in the user's home, where it begins with `~`.
+
+    Raises:
+        ConfigError: The user has none.
+    """
+    try:
+        return default.expanduser()
+    except RuntimeError:
+        raise ConfigError(
+            f"{name}={str(default)!r}: this user has no home folder; name another"
+        ) from None
+
+
 def folders() -> Reader[tuple[Path, ...]]:
     """Folders that are there."""
     return _several(folder(), f"folders with {os.pathsep!r} between", separator=os.pathsep)
@@ -153,13 +198,21 @@ def folders() -> Reader[tuple[Path, ...]]:
 
 def hosts() -> Reader[tuple[str, ...]]:
     """Host names, in small letters."""
-    return _several(of_text("a host", str.lower), "hosts with commas between")
+
+    def read(value: str) -> str:
+        host = value.lower()
+        return checked(host, _HOST.fullmatch(host) is not None)
+
+    return _several(
+        of_text("a host such as images.example", read),
+        "hosts such as images.example, with commas between",
+    )
 
 
 def networks() -> Reader[tuple[Network, ...]]:
     """Ranges of addresses."""
     expected = "ranges such as 10.0.0.0/8, with commas between"
-    return _several(of_text("a range", ipaddress.ip_network), expected)
+    return _several(of_text("a range such as 10.0.0.0/8", ipaddress.ip_network), expected)
 
 
 def _several(part: Reader[T], expected: str, *, separator: str = ",") -> Reader[tuple[T, ...]]:
@@ -170,46 +223,11 @@ def _several(part: Reader[T], expected: str, *, separator: str = ",") -> Reader[
         return tuple(part.from_text(text) for text in parts if text)
 
     def from_toml(value: object, folder: Path) -> tuple[T, ...]:
-        return tuple(part.from_toml(entry, folder) for entry in of_kind(list, value))
-
-    return Reader(expected=expected, from_text=from_text, from_toml=from_toml)
-
-
-def by_project(part: Reader[T], word: str) -> Reader[Mapping[str, T]]:
-    """Values by project id, `""` for all others.
-
-    A variable has `VALUE` and `PROJECT:VALUE` with commas between. TOML has one value, or a table
-    of project ids and `default`.
-
-    Args:
-        part: What the values are.
-        word: What they are called.
-    """
-    expected = f"{word} or PROJECT:{word}"
-
-    def add(values: dict[str, T], project: str, value: object, read: Callable[[], T]) -> None:
-        if project and not project.isdecimal():
-            raise Refused(f"{project!r} is no project's number; expected {expected}")
         try:
-            values[project] = read()
+            return tuple(part.from_toml(entry, folder) for entry in of_kind(list, value))
+        except Refused:
+            raise
         except ValueError:
-            raise Refused(
-                f"{value!r}: expected {part.expected}; as a whole, expected {expected}"
-            ) from None
-
-    def from_text(value: str) -> Mapping[str, T]:
-        values: dict[str, T] = {}
-        for entry in filter(None, (entry.strip().lower() for entry in value.split(","))):
-            project, _, item = entry.rpartition(":")
-            add(values, project, item, lambda item=item: part.from_text(item))  # type: ignore[misc]
-        return values
-
-    def from_toml(value: object, folder: Path) -> Mapping[str, T]:
-        values: dict[str, T] = {}
-        table = value if isinstance(value, dict) else {"default": value}
-        for key, item in table.items():
-            project = "" if key == "default" else str(key)
-            add(values, project, item, lambda item=item: part.from_toml(item, folder))  # type: ignore[misc]
-        return values
+            raise Refused(f"expected a list, each {part.expected}") from None
 
     return Reader(expected=expected, from_text=from_text, from_toml=from_toml)

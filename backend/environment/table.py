@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import logging
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from mfp_model.errors import ConfigError
 T = TypeVar("T")
 PREFIX = "MFP_"
 FILE_VARIABLE = "MFP_CONFIG"
+_SHOWN_LETTERS = 200
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +65,8 @@ class Setting:
             raise self._refused(f"{path}: {self.key} = {self._shown(value)}", error) from None
 
     def _shown(self, value: object) -> str:
-        return "…" if self.reader.is_secret else repr(value)
+        shown = re.sub(r"//[^/@]*@", "//…@", repr(value))  # without a password of an address
+        return "…" if self.reader.is_secret else shown[:_SHOWN_LETTERS]
 
     def _refused(self, what: str, error: ValueError) -> ConfigError:
         reason = error if isinstance(error, Refused) else f"expected {self.reader.expected}"
@@ -113,8 +116,8 @@ def read_values(
     Raises:
         ConfigError: A value, key or file that cannot be read, or a setting that is gone.
     """
-    path = Path(environ.get(FILE_VARIABLE, "").strip())
-    values = _from_file(table, path.expanduser(), gone) if path.name else {}
+    file = environ.get(FILE_VARIABLE, "").strip()
+    values = _from_file(table, Path(file), gone) if file else {}
     texts = {name: text.strip() for name, text in environ.items() if text.strip()}
     for name, instead in gone.items():
         if name in texts:
@@ -131,9 +134,11 @@ def read_values(
 
 def _from_file(table: type[Any], path: Path, gone: Mapping[str, str]) -> dict[str, Any]:
     try:
-        content = tomllib.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
+        path = path.expanduser()
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RuntimeError) as error:
+        is_home = isinstance(error, RuntimeError)
+        reason = "nobody knows that home folder" if is_home else getattr(error, "strerror", error)
         raise ConfigError(
             f"{FILE_VARIABLE}={str(path)!r}: expected a TOML file ({reason})"
         ) from None

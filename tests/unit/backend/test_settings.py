@@ -90,11 +90,47 @@ def test_every_field_has_a_variable(tmp_path: Path) -> None:
         ("MFP_SEGMENTER", "sam", "expected one of mfp"),
         ("MFP_SEGMENTER", "x:unet", "PROJECT:VALUE"),
         ("MFP_USERNAME", "me", "MFP_PASSWORD: expected both"),
+        ("LABEL_STUDIO_URL", "http://labels.example/projects?page=2", "no user, blank"),
+        ("LABEL_STUDIO_URL", "http://labels.example/#top", "no user, blank"),
+        ("LABEL_STUDIO_API_KEY", "“abc”", "ASCII without blanks"),
+        ("LABEL_STUDIO_API_KEY", "abc\ndef", "ASCII without blanks"),
+        ("MFP_IMAGE_HOSTS", "https://images.example", "hosts such as images.example"),
+        ("MFP_IMAGE_HOSTS", "images.example:443", "hosts such as images.example"),
+        ("MFP_ALLOWED_HOSTS", "a.example b.example", "hosts such as"),
+        ("MFP_DATA_DIR", "~nobody-of-that-name/x", "nobody knows that home folder"),
+        ("MFP_CHECKPOINT", "w" * 300, "File name too long; expected a file"),
+        ("MFP_TRAIN_EVERY", "14:50, 014:60", "'014' stands there twice"),
+        ("MFP_DATABASE_URL", "postgresql://host:/name", "postgresql://USER"),
+        ("MFP_CONFIG", ".", "expected a TOML file"),
+        ("MFP_CONFIG", "~nobody-of-that-name/x", "nobody knows that home folder"),
     ],
 )
 def test_a_bad_value_is_refused_by_name(name: str, value: str, message: str) -> None:
     with pytest.raises(ConfigError, match=f"{name}.*{message}"):
         Settings.from_env({name: value})
+
+
+def test_a_refused_value_shows_no_password_and_no_thousand_letters() -> None:
+    with pytest.raises(ConfigError, match="LABEL_STUDIO_URL='http://…@labels.example'") as refused:
+        Settings.from_env({"LABEL_STUDIO_URL": "http://me:word@labels.example"})
+    assert "word" not in str(refused.value)
+    with pytest.raises(ConfigError) as refused:
+        Settings.from_env({"MFP_MAX_WAITING": "9" * 5000})
+    assert len(str(refused.value)) < 300
+
+
+def test_a_user_without_a_home_names_a_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    with pytest.raises(ConfigError, match="MFP_DATA_DIR=.*no home folder; name another"):
+        Settings.from_env({})
+    assert Settings.from_env({"MFP_DATA_DIR": "/data"}).data_dir == Path("/data")
+
+
+def test_image_hosts_are_patterns_names_and_addresses() -> None:
+    hosts = "*.Example.com, a-b_c.example, 10.0.0.1, fd00::1, [FD00::2], fd00::*, *"
+    assert Settings.from_env({"MFP_IMAGE_HOSTS": hosts}).image_hosts == (
+        *("*.example.com", "a-b_c.example", "10.0.0.1", "fd00::1", "[fd00::2]", "fd00::*", "*"),
+    )
 
 
 def _file(tmp_path: Path, content: str) -> dict[str, str]:
@@ -155,13 +191,19 @@ def test_a_variable_wins_over_the_file_unless_it_is_empty(tmp_path: Path) -> Non
         ("max_image_mb = '9'", "max_image_mb = '9': expected a number"),
         ("allow_open = 1", "allow_open = 1: expected true or false"),
         ("device = ['cpu']", "device = .*: expected auto, cpu, cuda or cuda:N"),
-        ("image_hosts = 'a'", "image_hosts = 'a': expected hosts"),
+        ("image_hosts = 'a'", "image_hosts = 'a': expected a list, each a host"),
+        ("image_hosts = ['a', 1]", "expected a list, each a host"),
+        ("private_networks = ['10.0.0.1/8']", "expected a list, each a range"),
+        ("data_dir = ''", "data_dir = '': expected a folder"),
+        ('data_dir = "a\\u0000b"', "data_dir = .*: expected a folder"),
+        ("train_every = '14:50'", "expected N, or a table of N by project"),
+        (f"memory_mb = 1{'0' * 400}", "expected a number"),
         ("checkpoint = 'nowhere'", "checkpoint = 'nowhere': no such file"),
         ("password = 4711", "password = …: expected text"),
         ("segmenter = { x = 'unet' }", "'x' is no project's number"),
         (
             "segmenter = { 7 = 'sam' }",
-            "'sam': expected one of mfp.*expected VALUE or PROJECT:VALUE",
+            "'sam': expected one of mfp.*expected VALUE, or a table of VALUE by project",
         ),
         ("max_wating = 4", r"max_wating: no such setting; did you mean max_waiting\?"),
         ("cache_dir = 'x'", "cache_dir is gone: .*MFP_DATA_DIR"),
@@ -173,6 +215,10 @@ def test_a_bad_value_of_the_file_is_refused_by_file_and_key(
 ) -> None:
     with pytest.raises(ConfigError, match=rf"mfp\.toml.*{message}"):
         Settings.from_env(_file(tmp_path, content))
+
+
+def test_a_file_may_begin_with_the_mark_of_its_encoding(tmp_path: Path) -> None:
+    assert Settings.from_env(_file(tmp_path, "\ufeffmax_waiting = 4")).max_waiting == 4
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
