@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.serving import make_server
 
 from backend.models.served import ServedModels
 from backend.server.app import create_app
+from tests.browser import running_browser
 from tests.fakes import DiskSegmenter, temporary_settings
 
 _START = {"action": "START_TRAINING", "project": {"id": 14}}
@@ -58,6 +64,28 @@ def test_our_own_page_may_cancel() -> None:
     headers = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
     assert client.post("/jobs/1/cancel", headers=headers).status_code == 303
     assert "cancelled" in client.get("/").text
+
+
+@contextmanager
+def _served(app: Flask) -> Iterator[str]:
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.port}/"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_a_browser_sends_what_lets_its_cancel_button_pass() -> None:
+    client = _client()
+    client.post("/webhook", json=_START)
+    with _served(client.application) as address, running_browser() as browser:
+        page = browser.new_page()
+        page.goto(address)
+        page.get_by_role("button", name="cancel").click()
+        page.wait_for_url(address)
+        assert page.locator(".job-state").inner_text() == "cancelled"
 
 
 @pytest.mark.parametrize(
