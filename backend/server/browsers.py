@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from fnmatch import fnmatchcase
 
 from flask import Response
@@ -13,6 +14,7 @@ from mfp_model.errors import MfpError
 _READING = ("GET", "HEAD", "OPTIONS")
 _JSON_ROUTES = ("/predict", "/setup", "/webhook")
 _LOCAL_NAMES = ("localhost", "*.localhost")
+_HOST = re.compile(r"[a-z0-9._-]+(:[0-9]{1,5})?", re.IGNORECASE)
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'"
@@ -70,10 +72,11 @@ def check_host(request: Request, hosts: tuple[str, ...], *, is_open: bool) -> No
     """
     if not hosts and not is_open:
         return
-    name = _host_name(request.host)
+    name = _host_name(_host(request))
     if _is_address(name) or any(fnmatchcase(name, pattern) for pattern in (*hosts, *_LOCAL_NAMES)):
         return
-    raise HostError(f"host {name!r:.80}: not a name of this server; add it to MFP_ALLOWED_HOSTS")
+    sent = name or request.headers.get("Host", "")
+    raise HostError(f"host {sent!r:.80}: not a name of this server; add it to MFP_ALLOWED_HOSTS")
 
 
 def check_origin(request: Request) -> None:
@@ -86,9 +89,9 @@ def check_origin(request: Request) -> None:
     """
     if request.method in _READING:
         return
-    origin = request.headers.get("Origin")
+    origin, host = request.headers.get("Origin"), _host(request)
     site = request.headers.get("Sec-Fetch-Site", "none")
-    if origin is not None and origin.partition("://")[2] != request.host:
+    if origin is not None and (not host or origin.partition("://")[2] != host):
         raise OriginError(f"sent from a page of {origin!r:.80}: expected this server's own")
     if site not in ("none", "same-origin"):
         raise OriginError(f"sent from a page of another site ({site!r:.20})")
@@ -109,6 +112,12 @@ def add_headers(response: Response, path: str) -> None:
     response.headers.update(_HEADERS)
     policy = _STATUS_POLICY if path == "/" else _POLICY
     response.headers["Content-Security-Policy"] = policy
+
+
+def _host(request: Request) -> str:
+    """Host and port; Werkzeug leaves out names with `_`, which Docker gives to containers."""
+    sent = request.headers.get("Host", "")
+    return request.host or (sent if _HOST.fullmatch(sent) else "")
 
 
 def _host_name(host: str) -> str:

@@ -114,6 +114,26 @@ def test_names_can_be_allowed_and_with_a_password_all_are() -> None:
     assert both.get("/health", headers={"Host": "any.example"}).status_code == 421
 
 
+def test_a_containers_name_with_an_underscore_can_be_allowed() -> None:
+    name = {"Host": "team_backend_1:9090"}
+    client = _client(allowed_hosts=("team_backend_*",))
+    assert client.get("/", headers=name).status_code == 200
+    assert client.post("/webhook", json=_START, headers=name).json["job"] == 1
+    ours, sandboxed = {"Origin": "http://team_backend_1:9090"}, {"Origin": "null"}
+    assert client.post("/jobs/1/cancel", headers=name | sandboxed).status_code == 403
+    assert client.post("/jobs/1/cancel", headers=name | ours).status_code == 303
+
+
+@pytest.mark.parametrize("host", ["localhost, evil.example", "evil.example/.localhost", ""])
+def test_what_is_no_host_is_refused_and_told(host: str) -> None:
+    answer = _client().get("/", headers={"Host": host})
+    assert (answer.status_code, f"host {host!r}" in answer.json["error"]) == (421, True)
+    guarded = _client(username="team", password="secret")
+    headers = {"Host": host, "Origin": "null"}
+    answer = guarded.post("/webhook", json=_START, headers=headers, auth=("team", "secret"))
+    assert answer.status_code == 403
+
+
 @pytest.mark.parametrize("path", ["/", "/health", "/metrics", "/nothing", "/static/status.js"])
 def test_pages_cannot_be_shown_in_others_nor_kept(path: str) -> None:
     with _client().get(path) as answer:
