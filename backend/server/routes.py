@@ -102,7 +102,7 @@ def _add_pages(app: Flask, service: Service) -> None:
     @app.route("/jobs/<job>/cancel", methods=["POST"])
     def cancel(job: str) -> _Redirect:
         service.trainer.queue.cancel(_number(job))
-        return redirect("/", code=303)
+        return redirect("../../", code=303)  # the status page, wherever a proxy has it
 
     @app.route("/models/<version>/report")
     def report(version: str) -> Response:

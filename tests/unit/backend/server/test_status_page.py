@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 from flask.testing import FlaskClient
@@ -96,8 +97,20 @@ def test_links_lead_to_label_studio_and_to_what_was_recorded() -> None:
     while client.get("/sessions").status_code == 404:  # it is written beside the answers
         assert time.monotonic() < until
         time.sleep(0.05)
-    assert 'href="/sessions"' in _page(client)
+    assert 'href="sessions"' in _page(client)
     assert "How people clicked" in client.get("/sessions").get_data(as_text=True)
+
+
+def test_the_page_works_below_a_path_that_a_proxy_takes_away() -> None:
+    client = _ready(_client())
+    client.post("/setup", json={"project": "3.1700000000"})
+    client.post("/webhook", json={"action": "START_TRAINING", "project": {"id": 3}})
+    page = "https://labels.example/mfp/"
+    links = re.findall(r'(?:src|href|action)="([^"]*)"', _page(client))
+    assert {"static/status.js", "metrics", "jobs/1/log", "jobs/1/cancel"} <= set(links)
+    assert all(urljoin(page, link).startswith(page) for link in links)
+    answer = client.post("/jobs/1/cancel")
+    assert urljoin(page + "jobs/1/cancel", answer.headers["Location"]) == page
 
 
 @pytest.mark.parametrize("damage", [b"", b"[]", b"\xff\xfe{", b'{"global": 3}'])
