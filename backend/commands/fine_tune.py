@@ -39,7 +39,12 @@ def add(commands: Commands) -> None:
         "--samples", type=of(count(low=1)), metavar="N", help="to learn from at most"
     )
     add_device(parser)
-    parser.add_argument("--work", type=Path, metavar="DIR", help="to go on in after a kill")
+    parser.add_argument(
+        "--work",
+        type=of(folder(may_be_new=True)),
+        metavar="DIR",
+        help="to go on in after a kill",
+    )
     add_json(parser)
 
 

@@ -15,7 +15,7 @@ from backend.commands.options import (
 )
 from backend.commands.parsing import Commands, add_json, box, click, of
 from backend.commands.printing import note, note_replaced, show, value_text
-from backend.environment.readers import file
+from backend.environment.readers import file, new_file
 from mfp_model.errors import ConfigError, ImageError
 
 if TYPE_CHECKING:
@@ -47,7 +47,11 @@ def add(commands: Commands) -> None:
         help="a mask to be changed near the clicks and nowhere else",
     )
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="MASK.png", help="the mask, white on black"
+        "--out",
+        type=of(new_file()),
+        required=True,
+        metavar="MASK.png",
+        help="the mask, white on black",
     )
     add_segmenter_options(parser)
     add_json(parser, takes_file=False)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backend.commands.labelled import add_labelled_data, check_labelled_data, labelled_objects
 from backend.commands.options import add_checkpoint, add_device
 from backend.commands.parsing import Commands, of
 from backend.commands.printing import note_without_effect, write_file
-from backend.environment.readers import count, new_file
+from backend.environment.readers import count, folder, new_file
 from mfp_model.names import FEATURES
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ def add(commands: Commands) -> None:
     add_device(parser)
     parser.add_argument(
         "--out",
-        type=Path,
+        type=of(folder(may_be_new=True)),
         required=True,
         metavar="DIR",
         help="for rgb.json and deep.json; the server uses those in graph-cut of MFP_DATA_DIR",

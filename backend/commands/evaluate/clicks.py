@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -20,11 +19,12 @@ from backend.commands.evaluate.measuring import (
     left_out,
     load_measured,
 )
+from backend.commands.evaluate.pictures import Pictures
 from backend.commands.labelled import add_labelled_data, check_labelled_data, labelled_objects
 from backend.commands.options import add_segmenter_options
 from backend.commands.parsing import Commands, add_json, of
 from backend.commands.printing import note_without_effect, show, table, write_file
-from backend.environment.readers import count, file, new_file, number
+from backend.environment.readers import count, file, folder, new_file, number
 from mfp_model.errors import DataError
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument(
         "--pictures",
-        type=Path,
+        type=of(folder(may_be_new=True)),
         metavar="DIR",
         help="for each object image with clicks, truth and mask side by side",
     )
@@ -149,13 +149,15 @@ def _scores(
 
     from mfp_model.evaluation.scores import score
 
+    pictures = Pictures(options.pictures) if options.pictures and not group else None
+
     def results() -> Iterator[ObjectResult]:
         aimed = ((target, group) for target in labelled_objects(options))
         for (target, _), outcome in tqdm(workers.each(aimed), unit="object", desc=group or None):
             if outcome is None:
                 continue
-            if options.pictures and not group:
-                _save_picture(options.pictures, target, outcome)
+            if pictures:
+                pictures.save(target, outcome)
             yield outcome.result
 
     return score(results())
@@ -212,15 +214,6 @@ def _lines(report: Mapping[str, Any]) -> list[str]:
         f"precision {report['precision']:.3f}, recall {report['recall']:.3f}",
         f"newest click obeyed {report['newest_obeyed']:.1%}, all {report['all_obeyed']:.1%}",
     ]
-
-
-def _save_picture(folder: Path, target: EvaluationObject, outcome: ClickedObject) -> None:
-    from mfp_model.drawing import png, triplet
-    from mfp_model.files import write_atomically
-
-    picture = triplet(target.image, outcome.clicks, target.truth, outcome.mask)
-    name = re.sub(r"[^\w.#-]", "_", target.name)
-    write_atomically(folder / f"{name}.png", png(picture))
 
 
 def _draw_confusion(path: Path, report: Mapping[str, Any]) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from backend.commands.parsing import Commands, add_json, of
 from backend.commands.printing import facts, note_replaced, show
-from backend.environment.readers import file
+from backend.environment.readers import file, new_file
 
 
 def add(commands: Commands) -> None:
@@ -20,7 +19,11 @@ def add(commands: Commands) -> None:
         help="published, .pth; or ours, to make it smaller",
     )
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="FILE.safetensors", help="our checkpoint"
+        "--out",
+        type=of(new_file()),
+        required=True,
+        metavar="FILE.safetensors",
+        help="our checkpoint",
     )
     parser.add_argument(
         "--bits", type=int, choices=(32, 16, 8), default=32, help="of kernels; default: 32"

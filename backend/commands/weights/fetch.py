@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from backend.commands.parsing import Commands, add_json
+from backend.commands.parsing import Commands, add_json, of
 from backend.commands.printing import facts, show
+from backend.environment.readers import folder
 from mfp_model.weights.sources import WEIGHTS_SOURCES
 
 
@@ -17,7 +17,10 @@ def add(commands: Commands) -> None:
         "name", choices=WEIGHTS_SOURCES, metavar="NAME", help=", ".join(WEIGHTS_SOURCES)
     )
     parser.add_argument(
-        "--to", type=Path, metavar="DIR", help="default: the folder cache of MFP_DATA_DIR"
+        "--to",
+        type=of(folder(may_be_new=True)),
+        metavar="DIR",
+        help="default: the folder cache of MFP_DATA_DIR",
     )
     parser.add_argument("--offline", action="store_true", help="only look, download nothing")
     add_json(parser, takes_file=False)
@@ -26,8 +29,8 @@ def add(commands: Commands) -> None:
 def _fetch(options: argparse.Namespace) -> None:
     from backend.models.downloads import fetch_weights
 
-    folder = options.to or options.settings.cache_dir
-    path = fetch_weights(options.name, folder, is_offline=options.offline)
+    place = options.to or options.settings.cache_dir
+    path = fetch_weights(options.name, place, is_offline=options.offline)
     source = WEIGHTS_SOURCES[options.name]
     report = {"path": str(path), "licence": source.licence, "use": source.use}
     show(options, report, facts(report))
