@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import requests
 
@@ -119,18 +120,29 @@ class LabelStudioAccess:
             LabelStudioError: It is no answer, or the personal access token was not accepted.
             DataError: The body cannot be sent as JSON.
         """
-        try:
-            return requests.request(
+
+        def sent() -> requests.Response:
+            return self._sent(
                 method,
                 self._url + path,
                 headers=self.headers() if is_authorized else {},
                 timeout=timeout_s or self._timeout_s,
-                verify=self.verify,
                 allow_redirects=is_redirected,
                 json=body,
                 files=files,
             )
+
+        response = sent()
+        if response.status_code == 401 and is_authorized and self._bearer is not None:
+            self.forget()  # it ended earlier than was said
+            response = sent()
+        return response
+
+    def _sent(self, method: str, url: str, **content: Any) -> requests.Response:  # noqa: ANN401
+        try:
+            return requests.request(method, url, verify=self.verify, **content)
         except requests.exceptions.InvalidJSONError as error:
+            path = url.removeprefix(self._url)
             raise DataError(f"{method} {path}: cannot be sent as JSON: {error}") from None
         except requests.RequestException as error:
             is_away = isinstance(error, (requests.ConnectionError, requests.Timeout))
@@ -144,9 +156,11 @@ class LabelStudioAccess:
         refresh = {"refresh": self._api_key}
         response = self.request("POST", "/api/token/refresh/", body=refresh, is_authorized=False)
         if response.status_code != 200:
+            is_refused = response.status_code in (400, 401, 403)
+            advice = "create a new one and set LABEL_STUDIO_API_KEY" if is_refused else "try later"
             raise LabelStudioError(
-                f"Label Studio answered {response.status_code} to the personal access "
-                "token: create a new one and set LABEL_STUDIO_API_KEY"
+                f"Label Studio answered {response.status_code} to the personal access token: "
+                f"{advice}"
             )
         try:
             return str(response.json()["access"])

@@ -5,14 +5,17 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from backend.label_studio.access import (
     LabelStudioAccess,
+    LabelStudioError,
     LabelStudioRefusedError,
 )
 from backend.label_studio.calling import call
@@ -65,13 +68,17 @@ class LabelStudioApi:
 
     def project_named(self, title: str) -> int | None:
         """Return the id of the project with this title, or None."""
-        projects = self._call("GET", "/api/projects/?page_size=100")["results"]
-        return next((int(p["id"]) for p in projects if p["title"] == title), None)
+        projects = self._call("GET", "/api/projects/?page_size=100")
+        with self._of_known_form():
+            ids = (int(p["id"]) for p in projects["results"] if p["title"] == title)
+            return next(ids, None)
 
     def create_project(self, title: str, label_config: str) -> int:
         """Return the id of a new project."""
         project = {"title": title, "label_config": label_config}
-        return int(self._call("POST", "/api/projects/", body=project)["id"])
+        made = self._call("POST", "/api/projects/", body=project)
+        with self._of_known_form():
+            return int(made["id"])
 
     def upload(self, project: int, photos: Iterable[Path]) -> None:
         """Make a task of each photo."""
@@ -98,8 +105,9 @@ class LabelStudioApi:
             if kept := _KEPT_FILE.search(str(refusal)):
                 return f"upload/{project}/{kept[1]}"
             raise
-        number = uploaded["file_upload_ids"][0]
-        return str(self._call("GET", f"/api/import/file-upload/{number}")["file"])
+        with self._of_known_form():
+            number = int(uploaded["file_upload_ids"][0])
+            return str(self._call("GET", f"/api/import/file-upload/{number}")["file"])
 
     def import_tasks(self, project: int, tasks: list[dict[str, Any]]) -> None:
         """Make tasks, with their predictions and annotations."""
@@ -122,8 +130,9 @@ class LabelStudioApi:
             ordering: The column, such as `tasks:predictions_score`.
         """
         tabs = self._call("GET", f"/api/dm/views/?project={project}")
-        if any(tab["data"].get("title") == title for tab in tabs):
-            return
+        with self._of_known_form():
+            if any(tab["data"].get("title") == title for tab in tabs):
+                return
         made = [{"title": title, "ordering": [ordering]}]
         if not tabs:  # what the page makes for a project that it shows the first time
             made.insert(0, {"title": "Default"})
@@ -136,7 +145,8 @@ class LabelStudioApi:
         values, after = set(), -1
         while rows := self._after(project, after, limit=500, fields="task_only")["tasks"]:
             after = int(rows[-1]["id"])
-            values |= {str(row["data"][key]) for row in rows if key in row["data"]}
+            with self._of_known_form():
+                values |= {str(row["data"][key]) for row in rows if key in row["data"]}
         return values
 
     def connect_backend(
@@ -161,8 +171,10 @@ class LabelStudioApi:
             backend["basic_auth_user"] = username
             backend["basic_auth_pass"] = password
         connected = self._call("GET", f"/api/ml/?project={project}")
-        if connected:
-            self._call("PATCH", f"/api/ml/{connected[0]['id']}", body=backend)
+        with self._of_known_form():
+            ids = [int(connection["id"]) for connection in connected]
+        if ids:
+            self._call("PATCH", f"/api/ml/{ids[0]}", body=backend)
         else:
             self._call("POST", "/api/ml/", body=backend)
         if password:
@@ -178,14 +190,15 @@ class LabelStudioApi:
 
     def tasks(self, project: int) -> list[dict[str, Any]]:
         """Return the project's tasks with their annotations, in order."""
-        tasks: list[dict[str, Any]] = self._call(
-            "GET", f"/api/tasks/?project={project}&fields=all&page_size=100"
-        )["tasks"]
-        return sorted(tasks, key=lambda task: int(task["id"]))
+        answer = self._call("GET", f"/api/tasks/?project={project}&fields=all&page_size=100")
+        with self._of_known_form():
+            return sorted(answer["tasks"], key=lambda task: int(task["id"]))
 
     def label_config(self, project: int) -> str:
         """Return the project's label configuration, XML."""
-        return str(self._call("GET", f"/api/projects/{project}/")["label_config"])
+        about = self._call("GET", f"/api/projects/{project}/")
+        with self._of_known_form():
+            return str(about["label_config"])
 
     def tasks_after(self, project: int, task: int, *, limit: int) -> list[dict[str, Any]]:
         """Return the next tasks by id, with annotations, drafts and predictions.
@@ -210,8 +223,24 @@ class LabelStudioApi:
             "ordering": ["tasks:id"],
         }
         parameters = urlencode({"project": project, "page_size": limit, "query": json.dumps(query)})
-        answer: dict[str, Any] = self._call("GET", f"/api/tasks/?{parameters}&fields={fields}")
-        return answer
+        answer = self._call("GET", f"/api/tasks/?{parameters}&fields={fields}")
+        with self._of_known_form():
+            rows = [dict(row) for row in answer["tasks"]]
+            numbers = [task, *(int(row["id"]) for row in rows)]
+            if any(low >= high for low, high in pairwise(numbers)):
+                raise ValueError("other tasks than those asked for")  # and so for ever
+            return {"tasks": rows, "total": int(answer["total"])}
+
+    @contextmanager
+    def _of_known_form(self) -> Iterator[None]:
+        """Refuse an answer in which something else is looked for than it has."""
+        try:
+            yield
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise LabelStudioError(
+                f"{self.access.url} answered JSON of another form than Label Studio's "
+                f"({type(error).__name__}: {error}): is LABEL_STUDIO_URL its address?"
+            ) from error
 
     def _call(self, method: str, path: str, **content: Any) -> Any:  # noqa: ANN401, see `call`
         return call(self.access, method, path, waits_s=self.waits_s, **content)

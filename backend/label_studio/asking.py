@@ -21,8 +21,6 @@ def ask(access: LabelStudioAccess, path: str, about: str) -> Any:  # noqa: ANN40
         LabelStudioError: It cannot be reached, or answers something else.
     """
     response = access.request("GET", path, timeout_s=_TIMEOUT_S)
-    if response.status_code == 401:
-        access.forget()
     if response.status_code != 200:
         raise LabelStudioError(f"Label Studio answered {response.status_code} about {about}")
     try:

@@ -35,13 +35,18 @@ def checked_json(response: requests.Response, url: str, what: str) -> Any:  # no
         return response.json()
     except ValueError:
         raise LabelStudioError(
-            f"{url} answered {what} with something else than JSON: is LABEL_STUDIO_URL the address "
-            "of Label Studio?"
+            f"{url} answered {_short(what)} with something else than JSON: is LABEL_STUDIO_URL the "
+            "address of Label Studio?"
         ) from None
 
 
+def _short(what: str) -> str:
+    """What was asked without most of its query."""
+    return what.partition("&")[0]
+
+
 def _sentence(response: requests.Response, url: str, what: str) -> str:
-    code, reason = response.status_code, _reason(response)
+    code, reason, shown = response.status_code, _reason(response), _short(what)
     if code == 401:
         return (
             f"Label Studio at {url} does not accept LABEL_STUDIO_API_KEY (401): the token is "
@@ -50,7 +55,7 @@ def _sentence(response: requests.Response, url: str, what: str) -> str:
         )
     if code == 403:
         return (
-            f"Label Studio at {url} does not allow {what} with this token (403: {reason}): take "
+            f"Label Studio at {url} does not allow {shown} with this token (403: {reason}): take "
             "the token of a user who may, under Account & Settings"
         )
     if code == 404:
@@ -60,10 +65,10 @@ def _sentence(response: requests.Response, url: str, what: str) -> str:
                 f"Label Studio at {url} has no project {number} that the token's user may see; "
                 "its number is in the project's address, /projects/NUMBER/data"
             )
-        return f"Label Studio at {url} does not know {what} (404): is LABEL_STUDIO_URL right?"
+        return f"Label Studio at {url} does not know {shown} (404): is LABEL_STUDIO_URL right?"
     if code == 400:
-        return f"Label Studio refuses {what}: {reason}"
-    return f"Label Studio answered {code} to {what}: {reason}"
+        return f"Label Studio refuses {shown}: {reason}"
+    return f"Label Studio answered {code} to {shown}: {reason}"
 
 
 def _reason(response: requests.Response) -> str:

@@ -155,3 +155,40 @@ def test_an_upload_is_sent_whole_again_where_label_studio_was_away(tmp_path: Pat
     with LoopbackSite(handler).serving() as site:
         assert _api(site.url).upload_file(1, tmp_path / "a.png") == "/data/upload/1/a.png"
     assert len(asked) == 4
+
+
+def test_a_short_lived_token_that_ended_early_is_renewed_once() -> None:
+    token, tasks = {"access": "t"}, {"tasks": [{"id": 7}], "total": 1}
+    handler, asked = _answering((200, token), (401, {}), (200, token), (200, tasks), (401, {}))
+    with LoopbackSite(handler).serving() as site:
+        api = LabelStudioApi(LabelStudioAccess(url=site.url, api_key="personal.access.token"))
+        assert api.n_tasks(1) == 1
+    assert [line.partition(" ")[0] for line in asked] == ["POST", "GET", "POST", "GET"]
+    handler, asked = _answering((401, {}))
+    with LoopbackSite(handler).serving() as site, pytest.raises(LabelStudioError, match="wrong"):
+        _api(site.url).n_tasks(1)
+    assert len(asked) == 1, "a legacy token stays as it is"
+
+
+def test_a_token_that_cannot_be_exchanged_just_now_need_not_be_made_anew() -> None:
+    for status, advice in ((401, "create a new one"), (503, "try later")):
+        handler, _ = _answering((status, {}))
+        with LoopbackSite(handler).serving() as site:
+            access = LabelStudioAccess(url=site.url, api_key="personal.access.token")
+            with pytest.raises(LabelStudioError, match=f"{status} to the .* token: {advice}"):
+                access.check()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(None, [], {}, "welcome", {"tasks": None, "total": 1}, {"tasks": [{}], "total": 1}),
+        *({"tasks": [None], "total": 1}, {"tasks": [{"id": 8}]}, {"tasks": [{"id": 8}, {"id": 8}]}),
+        {"tasks": [{"id": 7}], "total": 1},  # was not asked for, and would be again and again
+    ],
+)
+def test_json_that_is_not_label_studios_is_named(answer: object) -> None:
+    handler, _ = _answering((200, answer))
+    with LoopbackSite(handler).serving() as site:
+        with pytest.raises(LabelStudioError, match="of another form.*is LABEL_STUDIO_URL"):
+            _api(site.url).tasks_after(1, 7, limit=10)
