@@ -16,7 +16,7 @@ from backend.label_studio.task_values import resolved
 
 _STEP = re.compile(r"[^.\[\]]+")
 _MAX_PAGES = 10_000  # of a task
-_FURTHER = 10**12  # a task's first image has its id, the others have ids far above
+_FURTHER = 10**12  # a task's first image has its id; programs that count in doubles read 9000 more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,8 @@ class Page:
         key: Path in the task's data.
         index: In the list that lies there, None where it is one address.
         address: Label Studio's.
-        number: Among all that the task can have, from 0 on.
+        number: Among all that the task can have, from 0 on: the first of each list, the second of
+            each, and so on.
     """
 
     key: str
@@ -54,10 +55,10 @@ def pages_of(data: Mapping[str, Any], keys: list[str]) -> Iterator[Page]:
     for number, key in enumerate(keys):
         place = resolved(f"${key}", data)
         if isinstance(place, str) and place:
-            yield Page(key=key, index=None, address=place, number=number * _MAX_PAGES)
+            yield Page(key=key, index=None, address=place, number=number)
         for index, address in enumerate(place[:_MAX_PAGES] if isinstance(place, list) else []):
             if isinstance(address, str) and address:
-                at = number * _MAX_PAGES + index
+                at = index * len(keys) + number
                 yield Page(key=key, index=index, address=address, number=at)
 
 

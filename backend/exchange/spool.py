@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from backend.storage.letters import storable_text
 from backend.storage.sqlite_file import of_schema, open_database
 from mfp_model.errors import DataError
 
@@ -129,10 +130,13 @@ class Spool:
             for image in entries.images:
                 run("INSERT INTO images VALUES (?, ?, ?)", (image["id"], number, json.dumps(image)))
             for label, annotation in entries.annotations:
-                row = (number, label, annotation.get("polygon_iou"), json.dumps(annotation))
+                iou, name = annotation.get("polygon_iou"), storable_text(label)
                 columns = "(task, label, polygon_iou, json)"
-                run(f"INSERT INTO annotations {columns} VALUES (?, ?, ?, ?)", row)
-            for message in entries.problems:
+                run(
+                    f"INSERT INTO annotations {columns} VALUES (?, ?, ?, ?)",
+                    (number, name, iou, json.dumps(annotation)),
+                )
+            for message in map(storable_text, entries.problems):
                 run("INSERT INTO problems (task, message) VALUES (?, ?)", (number, message))
             for kind, n in entries.left_out.items():
                 run("INSERT INTO left_out VALUES (?, ?, ?)", (number, kind, n))

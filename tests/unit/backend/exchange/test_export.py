@@ -20,10 +20,11 @@ from torchvision.datasets import CocoDetection
 from backend.exchange.choice import ChoiceRules
 from backend.exchange.entries import ExportOptions
 from backend.exchange.export import export_coco
-from backend.exchange.tasks import file_tasks
+from backend.exchange.tasks import TaskSource, file_tasks, labeled_task
 from backend.label_studio.label_config import TaskConfigs
 from backend.label_studio.regions import finite_score
 from mfp_model.errors import ConfigError, DataError
+from mfp_model.names import EXPORT_FORMS
 from tests.unit.backend.exchange.labeled import (
     Files,
     export,
@@ -242,6 +243,36 @@ def test_a_task_whose_images_no_number_is_left_for_is_named(tmp_path: Path) -> N
         export(tmp_path, tasks[1:], options=ExportOptions(strict=True))
 
 
+def test_programs_that_count_in_doubles_tell_the_images_of_tasks_apart(tmp_path: Path) -> None:
+    """As JavaScript and jq do, to which 10^16 + 7 and 10^16 + 8 are one number."""
+    config = TaskConfigs(
+        """<View><Image name="a" value="$left"/><Image name="b" valueList="$right"/>
+        <BrushLabels name="m" toName="a"><Label value="Cat"/></BrushLabels></View>"""
+    )
+    one, other = "/data/upload/1/1.png", "/data/upload/1/2.png"
+    tasks = [
+        {**task(number, [row(RING, to_name="a")]), "data": {"left": one, "right": [other, one]}}
+        for number in (7, 8)
+    ]
+    content, _ = export(tmp_path, tasks, config=config)
+    numbers = [image["id"] for image in content["images"]]
+    assert numbers == [7, 10**12 + 7, 3 * 10**12 + 7, 8, 10**12 + 8, 3 * 10**12 + 8]
+    assert [int(float(number)) for number in numbers] == numbers
+
+
+def test_halves_of_letters_end_no_export(tmp_path: Path) -> None:
+    half = "\ud83d"
+    tasks = [labeled_task(task(1, [row(RING, half), row(RING & False, id=half)]))]
+    source = TaskSource(name="x", total=1, unit="task", read=lambda report: iter(tasks))
+    files = Files({"/data/upload/1/1.png": png(40, 30)})
+    for form in EXPORT_FORMS:
+        options = ExportOptions(form=form)
+        summary = export_coco(source, tmp_path / form, config=None, sources=files, options=options)
+        assert summary.categories == ("\\ud83d",)
+        (message,) = summary.messages
+        assert "region \\ud83d: brush without a pixel" in message
+
+
 def test_a_mask_of_a_kind_that_is_not_read_is_named(tmp_path: Path) -> None:
     wand = {**row(RING), "type": "magicwand"}
     _, summary = export(tmp_path, [task(1, [wand])])
@@ -360,7 +391,7 @@ import os, signal, sys
 from pathlib import Path
 from tests.unit.backend.exchange.labeled import Files, CONFIG, png
 from backend.exchange.export import export_coco
-from backend.exchange.tasks import file_tasks
+from backend.exchange.tasks import TaskSource, file_tasks, labeled_task
 folder, n_before = Path(sys.argv[1]), int(sys.argv[2])
 class Killing(Files):
     def read(self, address, task_id):
