@@ -31,7 +31,7 @@ from backend.commands import (
 )
 from backend.commands.cluster import add_ray, check_ray
 from backend.commands.options import add_device
-from backend.commands.parsing import Commands, UsageError, of, root_parser
+from backend.commands.parsing import CommandParser, Commands, UsageError, of, root_parser
 from backend.commands.printing import Problems
 from backend.environment.readers import count
 from backend.settings import Settings
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells where it found keys
     name = "mfp"
     try:
-        options = make_parser().parse_args(arguments)
+        options = make_parser().parse_typed(arguments)
         if options.run is None:
             options.parser.print_help()
             return 0
@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> CommandParser:
     """Return what reads the command line, with all commands."""
     parser = root_parser("Click on an object, get its mask: the backend and its tools.")
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version, and end")

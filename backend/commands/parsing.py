@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -39,6 +39,13 @@ class CommandParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Refuse what was typed."""
         raise UsageError(self.prog, f"{message}; see {self.prog} --help")
+
+    def parse_typed(self, arguments: Sequence[str] | None) -> argparse.Namespace:
+        """Return what was typed; an option that is not known is refused by its command."""
+        options, unknown = self.parse_known_args(arguments)
+        if unknown:
+            options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return options
 
 
 class _HelpText(argparse.HelpFormatter):
@@ -90,7 +97,7 @@ class Commands:
         return made
 
 
-def root_parser(sentence: str) -> argparse.ArgumentParser:
+def root_parser(sentence: str) -> CommandParser:
     """Return the parser of `mfp` itself."""
     return CommandParser(prog="mfp", description=sentence, formatter_class=_HelpText)
 
