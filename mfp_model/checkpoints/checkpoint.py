@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from mfp_model.checkpoints.tensors import check_tensors
 from mfp_model.errors import CheckpointError, ConfigError
 from mfp_model.files import write_atomically
 from mfp_model.names import UNET
@@ -60,9 +61,10 @@ class Checkpoint:
         """
         network = build_network(self.config)
         try:
-            network.load_state_dict(dict(self.weights), strict=True)
-        except RuntimeError as error:
+            check_tensors(self.weights, network.state_dict())
+        except CheckpointError as error:
             raise CheckpointError(f"checkpoint {self.version}: {error}") from None
+        network.load_state_dict(dict(self.weights))
         return network.eval()
 
 
@@ -121,7 +123,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             weights = {name: torch.from_numpy(x) for name, x in widened_tensors(file, path)}
-    except (SafetensorError, OSError, TypeError) as error:
+    except (SafetensorError, OSError, TypeError, ValueError) as error:
         raise CheckpointError(f"checkpoint {path}: not a safetensors file ({error})") from None
     if metadata.get("format") != FORMAT:
         raise CheckpointError(

@@ -17,6 +17,7 @@ from mfp_model.checkpoints.checkpoint import Checkpoint, build_network
 from mfp_model.checkpoints.efficientnet_lite import folded_encoder
 from mfp_model.checkpoints.pickles import read_tensors
 from mfp_model.checkpoints.published_layout import LAYOUTS, Layout
+from mfp_model.checkpoints.tensors import check_tensors
 from mfp_model.errors import CheckpointError
 from mfp_model.names import UNET
 from mfp_model.networks.backbones import ARCHITECTURES
@@ -152,13 +153,7 @@ def _renamed(weights: Mapping[str, Tensor], layout: Layout, path: Path) -> dict[
 
 
 def _check_shapes(weights: Mapping[str, Tensor], config: NetworkConfig, path: Path) -> None:
-    expected = MfpNetwork(config).state_dict()
-    missing = sorted(expected.keys() - weights.keys())
-    extra = sorted(weights.keys() - expected.keys())
-    if missing or extra:
-        raise CheckpointError(f"{path}: tensors missing {missing[:3]}, left over {extra[:3]}")
-    for name, tensor in weights.items():
-        if tensor.shape != expected[name].shape:
-            raise CheckpointError(
-                f"{path}: {name} is {list(tensor.shape)}, expected {list(expected[name].shape)}"
-            )
+    try:
+        check_tensors(weights, MfpNetwork(config).state_dict())
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from None

@@ -18,21 +18,25 @@ def origin(config: TrainingConfig, source: SampleSource) -> dict[str, Any]:
 
     Folders appear by name only: where they lie is nobody's business.
     """
-    names = [root.name for root, _ in config.folders]
-    data = [
+    weights = [(root.name, weight) for root, weight in config.folders]
+    training = {**asdict(config), "folders": weights}
+    data = data_of(config, source)
+    return {"data": data, "training": training, "torch": torch.__version__, "git": _git_state()}
+
+
+def data_of(config: TrainingConfig, source: SampleSource) -> list[dict[str, Any]]:
+    """Return each data set's name, images, objects and share of what is drawn."""
+    return [
         {
-            "name": name,
+            "name": root.name,
             "images": len(images),
             "objects": sum(len(image.objects) for image in images),
             "share": round(float(probability), 4),
         }
-        for name, images, probability in zip(
-            names, source.folders, source.probabilities, strict=True
+        for (root, _), images, probability in zip(
+            config.folders, source.folders, source.probabilities, strict=True
         )
     ]
-    weights = [weight for _, weight in config.folders]
-    training = {**asdict(config), "folders": list(zip(names, weights, strict=True))}
-    return {"data": data, "training": training, "torch": torch.__version__, "git": _git_state()}
 
 
 def _git_state() -> dict[str, Any] | None:

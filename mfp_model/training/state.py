@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
 from mfp_model.checkpoints.pickles import read_pickle
+from mfp_model.checkpoints.tensors import check_tensors
 from mfp_model.errors import CheckpointError
 from mfp_model.files import write_atomically
 from mfp_model.networks.network import ClickNetwork
@@ -32,7 +33,8 @@ class TrainingState:
         n_seen: Samples that gave loss.
         n_drawn: Samples that this rank has taken from the data sets.
         rounds: The samples in work, see `StreamedRounds.state_dict`, and the phase they are of.
-        best_score: The best validation score so far.
+        judged_by: The held-out samples that it was validated on so far, in words.
+        best_score: The best validation score on these so far.
         n_worse: Validations since then.
         adversary: The discriminator where there is one.
         provenance: What is known of the run, see `mfp_model.training.provenance`; nothing before
@@ -48,6 +50,7 @@ class TrainingState:
     n_drawn: int = 0
     rounds: dict[str, Tensor] = field(default_factory=dict)
     phase: int = -1
+    judged_by: str = ""
     best_score: float = -1.0
     n_worse: int = 0
     adversary: Adversary | None = None
@@ -60,6 +63,12 @@ class TrainingState:
         if self.provenance and self.provenance != provenance:
             self.earlier = [*self.earlier, {**self.provenance, "n_seen": self.n_seen}]
         self.provenance = provenance
+
+    def begin_judging(self, judged_by: str) -> None:
+        """Take over what a run is validated on; scores on other samples are not comparable."""
+        if self.judged_by not in ("", judged_by):
+            self.best_score, self.n_worse = -1.0, 0
+        self.judged_by = judged_by
 
 
 def save_state(state: TrainingState, path: Path) -> None:
@@ -74,6 +83,7 @@ def save_state(state: TrainingState, path: Path) -> None:
         "optimiser": state.optimiser.state_dict(),
         "n_seen": state.n_seen,
         "phase": state.phase,
+        "judged_by": state.judged_by,
         "best_score": state.best_score,
         "n_worse": state.n_worse,
         "ranks": parts,
@@ -99,11 +109,13 @@ def load_state(state: TrainingState, path: Path) -> None:
         return
     try:
         content = read_pickle(path)
+        check_tensors(content["network"], state.network.state_dict())
         state.network.load_state_dict(content["network"])
         state.averaged.load_state_dict(content["averaged"])
         state.optimiser.load_state_dict(content["optimiser"])
         for name in ("n_seen", "phase", "best_score", "n_worse"):
             setattr(state, name, content[name])
+        state.judged_by = content.get("judged_by", "")
         state.provenance, state.earlier = content.get("told", {}), content.get("earlier", [])
         parts = content["ranks"]
         n_drawn = max(part["n_drawn"] for part in parts) * len(parts)
@@ -111,7 +123,7 @@ def load_state(state: TrainingState, path: Path) -> None:
         if len(parts) == ranks.n_ranks():
             state.n_drawn = parts[ranks.rank()]["n_drawn"]
             state.rounds = parts[ranks.rank()]["rounds"]
-        if state.adversary:
+        if state.adversary and content["adversary"]:
             state.adversary.load_state_dict(content["adversary"])
     except (CheckpointError, RuntimeError, LookupError, TypeError, ValueError) as error:
         raise CheckpointError(f"training state {path}: cannot be resumed ({error})") from None

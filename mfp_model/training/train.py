@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import csv
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import torch
 
 from mfp_model.checkpoints.checkpoint import Checkpoint, save_checkpoint
 from mfp_model.data.coco import OnProblem, refuse
@@ -15,13 +17,16 @@ from mfp_model.files import is_empty, write_atomically
 from mfp_model.networks.network import NetworkConfig
 from mfp_model.training import ranks
 from mfp_model.training.config import TrainingConfig
+from mfp_model.training.curves import append_row
 from mfp_model.training.loop import Run
 from mfp_model.training.overlap import warn_of_shared
 from mfp_model.training.provenance import origin
-from mfp_model.training.samples import ClickSamples, SampleSource
+from mfp_model.training.samples import SampleSource
 from mfp_model.training.state import load_state, save_state
 from mfp_model.training.threads import ThreadChoice
-from mfp_model.training.validation import Validation, held_out_samples, validate
+from mfp_model.training.validation import HeldOut, Validation, held_out_samples, validate
+
+_log = logging.getLogger(__name__)
 
 Report = Callable[[Mapping[str, float]], None]
 
@@ -131,14 +136,12 @@ def train(
         on_problem = _tell_nobody
     source = SampleSource.read(job.config, on_problem=on_problem)
     held_out = _held_out(job, source, on_problem)
-    threads = ThreadChoice() if job.chooses_threads else None
-    run = Run(job.config, job.network_config, start=job.start, device=device, threads=threads)
-    load_state(run.state, job.files.state)
+    run = _begun(job, device, held_out)
     if _is_out_of_patience(job, run):
         return
     run.state.begin({**origin(job.config, source), "start": job.start and job.start.version})
     if held_out is not None and job.validates_start and is_empty(job.files.validation_log):
-        _log_validation(job.files, 0, 0, _validated(job, run, held_out))
+        _log_validation(job.files, 0, 0, _validated(run, held_out))
     epoch = job.epoch_samples or sum(len(images) for images in source.folders)
     recent: list[Mapping[str, float]] = []
     unsaved_s, n_before = 0.0, run.state.n_seen
@@ -165,27 +168,36 @@ def train(
             break
 
 
+def _begun(job: TrainingJob, device: torch.device, held_out: HeldOut | None) -> Run:
+    """The run as its state file left it, if there is one."""
+    threads = ThreadChoice() if job.chooses_threads else None
+    run = Run(job.config, job.network_config, start=job.start, device=device, threads=threads)
+    load_state(run.state, job.files.state)
+    run.state.begin_judging(held_out.words if held_out else "nothing")
+    if run.state.n_seen >= job.config.n_samples:
+        _log.info("%s: %d samples are learned from already", job.files.state, run.state.n_seen)
+    return run
+
+
 def _tell_nobody(problem: str) -> None:
     """The first process tells it."""
 
 
-def _held_out(
-    job: TrainingJob, learned: SampleSource, on_problem: OnProblem
-) -> ClickSamples | None:
+def _held_out(job: TrainingJob, learned: SampleSource, on_problem: OnProblem) -> HeldOut | None:
     if not job.validation:
         return None
-    size = job.network_config.input_size
-    samples, source = held_out_samples(job.config, job.validation, size, on_problem=on_problem)
+    size, n = job.network_config.input_size, job.n_validation
+    held_out = held_out_samples(job.config, job.validation, n=n, size=size, on_problem=on_problem)
     if ranks.rank() == 0:
-        warn_of_shared(learned.folders, source.folders)
-    return samples
+        warn_of_shared(learned.folders, held_out.source.folders)
+    return held_out
 
 
-def _finish_epoch(job: TrainingJob, run: Run, held_out: ClickSamples, epoch: int) -> None:
+def _finish_epoch(job: TrainingJob, run: Run, held_out: HeldOut, epoch: int) -> None:
     """Validate the averaged weights, and keep them where they are the best so far."""
     if ranks.rank() != 0:
         return
-    validation = _validated(job, run, held_out)
+    validation = _validated(run, held_out)
     _log_validation(job.files, epoch, run.state.n_seen, validation)
     run.state.n_worse += 1
     if validation.score > run.state.best_score:
@@ -193,10 +205,10 @@ def _finish_epoch(job: TrainingJob, run: Run, held_out: ClickSamples, epoch: int
         _write_weights(job, run, validation_miou_at=validation.miou_at)
 
 
-def _validated(job: TrainingJob, run: Run, held_out: ClickSamples) -> Validation:
+def _validated(run: Run, held_out: HeldOut) -> Validation:
     network = run.state.averaged.module.eval()
     with run.precision():
-        return validate(network, held_out, job.n_validation)  # type: ignore[arg-type]
+        return validate(network, held_out)  # type: ignore[arg-type]
 
 
 def _is_out_of_patience(job: TrainingJob, run: Run) -> bool:
@@ -223,23 +235,12 @@ def _log_mean(path: Path, steps: list[Mapping[str, float]]) -> None:
     if ranks.rank() != 0:
         return
     means = {name: sum(step[name] for step in steps) / len(steps) for name in steps[0]}
-    _append(path, {**means, "n_seen": steps[-1]["n_seen"]})
+    append_row(path, {**means, "n_seen": steps[-1]["n_seen"]})
 
 
 def _log_validation(files: TrainingFiles, epoch: int, n_seen: int, validation: Validation) -> None:
     at = {f"miou@{k}": value for k, value in enumerate(validation.miou_at, start=1)}
-    _append(
+    append_row(
         files.validation_log, {"epoch": epoch, "n_seen": n_seen, "score": validation.score, **at}
     )
     write_atomically(files.sheet(epoch), png(validation.sheet))
-
-
-def _append(path: Path, row: Mapping[str, float]) -> None:
-    """Add a line to a CSV file, and its heading to an empty one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    is_new = is_empty(path)
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(row))
-        if is_new:
-            writer.writeheader()
-        writer.writerow({name: round(value, 6) for name, value in row.items()})

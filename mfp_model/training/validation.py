@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from mfp_model.networks.click_map import append_clicks
 from mfp_model.networks.network import ClickNetwork, run_round
 from mfp_model.training.config import Phase, TrainingConfig
 from mfp_model.training.losses import sample_ious
+from mfp_model.training.provenance import data_of
 from mfp_model.training.samples import ClickSamples, SampleSource
 
 _N_CLICKS = 5
@@ -45,18 +47,37 @@ class Validation:
         return sum(self.miou_at) / len(self.miou_at)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class HeldOut:
+    """Samples as inference meets them: one object, from nothing.
+
+    Attributes:
+        samples: They, and others behind them.
+        n: How many count.
+        source: Where they come from.
+        words: What they are drawn from and how; where that differs, scores cannot be compared.
+    """
+
+    samples: ClickSamples
+    n: int
+    source: SampleSource
+    words: str
+
+
 def held_out_samples(
     config: TrainingConfig,
     folders: tuple[tuple[Path, float], ...],
-    size: int,
     *,
+    n: int,
+    size: int,
     on_problem: OnProblem = refuse,
-) -> tuple[ClickSamples, SampleSource]:
-    """Return samples as inference meets them, one object, from nothing, and where they come from.
+) -> HeldOut:
+    """Return what a run is validated on.
 
     Args:
         config: The run's.
         folders: Held-out data sets, as in `TrainingConfig.folders`.
+        n: How many samples.
         size: Rows and columns of a sample in pixels.
         on_problem: Told of each image and each object that is damaged and so left out.
 
@@ -73,17 +94,19 @@ def held_out_samples(
         seed=_SEED,
     )
     source = SampleSource.read(plain, on_problem=on_problem)
-    return ClickSamples(source, plain, Phase(height=size, width=size, batch=2)), source
+    samples = ClickSamples(source, plain, Phase(height=size, width=size, batch=2))
+    words = json.dumps([data_of(plain, source), plain.min_object_px, plain.size_power, n, size])
+    return HeldOut(samples=samples, n=n, source=source, words=words)
 
 
-def validate(network: ClickNetwork, samples: ClickSamples, n: int) -> Validation:
-    """Return the scores of `network` on samples 0 to n - 1.
+def validate(network: ClickNetwork, held_out: HeldOut) -> Validation:
+    """Return the scores of `network` on held-out samples.
 
     Args:
         network: In evaluation mode.
-        samples: Held-out samples, not among those trained on.
-        n: How many.
+        held_out: Samples that are not among those trained on.
     """
+    samples, n = held_out.samples, held_out.n
     device = next(network.parameters()).device
     ious: list[list[float]] = []
     rows: list[NDArray[np.uint8]] = []

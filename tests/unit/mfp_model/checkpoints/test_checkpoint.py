@@ -87,6 +87,9 @@ def test_weights_that_do_not_fit_are_refused(tiny_checkpoint: Checkpoint) -> Non
     weights.pop("head.logits.bias")
     with pytest.raises(CheckpointError, match=r"head\.logits\.bias"):
         replace(tiny_checkpoint, weights=weights).network()
+    with pytest.raises(CheckpointError, match=r"left over \['x'\]") as refused:
+        replace(tiny_checkpoint, weights={"x": torch.zeros(1)}).network()
+    assert len(str(refused.value)) < 200
 
 
 def test_the_shipped_weights_load_and_are_small() -> None:
