@@ -38,7 +38,7 @@ default = "mfp"
 7 = "unet"
 ```
 
-| variable | default | expected | what it does |
+| variable | what it does | default | expected |
 |---|---|---|---|
 """
 _COMMANDS = f"""\
@@ -122,7 +122,7 @@ def _row(row: Setting) -> str:
     if not default and row.default not in ("", None, ()):
         is_switch = isinstance(row.default, bool)
         default = f"`{str(row.default).lower() if is_switch else _short(row.default)}`"
-    cells = (f"`{row.name}`", default, row.reader.expected, row.sentence)
+    cells = (f"`{row.name}`", row.sentence, default, row.reader.expected)
     return "| " + " | ".join(_cell(cell) for cell in cells) + " |\n"
 
 

@@ -166,6 +166,7 @@ class Settings:
         {},
         by_project(read.count(low=0), "N"),
         "Changed annotations after which a project is fine-tuned; 0 for never by itself.",
+        default_in_words="0",
     )
     train_samples: int = setting(
         "MFP_TRAIN_SAMPLES",

@@ -65,7 +65,7 @@ def postgresql() -> Reader[str]:
         is_postgresql = parts.scheme in ("postgresql", "postgres") and has_port
         return checked(value, is_postgresql and parts.path.strip("/") != "")
 
-    return of_text("postgresql://USER:PASSWORD@HOST:PORT/NAME", read, is_secret=True)
+    return of_text("postgresql://… with user, password, host, port and /NAME", read, is_secret=True)
 
 
 def bucket() -> Reader[str]:

@@ -261,7 +261,7 @@ def test_constants_of_a_graph_cut_are_used_where_they_were_placed(tmp_path: Path
     ["sqlite:///a.db", "postgresql://host", "mysql://host/name", "postgresql://a:word@host:b/c"],
 )
 def test_a_database_is_postgresql_and_its_password_is_not_shown(url: str) -> None:
-    with pytest.raises(ConfigError, match="postgresql://USER:PASSWORD@HOST") as refused:
+    with pytest.raises(ConfigError, match="expected postgresql://…") as refused:
         Settings.from_env({"MFP_DATABASE_URL": url})
     assert url not in str(refused.value)
 
