@@ -45,7 +45,6 @@ def decode_segmentation(segmentation: Any, *, height: int, width: int) -> NDArra
         DataError: It is neither polygons nor a COCO RLE; a coordinate is not finite or far out of
             the image; an RLE's counts are negative or do not add up to the image.
     """
-    _check_size(height, width)
     check_segmentation(segmentation, height=height, width=width)
     return np.asarray(coco_mask.decode(_compressed(segmentation, height, width)), dtype=np.bool_)
 

@@ -88,7 +88,7 @@ def test_what_reaches_out_of_the_image_is_cut_at_its_edge() -> None:
         ({"size": [60, 80], "counts": "~~~"}, "COCO's letters"),
         ({"size": [60, 80], "counts": "ü"}, "COCO's letters"),
         ({"size": [60, 80], "counts": "0o"}, "COCO's letters"),
-        ({"size": [60, 80], "counts": "oooooooooo0"}, "11 letters"),
+        ({"size": [60, 80], "counts": "0oooooooooo0"}, "11 letters"),
         ({"size": [60, 80], "counts": encode_mask(np.ones((9, 9), bool))["counts"]}, "81 pixels"),
     ],
 )
@@ -124,6 +124,12 @@ def test_any_compressed_counts_are_a_mask_of_the_size_or_a_named_damage(text: by
     except DataError:
         return
     np.testing.assert_array_equal(coco_mask.decode({"size": [6, 8], "counts": text}), mask)
+
+
+def test_a_polygon_of_many_corners_is_measured_along_its_outline() -> None:
+    turns = np.linspace(0, 2 * np.pi, 5000)
+    circle = 8000 + 500 * np.stack([np.cos(turns), np.sin(turns)], axis=1)
+    check_segmentation([circle.ravel().tolist()], height=9000, width=9000)
 
 
 def test_no_shape_takes_memory_without_bounds() -> None:
