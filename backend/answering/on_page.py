@@ -155,7 +155,8 @@ def _saved(
     )
     if answered is None or (task.there.is_shared and not is_continued(answered, region)):
         return as_drawn
-    was_saved, kind = is_saved(answered, task), region.control.kind
+    was_saved = answered.is_left or is_saved(answered, task)
+    kind = region.control.kind
     if was_saved and not is_continued(answered, region) and not _is_same(drawn, answered, kind):
         return as_drawn
     is_shown = was_saved or is_continued(answered, region)
@@ -185,9 +186,9 @@ def is_ours(answered: AnsweredObject, task: TaskRequest, region: RegionRequest) 
 
 
 def is_saved(answered: AnsweredObject, task: TaskRequest) -> bool:
-    """Return whether the annotation was saved since it was answered, its prompts gone by then."""
+    """Return whether the annotation was saved since it was answered, and no prompt waited then."""
     is_stale = answered.stamp == storable(task.there.stamp)
-    return not is_stale and not task.there.has_any(answered.asked_ids)
+    return not is_stale and not task.there.has_waiting(answered.asked_ids)
 
 
 def _may_stand(

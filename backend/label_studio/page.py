@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from backend.label_studio.points import is_box
 from backend.label_studio.projects import UNKNOWN_RULES, ProjectRules
 
 _MAX_LETTERS, _DIGEST_LETTERS = 100, 32
@@ -50,6 +51,18 @@ class Annotation:
             storable(row.get("id")) in ids and isinstance(row.get("is_positive"), bool)
             for row in rows
         )
+
+    def has_waiting(self, ids: frozenset[str]) -> bool:
+        """Return whether one of these prompts may have waited for the check when this was saved.
+
+        A point that a reload or a submission left behind has no sign. Boxes never have one.
+        """
+        boxes = (
+            storable(row.get("id"))
+            for row in self.rows
+            if isinstance(row, dict) and isinstance(row.get("value"), dict) and is_box(row)
+        )
+        return self.has_open(ids) or not ids.isdisjoint(boxes)
 
     def at(self, index: int | None) -> Annotation:
         """Return what it holds of one of a task's pages, all where the task has one image."""

@@ -160,7 +160,8 @@ def test_a_second_edit_starts_from_the_first_before_the_page_has_saved_it() -> N
     draft = saved(row("r1", CAT))
     _answer(_client(settings), point("p1", 75, 60), drafts=[draft])
     # Another worker, the same draft, which may have the points that accepting removed.
-    for stale in (draft, saved(row("r1", CAT), {"id": "p1", "type": "keypointlabels"})):
+    waiting = {"id": "p1", "type": "keypointlabels", "is_positive": True}
+    for stale in (draft, saved(row("r1", CAT), waiting)):
         (found,) = _answer(_client(settings), point("q1", 90, 60), drafts=[stale])
         assert found["id"] == "r1"
         assert _mask(found)[60, 85]

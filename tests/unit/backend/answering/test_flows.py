@@ -334,6 +334,23 @@ def test_a_box_is_forgotten_when_the_task_is_opened_again() -> None:
     assert not _mask(new)[60, 50]
 
 
+@pytest.mark.parametrize("is_opened", [True, False])
+def test_a_correction_that_a_reload_lost_does_not_come_back(is_opened: bool) -> None:
+    page, away = _Page(), {**point("n", 45, 60, is_positive=False), "from_name": "click"}
+    first = page.click("p", 60, 60)
+    page.save(first)
+    assert not _mask(page.ask(away)[0])[60, 45]
+    if is_opened:
+        opening = request(config=page.config, **page.task)
+        opening["params"]["context"] = None
+        assert page.client.post("/predict", json=opening).status_code == 200
+    else:  # which Label Studio does not tell of a task with a prediction
+        page.save(first, {name: part for name, part in away.items() if name != "is_positive"})
+    later = _mask(page.click("m", 60, 79, is_positive=False))
+    assert later[60, 45]
+    assert not later[79, 60]
+
+
 def test_a_box_around_what_may_have_been_undone_makes_it_anew() -> None:
     page = _Page()
     (first,) = page.ask(_rectangle("b", 20, 20, 90, 100))
