@@ -154,7 +154,7 @@ def _opened(content: bytes, max_megapixels: float) -> Iterator[Image.Image]:
         ) from None
     except Image.DecompressionBombError as error:
         raise ImageError(f"image refused: {error}") from None
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, RuntimeError) as error:  # the last one of AVIF
         raise ImageError(f"image cannot be decoded: {error}") from None
 
 
@@ -208,3 +208,5 @@ def _stretched(values: NDArray[np.int64]) -> NDArray[np.int64]:
 def _check_mode(image: Image.Image) -> None:
     if image.mode == "F":
         raise ImageError("image of floating-point pixels: expected 8 or 16 bits per channel")
+    if image.mode == "P" and image.palette is None:
+        raise ImageError("image of palette colours without a palette")

@@ -53,7 +53,7 @@ def read_voc(root: Path, *, split: str = "val") -> Iterator[VocImage]:
         try:
             with Image.open(path) as file:
                 classes = np.asarray(file)  # a palette's indices are the classes
-        except OSError as error:
+        except (OSError, SyntaxError, ValueError, RuntimeError) as error:
             raise DataError(f"{path}: {error}") from None
         if classes.ndim != 2 or classes.shape != image.shape[:2]:
             raise DataError(f"{name}: classes {classes.shape}, expected {image.shape[:2]}")
