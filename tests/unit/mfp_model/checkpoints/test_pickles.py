@@ -22,3 +22,14 @@ def test_a_file_that_is_cut_anywhere_is_refused_by_name(tmp_path: Path, is_zippe
         path.write_bytes(content[:n_bytes])
         with pytest.raises(CheckpointError, match="expected a"):
             read_tensors(path)
+
+
+def test_what_a_pickle_names_is_told_and_no_advice_to_trust_it(tmp_path: Path) -> None:
+    torch.save({"config": tmp_path}, tmp_path / "net.pth")
+    (tmp_path / "page.pth").write_text("<!DOCTYPE html>")
+    for name, reason in (
+        ("net.pth", r"\(it names pathlib\.PosixPath\)"),
+        ("page.pth", r"\(PyTorch did not write it\)"),
+    ):
+        with pytest.raises(CheckpointError, match=f"plain containers {reason}$"):
+            read_tensors(tmp_path / name)
