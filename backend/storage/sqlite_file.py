@@ -106,7 +106,12 @@ def of_schema(schema: str) -> Prepare:
     """Return what makes tables by statements of SQL, and refuses a foreign file's as damage."""
 
     def prepare(database: sqlite3.Connection) -> None:
-        database.executescript(schema)
+        try:
+            database.executescript(schema)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:  # an index over a column it lacks
+                raise damage(str(error)) from error
+            raise
         fresh = sqlite3.connect(":memory:")
         try:
             fresh.executescript(schema)

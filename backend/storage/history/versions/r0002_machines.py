@@ -14,6 +14,8 @@ down_revision = "0001"
 def upgrade() -> None:
     """Change the tables."""
     if wants("jobs"):
+        if "projects" not in _there():  # in files of version 0.1.0
+            op.create_table("projects", sa.Column("project", sa.Text, primary_key=True))
         op.add_column("jobs", sa.Column("worker", sa.Text))
         op.add_column("jobs", sa.Column("seen", sa.Double))
         for state in ("queued", "running"):
@@ -45,9 +47,13 @@ def upgrade() -> None:
         _make_journal()
 
 
+def _there() -> list[str]:
+    return sa.inspect(op.get_bind()).get_table_names()
+
+
 def _remember_answers() -> None:
     """What the tables before these told lives an hour only."""
-    there = sa.inspect(op.get_bind()).get_table_names()
+    there = _there()
     for name in ("edited", "edited_masks", "answered"):
         if name in there:
             op.drop_table(name)

@@ -2,6 +2,7 @@ import io
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
@@ -419,6 +420,21 @@ def test_an_export_that_was_killed_goes_on_and_shows_nothing_before_it_is_whole(
     content = json.loads((tmp_path / "coco" / "annotations.json").read_text())
     assert [one["image_id"] for one in content["annotations"]] == list(range(9))
     assert sorted(os.listdir(tmp_path)) == ["coco", "tasks.json"]
+
+
+def test_what_an_older_version_was_cut_in_is_begun_anew(tmp_path: Path) -> None:
+    (tmp_path / ".coco.partial").mkdir()
+    spool = sqlite3.connect(tmp_path / ".coco.partial" / "spool.sqlite3")
+    spool.executescript(  # of version 0.1.0
+        """CREATE TABLE origin (key TEXT); CREATE TABLE tasks (id INTEGER PRIMARY KEY);
+        CREATE TABLE images (id INTEGER PRIMARY KEY, json TEXT);
+        CREATE TABLE annotations (id INTEGER PRIMARY KEY, label TEXT, json TEXT);"""
+    )
+    spool.close()
+    content, _ = export(tmp_path, [task(1, [row(RING)])])
+    assert len(content["annotations"]) == 1
+    names = {path.name for path in (tmp_path / "coco").iterdir()}
+    assert names == {"annotations.json", "export.json", "images"}
 
 
 def test_nothing_of_how_it_was_made_is_in_the_folder(tmp_path: Path) -> None:

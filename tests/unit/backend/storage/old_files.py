@@ -3,7 +3,17 @@
 import sqlite3
 from pathlib import Path
 
-_BEFORE = {  # as version 0.2.0 made its files before they told their state
+_BEFORE = {  # as version 0.2.0 made its files before they told their state, and 0.1.0 its queue
+    "queue": """
+        CREATE TABLE jobs (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, project TEXT, state TEXT, step TEXT, share REAL,
+            message TEXT, version TEXT, created REAL, started REAL, finished REAL, tries INTEGER,
+            is_cancelled INTEGER DEFAULT 0);
+        CREATE TABLE changed
+            (project TEXT, annotation TEXT, PRIMARY KEY (project, annotation));
+        INSERT INTO jobs VALUES
+            (3, '14', 'running', 'train', 0.5, '', '', 1.0, 2.0, NULL, 1, 0),
+            (5, '14', 'queued', '', 0, '', '', 3.0, NULL, NULL, 0, 0);""",
     "jobs": """
         CREATE TABLE jobs (
             id INTEGER PRIMARY KEY AUTOINCREMENT, project TEXT, state TEXT, step TEXT, share REAL,

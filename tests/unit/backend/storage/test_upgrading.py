@@ -30,7 +30,7 @@ from mfp_model.errors import ConfigError
 from tests.postgres import Postgres
 from tests.unit.backend.storage.old_files import old_file
 
-_PARTS = {"jobs": JOBS, "regions": REGIONS, "answers": REGIONS, "sessions": SESSIONS}
+_PARTS = {"queue": JOBS, "jobs": JOBS, "regions": REGIONS, "answers": REGIONS, "sessions": SESSIONS}
 
 
 def _shape(database: FileDatabase, part: Part) -> dict[str, object]:
@@ -79,6 +79,11 @@ def test_what_an_old_file_held_is_there_in_its_order(tmp_path: Path) -> None:
     assert queue.enqueue("14").id == 5
     assert queue.enqueue("15").id == 6
     assert queue.knows("14")
+    queue = JobQueue(FileDatabase(old_file(tmp_path, "queue"), JOBS))
+    begun_job = queue.begin("one")
+    assert begun_job is not None
+    assert (begun_job.id, begun_job.tries, queue.enqueue("14").id) == (3, 2, 5)
+    assert not damaged_files(tmp_path)
     with FileDatabase(old_file(tmp_path, "regions"), REGIONS).using() as connection:
         assert connection.execute(select(begun)).fetchall() == [("p1", "v1", 1.0)]
     with FileDatabase(old_file(tmp_path, "answers"), REGIONS).using() as connection:
