@@ -138,14 +138,17 @@ class ModelRegistry:
             if version in self.names():
                 return
             made = self._files.room / f".{version}.partial"
-            shutil.rmtree(made, ignore_errors=True)
-            made.mkdir()
-            shutil.copyfile(checkpoint, made / CHECKPOINT)
-            if report is not None and report.exists():
-                shutil.copyfile(report, made / REPORT)
-            manifest = {**about, "version": version, "added": round(time.time(), 3)}
-            write_atomically(made / MANIFEST, json.dumps(manifest, indent=1).encode())
-            self._files.keep(version, made)
+            shutil.rmtree(made, ignore_errors=True)  # of one that was killed
+            try:
+                made.mkdir()
+                shutil.copyfile(checkpoint, made / CHECKPOINT)
+                if report is not None and report.exists():
+                    shutil.copyfile(report, made / REPORT)
+                manifest = {**about, "version": version, "added": round(time.time(), 3)}
+                write_atomically(made / MANIFEST, json.dumps(manifest, indent=1).encode())
+                self._files.keep(version, made)
+            finally:
+                shutil.rmtree(made, ignore_errors=True)  # a full disk has no room for half of one
 
     def serving(self) -> Serving:
         """Return what serves.
@@ -178,8 +181,8 @@ class ModelRegistry:
         Raises:
             RegistryError: There is none of that name.
         """
-        self.version(version)
         with self._serving.changing() as histories:
+            self.version(version)  # nobody deletes it meanwhile
             name = project or GLOBAL
             history = histories.get(name, [])
             if not history or history[-1] != version:

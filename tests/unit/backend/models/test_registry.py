@@ -1,12 +1,14 @@
 import json
 import shutil
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from backend.models.registry import ModelRegistry
-from backend.models.serving import RegistryError
+from backend.models.serving import Histories, RegistryError
 from mfp_model.checkpoints.checkpoint import Checkpoint, save_checkpoint
 from tests.registries import registry_in
 
@@ -147,6 +149,38 @@ def test_one_damaged_manifest_does_not_hide_the_other_versions(
 def test_a_manifest_with_an_odd_time_is_listed(registry: ModelRegistry, tmp_path: Path) -> None:
     (tmp_path / "models" / "v3" / "manifest.json").write_text('{"added": "yesterday"}')
     assert [version.version for version in registry.versions()] == ["v3", "v1", "v2"]
+
+
+def test_a_version_that_has_no_room_leaves_nothing_there(
+    registry: ModelRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(source: Path, target: Path) -> None:
+        target.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(OSError, match="No space"):
+        registry.add("v4", tmp_path / "checkpoint", None, {})
+    names = {path.name for path in (tmp_path / "models").iterdir()}
+    assert names == {".adding", "v1", "v2", "v3"}
+
+
+def test_a_version_that_is_deleted_just_before_is_not_promoted(
+    registry: ModelRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changing = registry._serving.changing
+
+    @contextmanager
+    def after_another() -> Iterator[Histories]:
+        monkeypatch.undo()
+        registry.delete("v1")
+        with changing() as histories:
+            yield histories
+
+    monkeypatch.setattr(registry._serving, "changing", after_another)
+    with pytest.raises(RegistryError, match="'v1': unknown"):
+        registry.promote("v1")
+    assert registry.serving().versions() == set()
 
 
 def test_what_a_kill_left_of_a_version_is_none_and_in_nobodys_way(
