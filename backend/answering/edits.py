@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from backend.answering.answered import AnsweredObjects
 from backend.answering.answered_object import AnsweredObject
 from backend.answering.edit import Edit
-from backend.answering.existing import ExistingMasks
+from backend.answering.existing import ExistingMask, ExistingMasks
+from backend.answering.left_points import without_left_points
 from backend.answering.made import FoundAlike, Made
 from backend.answering.on_page import (
     PageObject,
@@ -47,7 +49,8 @@ class Edits:
         nothing with Alt.
         """
         answered = self._answered.of(task, region)
-        living = _without_dead(region, answered, task)
+        masks = partial(self._masks, task, region)
+        living = without_left_points(region, answered, task, masks)
         objects = split(living, answered, self._answered.clock())
         if not task.is_alike:
             return objects
@@ -62,8 +65,7 @@ class Edits:
             before: Objects of the same answer. They are not on the page yet, so no prompt means
                 them, but the object keeps clear of them, too.
         """
-        size, now = {"height": region.height, "width": region.width}, self._answered.clock()
-        masks = self._existing.read(task.there, region.control, **size)
+        masks, now = self._masks(task, region), self._answered.clock()
         answered = self._answered.of(task, region)
         taken = {name for made in before for name in made.edit.regions}
         objects = [
@@ -184,40 +186,16 @@ class Edits:
         if may_be_in_box(self._answered.of(task, region), task, region, self._answered.clock()):
             return True
         click, elsewhere = region.placed[0].prompt, replace(task.there, rows=task.there.elsewhere)
-        size = {"height": region.height, "width": region.width}
-        masks = self._existing.read(elsewhere, region.control, **size)
+        masks = self._masks(replace(task, there=elsewhere), region)
         return isinstance(click, Click) and any(lies_on(mask.runs, click) for mask in masks)
+
+    def _masks(self, task: TaskRequest, region: RegionRequest) -> list[ExistingMask]:
+        size = {"height": region.height, "width": region.width}
+        return self._existing.read(task.there, region.control, **size)
 
     def opened(self, task: TaskRequest) -> None:
         """Note that a page opens a task."""
         self._answered.leave(task)
-
-
-def _without_dead(
-    region: RegionRequest, answered: list[AnsweredObject], task: TaskRequest
-) -> RegionRequest:
-    """The request without points that belong to an object that was accepted.
-
-    The check inside the image leaves them on the page, and they come along with the next object's.
-    """
-    dead = {
-        name
-        for answered_object in answered
-        if answered_object.is_new and answered_object.open_ids == answered_object.point_ids
-        if task.there.has_any(frozenset(answered_object.regions))
-        if all(
-            task.there.has_any(frozenset({name})) for name in _of_others(answered_object, region)
-        )
-        for name in answered_object.point_ids
-    }
-    living = tuple(placed for placed in region.placed if placed.id not in dead)
-    return replace(region, placed=living) if living else region
-
-
-def _of_others(answered: AnsweredObject, region: RegionRequest) -> set[str]:
-    """Ids of an object's prompts of other controls, whose being open no request of these tells."""
-    controls = {placed.control for placed in region.placed}
-    return {placed.id for placed in answered.placed if placed.control not in controls}
 
 
 def _others(objects: list[PageObject], beside: Iterable[MaskRuns], edit: Edit) -> MaskRuns | None:

@@ -156,11 +156,11 @@ def _saved(
     if answered is None or (task.there.is_shared and not is_continued(answered, region)):
         return as_drawn
     was_saved = answered.is_left or is_saved(answered, task)
-    kind = region.control.kind
-    if was_saved and not is_continued(answered, region) and not _is_same(drawn, answered, kind):
+    goes_on = is_continued(answered, region)
+    may_differ = is_begun(answered) if goes_on else was_saved  # drawn or, below, answered before
+    if may_differ and not is_same(drawn, answered, region):
         return as_drawn
-    is_shown = was_saved or is_continued(answered, region)
-    runs = drawn if is_shown else answered.answer
+    runs = drawn if was_saved or goes_on else answered.answer
     own = {storable(name): name for name in regions}  # the page knows no other names
     return replace(
         as_drawn,
@@ -205,9 +205,14 @@ def _may_stand(
     return now - answered.at < waits_s
 
 
-def _is_same(drawn: MaskRuns, answered: AnsweredObject, kind: str) -> bool:
-    """Whether what is drawn is the answer, but for what the page's numbers are rounded by."""
+def is_begun(answered: AnsweredObject) -> bool:
+    """Return whether an object was made by prompts that the page still sends, and by no others."""
+    return answered.is_new and answered.open_ids == answered.point_ids
+
+
+def is_same(drawn: MaskRuns, answered: AnsweredObject, region: RegionRequest) -> bool:
+    """Return whether what is drawn is the answer, but for what the page rounds its numbers by."""
     n_either = int(drawn.union(answered.shown).lengths.sum())
     n_both = int(drawn.intersection(answered.shown).lengths.sum())
-    rounding_px = _ROUNDING_PX + _ROUNDING * n_either if kind == "polygon" else 0
+    rounding_px = _ROUNDING_PX + _ROUNDING * n_either if region.control.kind == "polygon" else 0
     return n_either - n_both <= rounding_px

@@ -264,6 +264,19 @@ def test_an_accepted_objects_points_that_are_sent_on_stay_dead() -> None:
     assert page.ask(*points, point("r", 110, 80))[0]["id"] == first["id"]
 
 
+def test_clicks_that_begin_on_a_mask_before_it_is_saved_add_to_it_once_it_is() -> None:
+    page, begun = _Page(), point("q", 70, 60)
+    first = page.click("p", 60, 60)
+    page.ask(begun)
+    page.save(first, {**begun, "from_name": "click"})
+    (added,) = page.ask(begun, point("r", 110, 60))
+    assert added["id"] == first["id"]
+    assert _mask(added)[60, [45, 70, 110]].all()
+    (more,) = page.ask(begun, point("r", 110, 60), point("s", 150, 60))
+    assert more["id"] == first["id"]
+    assert _mask(more)[60, [45, 70, 110, 150]].all()
+
+
 def test_a_box_gives_a_mask_with_its_label_and_a_click_in_it_corrects_it() -> None:
     page = _Page()
     (first,) = page.ask(_rectangle("b", 20, 20, 90, 100))
