@@ -247,8 +247,8 @@ def test_what_all_tasks_make_of_a_configuration_is_bounded_and_the_first_ones_ar
         "label_config": _REPEATER.format("<View/>" * 40),
         "tasks": [{"id": n, "data": {"image": "/a.png", "l": [0] * 1000}} for n in range(1000)],
     }
-    started = time.perf_counter()
+    started = time.thread_time()
     problems = [task.problem for task in parse_predict(body)]
-    assert time.perf_counter() - started < _SOON_S
+    assert time.thread_time() - started < _SOON_S
     assert problems[:10] == [""] * 10
     assert all("the tasks before made more than" in problem for problem in problems[-900:])
