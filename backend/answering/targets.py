@@ -1,10 +1,10 @@
 """Which object of the page a request's prompts mean.
 
 Prompts whose first one lies on a mask of the page edit it: the answer carries its id, and the page
-puts it in the mask's place. So do prompts that are placed beside a mask that is selected, and a
-click after a box that waits for its check. Alt+click beside all masks takes from the object that
-was answered last. All others begin a new object. Without a label of its own it gets those of the
-object that was answered last.
+puts it in the mask's place. So do prompts that are placed beside a mask that is selected, with
+Auto-Accept, and a click after a box that waits for its check. Alt+click beside all masks takes from
+the object that was answered last. All others begin a new object. Without a label of its own it gets
+those of the object that was answered last.
 
 An object that is as it was last answered goes on from the prompts of that answer, as if it had
 never been accepted. Any other mask is the prior of what is answered.
@@ -46,16 +46,16 @@ def begun_edit(
     """
     first = region.placed[0]
     if isinstance(first.prompt, Box):
-        anew = _boxed(objects, first.prompt, region)
+        anew = None if region.leaves_selected else _boxed(objects, first.prompt, region)
         return _new(objects, region, regions=anew.regions if anew else ())
-    target = _target(objects, first, first.prompt, region)
+    target = _target(objects, first.prompt, region)
     if target is None and box is not None:
         target = _pending(box)
-    if target is None and not first.prompt.is_positive:
+    if target is None and not (first.prompt.is_positive or region.leaves_selected):
         target = _last(objects, region)
     if target is None:
         return _new(objects, region)
-    if _may_be_undone(target, first, first.prompt):
+    if _may_be_undone(target, first.prompt, region):
         return _new(objects, region, regions=target.regions)
     joined = _joined(objects, target, region)
     if target.answered is not None and not joined:
@@ -94,14 +94,14 @@ def _pending(answered: AnsweredObject) -> PageObject:
     )
 
 
-def _may_be_undone(target: PageObject, first: PlacedPrompt, click: Click) -> bool:
+def _may_be_undone(target: PageObject, click: Click, region: RegionRequest) -> bool:
     """Whether a click means an object anew that may be on the page no more, and must not come back.
 
     A click without Alt on a mask reaches the server with Ctrl, or where the mask was undone. The
     page decides: what the click alone gives takes the mask's place, or is new.
     """
     is_on_mask = click.is_positive and lies_on(target.runs, click)
-    return is_on_mask and not (target.is_saved or first.is_beside_selected)
+    return is_on_mask and not (target.is_saved or region.adds_to_selected)
 
 
 def _boxed(objects: list[PageObject], box: Box, region: RegionRequest) -> PageObject | None:
@@ -138,19 +138,18 @@ def _last(objects: list[PageObject], region: RegionRequest) -> PageObject | None
     return next(answered, None)
 
 
-def _target(
-    objects: list[PageObject], first: PlacedPrompt, click: Click, region: RegionRequest
-) -> PageObject | None:
+def _target(objects: list[PageObject], click: Click, region: RegionRequest) -> PageObject | None:
     """The smallest object of the points' labels that the first click lies on.
 
-    Beside a selected one the nearest: the page does not say which one is selected. With Alt, and on
-    none of its label, one of any: nothing begins with Alt, and no other object lies there.
+    Beside a selected one the nearest: the page does not say which one is selected, and sends no
+    click on a mask then. One that lies on a mask tells that only a label is still chosen. With Alt,
+    and on none of its label, one of any: nothing begins with Alt, and no other object lies there.
     """
     fitting = [page_object for page_object in objects if has_labels(page_object.labels, region)]
     hit = [page_object for page_object in fitting if lies_on(page_object.runs, click)]
     if not (hit or click.is_positive):
         hit = [page_object for page_object in objects if lies_on(page_object.runs, click)]
-    if first.is_beside_selected:
+    if region.adds_to_selected and not any(page_object.is_saved for page_object in hit):
         beside = [page_object for page_object in fitting if page_object not in hit] or hit
         return min(beside, key=lambda page_object: _distance(page_object.runs, click), default=None)
     hit = [target for target in hit if not any(is_left_over(target, other) for other in hit)]
@@ -168,7 +167,7 @@ def is_of_saved(objects: list[PageObject], answered: AnsweredObject, region: Reg
     if isinstance(first.prompt, Box):
         return False
     saved = [page_object for page_object in objects if page_object.is_saved]
-    return _target(saved, first, first.prompt, region) is not None
+    return _target(saved, first.prompt, region) is not None
 
 
 def _edit_of(target: PageObject, joined: list[PageObject], region: RegionRequest) -> Edit:

@@ -73,6 +73,20 @@ class RegionRequest:
         return frozenset(placed.id for placed in self.placed)
 
     @property
+    def adds_to_selected(self) -> bool:
+        """Whether the first prompt is about a mask that is selected on the page."""
+        return self.placed[0].is_beside_selected and self.control.auto_accept
+
+    @property
+    def leaves_selected(self) -> bool:
+        """Whether a mask may be selected on the page that no answer may take the place of.
+
+        Without Auto-Accept an answer waits for its check. Where it has the id of the mask that is
+        selected the page breaks and goes blank.
+        """
+        return self.placed[0].is_beside_selected and not self.control.auto_accept
+
+    @property
     def clicks(self) -> tuple[Click, ...]:
         """The clicks, oldest first."""
         return tuple(placed.prompt for placed in self.placed if isinstance(placed.prompt, Click))

@@ -91,6 +91,19 @@ def test_a_click_beside_a_selected_mask_adds_to_it(
     assert mask_ids(tab) == {first_id(first)}
 
 
+def test_a_click_beside_a_selected_mask_leaves_the_page_whole_without_auto_accept(
+    tab: LabelingPage, api: LabelStudioApi, backend: Server
+) -> None:
+    open_flow(tab, api, backend, "one_class.xml", auto_accept=False)
+    first = tab.click(*CAT)
+    tab.accept()
+    tab.start_click(*CAT)  # selects it
+    tab.page.wait_for_timeout(300)
+    second = tab.click(*CORNER)  # which broke the page where it was answered as the selected one
+    tab.accept()
+    assert mask_ids(tab) == ids_of(first) | ids_of(second)
+
+
 @pytest.mark.parametrize("config", ["one_class.xml", "one_class_polygons.xml"])
 def test_two_masks_become_one_and_the_deleted_one_stays_away(
     tab: LabelingPage, api: LabelStudioApi, backend: Server, config: str

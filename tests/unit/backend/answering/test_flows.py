@@ -185,7 +185,7 @@ def test_the_little_that_somebody_drew_on_a_large_answer_stays() -> None:
 
 
 def test_a_click_beside_a_selected_mask_adds_to_it_and_alt_takes_from_it() -> None:
-    page = _Page()
+    page = _Page(config=_AUTO)
     first, second = page.click("p", 30, 60), page.click("q", 150, 60)
     (added,) = page.ask(*_beside(point("r", 60, 60)))
     assert added["id"] == first["id"]
@@ -194,6 +194,30 @@ def test_a_click_beside_a_selected_mask_adds_to_it_and_alt_takes_from_it() -> No
     (taken,) = page.ask(*_beside(point("n", 120, 60, is_positive=False)))
     assert taken["id"] == second["id"]
     assert not _mask(taken)[60, 135]
+
+
+def test_no_answer_that_waits_for_its_check_has_the_id_of_a_mask_that_is_selected() -> None:
+    page = _Page()
+    first = page.click("p", 30, 60)
+    (new,) = page.ask(*_beside(_rectangle("b", 14, 44, 46, 76)))
+    assert new["id"] != first["id"]
+    page.save(first)
+    (new,) = page.ask(*_beside(point("r", 150, 60)))
+    assert new["id"] != first["id"]
+    page.save(first, new)
+    assert page.ask(*_beside(point("n", 90, 60, is_positive=False))) == []
+
+
+@pytest.mark.parametrize("config", [BRUSH.format(""), _AUTO])
+@pytest.mark.parametrize("is_positive", [False, True])
+def test_a_click_on_a_mask_means_it_also_where_its_label_is_still_chosen(
+    config: str, is_positive: bool
+) -> None:
+    page = _Page(config=config)
+    first, second = page.click("p", 30, 60), page.click("q", 150, 60)
+    page.save(first, second)
+    (edited,) = page.ask(*_beside(point("r", 35, 60, is_positive=is_positive)))
+    assert edited["id"] == first["id"]
 
 
 def test_points_faster_than_answers_are_objects_of_their_own_with_auto_accept() -> None:
