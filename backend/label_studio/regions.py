@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,21 +56,23 @@ def regions_of(result: object, left_out: Counter[str]) -> Iterator[MaskRegion | 
 
     A generic `<Labels>` writes two rows of one id, which make one region. Points, and the masks
     that the page copies into `keypointlabels` rows, are no objects: they are counted by type in
-    `left_out`, as are rows that belong to no shape, such as choices and relations. A point that
-    was placed while a mask was selected is a row of the mask's type, without a shape.
+    `left_out`, as are rows that belong to no shape, such as choices and relations. What is said of
+    a region, as by choices, repeats its shape in a row of its id. A point that was placed while a
+    mask was selected is a row of the mask's type, without a shape.
     """
     if not isinstance(result, list):
         yield DataError(f"result: expected a list, got {type(result).__name__}")
         return
+    shaped = {str(row.get("id")) for row in result if _is_readable(row) and _kind(row) is not None}
     by_id: dict[str, list[Mapping[str, Any]]] = {}
     for index, row in enumerate(result):
         if isinstance(row, dict) and row.get("type") == "relation":
             left_out["relation rows"] += 1
-        elif not isinstance(row, dict) or not isinstance(row.get("value"), dict):
+        elif not _is_readable(row):
             yield DataError(f"row {index}: expected an object with a value, got {row!r:.60}")
         elif str(row.get("type")).startswith("bitmask"):
             yield DataError(f"region {row.get('id')}: bitmask regions are not read")
-        elif _kind(row) is None and "rle" in row["value"] and not _is_copy(row):
+        elif _kind(row) is None and "rle" in row["value"] and not _is_copy(row, shaped):
             yield DataError(f"region {row.get('id')}: {row.get('type')!r:.40} masks are not read")
         elif _kind(row) is None:
             left_out[f"{str(row.get('type'))[:40]} rows"] += 1
@@ -95,9 +97,13 @@ def _kind(row: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _is_copy(row: Mapping[str, Any]) -> bool:
-    """Whether a row repeats a mask for the points that it was made with."""
-    return str(row.get("type")).startswith("keypoint")
+def _is_readable(row: object) -> bool:
+    return isinstance(row, dict) and isinstance(row.get("value"), dict)
+
+
+def _is_copy(row: Mapping[str, Any], shaped: Container[str]) -> bool:
+    """Whether a row repeats a mask, for the points that it was made with or what is said of it."""
+    return str(row.get("type")).startswith("keypoint") or str(row.get("id")) in shaped
 
 
 def _is_point(row: Mapping[str, Any]) -> bool:

@@ -84,6 +84,22 @@ def test_what_is_no_number_is_damaged() -> None:
             region_mask(_region("polygon", points=points))
 
 
+@pytest.mark.parametrize("shape", [{"format": "rle", "rle": [0]}, {"points": [[0, 0]] * 3}])
+def test_what_is_said_of_a_region_is_neither_a_mask_nor_damage(shape: dict[str, object]) -> None:
+    size = {"original_width": 40, "original_height": 30, "to_name": "image", "id": "a"}
+    kind = "brushlabels" if "rle" in shape else "polygonlabels"
+    said: dict[str, object] = {"choices": ["bad"], "rating": 2, "number": 4, "textarea": ["x"]}
+    rows = [{"type": kind, "from_name": "m", "value": {**shape, kind: ["Cat"]}, **size}]
+    rows += [
+        {"type": name, "from_name": name, "value": {**shape, name: value}, **size}
+        for name, value in said.items()
+    ]
+    left_out: Counter[str] = Counter()
+    (region,) = regions_of(rows, left_out)
+    assert isinstance(region, MaskRegion)
+    assert left_out == {f"{name} rows": 1 for name in said}
+
+
 def test_points_beside_a_selected_mask_and_relations_are_neither_masks_nor_damage() -> None:
     size = {"original_width": 40, "original_height": 30, "to_name": "image", "from_name": "m"}
     place = {"x": 10, "y": 20, "width": 0.5}
