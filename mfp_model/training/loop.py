@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, default_collate
 
 from mfp_model.checkpoints.checkpoint import Checkpoint, build_network
 from mfp_model.engines.device import has_fast_bf16
-from mfp_model.errors import ConfigError
+from mfp_model.errors import ConfigError, MfpError
 from mfp_model.networks.network import ClickNetwork, MfpNetwork, NetworkConfig
 from mfp_model.training import ranks
 from mfp_model.training.adversary import Adversary
@@ -225,7 +225,11 @@ def _drawn(samples: ClickSamples, n_drawn: int, n_workers: int) -> Iterator[Samp
         prefetch_factor=16 if n_workers else None,
         worker_init_fn=_leave_group,
     )
-    yield from loader
+    try:
+        yield from loader
+    except MfpError as error:  # a worker's has the whole traceback in its message
+        kind, reason = type(error), str(error).strip().splitlines()[-1]
+        raise kind(reason.removeprefix(f"{kind.__module__}.{kind.__name__}: ")) from None
 
 
 def _leave_group(worker: int) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mfp_model.checkpoints.checkpoint import load_checkpoint
-from mfp_model.errors import CheckpointError
+from mfp_model.errors import CheckpointError, ImageError
 from mfp_model.networks.network import NetworkConfig
 from mfp_model.training import train as train_module
 from mfp_model.training.config import Phase, TrainingConfig
@@ -77,3 +77,13 @@ def test_a_discriminator_may_join_later_and_a_run_that_is_done_says_so(
     joined = replace(run.config, n_samples=4, adversarial_weight=0.1)
     train(replace(run, config=joined), report=lambda step: None)
     assert load_checkpoint(run.out).origin["n_seen"] == 4
+
+
+@pytest.mark.slow
+def test_an_image_that_goes_away_is_named_in_a_line(job: TrainingJob) -> None:
+    config = replace(job.config, n_samples=400)
+    (image,) = (job.config.folders[0][0] / "images").iterdir()
+    run = replace(job, config=config, validation=(), n_workers=1)
+    with pytest.raises(ImageError) as refused:
+        train(run, report=lambda step: image.unlink(missing_ok=True))
+    assert str(refused.value) == f"no such file: {image}"
