@@ -147,7 +147,10 @@ def check_prompts(
     for prompt in checked:
         if not isinstance(prompt, kinds):
             expected = " or ".join(kind.KIND for kind in kinds)
-            raise PromptError(f"a {prompt.KIND}: the segmenter does not know it, only {expected}")
+            got = getattr(
+                prompt, "KIND", type(prompt).__name__
+            )  # as a tuple, of code without types
+            raise PromptError(f"a {got}: the segmenter does not know it, only {expected}")
         furthest = (
             (("right", prompt.right, width), ("bottom", prompt.bottom, height))
             if isinstance(prompt, Box)

@@ -76,6 +76,11 @@ def test_a_kind_that_is_not_understood_is_named() -> None:
         check_prompts([Click(x=0, y=0), box], height=9, width=9, kinds=(Click,))
 
 
+def test_what_is_no_prompt_is_named() -> None:
+    with pytest.raises(PromptError, match="a tuple: the segmenter does not know it, only click or"):
+        _checked([(5, 5)], height=9, width=9)  # type: ignore[list-item]
+
+
 def test_a_stroke_of_another_image_is_named() -> None:
     with pytest.raises(PromptError, match="stroke on 640x480 pixels, expected 640x470"):
         _checked([_STROKE], height=470, width=640)
