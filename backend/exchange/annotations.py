@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from backend.exchange.pages import MAX_PAGES
 from backend.label_studio.controls import MaskControl
 from backend.label_studio.label_config import LabelConfig
 from backend.label_studio.rows import Row, RowFields, brush_rows, polygon_rows
@@ -113,6 +114,13 @@ class MaskWriter:
 
 
 def image_source(image: CocoImage) -> dict[str, Any]:
-    """Return what an export told of where an image comes from, nothing where it told nothing."""
+    """Return what an export told of where an image comes from, nothing where it told nothing.
+
+    An index that no page has is left out.
+    """
     source = image.entry.get("label_studio")
-    return source if isinstance(source, dict) else {}
+    if not isinstance(source, dict):
+        return {}
+    index = source.get("index")
+    is_page = type(index) is int and 0 <= index < MAX_PAGES
+    return {**source, "index": index if is_page else None}

@@ -53,8 +53,8 @@ class CocoImport:
     ) -> ImportSummary:
         """Make tasks in a project, one by one; run again after a cut, it goes on.
 
-        What the project has from an earlier import is known by a digest of image and masks, not
-        by names. So another folder with the same names is imported, too.
+        What the project has from an earlier import is known by a digest of name, image and masks.
+        So another folder with the same names is imported, too.
 
         Args:
             api: Label Studio.
@@ -132,7 +132,7 @@ def _named(images: list[CocoImage], error: Exception) -> str:
 
 
 def _digest(images: list[CocoImage]) -> str:
-    """Tells images and masks from any others, whatever their names and numbers."""
+    """Tells images, by name and content, and their masks from any others, whatever their ids."""
     digest = hashlib.sha256()
     for image in images:
         content = image.path.read_bytes() if image.path.is_file() else b""

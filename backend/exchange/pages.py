@@ -15,7 +15,7 @@ from backend.label_studio.regions import MaskRegion
 from backend.label_studio.task_values import resolved
 
 _STEP = re.compile(r"[^.\[\]]+")
-_MAX_PAGES = 10_000  # of a task
+MAX_PAGES = 10_000  # of a task
 _FURTHER = 10**12  # a task's first image has its id; programs that count in doubles read 9000 more
 
 
@@ -56,7 +56,7 @@ def pages_of(data: Mapping[str, Any], keys: list[str]) -> Iterator[Page]:
         place = resolved(f"${key}", data)
         if isinstance(place, str) and place:
             yield Page(key=key, index=None, address=place, number=number)
-        for index, address in enumerate(place[:_MAX_PAGES] if isinstance(place, list) else []):
+        for index, address in enumerate(place[:MAX_PAGES] if isinstance(place, list) else []):
             if isinstance(address, str) and address:
                 at = index * len(keys) + number
                 yield Page(key=key, index=index, address=address, number=at)

@@ -420,6 +420,21 @@ def test_images_of_two_exports_that_were_one_task_each_stay_two(tmp_path: Path) 
     assert [one["data"]["image"] for one in made] == [f"/data/upload/1/{n}.png" for n in (1, 2)]
 
 
+@pytest.mark.parametrize("index", [10**10, -1, 1.5, True, "0", [0], {"a": 1}])
+def test_a_page_that_there_is_none_of_is_the_images_own_task(tmp_path: Path, index: object) -> None:
+    export(tmp_path, [task(1, [row(_MASK)])])
+    path = tmp_path / "coco" / "annotations.json"
+    content = json.loads(path.read_text())
+    content["images"][0]["label_studio"]["index"] = index
+    path.write_text(json.dumps(content))
+    CocoImport(read_coco(path), CONFIG, form="annotations").into_file(
+        tmp_path / "back.json", original
+    )
+    (made,) = json.loads((tmp_path / "back.json").read_text())
+    assert made["data"]["image"] == "/data/upload/1/1.png"
+    assert "item_index" not in made["annotations"][0]["result"][0]
+
+
 def test_an_alias_means_what_its_own_control_says(tmp_path: Path) -> None:
     config = TaskConfigs(
         """<View><Image name="image" value="$image"/>
