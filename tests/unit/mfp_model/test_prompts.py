@@ -1,3 +1,6 @@
+import math
+from dataclasses import replace
+
 import pytest
 
 from mfp_model.errors import PromptError
@@ -25,7 +28,7 @@ def test_text_becomes_a_click() -> None:
     assert parse_click("0,0,-") == Click(x=0, y=0, is_positive=False)
 
 
-@pytest.mark.parametrize("text", ["", "1,2", "1,2,3", "a,2,+", "1,2,+,-", "nan,1,+", "-1,2,+"])
+@pytest.mark.parametrize("text", ["", "1,2", "1,2,3", "a,2,+", "1,2,3,+", "nan,1,+", "-1,2,+"])
 def test_other_text_is_refused_with_what_was_expected(text: str) -> None:
     with pytest.raises(PromptError, match="expected|must be"):
         parse_click(text)
@@ -81,7 +84,9 @@ def test_what_is_no_prompt_is_named() -> None:
         _checked([(5, 5)], height=9, width=9)  # type: ignore[list-item]
 
 
-def test_a_stroke_of_another_image_is_named() -> None:
+def test_a_stroke_of_another_image_or_nowhere_is_named() -> None:
+    with pytest.raises(PromptError, match="stroke y=nan"):
+        replace(_STROKE, y=math.nan)
     with pytest.raises(PromptError, match="stroke on 640x480 pixels, expected 640x470"):
         _checked([_STROKE], height=470, width=640)
 

@@ -1,10 +1,17 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mfp_model.frames.crops import box_to_network, clicks_to_network, crop_to_network
+from mfp_model.frames.crops import (
+    box_to_network,
+    clicks_to_network,
+    crop_to_network,
+    mask_to_network,
+)
 from mfp_model.frames.layered_map import LayeredMap
 from mfp_model.frames.window import Window, whole
+from mfp_model.masks.runs import MaskRuns
 from mfp_model.prompts import Box, Click
 
 
@@ -30,13 +37,13 @@ def test_any_size_of_image_becomes_the_networks_and_back(height: int, width: int
     np.testing.assert_allclose(composed, 0.25)
 
 
-@given(st.integers(600, 1300), st.integers(600, 1300))
+@given(st.integers(150, 325), st.integers(150, 325))
 def test_what_is_halved_first_stays_where_it_was(height: int, width: int) -> None:
     columns = np.linspace(0, 255, width, dtype=np.float32)
     image = np.broadcast_to(columns[None, :, None], (height, width, 3)).astype(np.uint8)
-    crop = crop_to_network(image, whole(height, width), 64).astype(np.float32)
-    expected = 255 * (np.arange(64) + 0.5) / 64
-    pixel = 255 / 64
+    crop = crop_to_network(image, whole(height, width), 16).astype(np.float32)
+    expected = 255 * (np.arange(16) + 0.5) / 16
+    pixel = 255 / 16
     rounding = 1
     assert np.abs(crop[:, :, 0] - expected).max() < 0.7 * pixel + rounding
 
@@ -49,6 +56,15 @@ def test_behind_its_border_the_image_is_mirrored() -> None:
     np.testing.assert_array_equal(crop[4:, 2:], image[[2, 1], :4])
     one = np.full((1, 1, 3), 7, dtype=np.uint8)
     assert (crop_to_network(one, Window(left=-1, top=-1, right=2, bottom=2), 8) == 7).all()
+
+
+@pytest.mark.parametrize(("down", "across"), [(1, 3), (3, 1), (2, 4)])
+def test_each_cell_has_its_share_of_a_mask(down: int, across: int) -> None:
+    mask = np.random.default_rng(2).random((9 + 16 * down, 5 + 16 * across)) > 0.5
+    window = Window(left=5, top=9, right=5 + 16 * across, bottom=9 + 16 * down)
+    shares = mask[9:, 5:].reshape(16, down, 16, across).mean(axis=(1, 3))
+    cells = mask_to_network(MaskRuns.of(mask), window, 16)
+    np.testing.assert_allclose(cells, shares, atol=1 / 255)
 
 
 @given(st.floats(0, 140), st.floats(0, 90), st.floats(0.01, 140), st.floats(0.01, 90))

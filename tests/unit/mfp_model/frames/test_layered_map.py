@@ -43,6 +43,13 @@ def test_bounds_do_not_count_what_a_higher_layer_hides() -> None:
     assert hidden.bounds_above(0.5) is None
 
 
+def test_bounds_have_all_pixels_that_a_cell_lies_on() -> None:
+    cells = np.zeros((3, 3), np.float32)
+    cells[1, 1] = 1
+    layered = LayeredMap(height=10, width=10).pasted(whole(10, 10), cells)
+    assert layered.bounds_above(0.5) == Window(left=3, top=3, right=7, bottom=7)
+
+
 def test_what_a_window_shows_behind_the_images_border_is_left_out() -> None:
     values = np.zeros((12, 12), np.float32)
     values[:, 3:9] = 0.9

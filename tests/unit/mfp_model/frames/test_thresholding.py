@@ -52,3 +52,4 @@ def test_a_constant_map_is_all_or_nothing(value: float) -> None:
     constant = np.full((4, 4), value, np.float32)
     layered = LayeredMap(height=7, width=5).pasted(whole(7, 5), constant)
     assert runs_above(layered, 0.5).lengths.sum() == (35 if value > 0.5 else 0)
+    assert layered.bounds_above(0.5) == (whole(7, 5) if value > 0.5 else None)
