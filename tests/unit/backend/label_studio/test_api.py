@@ -23,7 +23,7 @@ from tests.fakes import LoopbackSite, QuietHandler
 
 
 def _answering(*answers: tuple[int, object]) -> tuple[type[BaseHTTPRequestHandler], list[str]]:
-    """A site that gives these answers, the last one again and again."""
+    """A site that gives these answers, the last one again and again; for a 0 it hangs up."""
     left, asked = list(answers), []
 
     class Handler(QuietHandler):
@@ -31,6 +31,9 @@ def _answering(*answers: tuple[int, object]) -> tuple[type[BaseHTTPRequestHandle
             asked.append(f"{self.command} {self.path}")
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
             status, content = left.pop(0) if len(left) > 1 else left[0]
+            if not status:
+                self.close_connection = True
+                return
             body = json.dumps(content).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
@@ -49,7 +52,7 @@ def _api(url: str, *, tries: int = 3) -> LabelStudioApi:
 
 def test_who_is_patient_asks_again_and_who_is_not_does_not() -> None:
     for tries, n_asked in ((3, 3), (1, 1)):
-        handler, asked = _answering((502, {}), (503, {}), (200, {"label_config": "<View/>"}))
+        handler, asked = _answering((502, {}), (0, {}), (200, {"label_config": "<View/>"}))
         with LoopbackSite(handler).serving() as site:
             if tries == 3:
                 assert _api(site.url).label_config(1) == "<View/>"
@@ -60,10 +63,12 @@ def test_who_is_patient_asks_again_and_who_is_not_does_not() -> None:
 
 
 def test_what_may_have_been_done_is_not_sent_again() -> None:
-    handler, asked = _answering((502, {}))
-    with LoopbackSite(handler).serving() as site, pytest.raises(LabelStudioError, match="502"):
-        _api(site.url).import_predictions(1, [{"task": 1}])
-    assert len(asked) == 1
+    for status, message in ((502, "502"), (0, "reached")):
+        handler, asked = _answering((status, {}))
+        with LoopbackSite(handler).serving() as site:
+            with pytest.raises(LabelStudioError, match=message):
+                _api(site.url).import_predictions(1, [{"task": 1}])
+        assert len(asked) == 1
     handler, asked = _answering((503, {}), (201, {}))
     with LoopbackSite(handler).serving() as site:
         _api(site.url).import_predictions(1, [{"task": 1}])

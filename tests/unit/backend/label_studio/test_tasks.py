@@ -8,6 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 from PIL import Image
 
+from backend.label_studio.config_xml import LabelConfigError, read_xml, repeated
 from backend.label_studio.points import RequestError
 from backend.label_studio.request import TaskRequest, parse_predict
 from backend.label_studio.task_values import resolved
@@ -105,6 +106,11 @@ def test_a_repeater_is_bounded() -> None:
     body["tasks"][0]["data"] = {"images": [{"url": "/a.png"}] * 100_000}
     answer = _client().post("/predict", json=body)
     assert "repeaters make more than 50000 tags" in str(answer.json)
+    never = "<Repeater on='$none'>" + 300 * "<Label/>" + "</Repeater>"
+    for content, n_elements in (("", 50_001), (never, 300)):
+        root = read_xml(f"<View><Repeater on='$images'>{content}</Repeater></View>")
+        with pytest.raises(LabelConfigError, match="more than 50000 tags"):
+            repeated(root, {"images": [0] * n_elements})
 
 
 def _client() -> FlaskClient:
