@@ -134,8 +134,11 @@ class Supervisor(Arbiter):  # type: ignore[misc]
             self._end(self._old)
             self._old = set()
         elif not self._old and len(current) > self.num_workers:  # after SIGTTOU
-            oldest = sorted(current, key=lambda pid: int(self.WORKERS[pid].age))
-            self._end(set(oldest[: len(current) - self.num_workers]))
+            self._end(set(self._dispensable(current)[: len(current) - self.num_workers]))
+
+    def _dispensable(self, pids: set[int]) -> list[int]:
+        """Those first that cannot answer yet, then the oldest."""
+        return sorted(pids, key=lambda pid: (pid not in self._young, int(self.WORKERS[pid].age)))
 
     def _end(self, pids: set[int]) -> None:
         for pid in pids & set(self.WORKERS):
