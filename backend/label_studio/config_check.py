@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from backend.label_studio.controls import PointControl
-from backend.label_studio.label_config import LabelConfig
+from backend.label_studio.label_config import NO_MASK_CONTROL, LabelConfig
 from backend.label_studio.labels import Label
 from mfp_model.names import FINDERS, INPAINTERS, SEGMENTERS, listed
 
@@ -15,7 +15,7 @@ def problems_of(config: LabelConfig) -> list[str]:
     if not config.image_values:
         return ["label config has no <Image>, so there is nothing to click on"]
     if not config.controls:
-        return ["label config has no <BrushLabels> and no <PolygonLabels>, so a mask has no place"]
+        return [f"label config has {NO_MASK_CONTROL}, so a mask has no place"]
     smart = [points for points in config.points.values() if points.is_smart]
     return [
         *_unknown_values(config),

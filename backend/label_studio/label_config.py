@@ -27,6 +27,9 @@ from backend.label_studio.labels import (
 )
 from backend.label_studio.task_values import key_of
 
+NO_MASK_CONTROL = (
+    "no <BrushLabels>, no <PolygonLabels>, and no <Brush> or <Polygon> beside <Labels>"
+)
 _SHAPES = ("brush", "polygon", "rectangle", "ellipse")
 
 
@@ -96,8 +99,8 @@ class LabelConfig:
         controls = [control for control in self.controls if control.to_name == image_name]
         if not controls:
             raise LabelConfigError(
-                f"label config has no <BrushLabels toName={image_name!r}> or <PolygonLabels "
-                f"toName={image_name!r}>, so a mask has no place"
+                f"label config has {NO_MASK_CONTROL} for image {image_name!r:.40}, so a mask has "
+                "no place"
             )
         fitting = [
             control

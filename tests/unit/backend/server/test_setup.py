@@ -40,6 +40,11 @@ def _setup(client: FlaskClient, config: str, project: str = "3.1790000000") -> N
         (BRUSH.format("").replace('value="Dog"', 'value="Dog" seed="x"', 1), "seed='x'"),
         (BRUSH.format("").replace("BrushLabels", "RectangleLabels"), "a mask has no place"),
         (
+            "<View><Image name='i' value='$i'/><Brush name='b' toName='i'/>"
+            "<KeyPoint name='k' toName='i' smart='true'/></View>",
+            "beside",
+        ),
+        (
             BRUSH.format("").replace('value="Dog"', 'value="Hund"', 1),
             "mask control of image 'image'",
         ),
