@@ -69,6 +69,8 @@ class IncomingRequest(HTTPRequestParser):  # type: ignore[misc]
     def _refusal(self, *, is_header_new: bool) -> Error | None:
         """Why the rest is not to be read, None where it is."""
         if is_header_new:
+            if self.chunked and "CONTENT_LENGTH" in self.headers:
+                return BadRequest("Content-Length beside Transfer-Encoding")
             refused: Error | None = self._connection.server.refusal(self)
             return refused
         body = self.body_rcv

@@ -289,6 +289,14 @@ def test_what_is_no_request_is_answered_4xx(site: _Site, sent: bytes) -> None:
     assert _raw(site, sent).split()[1][:1] == b"4"
 
 
+def test_a_request_of_two_lengths_hides_no_second_one(site: _Site) -> None:
+    hidden = b"GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n"
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 99\r\n\r\n"
+    answers = _raw(site, head + b"0\r\n\r\n" + hidden)
+    assert answers.startswith(b"HTTP/1.1 400 ")
+    assert answers.count(b"HTTP/1.1") == 1
+
+
 @pytest.mark.slow
 def test_who_leaves_amid_answers_holds_no_thread_and_writes_no_traceback_into_the_log(
     caplog: pytest.LogCaptureFixture,
