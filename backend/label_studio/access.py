@@ -26,6 +26,11 @@ class LabelStudioRefusedError(LabelStudioError):
     """Label Studio answered that it does not take what was sent."""
 
 
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Else `requests` puts a password of `~/.netrc` in the token's place."""
+    return request
+
+
 class LabelStudioAccess:
     """Gives the authorization header for requests to one Label Studio.
 
@@ -126,6 +131,7 @@ class LabelStudioAccess:
                 method,
                 self._url + path,
                 headers=self.headers() if is_authorized else {},
+                auth=_as_it_is if self._api_key else None,
                 timeout=timeout_s or self._timeout_s,
                 allow_redirects=is_redirected,
                 json=body,
