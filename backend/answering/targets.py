@@ -157,17 +157,18 @@ def _target(objects: list[PageObject], click: Click, region: RegionRequest) -> P
 
 
 def is_of_saved(objects: list[PageObject], answered: AnsweredObject, region: RegionRequest) -> bool:
-    """Return whether prompts that were answered as a new object mean one that the page had.
+    """Return whether prompts that were answered as a new object are to begin again.
 
-    Which masks are on the page may be known only after the first answer.
+    They mean a mask that the page had, or it has an older one under the answer's id. Which masks
+    are on the page may be known only after the first answer.
     """
     if not answered.is_new or any(page_object.answered is answered for page_object in objects):
         return False
-    first = region.placed[0]
-    if isinstance(first.prompt, Box):
-        return False
     saved = [page_object for page_object in objects if page_object.is_saved]
-    return _target(saved, first.prompt, region) is not None
+    if any({*page_object.regions} & {*answered.regions} for page_object in saved):
+        return True  # that is an older answer
+    click = region.placed[0].prompt
+    return not isinstance(click, Box) and _target(saved, click, region) is not None
 
 
 def _edit_of(target: PageObject, joined: list[PageObject], region: RegionRequest) -> Edit:

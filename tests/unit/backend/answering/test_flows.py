@@ -301,6 +301,17 @@ def test_clicks_that_begin_on_a_mask_before_it_is_saved_add_to_it_once_it_is() -
     assert _mask(more)[60, [45, 70, 110, 150]].all()
 
 
+def test_a_click_that_is_moved_off_a_mask_before_its_check_leaves_the_mask_alone() -> None:
+    page = _Page()
+    first = page.click("p", 60, 60)
+    page.click("q", 70, 60)
+    page.save(first, {**point("q", 70, 60), "from_name": "click"})
+    moved = page.click("q", 140, 60)
+    assert moved["id"] != first["id"]
+    (more,) = page.ask(point("q", 140, 60), point("r", 160, 60))
+    assert more["id"] == moved["id"]
+
+
 def test_a_box_gives_a_mask_with_its_label_and_a_click_in_it_corrects_it() -> None:
     page = _Page()
     (first,) = page.ask(_rectangle("b", 20, 20, 90, 100))
