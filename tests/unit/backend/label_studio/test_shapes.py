@@ -97,7 +97,7 @@ def test_what_is_said_of_a_region_is_neither_a_mask_nor_damage(shape: dict[str, 
     left_out: Counter[str] = Counter()
     (region,) = regions_of(rows, left_out)
     assert isinstance(region, MaskRegion)
-    assert left_out == {f"{name} rows": 1 for name in said}
+    assert +left_out == {f"{name} rows": 1 for name in said}
 
 
 def test_points_beside_a_selected_mask_and_relations_are_neither_masks_nor_damage() -> None:
