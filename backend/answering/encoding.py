@@ -10,6 +10,7 @@ from backend.label_studio.page import storable
 from backend.label_studio.region_request import RegionRequest
 from backend.label_studio.request import TaskRequest
 from backend.label_studio.rows import RowFields, brush_rows, polygon_rows, result
+from backend.label_studio.said import DELETE_NOTE, with_said
 from backend.monitoring.telemetry import Telemetry
 from mfp_model.masks.polygons import mask_of, polygon_iou, polygons_of
 from mfp_model.masks.runs import MaskRuns
@@ -67,20 +68,21 @@ class MaskEncoder:
             part_ids=edit.regions[1:],
             origin="prediction",
             score=score,
-            notes=tuple(f"region {name} is in it now: delete that one" for name in edit.joined),
+            notes=tuple(f"region {name} is in it now: {DELETE_NOTE}" for name in edit.joined),
         )
         if region.control.kind == "brush":
-            entry = result(brush_rows(runs, fields), score=score, version=version)
+            rows = with_said(brush_rows(runs, fields), task.there.rows)
+            entry = result(rows, score=score, version=version)
             return Encoded(entry=entry, regions=_ids(entry))
         mask = runs.mask()
         polygons = polygons_of(mask, max_error_px=self._polygon_error_px)
         iou = round(polygon_iou(polygons, mask), 4)
         self._telemetry.metrics.polygon_iou.observe(iou)
         gone = _left_over(task, edit, n_parts=len(polygons))
-        notes = (f"region {name} is no part of it now: delete that one" for name in gone)
+        notes = (f"region {name} is no part of it now: {DELETE_NOTE}" for name in gone)
         fields = replace(fields, notes=(*fields.notes, *notes))
         size = {"height": region.height, "width": region.width}
-        rows = polygon_rows(polygons, fields, **size)
+        rows = with_said(polygon_rows(polygons, fields, **size), task.there.rows)
         entry = result(rows, score=score, version=version, polygon_iou=iou)
         shown = MaskRuns.of(mask_of(polygons, **size))
         return Encoded(entry=entry, regions=_ids(entry), shown=shown)

@@ -97,6 +97,11 @@ def _kind(row: Mapping[str, Any]) -> str | None:
     return None
 
 
+def is_of_shape(row: Mapping[str, Any]) -> bool:
+    """Return whether a row with a value has a region's shape and labels, and no more of it."""
+    return _kind(row) is not None or str(row.get("type")).endswith("labels")
+
+
 def _is_readable(row: object) -> bool:
     return isinstance(row, dict) and isinstance(row.get("value"), dict)
 
@@ -145,7 +150,7 @@ def _region(region_id: str, rows: list[Mapping[str, Any]], left_out: Counter[str
         origin=str(row.get("origin", "manual")),
         score=finite_score(row, left_out),
         item_index=_item_index(row),
-        is_crowd=CROWD_NOTE in _notes(row),
+        is_crowd=CROWD_NOTE in notes_of(row),
     )
 
 
@@ -158,7 +163,8 @@ def _item_index(row: Mapping[str, Any]) -> int | None:
     return value
 
 
-def _notes(row: Mapping[str, Any]) -> list[Any]:
+def notes_of(row: Mapping[str, Any]) -> list[Any]:
+    """Return what stands in the notes of a row's region."""
     meta = row.get("meta")
     notes = meta.get("text") if isinstance(meta, dict) else None
     return notes if isinstance(notes, list) else [notes]

@@ -131,6 +131,32 @@ def test_a_mask_of_an_earlier_session_gets_its_missing_part(
     page.wait_for_masks(1)
 
 
+def test_what_was_said_of_a_mask_stays_when_it_is_edited(
+    page: LabelingPage, api: LabelStudioApi, backend: Server, bowl: NDArray[np.bool_]
+) -> None:
+    config = (ROOT / "label_config" / "one_class.xml").read_text()
+    choices = (
+        '<Choices name="state" toName="image" perRegion="true"><Choice value="bad"/></Choices>'
+    )
+    project = api.create_project("said", config.replace("</View>", f"{choices}</View>"))
+    api.upload(project, [PHOTOS / "bowl.jpg"])
+    api.connect_backend(project, backend.url)
+    task = int(api.tasks(project)[0]["id"])
+    row = _row("earlier", _without_a_part(bowl)) | {"meta": {"text": ["mine"]}}
+    said = row | {"type": "choices", "from_name": "state", "value": {"choices": ["bad"]}}
+    add_annotation(api, task, [row, said])
+    page.open_task(project, task)
+    page.wait_for_masks(1)
+    page.switch_on_clicking()
+    page.click(*_FIG, on_mask=True)
+    page.accept()
+    page.update()
+    (annotation,) = api.tasks(project)[0]["annotations"]
+    mask, choice = annotation["result"]
+    assert (mask["id"], mask["meta"]) == ("earlier", {"text": ["mine"]})
+    assert (choice["id"], choice["value"]["choices"]) == ("earlier", ["bad"])
+
+
 def test_too_much_of_a_prediction_goes_with_one_click_and_again_at_once(
     page: LabelingPage,
     api: LabelStudioApi,

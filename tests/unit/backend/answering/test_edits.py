@@ -95,6 +95,15 @@ def test_too_much_goes_by_a_first_negative_click() -> None:
     assert _answer(_client(), beside, annotations=[there]) == []
 
 
+def test_what_was_said_of_a_mask_comes_with_its_edit() -> None:
+    there = row("there", CAT)
+    choice = {**there, "type": "choices", "from_name": "state"}
+    choice["value"] = {**there["value"], "choices": ["bad"]}
+    mask, said = _answer(_client(), point("p", 60, 60), drafts=[saved(there, choice)])
+    assert (mask["id"], mask["type"]) == ("there", "brushlabels")
+    assert (said["id"], said["from_name"], said["value"]["choices"]) == ("there", "state", ["bad"])
+
+
 def test_a_click_beside_all_masks_is_a_new_object_that_covers_none() -> None:
     there = saved(row("r1", CAT), row("r2", box(120, 20, 140, 100), "Dog"))
     (found,) = _answer(_client(), point("p", 100, 60), annotations=[there])
