@@ -8,6 +8,7 @@ from typing import Any
 from backend.answering.edit import Edit
 from backend.label_studio.page import storable
 from backend.label_studio.region_request import RegionRequest
+from backend.label_studio.relations import check_relations
 from backend.label_studio.request import TaskRequest
 from backend.label_studio.rows import RowFields, brush_rows, polygon_rows, result
 from backend.label_studio.said import DELETE_NOTE, with_said
@@ -58,7 +59,12 @@ class MaskEncoder:
             runs: The mask.
             score: 0..1.
             version: The model version.
+
+        Raises:
+            RelationError: The page would break.
         """
+        if not region.control.auto_accept:
+            check_relations(edit.regions, task.there.rows)
         assert (runs.height, runs.width) == (region.height, region.width), "else the page breaks"
         fields = RowFields(
             control=region.control,

@@ -14,6 +14,7 @@ from typing import Any
 
 from backend.label_studio.points import is_box
 from backend.label_studio.projects import UNKNOWN_RULES, ProjectRules
+from backend.label_studio.relations import is_relation
 
 _MAX_LETTERS, _DIGEST_LETTERS = 100, 32
 
@@ -165,7 +166,9 @@ def _predicted(task: Mapping[str, Any], rules: ProjectRules) -> Page:
 
 def _on_page(rows: tuple[Any, ...], index: int) -> tuple[Any, ...]:
     objects = (row for row in rows if isinstance(row, dict))
-    return tuple(row for row in objects if (row.get("item_index") or 0) == index)
+    return tuple(
+        row for row in objects if is_relation(row) or (row.get("item_index") or 0) == index
+    )
 
 
 def _entries(task: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:

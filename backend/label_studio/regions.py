@@ -7,6 +7,7 @@ from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from backend.label_studio.relations import is_relation
 from mfp_model.data.coco_rows import is_number
 from mfp_model.errors import DataError
 
@@ -66,7 +67,7 @@ def regions_of(result: object, left_out: Counter[str]) -> Iterator[MaskRegion | 
     shaped = {str(row.get("id")) for row in result if _is_readable(row) and _kind(row) is not None}
     by_id: dict[str, list[Mapping[str, Any]]] = {}
     for index, row in enumerate(result):
-        if isinstance(row, dict) and row.get("type") == "relation":
+        if is_relation(row):
             left_out["relation rows"] += 1
         elif not _is_readable(row):
             yield DataError(f"row {index}: expected an object with a value, got {row!r:.60}")

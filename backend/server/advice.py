@@ -32,6 +32,8 @@ ADVICE = {
     "restart the backend.",
     "NotReadyError": "The weights load for some seconds after a start. If it goes on, the log "
     "says why.",
+    "RelationError": "Delete the relation, or let people work with Auto-Accept: set "
+    'autoAccept="true" on the mask control.',
     "RegistryError": "Look into the folder models/ of MFP_DATA_DIR, and at `mfp models list`.",
     "RegistryAwayError": "Look whether the database and the bucket can be reached. Versions that "
     "cannot be had are tried again every second.",

@@ -104,6 +104,25 @@ def test_what_was_said_of_a_mask_comes_with_its_edit() -> None:
     assert (said["id"], said["from_name"], said["value"]["choices"]) == ("there", "state", ["bad"])
 
 
+@pytest.mark.parametrize("page", [None, 0, 1])
+def test_a_mask_in_a_relation_is_edited_with_auto_accept_only(page: int | None) -> None:
+    index = {} if page is None else {"item_index": page}
+    there = row("there", CAT, **index)
+    relation = {"type": "relation", "from_id": "other", "to_id": "there", "direction": "right"}
+    drafts, click = [saved(there, relation)], point("p", 60, 60) | index
+    paged = 'valueList="$images"' if page is not None else 'value="$image"'
+    config = BRUSH.replace('value="$image"', paged)
+    body = request(click, config=config.format(' autoAccept="true"'), drafts=drafts)
+    data = body["tasks"][0]["data"]
+    data["images"] = [data["image"]] * 2
+    client = _client()
+    (edited,) = client.post("/predict", json=body).json["results"][0]["result"]
+    assert edited["id"] == "there"
+    refused = client.post("/predict", json={**body, "label_config": config.format("")})
+    assert refused.json["results"] == []
+    assert "region there is in a relation" in client.get("/").text
+
+
 def test_a_click_beside_all_masks_is_a_new_object_that_covers_none() -> None:
     there = saved(row("r1", CAT), row("r2", box(120, 20, 140, 100), "Dog"))
     (found,) = _answer(_client(), point("p", 100, 60), annotations=[there])
