@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from backend.commands.cluster import Workers
     from mfp_model.evaluation.aims import Aim
     from mfp_model.evaluation.objects import EvaluationObject
+    from mfp_model.evaluation.plots import Curve
     from mfp_model.evaluation.protocol import ClickedObject, ObjectResult
     from mfp_model.evaluation.scores import Scores
     from mfp_model.segmenter import Segmenter
@@ -95,7 +96,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     check_ray(options)
     _name_what_has_no_effect(options)
     check_labelled_data(options)
-    earlier = {path.stem: _read_report(path) for path in options.plot_with}
+    earlier = [_earlier_curve(path) for path in options.plot_with]
     load = partial(
         load_measured, sendable(options), partial(_clicked, options.jitter, options.seed)
     )
@@ -111,11 +112,11 @@ def _evaluate(options: argparse.Namespace) -> None:
         ]
         show(options, report, lines)
         return
+    show(options, report, [f"{options.segmenter} ({workers.version})", *_lines(report)])
     if options.plot:
         _plot(options.plot, report, earlier)
     if options.confusion:
         _draw_confusion(options.confusion, report)
-    show(options, report, [f"{options.segmenter} ({workers.version})", *_lines(report)])
 
 
 def _clicked(jitter: float, seed: int | None, segmenter: Segmenter, aimed: _Aimed) -> ClickedObject:
@@ -223,17 +224,18 @@ def _draw_confusion(path: Path, report: Mapping[str, Any]) -> None:
     write_file(path, plot_confusion(report["confusion"], title=title))
 
 
-def _plot(path: Path, report: dict[str, Any], earlier: Mapping[str, dict[str, Any]]) -> None:
+def _plot(path: Path, report: dict[str, Any], earlier: list[Curve]) -> None:
     from mfp_model.evaluation.plots import Curve, plot_curves
 
-    curves = [Curve.from_report(report, name=str(report["checkpoint"]))]
-    curves += [Curve.from_report(other, name=name) for name, other in earlier.items()]
-    write_file(path, plot_curves(curves))
+    curve = Curve.from_report(report, name=str(report["checkpoint"]))
+    write_file(path, plot_curves([curve, *earlier]))
 
 
-def _read_report(path: Path) -> dict[str, Any]:
+def _earlier_curve(path: Path) -> Curve:
+    from mfp_model.evaluation.plots import Curve
+
     try:
-        report: dict[str, Any] = json.loads(path.read_text())
+        report = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: expected a report of mfp evaluate clicks, got {error}") from None
-    return report
+    return Curve.from_report(report, name=path.stem)

@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from PIL import Image
 from backend.cli import main
 from backend.exchange.spool import Spool
 from mfp_model.checkpoints.checkpoint import Checkpoint, save_checkpoint
+from mfp_model.evaluation import plots
 from tests.unit.mfp_model.coco_folder import make_coco_folder
 
 
@@ -95,7 +97,10 @@ def test_evaluate_prints_and_writes_the_scores(
 
 @pytest.mark.slow
 def test_evaluation_takes_jitter_flip_size_and_constants_and_draws_a_plot(
-    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    weights: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     folder = make_coco_folder(tmp_path / "coco", n_images=1)
     common = ["evaluate", "clicks", "--format", "coco", "--root", str(folder), "--limit", "1"]
@@ -103,13 +108,35 @@ def test_evaluation_takes_jitter_flip_size_and_constants_and_draws_a_plot(
     assert main([*common, "--json", str(tmp_path / "one.json")]) == 0
     changes = ["--flip", "--jitter", "3", "--input-size", "96", "--modulation", "distance=rgb"]
     plot = tmp_path / "plot.png"
-    plotting = ["--plot", str(plot), "--plot-with", str(tmp_path / "one.json")]
+    (tmp_path / "other").mkdir()
+    copy = shutil.copy(tmp_path / "one.json", tmp_path / "other")
+    plotting = ["--plot", str(plot), "--plot-with", str(tmp_path / "one.json"), "--plot-with", copy]
+    drawn: list[str] = []
+    draw = plots.plot_curves
+    monkeypatch.setattr(
+        plots, "plot_curves", lambda curves: (drawn.extend(x.name for x in curves), draw(curves))[1]
+    )
     capsys.readouterr()
     assert main([*common, *changes, *plotting, "--json"]) == 0
+    assert drawn[1:] == ["one", "one"]
     report = json.loads(capsys.readouterr().out)
     assert re.fullmatch(r"tiny-1-[0-9a-f]{8}\.\d+(-bf16)?-flip", report["checkpoint"])
     with Image.open(plot) as picture:
         assert picture.width > 300
+
+
+def test_an_earlier_report_of_another_command_is_refused_before_anything_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_coco_folder(tmp_path / "coco", n_images=1)
+    (tmp_path / "edits.json").write_text('{"shift": {}}')
+    arguments = ["evaluate", "clicks", "--format", "coco", "--root", str(folder), "--plot"]
+    arguments += [str(tmp_path / "plot.png"), "--plot-with", str(tmp_path / "edits.json")]
+    assert main(arguments) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "edits: expected a report of mfp evaluate clicks" in captured.err
+    assert "object" not in captured.err  # the progress
 
 
 @pytest.mark.parametrize(
