@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from mfp_model.data.coco import OnProblem, refuse
 from mfp_model.data.pictures import read_image
 from mfp_model.data.sbd import read_names
 from mfp_model.errors import DataError
+from mfp_model.evaluation.objects import or_tell
 from mfp_model.finding.finders import VOC_CLASSES, Finder
 from mfp_model.finding.inpainters import Inpainter
 from mfp_model.finding.layers import LayeredObject, LoopConfig, find_layers
@@ -36,28 +39,34 @@ class VocImage:
     classes: NDArray[np.uint8]
 
 
-def read_voc(root: Path, *, split: str = "val") -> Iterator[VocImage]:
+def read_voc(
+    root: Path, *, split: str = "val", on_problem: OnProblem = refuse
+) -> Iterator[VocImage]:
     """Yield the images of a split of VOC 2012's segmentation task.
 
     Args:
         root: `VOC2012`, with `JPEGImages`, `SegmentationClass` and `ImageSets/Segmentation`.
         split: Name of the list.
+        on_problem: Told of each image that is left out, and why.
 
     Raises:
-        DataError: The list or a truth is missing or damaged.
-        ImageError: An image is.
+        DataError: The list is missing or damaged.
     """
     for name in read_names(root / "ImageSets" / "Segmentation", split):
-        image = read_image(root / "JPEGImages" / f"{name}.jpg")
-        path = root / "SegmentationClass" / f"{name}.png"
-        try:
-            with Image.open(path) as file:
-                classes = np.asarray(file)  # a palette's indices are the classes
-        except (OSError, SyntaxError, ValueError, RuntimeError) as error:
-            raise DataError(f"{path}: {error}") from None
-        if classes.ndim != 2 or classes.shape != image.shape[:2]:
-            raise DataError(f"{name}: classes {classes.shape}, expected {image.shape[:2]}")
-        yield VocImage(name=name, image=image, classes=classes)
+        yield from or_tell(partial(_voc_image, root, name), on_problem)
+
+
+def _voc_image(root: Path, name: str) -> VocImage:
+    image = read_image(root / "JPEGImages" / f"{name}.jpg")
+    path = root / "SegmentationClass" / f"{name}.png"
+    try:
+        with Image.open(path) as file:
+            classes = np.asarray(file)  # a palette's indices are the classes
+    except (OSError, SyntaxError, ValueError, RuntimeError) as error:
+        raise DataError(f"{path}: {error}") from None
+    if classes.ndim != 2 or classes.shape != image.shape[:2]:
+        raise DataError(f"{name}: classes {classes.shape}, expected {image.shape[:2]}")
+    return VocImage(name=name, image=image, classes=classes)
 
 
 class ClassIou:
@@ -132,14 +141,14 @@ def compared(
     would have been answered without.
 
     Args:
-        pictures: At least one.
+        pictures: What is looked at.
         finder: What segments.
         inpainter: What fills the place of what is removed.
         config: How far the loop goes.
         knows_classes: Whether the finder's objects have VOC's labels.
 
     Raises:
-        DataError: As of `ClassIou.add`.
+        DataError: There is no picture, or as of `ClassIou.add`.
     """
     names = class_names(knows_classes=knows_classes)
     configs = {"without": replace(config, max_rounds=0), "with": config}
@@ -151,4 +160,6 @@ def compared(
             layers = find_layers(picture.image, finder, inpainter, steps)
             answer = class_map(layers, (shape[0], shape[1]), knows_classes=knows_classes)
             collected[name].add(truth.astype(np.uint8), answer)
+    if not collected["with"].by_class():
+        raise DataError("nothing to score: there is no picture whose pixels count")
     return collected

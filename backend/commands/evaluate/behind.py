@@ -127,7 +127,8 @@ def _voc(options: argparse.Namespace, finder: Finder, inpainter: Inpainter) -> d
 
     from mfp_model.evaluation.voc import compared, read_voc
 
-    pictures = tqdm(islice(read_voc(options.voc), options.limit), unit="image")
+    readable = read_voc(options.voc, on_problem=options.problems.tell)
+    pictures = tqdm(islice(readable, options.limit), unit="image")
     knows_classes = options.finder == "deeplab"
     collected = compared(
         pictures, finder, inpainter, loop_config_of(options), knows_classes=knows_classes

@@ -360,8 +360,12 @@ class TestMeasures:
         assert collected.by_class()["cat"] == 1
         assert collected.by_class()["background"] == pytest.approx(0.5)
         assert class_map(layers, (6, 8), knows_classes=False).max() == 1
-        (tmp_path / "JPEGImages" / "a.jpg").unlink()
-        with pytest.raises(ImageError, match=r"a\.jpg"):
+        (tmp_path / "ImageSets" / "Segmentation" / "val.txt").write_text("b\na\n")
+        problems: list[str] = []
+        (picture,) = read_voc(tmp_path, on_problem=problems.append)
+        assert (picture.name, len(problems)) == ("a", 1)
+        assert "b.jpg" in problems[0]
+        with pytest.raises(DataError, match=r"b\.jpg"):
             list(read_voc(tmp_path))
         with pytest.raises(DataError, match=r"train\.txt"):
             list(read_voc(tmp_path, split="train"))
@@ -382,6 +386,10 @@ class TestMeasures:
         )
         assert collected["without"].mean() == 1.0
         assert set(collected["with"].by_class()) == set(collected["without"].by_class())
+
+    def test_no_picture_is_no_score(self) -> None:
+        with pytest.raises(DataError, match="nothing to score"):
+            compared([], ColourFinder(), GreenInpainter(), LoopConfig(), knows_classes=True)
 
     def test_a_class_without_a_name_is_refused(self) -> None:
         truth = np.full((2, 2), 21, dtype=np.uint8)
