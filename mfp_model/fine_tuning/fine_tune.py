@@ -135,8 +135,7 @@ class _FineTuning:
 
     def _tell(self, step: str, share: float) -> None:
         """Report, and stop where asked to; for all steps but training, which saves its state."""
-        names = list(_STEPS)
-        start = _STEPS[names[names.index(step) - 1]] if step != names[0] else 0.0
+        start = max((end for end in _STEPS.values() if end < _STEPS[step]), default=0.0)
         self._report(Progress(step=step, share=start + (_STEPS[step] - start) * min(1.0, share)))
         if self._should_stop() and step != "train":
             raise StoppedError(f"stopped during {step!r}")
@@ -184,6 +183,7 @@ class _FineTuning:
             version=job.version,
             start=self._base,
             validation=((corrections.held_out, 1.0),),
+            leaves_out_shared=True,
             n_validation=N_VALIDATION,
             epoch_samples=min(EPOCH_SAMPLES, ceil(config.n_samples / MIN_EPOCHS)),
             validates_start=True,

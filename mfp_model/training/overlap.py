@@ -8,26 +8,36 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mfp_model.training.datasets import TrainingImage
+from mfp_model.training.samples import SampleSource
 
 _log = logging.getLogger(__name__)
 
 _Sets = Iterable[Sequence[TrainingImage]]
 
 
-def warn_of_shared(learned: _Sets, held_out: _Sets) -> None:
-    """Log how many held-out images are learned from, too, if any; see `shared_images`."""
-    shared, n_held_out = shared_images(learned, held_out), len(_files(held_out))
-    if shared:
-        _log.warning(
-            "%d of %d held-out images are learned from, too, such as %s: validation is too good",
-            len(shared),
-            n_held_out,
-            shared[0].name,
-        )
+def learned_apart(
+    learned: SampleSource, held_out: SampleSource, *, leaves_out: bool
+) -> SampleSource:
+    """Return what is learned from, and log how many of its images are held out, if any.
+
+    Args:
+        learned: What is to be learned from.
+        held_out: What it is judged by.
+        leaves_out: Leave those images out of what is learned from.
+    """
+    shared = shared_images(learned.folders, held_out.folders)
+    if not shared:
+        return learned
+    words = "left out of what is learned from" if leaves_out else "so validation is too good"
+    example = min(path.name for path in shared)
+    _log.warning(
+        "%d images to learn from are held out, too, such as %s: %s", len(shared), example, words
+    )
+    return learned.without(shared) if leaves_out else learned
 
 
-def shared_images(learned: _Sets, held_out: _Sets) -> list[Path]:
-    """Return the held-out images whose content is learned from, under whatever name, sorted.
+def shared_images(learned: _Sets, held_out: _Sets) -> set[Path]:
+    """Return the images to learn from whose content is held out, under whatever name.
 
     Only files that are equally large are read.
 
@@ -39,13 +49,15 @@ def shared_images(learned: _Sets, held_out: _Sets) -> list[Path]:
     for path in _files(held_out):
         by_size.setdefault(path.stat().st_size, []).append(path)
     digests: dict[int, set[str]] = {}
+    shared = set()
     for path in _files(learned):
         size = path.stat().st_size
         if size in by_size:
-            digests.setdefault(size, set()).add(_digest(path))
-    return sorted(
-        path for size, seen in digests.items() for path in by_size[size] if _digest(path) in seen
-    )
+            if size not in digests:
+                digests[size] = {_digest(other) for other in by_size[size]}
+            if _digest(path) in digests[size]:
+                shared.add(path)
+    return shared
 
 
 def _files(data_sets: _Sets) -> set[Path]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import cv2
@@ -58,11 +60,22 @@ class SampleSource:
             read_dataset(root, min_object_px=config.min_object_px, on_problem=on_problem)
             for root, _ in config.folders
         ]
-        heaviest = [np.array([max(image.weights) for image in folder]) for folder in images]
+        return SampleSource._of(images, weights)
+
+    def without(self, paths: Container[Path]) -> SampleSource:
+        """Return the source without some image files; a data set may become empty, not all."""
+        folders = [[image for image in x if image.path not in paths] for x in self.folders]
+        return SampleSource._of(folders, self.probabilities * [bool(folder) for folder in folders])
+
+    @staticmethod
+    def _of(folders: list[list[TrainingImage]], weights: NDArray[np.float64]) -> SampleSource:
+        heaviest = [np.array([max(image.weights) for image in folder]) for folder in folders]
         return SampleSource(
-            folders=tuple(images),
+            folders=tuple(folders),
             probabilities=weights / weights.sum(),
-            image_probabilities=tuple(odds / odds.sum() for odds in heaviest),
+            image_probabilities=tuple(
+                odds / odds.sum() if odds.size else odds for odds in heaviest
+            ),
         )
 
 

@@ -19,7 +19,7 @@ from mfp_model.training import ranks
 from mfp_model.training.config import TrainingConfig
 from mfp_model.training.curves import append_row
 from mfp_model.training.loop import Run
-from mfp_model.training.overlap import warn_of_shared
+from mfp_model.training.overlap import learned_apart
 from mfp_model.training.provenance import origin
 from mfp_model.training.samples import SampleSource
 from mfp_model.training.state import load_state, save_state
@@ -76,6 +76,7 @@ class TrainingJob:
         start: Weights to begin with; None for random ones.
         validation: Data sets, as in `TrainingConfig.folders`, none of whose images should be
             trained on; those that are give a warning in the log.
+        leaves_out_shared: Do not learn from these images.
         n_validation: Samples drawn from them.
         epoch_samples: Samples between two validations; None for as many as there are images.
         validates_start: Validate what is begun with, too, for the log alone.
@@ -92,6 +93,7 @@ class TrainingJob:
     version: str
     start: Checkpoint | None = None
     validation: tuple[tuple[Path, float], ...] = ()
+    leaves_out_shared: bool = False
     n_validation: int = N_VALIDATION
     epoch_samples: int | None = None
     validates_start: bool = False
@@ -135,7 +137,9 @@ def train(
     if ranks.rank() != 0:
         on_problem = _tell_nobody
     source = SampleSource.read(job.config, on_problem=on_problem)
-    held_out = _held_out(job, source, on_problem)
+    held_out = _held_out(job, on_problem)
+    if held_out is not None:
+        source = learned_apart(source, held_out.source, leaves_out=job.leaves_out_shared)
     run = _begun(job, device, held_out)
     if _is_out_of_patience(job, run):
         return
@@ -183,14 +187,11 @@ def _tell_nobody(problem: str) -> None:
     """The first process tells it."""
 
 
-def _held_out(job: TrainingJob, learned: SampleSource, on_problem: OnProblem) -> HeldOut | None:
+def _held_out(job: TrainingJob, on_problem: OnProblem) -> HeldOut | None:
     if not job.validation:
         return None
     size, n = job.network_config.input_size, job.n_validation
-    held_out = held_out_samples(job.config, job.validation, n=n, size=size, on_problem=on_problem)
-    if ranks.rank() == 0:
-        warn_of_shared(learned.folders, held_out.source.folders)
-    return held_out
+    return held_out_samples(job.config, job.validation, n=n, size=size, on_problem=on_problem)
 
 
 def _finish_epoch(job: TrainingJob, run: Run, held_out: HeldOut, epoch: int) -> None:

@@ -12,9 +12,12 @@ import pytest
 from mfp_model.networks.network import NetworkConfig
 from mfp_model.training.config import Phase, TrainingConfig
 from mfp_model.training.datasets import read_dataset
-from mfp_model.training.overlap import shared_images, warn_of_shared
+from mfp_model.training.overlap import learned_apart, shared_images
+from mfp_model.training.samples import ClickSamples, SampleSource
 from mfp_model.training.train import TrainingJob, train
 from tests.unit.mfp_model.coco_folder import make_coco_folder
+
+_PHASE = Phase(height=64, width=64, batch=2)
 
 
 def test_a_copy_under_another_name_is_shared_and_another_image_of_that_name_is_not(
@@ -31,28 +34,37 @@ def test_a_copy_under_another_name_is_shared_and_another_image_of_that_name_is_n
         replace(other, path=tmp_path / other.path.name),
     ]
 
-    assert shared_images([learned[1:], learned[:1]], [held_out]) == [tmp_path / "copy.png"]
+    assert shared_images([learned[1:], learned[:1]], [held_out]) == {copied.path}
 
 
-def test_shared_images_are_counted_in_one_warning(
+def test_what_is_held_out_can_be_left_out_of_what_is_learned_from(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    images = read_dataset(make_coco_folder(tmp_path))
+    own, copies = (make_coco_folder(tmp_path / name, n_images=2) for name in ("own", "copies"))
+    config = TrainingConfig(
+        folders=((own, 1.0), (copies, 3.0)), phases=(_PHASE,), n_samples=2, min_object_px=1
+    )
+    learned = SampleSource.read(config)
+    held_out = SampleSource.read(replace(config, folders=((copies, 1.0),)))
+    (own / "images" / "0.png").write_bytes((own / "images" / "0.png").read_bytes() + b"\0")
+
     with caplog.at_level(logging.WARNING):
-        warn_of_shared([images[:2]], [images[2:]])
-        assert caplog.messages == []
-        warn_of_shared([images[:2]], [images[1:], images])
+        left = learned_apart(learned, held_out, leaves_out=True)
+
+    assert [[image.path.name for image in images] for images in left.folders] == [["0.png"], []]
+    assert left.probabilities.tolist() == [1, 0]
+    ClickSamples(left, config, _PHASE)[0]
     (message,) = caplog.messages
-    assert message.startswith("2 of 3 held-out images are learned from, too, such as 0.png")
+    assert message.startswith("3 images to learn from are held out, too, such as 0.png")
+    assert learned_apart(left, held_out, leaves_out=True) is left
 
 
 def test_a_run_warns_of_what_it_learns_from_and_is_judged_by(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     folders = ((make_coco_folder(tmp_path, n_images=1), 1.0),)
-    phase = Phase(height=64, width=64, batch=2)
     job = TrainingJob(
-        config=TrainingConfig(folders=folders, phases=(phase,), n_samples=2, max_rounds=1),
+        config=TrainingConfig(folders=folders, phases=(_PHASE,), n_samples=2, max_rounds=1),
         network_config=NetworkConfig(backbone="lite2", input_size=64),
         out=tmp_path / "net.safetensors",
         version="net",
@@ -61,4 +73,4 @@ def test_a_run_warns_of_what_it_learns_from_and_is_judged_by(
         n_workers=0,
     )
     train(job, report=lambda step: None)
-    assert "1 of 1 held-out images are learned from, too" in caplog.text
+    assert "1 images to learn from are held out, too" in caplog.text
