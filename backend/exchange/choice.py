@@ -66,16 +66,18 @@ def chosen(task: LabeledTask, rules: ChoiceRules, left_out: Counter[str]) -> lis
     drafts = [] if rules.only_submitted else task.drafts
     left_out["drafts"] += len(task.drafts) - len(drafts)
     by_annotation = {  # several people may have one on an annotation: the newest stays
-        draft["annotation"]: draft
+        str(draft["annotation"]): draft
         for draft in sorted(drafts, key=_changed)
         if draft.get("annotation")
     }
     left_out["drafts older than another of their annotation"] += sum(
         bool(draft.get("annotation")) for draft in drafts
     ) - len(by_annotation)
+    numbers = {str(annotation.get("id")) for annotation in task.annotations}
+    left_out["drafts of annotations that are not there"] += len(by_annotation.keys() - numbers)
     candidates = []
     for annotation in task.annotations:
-        draft = by_annotation.get(annotation.get("id"))
+        draft = by_annotation.get(str(annotation.get("id")))
         is_newer = draft is not None and _changed(draft) > _changed(annotation)
         if annotation.get("was_cancelled") and not (rules.with_cancelled or is_newer):
             left_out["cancelled annotations"] += 1

@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -15,10 +14,10 @@ from urllib.parse import urlencode, urlsplit
 
 from backend.label_studio.access import (
     LabelStudioAccess,
-    LabelStudioError,
     LabelStudioRefusedError,
 )
 from backend.label_studio.calling import call
+from backend.label_studio.refusals import of_known_form
 from backend.settings import Settings
 from mfp_model.errors import ConfigError
 
@@ -69,7 +68,7 @@ class LabelStudioApi:
     def project_named(self, title: str) -> int | None:
         """Return the id of the project with this title, or None."""
         projects = self._call("GET", "/api/projects/?page_size=100")
-        with self._of_known_form():
+        with of_known_form(self.access.url):
             ids = (int(p["id"]) for p in projects["results"] if p["title"] == title)
             return next(ids, None)
 
@@ -77,7 +76,7 @@ class LabelStudioApi:
         """Return the id of a new project."""
         project = {"title": title, "label_config": label_config}
         made = self._call("POST", "/api/projects/", body=project)
-        with self._of_known_form():
+        with of_known_form(self.access.url):
             return int(made["id"])
 
     def upload(self, project: int, photos: Iterable[Path]) -> None:
@@ -105,7 +104,7 @@ class LabelStudioApi:
             if kept := _KEPT_FILE.search(str(refusal)):
                 return f"upload/{project}/{kept[1]}"
             raise
-        with self._of_known_form():
+        with of_known_form(self.access.url):
             number = int(uploaded["file_upload_ids"][0])
             return str(self._call("GET", f"/api/import/file-upload/{number}")["file"])
 
@@ -130,7 +129,7 @@ class LabelStudioApi:
             ordering: The column, such as `tasks:predictions_score`.
         """
         tabs = self._call("GET", f"/api/dm/views/?project={project}")
-        with self._of_known_form():
+        with of_known_form(self.access.url):
             if any(tab["data"].get("title") == title for tab in tabs):
                 return
         made = [{"title": title, "ordering": [ordering]}]
@@ -145,7 +144,7 @@ class LabelStudioApi:
         values, after = set(), -1
         while rows := self._after(project, after, limit=500, fields="task_only")["tasks"]:
             after = int(rows[-1]["id"])
-            with self._of_known_form():
+            with of_known_form(self.access.url):
                 values |= {str(row["data"][key]) for row in rows if key in row["data"]}
         return values
 
@@ -171,7 +170,7 @@ class LabelStudioApi:
             backend["basic_auth_user"] = username
             backend["basic_auth_pass"] = password
         connected = self._call("GET", f"/api/ml/?project={project}")
-        with self._of_known_form():
+        with of_known_form(self.access.url):
             ids = [int(connection["id"]) for connection in connected]
         if ids:
             self._call("PATCH", f"/api/ml/{ids[0]}", body=backend)
@@ -191,17 +190,17 @@ class LabelStudioApi:
     def tasks(self, project: int) -> list[dict[str, Any]]:
         """Return the project's tasks with their annotations, in order."""
         answer = self._call("GET", f"/api/tasks/?project={project}&fields=all&page_size=100")
-        with self._of_known_form():
+        with of_known_form(self.access.url):
             return sorted(answer["tasks"], key=lambda task: int(task["id"]))
 
     def label_config(self, project: int) -> str:
         """Return the project's label configuration, XML."""
         about = self._call("GET", f"/api/projects/{project}/")
-        with self._of_known_form():
+        with of_known_form(self.access.url):
             return str(about["label_config"])
 
     def tasks_after(self, project: int, task: int, *, limit: int) -> list[dict[str, Any]]:
-        """Return the next tasks by id, with annotations, drafts and predictions.
+        """Return the next tasks by id, with annotations, everybody's drafts, and predictions.
 
         Asked by id and not by page, so that tasks that come or go meanwhile shift nothing.
 
@@ -210,7 +209,23 @@ class LabelStudioApi:
             task: Only tasks with a higher id.
             limit: How many at most.
         """
-        return list(self._after(project, task, limit=limit)["tasks"])
+        rows = self._after(project, task, limit=limit)["tasks"]
+        return [
+            self._with_all_drafts(project, row) if row.get("draft_exists") else row for row in rows
+        ]
+
+    def _with_all_drafts(self, project: int, task: dict[str, Any]) -> dict[str, Any]:
+        """A list of tasks has the drafts of the token's user only."""
+        number = int(task["id"])
+        try:
+            drafts = self._call("GET", f"/api/tasks/{number}/drafts")
+        except LabelStudioRefusedError:  # there is no such task any more
+            return task
+        if not drafts:  # submitted since it was listed
+            again = self._after(project, number - 1, limit=1)["tasks"]
+            return next((row for row in again if int(row["id"]) == number), task)
+        with of_known_form(self.access.url):
+            return {**task, "drafts": list(drafts)}
 
     def n_tasks(self, project: int, *, after: int = -1) -> int:
         """Return how many tasks with a higher id than `after` the project has."""
@@ -224,23 +239,12 @@ class LabelStudioApi:
         }
         parameters = urlencode({"project": project, "page_size": limit, "query": json.dumps(query)})
         answer = self._call("GET", f"/api/tasks/?{parameters}&fields={fields}")
-        with self._of_known_form():
+        with of_known_form(self.access.url):
             rows = [dict(row) for row in answer["tasks"]]
             numbers = [task, *(int(row["id"]) for row in rows)]
             if any(low >= high for low, high in pairwise(numbers)):
                 raise ValueError("other tasks than those asked for")  # and so for ever
             return {"tasks": rows, "total": int(answer["total"])}
-
-    @contextmanager
-    def _of_known_form(self) -> Iterator[None]:
-        """Refuse an answer in which something else is looked for than it has."""
-        try:
-            yield
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            raise LabelStudioError(
-                f"{self.access.url} answered JSON of another form than Label Studio's "
-                f"({type(error).__name__}: {error}): is LABEL_STUDIO_URL its address?"
-            ) from error
 
     def _call(self, method: str, path: str, **content: Any) -> Any:  # noqa: ANN401, see `call`
         return call(self.access, method, path, waits_s=self.waits_s, **content)

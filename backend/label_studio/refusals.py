@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import requests
@@ -38,6 +39,25 @@ def checked_json(response: requests.Response, url: str, what: str) -> Any:  # no
             f"{url} answered {_short(what)} with something else than JSON: is LABEL_STUDIO_URL the "
             "address of Label Studio?"
         ) from None
+
+
+@contextmanager
+def of_known_form(url: str) -> Iterator[None]:
+    """Refuse an answer in which something else is looked for than it has.
+
+    Args:
+        url: Label Studio's address.
+
+    Raises:
+        LabelStudioError: The answer is of another form.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise LabelStudioError(
+            f"{url} answered JSON of another form than Label Studio's "
+            f"({type(error).__name__}: {error}): is LABEL_STUDIO_URL its address?"
+        ) from error
 
 
 def _short(what: str) -> str:

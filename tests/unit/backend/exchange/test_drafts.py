@@ -34,6 +34,13 @@ def test_what_was_erased_in_a_draft_is_gone_and_what_was_painted_is_there(tmp_pa
     assert 50 < second.sum() < 120
 
 
+def test_a_draft_of_an_annotation_that_is_not_there_is_counted(tmp_path: Path) -> None:
+    drafts = [{**_draft(row(_ALL)), "annotation": number} for number in (99, [99])]
+    _, summary = export(tmp_path, [task(1, [row(_ALL)], drafts=drafts)])
+    assert summary.annotations == 1
+    assert summary.left_out == {"drafts of annotations that are not there": 2}
+
+
 def test_seed_strokes_are_no_objects(tmp_path: Path) -> None:
     config = TaskConfigs(
         """<View><Image name="image" value="$image"/>

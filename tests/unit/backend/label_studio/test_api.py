@@ -197,3 +197,32 @@ def test_json_that_is_not_label_studios_is_named(answer: object) -> None:
     with LoopbackSite(handler).serving() as site:
         with pytest.raises(LabelStudioError, match="of another form.*is LABEL_STUDIO_URL"):
             _api(site.url).tasks_after(1, 7, limit=10)
+
+
+def test_tasks_have_everybodys_drafts() -> None:
+    """Label Studio lists those of the token's user only."""
+    rows = [
+        {"id": 8, "draft_exists": True, "drafts": [], "annotations": []},
+        {"id": 9, "draft_exists": False, "drafts": [], "annotations": []},
+    ]
+    theirs = [{"id": 3, "user": "b@example.com", "result": []}]
+    handler, asked = _answering((200, {"tasks": rows, "total": 2}), (200, theirs))
+    with LoopbackSite(handler).serving() as site:
+        eight, nine = _api(site.url).tasks_after(1, 7, limit=10)
+    assert (eight["drafts"], nine["drafts"]) == (theirs, [])
+    assert asked[1:] == ["GET /api/tasks/8/drafts"]
+
+
+def test_a_draft_that_is_submitted_while_tasks_are_read_is_there_as_annotation() -> None:
+    before = {"id": 8, "draft_exists": True, "drafts": [], "annotations": []}
+    after = {"id": 8, "draft_exists": False, "drafts": [], "annotations": [{"id": 5}]}
+    for again, expected in (([after], after), ([], before), ([{"id": 9}], before)):
+        handler, _ = _answering(
+            *((200, {"tasks": [before], "total": 1}), (200, [])),
+            (200, {"tasks": again, "total": 1}),
+        )
+        with LoopbackSite(handler).serving() as site:
+            assert _api(site.url).tasks_after(1, 7, limit=10) == [expected]
+    handler, _ = _answering((200, {"tasks": [before], "total": 1}), (404, {}))
+    with LoopbackSite(handler).serving() as site:
+        assert _api(site.url).tasks_after(1, 7, limit=10) == [before]
