@@ -106,10 +106,7 @@ def export_coco(
             tasks = source.read(report)
             _fill(spool, tasks, TaskReader(config, options, placer), is_strict=options.strict)
             spool.forget_others()
-            names = spool.files()
-            for path in (folder / "images").iterdir():
-                if path.name not in names:
-                    path.unlink()
+            placer.keep_only(spool.files())
             categories = _categories(config, spool.labels())
             write = form_writer(
                 options.form,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,3 +75,9 @@ class ImagePlacer:
         else:
             path.write_bytes(content)
         return PlacedImage(file_name=name, width=header.width, height=header.height)
+
+    def keep_only(self, names: Collection[str]) -> None:
+        """Remove images that are in the folder for nothing, as those of a run that was cut."""
+        for path in self._folder.iterdir():
+            if path.name not in names:
+                path.unlink()

@@ -61,7 +61,8 @@ def mask_folder(
     summary = BoxSummary()
     with WholeFolder(out, mark=_MARK, parts=(IMAGES, ANNOTATIONS)).building() as folder:
         (folder / _MADE).mkdir(exist_ok=True)
-        (folder / IMAGES).mkdir(exist_ok=True)
+        shutil.rmtree(folder / IMAGES, ignore_errors=True)  # of a run that was cut
+        (folder / IMAGES).mkdir()
         done: list[tuple[CocoImage, Path]] = []
         for image in data.images:
             path = folder / _MADE / f"{_digest(image, version)}.json"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -108,7 +109,7 @@ def annotate_folder(
     check_out(out)
     summary = AnnotateSummary()
     paths = images_of(root, out)
-    key = json.dumps([str(root.absolute()), version, label, [str(x) for x in paths]])
+    key = json.dumps([str(root.absolute()), version, label])
     with WholeFolder(out, mark=_MARK, parts=_PARTS).building() as folder:
         (folder / "images").mkdir(exist_ok=True)
         spool = Spool(folder / "spool.sqlite3", key=key)
@@ -117,7 +118,7 @@ def annotate_folder(
 
         def left() -> Iterator[FolderImage]:
             for number, path in enumerate(paths, start=1):
-                if spool.keeps(number, digest := _state(root / path)):
+                if spool.keeps(number, digest := _digest(root, path)):
                     summary.skipped += 1
                     report()
                 else:
@@ -129,6 +130,7 @@ def annotate_folder(
                 spool.add(asked.number, _entries(asked, found_objects, label), digest=asked.digest)
                 report()
             spool.forget_others()
+            placer.keep_only(spool.files())
             write_annotations(folder, spool, spool.labels(), about=version)
             summary.problems = spool.problems(-1)
         finally:
@@ -147,10 +149,14 @@ def check_out(out: Path) -> None:
     WholeFolder(out, mark=_MARK, parts=_PARTS).check()
 
 
-def _state(path: Path) -> str:
-    """Tells a file from what it was before."""
-    state = path.stat()
-    return f"{state.st_size} {state.st_mtime_ns}"
+def _digest(root: Path, path: Path) -> str:
+    """Tells a file from others, and from what it was before; one that is gone is no more."""
+    try:
+        state = (root / path).stat()
+        content = f"{path} {state.st_size} {state.st_mtime_ns}"
+    except OSError:
+        content = f"{path}"
+    return hashlib.sha256(content.encode(errors="surrogateescape")).hexdigest()
 
 
 def images_of(root: Path, out: Path) -> list[Path]:

@@ -225,6 +225,15 @@ def test_a_folder_that_was_cut_goes_on(tmp_path: Path) -> None:
     assert (len(seen), summary.skipped, summary.masks) == (5, 2, 4)
 
 
+def test_pictures_of_another_folder_that_was_cut_are_not_in_it(tmp_path: Path) -> None:
+    root = _coco(tmp_path / "boxes", [[10, 6, 20, 18]], n_images=4)
+    with pytest.raises(KeyboardInterrupt):
+        _masks(root, tmp_path / "out", [])
+    _masks(_coco(tmp_path / "others", [[10, 6, 20, 18]]), tmp_path / "out")
+    (image,) = read_coco(tmp_path / "out").images
+    assert list(image.path.parent.iterdir()) == [image.path]
+
+
 def test_boxes_that_are_none_are_named(tmp_path: Path) -> None:
     root = _coco(tmp_path / "boxes", [[10, 6, 20, 18], [1, 2, 3], [500, 0, 5, 5], [0, 0, 2, 5]])
     problems: list[str] = []

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -277,6 +278,27 @@ class TestFolders:
         assert len(seen) == 3
         assert (summary.images, summary.skipped) == (1, 2)
         assert len(summary.problems) == 1  # looked at again
+
+    def test_photos_that_come_and_go_cost_only_themselves(
+        self, photos: Path, tmp_path: Path
+    ) -> None:
+        seen: list[tuple[int, ...]] = []
+        with pytest.raises(KeyboardInterrupt):
+            _run(self._object_finder(seen, stop_at=2), photos, tmp_path / "out")
+        (photos / "c.jpg").unlink()
+        gone = Path(os.fsdecode(os.fsencode(photos) + b"/z\xff.png"))  # no text, as of old disks
+        Image.new("RGB", (9, 9)).save(gone)
+
+        def find(image: NDArray[np.uint8]) -> list[LayeredObject]:
+            gone.unlink()  # after it was listed
+            return two_layers(image)
+
+        summary = _run(replace(self._object_finder([]), find=find), photos, tmp_path / "out")
+        assert (summary.images, summary.skipped) == (1, 1)
+        names = [problem.partition(":")[0] for problem in summary.problems]
+        assert names == ["d.jpg", "z\\udcff.png"]
+        copied = {path.name for path in (tmp_path / "out" / "images").iterdir()}
+        assert copied == {"1-a.png", "3-b.png"}
 
     def test_what_it_writes_beside_the_photos_is_none_of_them(self, photos: Path) -> None:
         seen: list[tuple[int, ...]] = []
