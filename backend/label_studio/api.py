@@ -67,10 +67,10 @@ class LabelStudioApi:
 
     def project_named(self, title: str) -> int | None:
         """Return the id of the project with this title, or None."""
-        projects = self._call("GET", "/api/projects/?page_size=100")
+        words = urlencode({"page_size": 100, "title": title})  # which is found in longer ones, too
+        projects = self._call("GET", f"/api/projects/?{words}")
         with of_known_form(self.access.url):
-            ids = (int(p["id"]) for p in projects["results"] if p["title"] == title)
-            return next(ids, None)
+            return next((int(p["id"]) for p in projects["results"] if p["title"] == title), None)
 
     def create_project(self, title: str, label_config: str) -> int:
         """Return the id of a new project."""

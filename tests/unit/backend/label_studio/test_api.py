@@ -226,3 +226,13 @@ def test_a_draft_that_is_submitted_while_tasks_are_read_is_there_as_annotation()
     handler, _ = _answering((200, {"tasks": [before], "total": 1}), (404, {}))
     with LoopbackSite(handler).serving() as site:
         assert _api(site.url).tasks_after(1, 7, limit=10) == [before]
+
+
+def test_a_project_is_looked_for_by_its_title_however_many_newer_ones_there_are() -> None:
+    titles = {7: "Cats & dogs, old", 8: "Cats & dogs"}
+    rows = [{"id": number, "title": title} for number, title in titles.items()]
+    handler, asked = _answering((200, {"results": rows}))
+    with LoopbackSite(handler).serving() as site:
+        assert _api(site.url).project_named("Cats & dogs") == 8
+        assert _api(site.url).project_named("cats & dogs") is None
+    assert asked[0] == "GET /api/projects/?page_size=100&title=Cats+%26+dogs"
