@@ -226,8 +226,9 @@ _REPEATER = BRUSH.format("").replace("</View>", '<Repeater on="$l">{}</Repeater>
         ("<View/>" * 10, 10_000, "more than 50000 tags"),
         ('<Text value="' + "x{{idx}}" * 20_000 + '"/>', 10_000, "more than 2000000 letters"),
         ('<Repeater on="$none">' + "<View/>" * 9_000 + "</Repeater>", 10_000, "50000 tags"),
+        ("", 50_001, "50000 tags"),
     ],
-    ids=["tags", "letters", "repeaters of nothing"],
+    ids=["tags", "letters", "repeaters of nothing", "empty repeaters"],
 )
 def test_what_a_repeater_makes_of_a_task_is_bounded(
     content: str, n_elements: int, problem: str
