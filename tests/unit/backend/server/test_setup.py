@@ -87,6 +87,7 @@ _BRINGS = '<BrushLabels value="$labels" name="more" toName="image"/></View>'
         BRUSH.format(' finder="mfp" overlaps="true"'),
         "",
         _POINTS.format('smart="false"'),  # landmarks, of which the page never asks
+        _POINTS.format("").replace("KeyPoint", "Rectangle"),  # nor of these, unless they say so
         _POINTS.format("").replace("</View>", _BRINGS),
         _POINTS.format("").replace('"Liver"', '"Liver" alias="Cat"').replace("Tumor", "Dog"),
         BRUSH.format("").partition("<KeyPointLabels")[0] + _PLAIN,
