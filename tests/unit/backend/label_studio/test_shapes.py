@@ -79,9 +79,16 @@ def test_any_polygon_covers_what_it_covers_on_a_canvas_that_is_large_enough(
 
 
 def test_what_is_no_number_is_damaged() -> None:
-    for points in ([[0, float("nan")], [1, 1], [2, 2]], [[0, 1]], "x"):
+    for points in ([[0, float("nan")], [1, 1], [2, 2]], [[10**400, 1]] * 3, [[0, 1]], "x"):
         with pytest.raises(DataError, match="polygon: expected finite"):
             region_mask(_region("polygon", points=points))
+    with pytest.raises(DataError, match="brush format='png': expected rle"):
+        region_mask(_region("brush", format="png", rle=[]))
+
+
+def test_more_corners_than_anyone_draws_are_refused_however_short_the_outline() -> None:
+    with pytest.raises(DataError, match="200000 corners"):
+        region_outline(_region("polygon", points=[[50, 50]] * 200_000))
 
 
 @pytest.mark.parametrize("shape", [{"format": "rle", "rle": [0]}, {"points": [[0, 0]] * 3}])
