@@ -234,6 +234,15 @@ def test_points_faster_than_answers_are_objects_of_their_own_with_auto_accept() 
     assert not _mask(again[1])[60, 140]
 
 
+def test_points_faster_than_answers_beside_a_selected_mask_all_add_to_it() -> None:
+    page = _Page(config=_AUTO)
+    first = page.click("p", 30, 60)
+    page.save(first)
+    (added,) = page.ask(*_beside(point("r", 60, 60)), *_beside(point("s", 90, 60)))
+    assert added["id"] == first["id"]
+    assert _mask(added)[60, [30, 60, 90]].all()
+
+
 def test_a_point_on_a_mask_that_was_not_shown_yet_is_an_object_of_its_own() -> None:
     page = _Page(config=_AUTO)
     placed = [point("a", 60, 60), point("b", 70, 60)]
