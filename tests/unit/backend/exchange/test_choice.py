@@ -70,6 +70,14 @@ def test_of_two_peoples_drafts_on_one_annotation_the_newest_counts() -> None:
     assert left_out["drafts older than another of their annotation"] == 1
 
 
+def test_a_draft_whose_annotation_an_export_leaves_out_is_counted() -> None:
+    drafts = [_entry(7, 6, annotation=1), _entry(8, 6, annotation=2)]
+    task = LabeledTask(id=1, data={}, annotations=[_entry(2, 5)], drafts=drafts, predictions=[])
+    left_out: Counter[str] = Counter()
+    assert [choice.result for choice in chosen(task, ChoiceRules(), left_out)] == [[8]]
+    assert +left_out == {"drafts of annotations that are not there": 1}
+
+
 def test_a_draft_on_a_skipped_task_counts_where_it_is_newer() -> None:
     annotations = [_entry(1, 5, was_cancelled=True)]
     taken_up = {"annotations": annotations, "drafts": [_entry(7, 6, annotation=1)]}
