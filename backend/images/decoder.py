@@ -101,7 +101,8 @@ class _DecodingProcess:
     """`python -m backend.images.decoder`, which ends with the pipe that it reads."""
 
     def __init__(self, max_megapixels: float) -> None:
-        command = [sys.executable, "-m", "backend.images.decoder", str(max_megapixels)]
+        quiet = ("-W", "ignore")  # whatever a file makes Pillow warn of is no line of the log
+        command = [sys.executable, *quiet, "-m", "backend.images.decoder", str(max_megapixels)]
         self._process: subprocess.Popen[bytes] = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )

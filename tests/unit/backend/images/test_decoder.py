@@ -30,6 +30,15 @@ def _photo(width: int = 300, height: int = 200) -> Image.Image:
     return Image.fromarray(values)
 
 
+def test_no_file_writes_into_the_log(capfd: pytest.CaptureFixture[str]) -> None:
+    size, bits, rows = (256, 4, 1, 9), (258, 3, 1, 8), (273, 4, 0xFFFFFFFF, 8)  # so many strips
+    tags = b"".join(struct.pack("<HHII", *tag) for tag in (size, (257, 4, 1, 9), bits, rows))
+    odd = b"II*\0" + struct.pack("<IH", 8, 4) + tags + bytes(4)
+    with pytest.raises(ImageError):
+        Decoder(max_megapixels=2).decode(odd)
+    assert capfd.readouterr().err == ""
+
+
 @pytest.fixture(scope="module")
 def decoder() -> Decoder:
     return Decoder(max_megapixels=2)
