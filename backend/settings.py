@@ -112,7 +112,7 @@ class Settings:
         "What was not used for the longest time goes.",
     )
     max_megapixels: float = setting(
-        "MFP_MAX_MEGAPIXELS", 50.0, read.number(low=0.000001), "Larger images are refused."
+        "MFP_MAX_MEGAPIXELS", 50.0, read.number(low=0.001, high=178), "Larger images are refused."
     )
     max_image_mb: float = setting(
         "MFP_MAX_IMAGE_MB", 200.0, read.number(low=0.001), "Larger image files are refused."

@@ -26,6 +26,7 @@ from mfp_model.masks.rle import MAX_PIXELS
 
 # What browsers show, and photos' other formats. Not, for example, EPS, which Pillow would hand to
 # another program to run.
+LARGEST_MEGAPIXELS = 178  # Pillow takes larger ones for decompression bombs
 _FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "JPEG2000", "PPM")
 _16_BIT_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 _STRETCHED_FORMATS = ("TIFF", "JPEG2000")
@@ -152,8 +153,11 @@ def _opened(content: bytes, max_megapixels: float) -> Iterator[Image.Image]:
             f"{len(content)} bytes that are {_guess(content)}; "
             f"expected one of {', '.join(_FORMATS)}"
         ) from None
-    except Image.DecompressionBombError as error:
-        raise ImageError(f"image refused: {error}") from None
+    except Image.DecompressionBombError:
+        raise ImageTooLargeError(
+            f"image of more than {LARGEST_MEGAPIXELS} megapixels: at most "
+            f"{min(max_megapixels, LARGEST_MEGAPIXELS):g} are allowed"
+        ) from None
     except (OSError, SyntaxError, ValueError, RuntimeError) as error:  # the last one of AVIF
         raise ImageError(f"image cannot be decoded: {error}") from None
 

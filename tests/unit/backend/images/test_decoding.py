@@ -5,7 +5,9 @@ import pytest
 from PIL import Image
 
 from backend.images.decoding import decode_image
-from mfp_model.errors import ImageError
+from backend.settings import Settings
+from mfp_model.data.pictures import LARGEST_MEGAPIXELS
+from mfp_model.errors import ConfigError, ImageError
 
 
 def _file(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -96,8 +98,15 @@ def test_the_first_page_of_a_tiff_counts() -> None:
 def test_a_bomb_is_refused_by_its_header() -> None:
     content = _file(Image.new("1", (16000, 16000)), "PNG")
     assert len(content) < 100_000
-    with pytest.raises(ImageError, match="MFP_MAX_MEGAPIXELS|decompression bomb"):
+    with pytest.raises(ImageError, match="MFP_MAX_MEGAPIXELS"):
         _decode(content)
+
+
+def test_the_setting_goes_as_far_as_images_can_be_read() -> None:
+    assert LARGEST_MEGAPIXELS == int(Image.MAX_IMAGE_PIXELS * 2 / 1e6)
+    assert Settings.from_env({"MFP_MAX_MEGAPIXELS": f"{LARGEST_MEGAPIXELS}"}).max_megapixels == 178
+    with pytest.raises(ConfigError, match="value <= 178"):
+        Settings.from_env({"MFP_MAX_MEGAPIXELS": f"{LARGEST_MEGAPIXELS + 1}"})
 
 
 def test_truncated_files_are_refused() -> None:
