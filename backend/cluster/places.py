@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 
+from backend.models.cores import n_cores
 from backend.settings import Settings
 
 _GROUP = 4  # cores of a replica, where nobody says how many
@@ -38,13 +38,13 @@ class Plan:
             return Plan(
                 settings=settings.with_torch_threads(threads), n_replicas=n_replicas, n_cpus=0
             )
-        n_cores = len(os.sched_getaffinity(0))
-        threads = settings.n_torch_threads or _threads(n_cores, n_replicas)
-        n_replicas = n_replicas or max(1, n_cores // threads)
+        cores = n_cores()
+        threads = settings.n_torch_threads or _threads(cores, n_replicas)
+        n_replicas = n_replicas or max(1, cores // threads)
         return Plan(
             settings=settings.with_torch_threads(threads),
             n_replicas=n_replicas,
-            n_cpus=max(n_cores, n_replicas * threads),
+            n_cpus=max(cores, n_replicas * threads),
         )
 
     def places(self) -> tuple[int, bool]:

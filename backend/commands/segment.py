@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import resource
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,7 +88,8 @@ def _segment(options: argparse.Namespace) -> None:
     area = int(mask.sum())
     if not area:
         note("the mask is empty; click on the middle of the object")
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    unit_bytes = 1 if sys.platform == "darwin" else 1024
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit_bytes / 1e6
     report = {"width": width, "height": height, "area_px": area}
     line = (
         f"{options.out}: {width} x {height} pixels, {value_text(area)} of them object "

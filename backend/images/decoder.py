@@ -16,7 +16,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 import numpy as np
@@ -200,7 +200,8 @@ def main() -> None:
     """Decode what comes on standard input, one image after another, to standard output."""
     for number in (signal.SIGINT, signal.SIGTERM):  # Ctrl-C and systemd send them to all processes;
         signal.signal(number, signal.SIG_IGN)  # they are for the server, which ends this
-    resource.setrlimit(resource.RLIMIT_AS, (_ADDRESS_BYTES, _ADDRESS_BYTES))
+    with suppress(ValueError, OSError):  # macOS has none, and a lower one stays
+        resource.setrlimit(resource.RLIMIT_AS, (_ADDRESS_BYTES, _ADDRESS_BYTES))
     max_megapixels = float(sys.argv[1])
     _widen(sys.stdout.buffer)
     while size := sys.stdin.buffer.read(8):

@@ -17,6 +17,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.config import KNOWN_SETTINGS
 
+from backend.models.cores import n_cores
 from backend.models.memory import limit_arenas
 from backend.monitoring.journal import Journal
 from backend.monitoring.logs import log_config
@@ -148,8 +149,7 @@ def serve(
 
         prepare(replicas.address, os.environ)
     elif not settings.n_torch_threads:
-        n_cores = len(os.sched_getaffinity(0))
-        settings = settings.with_torch_threads(max(1, n_cores // n_workers))
+        settings = settings.with_torch_threads(max(1, n_cores() // n_workers))
     _prepare_state(settings)
     check_weights(settings.checkpoint or DEFAULT_WEIGHTS)
     shared_dir = shared_folder()

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import io
 import os
+import resource
 import signal
 import struct
+import sys
 import threading
 import time
 import zlib
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from backend.images.decoder import Decoder, _Room
+from backend.images.decoder import Decoder, _Room, main
 from backend.images.decoding import decode_image
 from mfp_model.errors import ImageError
 
@@ -37,6 +41,25 @@ def test_no_file_writes_into_the_log(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ImageError):
         Decoder(max_megapixels=2).decode(odd)
     assert capfd.readouterr().err == ""
+
+
+def test_it_decodes_where_the_system_limits_no_memory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(kind: int, limits: tuple[int, int]) -> None:
+        raise ValueError("current limit exceeds maximum limit")  # macOS
+
+    content, out = _file(_photo()), tmp_path / "out"
+    sent = len(content).to_bytes(8, "little") + content + b"."
+    monkeypatch.setattr(resource, "setrlimit", refuse)
+    monkeypatch.setattr(signal, "signal", lambda number, handler: None)
+    monkeypatch.setattr(sys, "argv", ["decoder", "2"])
+    with out.open("wb") as file:
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(sent)))
+        monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=file))
+        main()
+    pixels = decode_image(content, max_megapixels=2).tobytes()
+    assert out.read_bytes().endswith(pixels)
 
 
 @pytest.fixture(scope="module")
