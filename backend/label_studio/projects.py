@@ -16,6 +16,7 @@ _FRESH_S = 60.0
 _MAX_AGE_S = 600.0  # where Label Studio cannot be asked again
 _MAX_WAIT_S = 1.0  # of a click, at a project's first
 _MAX_PROJECTS = 1000
+_MAX_ASKING = 100  # of which Label Studio is asked at a time; a further one is not known meanwhile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +90,8 @@ class ProjectSettings:
         with self._lock:
             answer = self._answers.get(project)
             age = self._clock() - answer.at if answer else _MAX_AGE_S
-            if age >= _FRESH_S and project not in self._asking:
+            has_room = project not in self._asking and len(self._asking) < _MAX_ASKING
+            if age >= _FRESH_S and has_room:
                 self._asking[project] = self._asker.submit(self._ask, project)
             rules = answer.rules if answer is not None and age < _MAX_AGE_S else None
             return rules, self._asking.get(project)

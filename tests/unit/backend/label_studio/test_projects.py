@@ -1,6 +1,10 @@
+import threading
+import time
+from typing import NoReturn
+
 import pytest
 
-from backend.label_studio.access import LabelStudioAccess
+from backend.label_studio.access import LabelStudioAccess, LabelStudioError
 from backend.label_studio.projects import UNKNOWN_RULES, ProjectRules, ProjectSettings
 from tests.unit.backend.page import ProjectSite
 
@@ -64,3 +68,28 @@ def test_what_it_does_not_say_is_not_known(project: str) -> None:
     assert rules.n_annotators is None
     assert rules.shows_predictions is None
     assert rules.doubt
+
+
+class _Hanging(LabelStudioAccess):
+    """A Label Studio that answers nobody until it is let."""
+
+    def __init__(self) -> None:
+        super().__init__(url="http://127.0.0.1:9", api_key="key")
+        self.go_on, self.n_asked = threading.Event(), 0
+
+    def request(self, *arguments: object, **further: object) -> NoReturn:
+        self.n_asked += 1
+        self.go_on.wait(20)
+        raise LabelStudioError("away")
+
+
+def test_a_label_studio_that_hangs_gathers_no_line_of_questions() -> None:
+    access = _Hanging()
+    projects = ProjectSettings(access, max_wait_s=0)
+    for number in range(1, 1001):
+        projects.prepare(f"{number}")
+    access.go_on.set()
+    until = time.monotonic() + 20
+    while projects.of("100").doubt != "away":
+        assert time.monotonic() < until
+    assert access.n_asked <= 101
