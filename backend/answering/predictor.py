@@ -202,9 +202,11 @@ class Predictor:
         prediction = self._predict(segmenter, image, region, edit, place)
         place.check()
         with self._telemetry.step("mask"):
-            whole = self._without_specks(prediction, edit.prior)
+            whole = _without_specks(prediction.runs, prediction, edit.prior)
             runs = edit.bounded(whole)
-        is_cut = int(runs.lengths.sum()) != int(whole.lengths.sum())
+            is_cut = int(runs.lengths.sum()) != int(whole.lengths.sum())
+            if is_cut:  # which may leave splinters; what fills a hole may be another mask's
+                runs = edit.bounded(_without_specks(runs, prediction, edit.prior))
         return Made(
             region=region,
             edit=edit,
@@ -233,7 +235,8 @@ class Predictor:
             self._store.remember(start, segmenter.version, prediction)
         return prediction
 
-    def _without_specks(self, prediction: Prediction, prior: MaskRuns | None) -> MaskRuns:
-        if prior is None:
-            return remove_specks(prediction.runs, prediction.prompts)
-        return remove_new_specks(prediction.runs, prior, prediction.prompts)
+
+def _without_specks(runs: MaskRuns, prediction: Prediction, prior: MaskRuns | None) -> MaskRuns:
+    if prior is None:
+        return remove_specks(runs, prediction.prompts)
+    return remove_new_specks(runs, prior, prediction.prompts)

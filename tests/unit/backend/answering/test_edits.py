@@ -104,6 +104,17 @@ def test_what_was_said_of_a_mask_comes_with_its_edit() -> None:
     assert (said["id"], said["from_name"], said["value"]["choices"]) == ("there", "state", ["bad"])
 
 
+def test_keeping_clear_leaves_no_splinter_and_fills_no_hole_that_is_another_mask() -> None:
+    strip, small = box(60, 30, 140, 50), box(98, 70, 101, 73)
+    strip[44, 100] = False  # in the disk that answers
+    there = saved(row("strip", strip), row("small", small))
+    (found,) = _answer(_client(), point("p", 100, 60), drafts=[there])
+    mask = _mask(found)
+    assert mask[60, 100]
+    assert not (mask & (strip | small)).any()
+    assert not mask[44, 100]
+
+
 @pytest.mark.parametrize("page", [None, 0, 1])
 def test_a_mask_in_a_relation_is_edited_with_auto_accept_only(page: int | None) -> None:
     index = {} if page is None else {"item_index": page}
