@@ -78,4 +78,4 @@ def alike_answer(
 
 def _is_begun(edit: Edit) -> bool:
     """Whether the example's own clicks, which are not accepted yet, made it."""
-    return edit.is_new and edit.prior is None and all(placed.is_open for placed in edit.placed)
+    return edit.prior is None and all(placed.is_open for placed in edit.placed)
