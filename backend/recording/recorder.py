@@ -51,7 +51,9 @@ class Recorder:
         self._places = threading.BoundedSemaphore(_MAX_WAITING)
 
     def answer(self, answered: Answered) -> None:
-        """Record an answer to clicks."""
+        """Record an answer to clicks alone; boxes and strokes cannot be replayed."""
+        if answered.region.prompts != answered.region.clicks:
+            return
         at = time.time()
         self._later(lambda store: _write_answer(store, answered, at))
 

@@ -53,6 +53,14 @@ def test_undone_and_moved_points_stay_the_same_object(person: Person) -> None:
     assert [len(one.answers) for one in person.objects()] == [4, 1]
 
 
+def test_clicks_that_correct_a_boxs_mask_are_no_object_of_their_own(person: Person) -> None:
+    value = {"x": 10, "y": 20, "width": 40, "height": 60, "rectanglelabels": ["Cat"]}
+    drawn = {**point("b", 0, 0), "type": "rectanglelabels", "from_name": "box", "value": value}
+    draft = saved(person.click(drawn))
+    person.save(person.click(point("n", 90, 60, is_positive=False), drafts=[draft]))
+    assert person.objects() == []  # replayed without the box, they would make nothing
+
+
 def test_only_the_last_save_counts_and_a_deleted_mask_was_not_accepted(person: Person) -> None:
     answer = person.click(point("p1", 50, 60))
     other = person.click(point("p2", 150, 60))
