@@ -185,9 +185,11 @@ def test_a_file_that_the_manifest_would_replace_is_left_alone(job: FineTuneJob) 
 @pytest.mark.slow
 def test_a_run_leaves_weights_a_report_and_a_manifest(job: FineTuneJob) -> None:
     seen: list[Progress] = []
-    decision = fine_tune(job, report=seen.append)
+    decision = fine_tune(replace(job, replay=((job.data, 1.0),)), report=seen.append)
     tuned = load_checkpoint(job.out)
     assert tuned.version == "tuned-1"
+    learned = {data["name"]: data["images"] for data in tuned.origin["data"]}
+    assert learned["data"] == learned["train"] == 4  # of 5; the other one is held out
     assert tuned.origin["fine_tuned_from"] == "tiny-1"
     told = job.read_manifest()
     assert told["passes"] == decision.passes
