@@ -6,7 +6,7 @@
 | Label Studio | `result.json`, `result_coco.json` | `images/`; names may be a server's paths |
 | Roboflow | `_annotations.coco.json` | beside it |
 | COCO, CVAT | `annotations/instances_SPLIT.json` | `SPLIT/`, `images/SPLIT/`, `images/` |
-| LVIS | any file | `SPLIT/`, as the images' addresses end |
+| LVIS | any file, also in `annotations/` | `SPLIT/`, `images/SPLIT/`, as their addresses end |
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from mfp_model.errors import DataError
 ANNOTATIONS = "annotations.json"
 IMAGES = "images"  # the folder beside a file of annotations
 _NAMES = (ANNOTATIONS, "_annotations.coco.json", "result.json", "result_coco.json")
+_ANNOTATIONS = "annotations"  # the folder of files of annotations, beside those of images
 _INSTANCES = "instances_"
 
 
@@ -32,7 +33,7 @@ def annotation_file(root: Path) -> Path:
     if root.is_file():
         return root
     files = [root / name for name in _NAMES if (root / name).is_file()]
-    files = files[:1] or sorted((root / "annotations").glob(f"{_INSTANCES}*.json"))
+    files = files[:1] or sorted((root / _ANNOTATIONS).glob(f"{_INSTANCES}*.json"))
     if len(files) > 1:
         names = ", ".join(path.name for path in files)
         raise DataError(f"{root}: {names}: expected one file; name the one that is meant")
@@ -86,12 +87,14 @@ def image_path(file: Path, row: Mapping[str, Any]) -> Path:
 
 def _folders(file: Path, row: Mapping[str, Any]) -> Iterator[Path]:
     folder = file.parent
+    is_apart = folder.name == _ANNOTATIONS
     *_, split, _ = ["", "", *str(row.get("coco_url", "")).split("/")]
-    is_split = row.get("file_name") is None and split not in ("", ".", "..")
-    if is_split and (folder / split).is_dir():
-        yield folder / split
+    if row.get("file_name") is None and split not in ("", ".", ".."):
+        roots = (folder, folder.parent) if is_apart else (folder,)
+        places = (root / place for root in roots for place in (split, f"{IMAGES}/{split}"))
+        yield from (place for place in places if place.is_dir())
     yield folder / IMAGES
     yield folder
-    if folder.name == "annotations":
+    if is_apart:
         split = file.stem.removeprefix(_INSTANCES)
         yield from (folder.parent / place for place in (split, f"{IMAGES}/{split}", IMAGES, ""))

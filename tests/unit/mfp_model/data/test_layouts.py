@@ -182,3 +182,18 @@ def test_corrections_keep_how_turned_photos_were_drawn_on(tmp_path: Path) -> Non
         images = read_dataset(folder)
         assert len(images) == n_images
         assert (images[0].mask(0, height=40, width=60) == turned(_MASK, 3)).all()
+
+
+@pytest.mark.parametrize("file", ["lvis_v1_val.json", "annotations/lvis_v1_val.json"])
+@pytest.mark.parametrize("folder", ["val2017", "images/val2017"])
+def test_lvis_has_its_images_beside_cocos_whatever_its_file_is_called(
+    tmp_path: Path, file: str, folder: str
+) -> None:
+    _photo(tmp_path / folder / "a.png")
+    _write(tmp_path / file, name="")
+    document = json.loads((tmp_path / file).read_text())
+    del document["images"][0]["file_name"]
+    document["images"][0]["coco_url"] = "http://images.cocodataset.org/val2017/a.png"
+    (tmp_path / file).write_text(json.dumps(document))
+    (image,) = read_dataset(tmp_path / file)
+    assert image.path == tmp_path / folder / "a.png"
