@@ -21,7 +21,10 @@ from backend.storage.upgrading import prepare_file
 
 
 class FileDatabase(Database):
-    """A SQLite file that processes of one machine share; begun anew where it turns out damaged."""
+    """A SQLite file that processes of one machine share.
+
+    It is begun anew where it turns out damaged, or was removed or replaced by somebody.
+    """
 
     def __init__(self, path: Path | None, part: Part, *, wait_s: float = WAIT_S) -> None:
         """Open the file, or make it; an older one is upgraded.
@@ -40,6 +43,8 @@ class FileDatabase(Database):
         self._part = part
         self._wait_s = wait_s
         self._lock = threading.RLock()
+        self._n_uses = 0  # of the connection just now, within each other
+        self._opened_as: tuple[int, int] | None = None
         self._file, self._connection = self._opened()
 
     def read(self, statement: Executable, values: Mapping[str, object]) -> Sequence[AnyRow]:
@@ -117,12 +122,27 @@ class FileDatabase(Database):
     @contextmanager
     def _watching(self) -> Iterator[None]:
         try:
-            yield
+            if self._n_uses == 0 and self._is_another():
+                self._file.close()
+                self._file, self._connection = self._opened()
+            self._n_uses += 1
+            try:
+                yield
+            finally:
+                self._n_uses -= 1
         except (DBAPIError, sqlite3.Error) as error:
             cause = error.orig if isinstance(error, DBAPIError) else error
             if self._path is not None and is_damage(cause):
                 self._file, self._connection = self._opened()
             raise StorageError(f"{self._path or 'memory'}: {cause}") from error
+
+    def _is_another(self) -> bool:
+        """Whether another file lies there than was opened, or none; not where its folder is gone.
+
+        What was moved with its folder is used until somebody makes the folder anew.
+        """
+        path = self._path
+        return path is not None and _identity(path) != self._opened_as and path.parent.is_dir()
 
     def _opened(self) -> tuple[sqlite3.Connection, Connection]:
         """The file as SQLite's driver gives it, and as SQLAlchemy does."""
@@ -138,9 +158,10 @@ class FileDatabase(Database):
                 synchronous=self._part.synchronous,
                 wait_s=self._wait_s,
             )
-        except (sqlite3.Error, DBAPIError) as error:
+        except (sqlite3.Error, DBAPIError, OSError) as error:
             cause = getattr(error, "orig", error)
             raise StorageError(f"{self._path}: {cause}") from error
+        self._opened_as = None if self._path is None else _identity(self._path)
         engine = create_engine(
             "sqlite://",
             creator=lambda: file,
@@ -149,3 +170,12 @@ class FileDatabase(Database):
             isolation_level="AUTOCOMMIT",  # transactions are begun by name
         )
         return file, engine.connect()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What another file of this name does not have; None where there is none."""
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_dev, state.st_ino

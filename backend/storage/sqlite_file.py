@@ -57,6 +57,9 @@ def open_database(
         database = opened()
     else:
         with _locked(path):
+            if not os.path.lexists(path):  # what lies beside it is of one that was removed
+                for side in _SIDE_FILES:
+                    path.with_name(path.name + side).unlink(missing_ok=True)
             try:
                 database = opened()
             except sqlite3.DatabaseError as error:

@@ -129,6 +129,37 @@ def test_what_is_only_kept_for_convenience_goes_on_in_memory_on_a_full_disk(
     assert "kept in memory only" in caplog.text
 
 
+def test_what_was_removed_is_gone_and_all_who_had_it_open_go_on_in_one_new_file(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "things.sqlite3"
+    one, two = FileDatabase(path, THINGS), FileDatabase(path, THINGS)
+    for database in (one, two):
+        database.write((insert(things), [{"name": "secret"}]))
+    path.unlink()
+    one.write((insert(things), [{"name": "a"}]))
+    two.write((insert(things), [{"name": "b"}]))
+    for database in (one, two, FileDatabase(path, THINGS)):
+        assert {name for (name,) in database.read(select(things.c.name), {})} == {"a", "b"}
+    assert not any(b"secret" in file.read_bytes() for file in tmp_path.iterdir())
+    with one.using() as connection:  # what is in use is not changed below it
+        path.unlink()
+        assert len(one.read(select(things.c.name), {})) == 2
+        connection.execute(insert(things), {"name": "c"})
+    assert one.read(select(things.c.name), {}) == []
+
+
+def test_a_file_whose_folder_was_moved_is_used_where_it_is(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    database = FileDatabase(tmp_path / "data" / "things.sqlite3", THINGS)
+    (tmp_path / "data").rename(tmp_path / "moved")
+    database.write((insert(things), [{"name": "a"}]))
+    moved = FileDatabase(tmp_path / "moved" / "things.sqlite3", THINGS)
+    assert moved.read(select(things.c.name), {}) == [("a",)]
+    (tmp_path / "data").mkdir()
+    assert database.read(select(things.c.name), {}) == []
+
+
 def test_a_queue_that_is_damaged_takes_jobs_again(tmp_path: Path) -> None:
     path = tmp_path / "jobs.sqlite3"
     queue = JobQueue(FileDatabase(path, JOBS))
