@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mfp_model.errors import ConfigError
@@ -45,13 +45,8 @@ class WholeFolder:
         path = self._path
         self.check()
         partial, old = (path.with_name(f".{path.name}.{what}") for what in ("partial", "old"))
-        partial.mkdir(parents=True, exist_ok=True)
-        lock = os.open(partial, os.O_RDONLY | os.O_DIRECTORY)
+        lock = self._held(partial)
         try:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ConfigError(f"{path}: is being written by another process") from None
             if old.exists() and not path.exists():  # cut between the two renames
                 old.rename(path)
             yield partial
@@ -64,6 +59,28 @@ class WholeFolder:
         finally:
             os.close(lock)
 
+    def _held(self, partial: Path) -> int:
+        """A handle that locks the folder of this name, which is made where there is none."""
+        while True:
+            with suppress(FileNotFoundError, FileExistsError):  # another one publishes it just now
+                if not partial.is_dir():
+                    partial.mkdir(parents=True)
+                lock = os.open(partial, os.O_RDONLY | os.O_DIRECTORY)
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    if os.path.samestat(os.fstat(lock), partial.stat()):
+                        return lock
+                except BlockingIOError:
+                    os.close(lock)
+                    raise ConfigError(
+                        f"{self._path}: is being written by another process"
+                    ) from None
+                except FileNotFoundError:
+                    pass
+                os.close(lock)
+            if partial.is_file():
+                raise ConfigError(f"{partial}: is a file, expected a folder or nothing")
+
     def check(self) -> None:
         """Look at the place before what is built is computed.
 
@@ -71,14 +88,17 @@ class WholeFolder:
             ConfigError: It holds something else, or cannot be renamed.
         """
         path = self._path
-        if not path.exists():
-            return
         if _is_mounted(path):
             raise ConfigError(
                 f"{path}: something is mounted there, so it cannot be replaced as a whole; name a "
                 "folder in it"
             )
-        names = {entry.name for entry in path.iterdir()} if path.is_dir() else {path.name}
+        try:
+            names = {entry.name for entry in path.iterdir()}
+        except FileNotFoundError:
+            return
+        except NotADirectoryError:
+            names = {path.name}
         if names and self._mark not in names:
             raise ConfigError(f"{path}: exists and is not empty; name another folder, or remove it")
         others = sorted(name for name in names if not self._is_part(name))

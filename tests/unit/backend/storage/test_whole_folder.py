@@ -1,5 +1,6 @@
 """A folder that appears whole or not at all, wherever a link to it leads."""
 
+import fcntl
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,31 @@ def test_a_mount_point_is_refused_before_anything_is_computed(
 def test_the_root_of_all_files_is_refused() -> None:
     with pytest.raises(ConfigError, match="something is mounted there"):
         WholeFolder(Path("/"), mark="mark", parts=()).check()
+
+
+def test_one_that_is_published_while_another_begins_is_not_taken_for_the_others_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = WholeFolder(tmp_path / "masks", mark="mark", parts=())
+    other = whole.building()
+    (other.__enter__() / "mark").write_text("first")
+    flock = fcntl.flock
+
+    def after_it_was_published(lock: int, kind: int) -> None:
+        monkeypatch.undo()
+        other.__exit__(None, None, None)
+        flock(lock, kind)
+
+    monkeypatch.setattr(fcntl, "flock", after_it_was_published)
+    with whole.building() as folder:
+        (folder / "mark").write_text("second")
+        with pytest.raises(ConfigError, match="by another process"), whole.building():
+            pass
+    assert (tmp_path / "masks" / "mark").read_text() == "second"
+
+
+def test_a_file_in_the_place_of_what_is_built_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".masks.partial").write_text("mine")
+    whole = WholeFolder(tmp_path / "masks", mark="mark", parts=())
+    with pytest.raises(ConfigError, match="masks.partial: is a file"), whole.building():
+        pass
