@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 from backend.learning.job_logs import JobLogs
 from backend.learning.job_rows import Job
@@ -17,6 +19,7 @@ from backend.settings import Settings
 from backend.storage.errors import StorageError
 from backend.storage.shared_state import SharedState
 from mfp_model.errors import MfpError
+from mfp_model.files import write_atomically
 from mfp_model.fine_tuning.fine_tune import fine_tune
 from mfp_model.fine_tuning.job import FineTuneJob, Progress, StoppedError
 from mfp_model.weights import DEFAULT_WEIGHTS, weights_version
@@ -89,6 +92,7 @@ class _JobRun:
 
     def run(self) -> None:
         job = self._job
+        take_folder(self._folder, job)
         data = collect(
             self._folder,
             project=job.project,
@@ -149,6 +153,21 @@ class _JobRun:
 
     def _should_stop(self) -> bool:
         return self._stop.is_asked or self._queue.is_cancelled(self._job.id)
+
+
+def take_folder(folder: Path, job: Job) -> None:
+    """Make a job's folder, or go on in it; what another job of this number left is removed.
+
+    Numbers of jobs begin anew with a new queue, where the old one's file was damaged.
+
+    Args:
+        folder: The job's.
+        job: As the queue has it.
+    """
+    mark, key = folder / "job.json", json.dumps([job.project, job.created])
+    if folder.exists() and not (mark.is_file() and mark.read_text() == key):
+        shutil.rmtree(folder)
+    write_atomically(mark, key.encode())
 
 
 def free_version(registry: ModelRegistry, wanted: str, *, queued: float) -> str:

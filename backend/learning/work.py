@@ -11,6 +11,7 @@ import ctypes
 import fcntl
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from backend.learning.job_rows import Job
 from backend.learning.jobs import LEASE_S, JobQueue
 from backend.learning.stop_signal import StopSignal
 from backend.learning.worker_name import has_ended, worker_name
+from backend.storage.data_folder import DataFolder
 from backend.storage.errors import StorageError
 from backend.storage.shared_state import SharedState
 
@@ -66,7 +68,7 @@ def work(state: SharedState, *, parent: int | None = None) -> None:
         try:
             job = queue.begin(worker, is_gone=has_ended)
             if job is not None:
-                _Supervision(job, queue, logs, stop).run()
+                _Supervision(job, queue, state.data, logs, stop).run()
                 logs.share(job.id)
                 continue
         except StorageError as error:  # locked, or away: it may come back
@@ -90,9 +92,12 @@ def alone(lock: Path) -> Iterator[bool]:
 class _Supervision:
     """A worker beside the process of its job."""
 
-    def __init__(self, job: Job, queue: JobQueue, logs: JobLogs, stop: StopSignal) -> None:
+    def __init__(
+        self, job: Job, queue: JobQueue, data: DataFolder, logs: JobLogs, stop: StopSignal
+    ) -> None:
         self._job = job
         self._queue = queue
+        self._data = data
         self._logs = logs
         self._stop = stop
         self._heard_at = time.monotonic()  # when the queue last heard of this worker
@@ -103,6 +108,7 @@ class _Supervision:
         if job.tries > _MAX_TRIES:
             message = f"its process ended {_MAX_TRIES} times; see the log"
             self._queue.end(job.id, "failed", message, worker=job.worker)
+            shutil.rmtree(self._data.job(job.id), ignore_errors=True)
             return
         process = self._started()
         is_mine = True

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from backend.learning import job as job_module
-from backend.learning.job import free_version, run_job
+from backend.learning import work as work_module
+from backend.learning.job import free_version, run_job, take_folder
 from backend.learning.jobs import JobQueue, LostJobError
 from backend.models.version import beginning, check_name
 from backend.settings import Settings
@@ -45,6 +47,48 @@ def test_a_job_whose_storage_fails_has_tried_and_one_that_is_lost_has_not(
     still = queue.job(job.id)
     assert still is not None
     assert still.state == "running"
+
+
+def test_a_job_of_a_new_queue_never_learns_from_what_another_one_has_exported(
+    tmp_path: Path,
+) -> None:
+    state = SharedState(tmp_path / "data")
+    for project, n_files in (("7", 1), ("7", 2), ("14", 1)):  # the second goes on with the first
+        state.data.jobs_file.unlink(missing_ok=True)
+        queue = JobQueue(state.jobs(), clock=lambda: 5.0)
+        queue.enqueue(project)
+        job = queue.begin("me")
+        assert job is not None
+        assert job.id == 1
+        folder = state.data.job(job.id)
+        take_folder(folder, job)
+        (folder / f"export of {project} {n_files}").touch()
+        assert len(list(folder.glob("export*"))) == n_files
+    take_folder(folder, replace(job, created=6.0))
+    assert [path.name for path in folder.iterdir()] == ["job.json"]
+
+
+def test_a_job_that_is_given_up_leaves_no_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = SharedState(tmp_path / "data")
+    queue = JobQueue(state.jobs())
+    queue.enqueue("7")
+    for _ in range(5):
+        begun = queue.begin("me", is_gone=lambda worker: True)
+        assert begun is not None
+    take_folder(state.data.job(begun.id), begun)
+    stop = _NeverAsked()
+    monkeypatch.setattr(work_module, "end_with_parent", lambda parent: None)
+    monkeypatch.setattr(work_module, "StopSignal", lambda: stop)
+    monkeypatch.setattr(work_module, "has_ended", lambda worker: True)
+    monkeypatch.setattr(stop, "is_asked", False)
+    monkeypatch.setattr(work_module.time, "sleep", lambda _: setattr(stop, "is_asked", True))
+    work_module.work(state)
+    still = queue.job(begun.id)
+    assert still is not None
+    assert still.state == "failed"
+    assert not state.data.job(begun.id).exists()
 
 
 def test_a_job_of_a_new_queue_never_takes_the_name_of_older_weights(tmp_path: Path) -> None:
