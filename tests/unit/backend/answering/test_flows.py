@@ -220,6 +220,15 @@ def test_a_click_on_a_mask_means_it_also_where_its_label_is_still_chosen(
     assert edited["id"] == first["id"]
 
 
+def test_among_several_annotators_answers_count_from_the_first_draft_on() -> None:
+    page = _Page(settings_of(maximum_annotations=2))
+    first = page.click("p", 30, 60)
+    assert page.ask(point("m", 30, 65, is_positive=False)) == []
+    page.save(first)
+    second = page.click("q", 120, 60)
+    assert page.click("n", 120, 65, is_positive=False)["id"] == second["id"]
+
+
 def test_points_faster_than_answers_are_objects_of_their_own_with_auto_accept() -> None:
     page = _Page(config=_AUTO)
     placed = [point(name, x, 60) for name, x in (("a", 30), ("b", 80), ("c", 130))]
