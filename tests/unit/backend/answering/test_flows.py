@@ -449,6 +449,8 @@ def test_ctrl_on_two_masks_of_one_label_joins_them() -> None:
     assert joined["id"] == first["id"]
     assert (_mask(joined) & _mask(second)).sum() == _mask(second).sum()
     assert second["id"] in joined["meta"]["text"][0]
+    page.save(joined, second)  # it was not deleted
+    assert page.click("t", 120, 58)["id"] == second["id"]
 
 
 def test_masks_are_joined_click_by_click_and_an_undone_click_takes_its_mask_back() -> None:
