@@ -49,6 +49,23 @@ def test_what_somebody_else_put_into_it_is_not_removed_with_it(tmp_path: Path, n
     assert (out / name).read_text() == "put there meanwhile"
 
 
+def test_a_cut_between_the_two_names_loses_nothing_and_leaves_nothing_over(tmp_path: Path) -> None:
+    out, old = tmp_path / "masks", tmp_path / ".masks.old"
+    whole = WholeFolder(out, mark="mark", parts=())
+    with whole.building() as folder:
+        (folder / "mark").write_text("first")
+    out.rename(old)
+    with pytest.raises(KeyError), whole.building():
+        raise KeyError
+    assert (out / "mark").read_text() == "first"
+    old.mkdir()
+    (old / "mark").write_text("before the first")
+    with whole.building() as folder:
+        (folder / "mark").write_text("second")
+    assert (out / "mark").read_text() == "second"
+    assert [path.name for path in tmp_path.iterdir()] == ["masks"]
+
+
 def test_a_mount_point_is_refused_before_anything_is_computed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
