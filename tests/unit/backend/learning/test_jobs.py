@@ -69,11 +69,15 @@ def test_the_figures_tell_states_and_progress(tmp_path: Path) -> None:
     job = queue.enqueue("14")
     queue.begin("one")
     queue.tell(job.id, step="train", share=0.25)
+    queue.enqueue("14")
+    queue.enqueue("15")
     registry = CollectorRegistry()
     registry.register(JobFigures(queue))
     text = generate_latest(registry).decode()
     assert 'mfp_jobs{state="running"} 1.0' in text
-    assert 'mfp_job_share{project="14",step="train"} 0.25' in text
+    assert 'mfp_jobs{state="queued"} 2.0' in text
+    shares = [line for line in text.splitlines() if line.startswith("mfp_job_share")]
+    assert shares == ['mfp_job_share{project="14",step="train"} 0.25']
 
 
 def test_several_workers_take_jobs_of_different_projects(tmp_path: Path) -> None:

@@ -213,6 +213,9 @@ def test_there_are_no_more_connections_than_files_that_may_be_open(
     assert may["soft"] == 3200
     may["soft"] = may["hard"] = 64
     assert within_open_files(_LIMITS).max_connections == 10
+    may["soft"] = may["hard"] = resource.RLIM_INFINITY
+    assert within_open_files(_LIMITS) == _LIMITS
+    assert may["soft"] == resource.RLIM_INFINITY
 
 
 def test_a_request_sees_that_its_client_has_left(site: _Site) -> None:
