@@ -106,6 +106,8 @@ def _add_pages(app: Flask, service: Service) -> None:
 
     @app.route("/models/<version>/report")
     def report(version: str) -> Response:
+        if version not in service.registry.names():  # a link of a page that is older
+            abort(404)
         content = service.registry.report(version)
         if content is None:
             abort(404)

@@ -72,3 +72,6 @@ def test_a_report_of_odd_bytes_is_sent_as_it_is() -> None:
     assert client.get("/models/v1/report").status_code == 404
     (folder / "report.html").write_bytes(b"\xff<p>")
     assert client.get("/models/v1/report").data == b"\xff<p>"
+    for gone in ("v2", "..", "*"):
+        assert client.get(f"/models/{gone}/report").status_code == 404
+    assert "RegistryError" not in client.get("/").text
