@@ -26,7 +26,8 @@ def read_json(request: Request) -> object:
     content = request.get_data(cache=False)
     _check_structure(content)
     try:
-        return json.loads(content)
+        # As UTF-8, in which the structure was counted; `loads` would guess from bytes.
+        return json.loads(content.decode("utf-8-sig", errors="surrogatepass"))
     except (ValueError, RecursionError) as error:  # ValueError: also a number of too many digits
         raise RequestError(f"body: not JSON ({str(error)[:80]})") from None
 

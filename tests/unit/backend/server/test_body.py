@@ -52,6 +52,19 @@ def test_no_text_before_them_hides_brackets(text: str) -> None:
         read_json(_request(content.encode()))
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
+def test_no_encoding_hides_brackets(encoding: str) -> None:
+    content = f'["\\"", {"[" * 500}{"]" * 500}]'
+    with pytest.raises(RequestError, match="nested 501 deep"):
+        read_json(_request(content.encode()))
+    with pytest.raises(RequestError, match="not JSON"):
+        read_json(_request(content.encode(encoding)))
+
+
+def test_json_may_begin_with_a_mark_of_utf_8() -> None:
+    assert read_json(_request('{"é": 1}'.encode("utf-8-sig"))) == {"é": 1}
+
+
 def test_brackets_in_texts_do_not_count() -> None:
     value = {"a\n": '\n[{"' * 100, "b": "\\" + '"[\\' * 100}
     assert read_json(_request(json.dumps(value).encode())) == value
