@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -89,6 +90,10 @@ class ReadingWorker(Worker):  # type: ignore[misc]
             wasyncore.loop(timeout=_LOOK_EVERY_S / 10, use_poll=True, map=sockets, count=1)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         threads.shutdown(timeout=1)
+        if not self.app.service.models.is_ready:
+            # Libraries abort where their objects go while a thread still makes some. What waits
+            # to be written is written before this is called.
+            atexit.register(os._exit, 0)
 
 
 def ready_file(shared_dir: Path, pid: int) -> Path:
