@@ -36,8 +36,9 @@ class AnsweredObject:
         stamp: What was saved of the annotation then.
         is_new: It was not begun by a mask that was there.
         prior: The mask that its prompts edit; None where they began it.
-        answer: The mask.
-        shown: The pixels of the page's regions, which polygons round.
+        answer: The mask that the page has if the answer is accepted.
+        shown: The pixels of the regions that were sent, which polygons round; none where the answer
+            had none, and the page kept what it had.
         at: Seconds since 1970.
         is_left: Somebody has opened the task since then.
     """

@@ -130,7 +130,7 @@ class Edits:
             is_new=edit.is_new,
             prior=edit.prior,
             answer=on_page,
-            shown=on_page if shown is None or not answer.rows.size else shown,
+            shown=answer if shown is None or not answer.rows.size else shown,
             at=self._answered.clock(),
         )
         self._answered.remember(task, region, [answered])

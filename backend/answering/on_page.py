@@ -91,7 +91,7 @@ def objects_on_page(
             regions=answered_object.regions,
             labels=answered_object.labels,
             runs=answered_object.answer,
-            answered=answered_object,
+            answered=answered_object if answered_object.shown.rows.size else None,
             at=answered_object.at,
             is_saved=False,
         )
@@ -161,12 +161,13 @@ def _saved(
     if may_differ and not is_same(drawn, answered, region):
         return as_drawn
     runs = drawn if was_saved or goes_on else answered.answer
+    may_count = goes_on or bool(answered.shown.rows.size)  # what shows nothing is not accepted
     own = {storable(name): name for name in regions}  # the page knows no other names
     return replace(
         as_drawn,
         regions=tuple(own.get(name, name) for name in answered.regions),
         runs=runs,
-        answered=answered,
+        answered=answered if may_count else None,
         is_ahead=not was_saved,
     )
 

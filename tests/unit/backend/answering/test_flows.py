@@ -506,6 +506,23 @@ def test_a_mask_without_pixels_is_never_sent() -> None:
     assert page.click("q", 60, 62)["id"]
 
 
+@pytest.mark.parametrize("is_saved", [False, True])
+def test_a_click_that_took_a_mask_away_whole_is_forgotten_with_its_answer(is_saved: bool) -> None:
+    page = _Page()
+    first = page.click("p", 60, 60)
+    page.save(first)
+    assert page.ask(point("n", 60, 60, is_positive=False)) == []  # and is thrown away
+    if is_saved:
+        page.save(first)
+    taken = page.click("m", 60, 79, is_positive=False)
+    assert taken["id"] == first["id"]
+    assert _mask(taken)[50, 60]
+    assert not _mask(taken)[79, 60]
+    unsaved = page.click("q", 150, 60)
+    assert page.ask(point("o", 150, 60, is_positive=False)) == []
+    assert page.click("l", 150, 79, is_positive=False)["id"] == unsaved["id"]
+
+
 def test_a_configuration_for_other_backends_works_as_it_is() -> None:
     labels = '<Label value="Banana"/><Label value="Orange"/>'
     page = _Page(
