@@ -83,8 +83,9 @@ def objects_on_page(
         entry = by_region.get(storable(mask.id))
         parts.setdefault(entry.regions if entry else (mask.id,), []).append(mask)
     saved = [
-        _saved(masks, by_region.get(storable(masks[0].id)), task, region)
+        page_object
         for masks in parts.values()
+        for page_object in _saved_objects(masks, by_region.get(storable(masks[0].id)), task, region)
     ]
     unsaved = [
         PageObject(
@@ -134,6 +135,18 @@ def _took(target: PageObject, other: PageObject) -> bool:
 def has_labels(labels: Iterable[str], region: RegionRequest) -> bool:
     """Return whether labels have the points' ones; a mask may tell them by value or by alias."""
     return {*region.named} <= {region.control.written(label) for label in labels}
+
+
+def _saved_objects(
+    masks: list[ExistingMask],
+    answered: AnsweredObject | None,
+    task: TaskRequest,
+    region: RegionRequest,
+) -> list[PageObject]:
+    """The object of an answer; one for each polygon where somebody gave one another label."""
+    if len({mask.labels for mask in masks}) == 1:
+        return [_saved(masks, answered, task, region)]
+    return [_saved([mask], None, task, region) for mask in masks]
 
 
 def _saved(

@@ -491,6 +491,18 @@ def test_the_page_is_told_to_delete_a_polygon_that_was_clicked_away(is_saved: bo
     assert "meta" not in later
 
 
+def test_a_polygon_that_was_given_another_label_keeps_it_when_the_other_one_is_corrected() -> None:
+    page = _Page(config=POLYGON.format(""))
+    first, second = page.ask(point("p", 40, 60), point("q", 120, 60))
+    dog = {**second, "value": {**second["value"], "polygonlabels": ["Dog"]}}
+    page.save(first, dog)
+    (taken,) = page.ask(point("n", 40, 76, is_positive=False))
+    assert (taken["id"], taken["value"]["polygonlabels"]) == (first["id"], ["Cat"])
+    page.save(taken, dog)
+    (other,) = page.ask(point("m", 120, 76, is_positive=False))
+    assert (other["id"], other["value"]["polygonlabels"]) == (second["id"], ["Dog"])
+
+
 def test_nothing_is_said_of_a_polygon_that_was_never_accepted() -> None:
     page = _Page(config=POLYGON.format(""))
     points = [point("p", 40, 60), point("q", 120, 60)]
