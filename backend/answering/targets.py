@@ -51,7 +51,7 @@ def begun_edit(
     target = _target(objects, first.prompt, region)
     if target is None and box is not None:
         target = _pending(box)
-    if target is None and not (first.prompt.is_positive or region.leaves_selected):
+    if target is None and not (first.prompt.is_positive or region.may_leave_selected):
         target = _last(objects, region)
     if target is None:
         return _new(objects, region)

@@ -87,6 +87,12 @@ class RegionRequest:
         return self.placed[0].is_beside_selected and not self.control.auto_accept
 
     @property
+    def may_leave_selected(self) -> bool:
+        """The same; with a generic `<Labels>` the page does not tell whether a mask is selected."""
+        may_be_untold = self.control.labels_name is not None and not self.control.auto_accept
+        return self.leaves_selected or may_be_untold
+
+    @property
     def clicks(self) -> tuple[Click, ...]:
         """The clicks, oldest first."""
         return tuple(placed.prompt for placed in self.placed if isinstance(placed.prompt, Click))

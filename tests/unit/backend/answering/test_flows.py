@@ -208,6 +208,21 @@ def test_no_answer_that_waits_for_its_check_has_the_id_of_a_mask_that_is_selecte
     assert page.ask(*_beside(point("n", 90, 60, is_positive=False))) == []
 
 
+@pytest.mark.parametrize("attribute", ["", ' autoAccept="true"'])
+def test_alt_beside_all_masks_edits_none_that_generic_labels_may_hide_the_selection_of(
+    attribute: str,
+) -> None:
+    labels = '<Labels name="label" toName="image"><Label value="Cat"/><Label value="Dog"/></Labels>'
+    brush = f'{labels}<Brush name="mask" toName="image"{attribute}/>'
+    points = '<KeyPoint name="click" toName="image"/>'
+    config = f'<View><Image name="image" value="$image"/>{brush}{points}</View>'
+    page = _Page(config=config)
+    first = page.ask(point("p", 30, 60))
+    page.save(*first)
+    taken = page.ask(point("n", 100, 60, is_positive=False))
+    assert {row["id"] for row in taken} == ({first[0]["id"]} if attribute else set())
+
+
 @pytest.mark.parametrize("config", [BRUSH.format(""), _AUTO])
 @pytest.mark.parametrize("is_positive", [False, True])
 def test_a_click_on_a_mask_means_it_also_where_its_label_is_still_chosen(
