@@ -3,18 +3,50 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from mfp_model.files import is_empty
+from mfp_model.files import is_empty, write_atomically
 
 
 def append_row(path: Path, row: Mapping[str, float]) -> None:
-    """Add a line to a CSV file, and its heading to one that is empty or not there."""
+    """Add a line to a CSV file, and its heading to one that is empty or not there.
+
+    Lines of as many samples or more go first: a run that was killed had written them after its
+    state was saved, and comes to them again.
+
+    Args:
+        path: The file.
+        row: What a line has, `n_seen` samples among it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if not is_empty(path):
+        _drop_from(path, row["n_seen"])
     is_new = is_empty(path)
     with path.open("a", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(row))
         if is_new:
             writer.writeheader()
         writer.writerow({name: round(value, 6) for name, value in row.items()})
+
+
+def _drop_from(path: Path, n_seen: float) -> None:
+    """Drop the lines from so many samples on, and one that was cut."""
+    text = path.read_text(errors="replace")
+    whole, _, cut = text.rpartition("\n")
+    lines = whole.splitlines()
+    heading = lines[0].split(",") if lines else ["n_seen"]
+    if "n_seen" not in heading:  # somebody else's file
+        return
+    column = heading.index("n_seen")
+    kept = lines[:1] + [line for line in lines[1:] if _number_in(line, column) < n_seen]
+    if cut or kept != lines:
+        write_atomically(path, "".join(f"{line}\r\n" for line in kept).encode())
+
+
+def _number_in(line: str, column: int) -> float:
+    try:
+        return float(line.split(",")[column])
+    except (IndexError, ValueError):
+        return math.inf
