@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from mfp_model.training import ranks
 from mfp_model.training.datasets import TrainingImage
 from mfp_model.training.samples import SampleSource
 
@@ -18,7 +19,7 @@ _Sets = Iterable[Sequence[TrainingImage]]
 def learned_apart(
     learned: SampleSource, held_out: SampleSource, *, leaves_out: bool
 ) -> SampleSource:
-    """Return what is learned from, and log how many of its images are held out, if any.
+    """Return what is learned from; the first process logs how many of its images are held out.
 
     Args:
         learned: What is to be learned from.
@@ -30,9 +31,10 @@ def learned_apart(
         return learned
     words = "left out of what is learned from" if leaves_out else "so validation is too good"
     example = min(path.name for path in shared)
-    _log.warning(
-        "%d images to learn from are held out, too, such as %s: %s", len(shared), example, words
-    )
+    if ranks.rank() == 0:
+        _log.warning(
+            "%d images to learn from are held out, too, such as %s: %s", len(shared), example, words
+        )
     return learned.without(shared) if leaves_out else learned
 
 
