@@ -4,8 +4,8 @@
     instances/7-a.png   0 for background, 1 for the image's first object, ...
     labels.txt          the classes' numbers and names
 
-Both are PNG of palette colours, whose values are the numbers. Where more than 255 are needed, they
-are grey PNG of 16 bits.
+Both are PNG of palette colours, whose values are the numbers. Where more than 254 are needed, they
+are grey PNG of 16 bits. 255 is no number in either, since VOC's readers leave it out.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from backend.exchange.spool import Spool
 from mfp_model.files import write_atomically
 from mfp_model.masks.rle import decode_segmentation
 
-_MAX_PALETTE = 255
+_VOID = 255  # what does not count for VOC's readers
 
 
 def write_pictures(folder: Path, spool: Spool, labels: tuple[str, ...]) -> dict[str, float]:
@@ -33,7 +33,7 @@ def write_pictures(folder: Path, spool: Spool, labels: tuple[str, ...]) -> dict[
     Args:
         folder: The export's.
         spool: What was collected.
-        labels: The classes, numbered from 1 on in this order.
+        labels: The classes, numbered from 1 on in this order, without 255.
 
     Returns:
         Pixels of objects that others cover, objects that are covered whole, objects in crowds,
@@ -43,9 +43,9 @@ def write_pictures(folder: Path, spool: Spool, labels: tuple[str, ...]) -> dict[
     for path in (folder / "classes", folder / "instances"):
         path.mkdir(exist_ok=True)
     for image, entries in spool.by_image():
-        objects = [(labels.index(label) + 1, entry) for label, entry in entries]
+        objects = [(_number(labels.index(label)), entry) for label, entry in entries]
         _draw(folder, image, objects, counts)
-    text = "".join(f"{number}\t{label}\n" for number, label in enumerate(labels, start=1))
+    text = "".join(f"{_number(index)}\t{label}\n" for index, label in enumerate(labels))
     write_atomically(folder / "labels.txt", text.encode())
     return dict(counts)
 
@@ -60,7 +60,7 @@ def _draw(
     classes, instances = np.zeros(shape, np.uint16), np.zeros(shape, np.uint16)
     singles = [(kind, entry) for kind, entry in objects if not entry["iscrowd"]]
     counts["crowds left out"] += len(objects) - len(singles)
-    numbered = [(number, *pair) for number, pair in enumerate(singles, start=1)]
+    numbered = [(_number(index), *pair) for index, pair in enumerate(singles)]
     for number, kind, entry in sorted(numbered, key=lambda row: -row[2]["area"]):
         mask = decode_segmentation(entry["segmentation"], height=shape[0], width=shape[1])
         counts["covered pixels"] += int(np.count_nonzero(instances[mask]))
@@ -72,9 +72,14 @@ def _draw(
     counts["pictures of 16 bits"] += _save(folder / "instances" / name, instances)
 
 
+def _number(index: int) -> int:
+    """The number of a class or an object, whose index counts from 0: all but 0 and 255."""
+    return index + 1 if index + 1 < _VOID else index + 2
+
+
 def _save(path: Path, numbers: NDArray[np.uint16]) -> bool:
     """Write a picture, and return whether it needs 16 bits."""
-    if int(numbers.max(initial=0)) > _MAX_PALETTE:
+    if int(numbers.max(initial=0)) > _VOID:
         Image.fromarray(numbers).save(path, "PNG")
         return True
     picture = Image.fromarray(numbers.astype(np.uint8))
