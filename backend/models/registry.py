@@ -207,8 +207,8 @@ class ModelRegistry:
         Raises:
             RegistryError: There is none of that name, or it serves.
         """
-        self.version(version)
         with self._serving.changing() as histories:
+            self.version(version)  # nobody else deletes it meanwhile
             for name, history in histories.items():
                 if history and history[-1] == version:
                     raise RegistryError(f"model version {version}: serves ({name}), roll it back")

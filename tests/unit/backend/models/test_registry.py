@@ -1,6 +1,6 @@
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -165,8 +165,11 @@ def test_a_version_that_has_no_room_leaves_nothing_there(
     assert names == {".adding", "v1", "v2", "v3"}
 
 
-def test_a_version_that_is_deleted_just_before_is_not_promoted(
-    registry: ModelRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("act", [ModelRegistry.promote, ModelRegistry.delete])
+def test_a_version_that_is_deleted_just_before_is_unknown(
+    registry: ModelRegistry,
+    monkeypatch: pytest.MonkeyPatch,
+    act: Callable[[ModelRegistry, str], None],
 ) -> None:
     changing = registry._serving.changing
 
@@ -179,7 +182,7 @@ def test_a_version_that_is_deleted_just_before_is_not_promoted(
 
     monkeypatch.setattr(registry._serving, "changing", after_another)
     with pytest.raises(RegistryError, match="'v1': unknown"):
-        registry.promote("v1")
+        act(registry, "v1")
     assert registry.serving().versions() == set()
 
 
