@@ -23,7 +23,8 @@ def test_of_several_annotators_the_newest_counts_unless_one_is_the_truth() -> No
     assert _names(ChoiceRules(), annotations=annotations) == [("annotation 2", [2])]
     annotations[0]["ground_truth"] = True
     assert _names(ChoiceRules(), annotations=annotations) == [("annotation 1", [1])]
-    assert len(_names(ChoiceRules(annotators="all"), annotations=annotations)) == 3
+    everybody = ChoiceRules(annotators="all", with_predictions=True)
+    assert len(_names(everybody, annotations=annotations, predictions=[_entry(4, 9)])) == 3
 
 
 def test_a_newer_draft_takes_its_annotations_place_but_not_among_submitted_ones() -> None:

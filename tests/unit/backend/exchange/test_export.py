@@ -96,9 +96,12 @@ def test_polygons_keep_holes_and_tell_how_far_they_are_off(tmp_path: Path) -> No
 def test_crowds_stay_rle_among_polygons_as_coco_wants_them(tmp_path: Path) -> None:
     mask = np.zeros((30, 40), dtype=np.bool_)
     mask[3:9, 4:20] = True
-    rows = [row(mask), row(mask, id="r2", meta={"text": ["crowd"]})]
+    corners = [[25, 20], [75, 40], [75, 80]]
+    drawn = shape_row("polygon", "Tree", (40, 30), points=corners)
+    rows = [row(mask), row(mask, id="r2", meta={"text": ["crowd"]}), drawn]
     content, _ = export(tmp_path, [task(1, rows)], options=ExportOptions(polygon_error_px=0.25))
-    single, crowd = content["annotations"]
+    single, crowd, polygon = content["annotations"]
+    assert polygon["segmentation"] == [[10, 6, 30, 12, 30, 24]]
     assert (single["iscrowd"], type(single["segmentation"])) == (0, list)
     assert (crowd["iscrowd"], type(crowd["segmentation"])) == (1, dict)
     coco = COCO(tmp_path / "coco" / "annotations.json")
@@ -360,8 +363,10 @@ def test_category_numbers_do_not_depend_on_what_was_labelled(tmp_path: Path) -> 
     content, _ = export(tmp_path, [task(1, [row(RING, "Dog")])])
     assert content["annotations"][0]["category_id"] == 2
     assert [one["name"] for one in content["categories"]] == ["Cat", "Dog", "Tree"]
-    content, _ = export(tmp_path, [task(1, [row(RING, "Dog")])], config=None)
+    data = {"note": "a dog", "image": "/data/upload/1/1.png"}
+    content, _ = export(tmp_path, [task(1, [row(RING, "Dog")], data=data)], config=None)
     assert [one["name"] for one in content["categories"]] == ["Dog"]
+    assert content["images"][0]["file_name"] == "1-1.png"
 
 
 def test_json_min_gives_the_same_masks(tmp_path: Path) -> None:

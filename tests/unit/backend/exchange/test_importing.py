@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,10 @@ def test_any_coco_folder_can_be_imported_polygons_too(tmp_path: Path) -> None:
     importer.into_file(tmp_path / "t.json", prefixed("s3://bucket/"))
     first = json.loads((tmp_path / "t.json").read_text())[0]
     assert first["data"]["photo"] == "s3://bucket/0.png"
+    odd = replace(folder.images[0], file_name="a?b.png")
+    assert prefixed("https://bucket/")(odd) == "https://bucket/a%3Fb.png"
+    with pytest.raises(DataError, match="has no address in s3://bucket/"):
+        prefixed("s3://bucket/")(odd)
     shape, label = first["predictions"][0]["result"][:2]
     assert (shape["type"], label["type"], shape["id"]) == ("brush", "labels", label["id"])
     content, _ = export(

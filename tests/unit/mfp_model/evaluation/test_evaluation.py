@@ -51,6 +51,7 @@ def test_clicks_until_each_threshold_are_counted() -> None:
     assert scores.miou_at[19] == pytest.approx(0.95)
     assert scores.n_objects == 2
     assert scores.spc_s == pytest.approx(0.1)
+    assert scores.median_ms == pytest.approx(100)
 
 
 def test_success_at_click_20_is_a_success() -> None:
@@ -60,8 +61,9 @@ def test_success_at_click_20_is_a_success() -> None:
 
 
 def test_nothing_to_score_is_an_error() -> None:
-    with pytest.raises(DataError, match="no object"):
-        score([])
+    for results in ([], [_result()]):
+        with pytest.raises(DataError, match="no object"):
+            score(results)
 
 
 def test_ignored_pixels_do_not_count() -> None:
