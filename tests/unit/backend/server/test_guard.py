@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from backend.learning.jobs import JobQueue
 from backend.models.served import ServedModels
 from backend.monitoring.logs import log_config
 from backend.server.app import create_app
+from backend.storage.errors import StorageError
 from tests.fakes import DiskSegmenter, temporary_settings
 
 _AUTH = {"Authorization": "Basic " + base64.b64encode("team:pässword".encode()).decode()}
@@ -58,6 +60,23 @@ def test_every_route_but_health_asks_for_the_password(
 def test_refused_requests_are_counted(guarded: FlaskClient) -> None:
     guarded.post("/predict", json={})
     assert 'mfp_errors_total{kind="AccessError"} 1.0' in guarded.get("/metrics", headers=_AUTH).text
+
+
+def test_what_is_at_no_route_is_counted_and_is_no_error() -> None:
+    client = _client()
+    assert client.get("/nothing").status_code == 404
+    assert client.put("/predict", json={}).status_code == 405
+    figures = client.get("/metrics").text
+    assert 'mfp_requests_total{route="other",status="404"} 1.0' in figures
+    assert "mfp_errors_total{" not in figures
+
+
+def test_a_database_that_is_away_is_not_the_requests_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> None:
+        raise StorageError("away")
+
+    monkeypatch.setattr(JobQueue, "cancel", away)
+    assert _client().post("/jobs/1/cancel").status_code == 503
 
 
 def test_large_bodies_are_refused() -> None:
