@@ -201,6 +201,8 @@ def hosts() -> Reader[tuple[str, ...]]:
 
     def read(value: str) -> str:
         host = value.lower()
+        if not host.isascii():
+            raise Refused(f"{value!r}: expected it as it is sent, beginning with xn--")
         return checked(host, _HOST.fullmatch(host) is not None)
 
     return _several(

@@ -69,6 +69,14 @@ def test_every_field_has_a_variable(tmp_path: Path) -> None:
     assert changed == []
 
 
+def test_hosts_may_be_names_addresses_and_patterns() -> None:
+    hosts = (
+        "*.Example.com, my_host, 10.0.0.7, ::1, [2001:db8::7], 2001:db8:*, xn--bcher-kva.example"
+    )
+    read = Settings.from_env({"MFP_IMAGE_HOSTS": hosts}).image_hosts
+    assert read == tuple(hosts.lower().split(", "))
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
@@ -80,6 +88,7 @@ def test_every_field_has_a_variable(tmp_path: Path) -> None:
         ("MFP_DEVICE", "tpu", "auto, cpu, cuda or cuda:N"),
         ("SSL_CERT_FILE", "/nowhere/ca.pem", "no such file"),
         ("LABEL_STUDIO_URL", "labels.example", "expected http"),
+        ("MFP_IMAGE_HOSTS", "*.bücher.example", "beginning with xn--"),
         ("MFP_CHECKPOINT", "/nowhere/w", "no such file"),
         ("MFP_LABEL_STUDIO_DATA_DIR", "/nowhere", "no such folder"),
         ("MFP_PRIVATE_NETWORKS", "10.0.0.1/8", "ranges such as"),
@@ -100,7 +109,7 @@ def test_every_field_has_a_variable(tmp_path: Path) -> None:
         ("MFP_DATA_DIR", "~nobody-of-that-name/x", "nobody knows that home folder"),
         ("MFP_CHECKPOINT", "w" * 300, "File name too long; expected a file"),
         ("MFP_TRAIN_EVERY", "14:50, 014:60", "'014' stands there twice"),
-        ("MFP_DATABASE_URL", "postgresql://host:/name", "postgresql://USER"),
+        ("MFP_DATABASE_URL", "postgresql://host:/name", "user, password, host, port"),
         ("MFP_CONFIG", ".", "expected a TOML file"),
         ("MFP_CONFIG", "~nobody-of-that-name/x", "nobody knows that home folder"),
     ],
