@@ -56,7 +56,13 @@ class Edits:
             return objects
         return [request for request in objects[-1:] if request.is_positive]
 
-    def edit(self, task: TaskRequest, region: RegionRequest, before: Sequence[Made] = ()) -> Edit:
+    def edit(
+        self,
+        task: TaskRequest,
+        region: RegionRequest,
+        before: Sequence[Made] = (),
+        behind: Sequence[RegionRequest] = (),
+    ) -> Edit:
         """Return what an object's prompts edit, and what is around it.
 
         Args:
@@ -64,6 +70,7 @@ class Edits:
             region: The object and its prompts.
             before: Objects of the same answer. They are not on the page yet, so no prompt means
                 them, but the object keeps clear of them, too.
+            behind: Further objects of the same request. What they go on from is not this one's.
         """
         masks, now = self._masks(task, region), self._answered.clock()
         answered = self._answered.of(task, region)
@@ -73,16 +80,14 @@ class Edits:
             for page_object in objects_on_page(masks, answered, task, region, now)
             if taken.isdisjoint(page_object.regions)
         ]
-        continued = (
-            answered_object
-            for answered_object in reversed(answered)
-            if is_continued(answered_object, region)
-        )
-        begun = next(continued, None)
-        if begun is not None and not is_of_saved(objects, begun, region):
-            edit = continued_edit(objects, begun, region)
+        theirs = _gone_on_from(answered, behind)
+        targets = [page_object for page_object in objects if theirs.isdisjoint(page_object.regions)]
+        own = [entry for entry in answered if taken.isdisjoint(entry.regions)]
+        begun = next((entry for entry in reversed(own) if is_continued(entry, region)), None)
+        if begun is not None and not is_of_saved(targets, begun, region):
+            edit = continued_edit(targets, begun, region)
         else:
-            edit = begun_edit(objects, clicked_box(answered, task, region, now), region)
+            edit = begun_edit(targets, clicked_box(answered, task, region, now), region)
         if region.control.overlaps and not task.is_alike:
             return edit
         edited = {*edit.regions, *edit.joined}
@@ -196,6 +201,18 @@ class Edits:
     def opened(self, task: TaskRequest) -> None:
         """Note that a page opens a task."""
         self._answered.leave(task)
+
+
+def _gone_on_from(
+    answered: Iterable[AnsweredObject], requests: Sequence[RegionRequest]
+) -> set[str]:
+    """Ids of the regions of objects that requests go on from."""
+    return {
+        name
+        for answered_object in answered
+        if any(is_continued(answered_object, request) for request in requests)
+        for name in answered_object.regions
+    }
 
 
 def _others(objects: list[PageObject], beside: Iterable[MaskRuns], edit: Edit) -> MaskRuns | None:

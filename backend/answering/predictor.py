@@ -177,9 +177,11 @@ class Predictor:
     ) -> list[Made]:
         """The masks that answer, each clear of those before it; none for no object."""
         made: list[Made] = []
-        for object_request in self._edits.objects(task, region):
+        waiting = self._edits.objects(task, region)
+        while waiting:
+            object_request, *waiting = waiting
             with self._telemetry.step("edit"):
-                edit = self._edits.edit(task, object_request, made)
+                edit = self._edits.edit(task, object_request, made, waiting)
             asked = replace(object_request, placed=edit.placed)
             mask = self._made(task, asked, edit, image, place)
             made += [] if mask is None else [mask]

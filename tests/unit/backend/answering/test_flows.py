@@ -267,6 +267,16 @@ def test_points_faster_than_answers_beside_a_selected_mask_all_add_to_it() -> No
     assert _mask(added)[60, [30, 60, 90]].all()
 
 
+def test_no_two_objects_of_one_answer_have_one_id() -> None:
+    page = _Page(config=_AUTO)
+    placed = [point("n", 10, 10, is_positive=False), point("a", 60, 60), point("b", 130, 60)]
+    assert page.ask(placed[0]) == []  # the page keeps a point that brought nothing
+    (first,) = page.ask(*placed[:2])
+    rows = page.ask(*placed)
+    assert [found["id"] == first["id"] for found in rows] == [True, False]
+    np.testing.assert_array_equal(_mask(rows[0]), _mask(first))
+
+
 def test_a_point_on_a_mask_that_was_not_shown_yet_is_an_object_of_its_own() -> None:
     page = _Page(config=_AUTO)
     placed = [point("a", 60, 60), point("b", 70, 60)]
