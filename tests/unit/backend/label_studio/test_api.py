@@ -36,6 +36,8 @@ def _answering(*answers: tuple[int, object]) -> tuple[type[BaseHTTPRequestHandle
                 return
             body = json.dumps(content).encode()
             self.send_response(status)
+            if status == 302:
+                self.send_header("Location", "/elsewhere")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -105,6 +107,32 @@ def test_a_label_studio_that_does_not_answer_is_unreachable(
     with pytest.raises(LabelStudioError, match="InvalidURL") as caught:
         asked(LabelStudioAccess(url="http://", api_key="key"))
     assert not isinstance(caught.value, LabelStudioUnreachableError)
+
+
+@pytest.mark.parametrize(
+    ("status", "key", "words"),
+    [
+        (401, "key", "does not accept LABEL_STUDIO_API_KEY"),
+        (403, "", "asks for a token"),
+        (302, "key", "redirects: set LABEL_STUDIO_URL"),
+    ],
+)
+def test_a_check_tells_what_is_to_be_set(status: int, key: str, words: str) -> None:
+    handler, _ = _answering((status, {}))
+    with LoopbackSite(handler).serving() as site, pytest.raises(LabelStudioError, match=words):
+        LabelStudioAccess(url=site.url, api_key=key).check()
+
+
+def test_a_token_is_exchanged_anew_when_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    handler, asked = _answering((200, {"access": "short"}))
+    with LoopbackSite(handler).serving() as site:
+        access = LabelStudioAccess(url=site.url, api_key="personal.access.token")
+        for lifetime_s, n_asked in ((60, 1), (-1, 3)):
+            monkeypatch.setattr("backend.label_studio.access._BEARER_LIFETIME_S", lifetime_s)
+            access.forget()
+            for _ in range(2):
+                assert access.headers() == {"Authorization": "Bearer short"}
+            assert len(asked) == n_asked
 
 
 def test_something_else_at_its_address_is_not_called_unreachable() -> None:
