@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from backend.answering.edit import Edit
+from backend.label_studio.details import DELETE_NOTE, with_details
 from backend.label_studio.page import storable
 from backend.label_studio.region_request import RegionRequest
 from backend.label_studio.relations import check_relations
 from backend.label_studio.request import TaskRequest
 from backend.label_studio.rows import RowFields, brush_rows, polygon_rows, result
-from backend.label_studio.said import DELETE_NOTE, with_said
 from backend.monitoring.telemetry import Telemetry
 from mfp_model.masks.polygons import mask_of, polygon_iou, polygons_of
 from mfp_model.masks.runs import MaskRuns
@@ -77,7 +77,7 @@ class MaskEncoder:
             notes=tuple(f"region {name} is in it now: {DELETE_NOTE}" for name in edit.joined),
         )
         if region.control.kind == "brush":
-            rows = with_said(brush_rows(runs, fields), task.there.rows)
+            rows = with_details(brush_rows(runs, fields), task.there.rows)
             entry = result(rows, score=score, version=version)
             return Encoded(entry=entry, regions=_ids(entry))
         mask = runs.mask()
@@ -88,7 +88,7 @@ class MaskEncoder:
         notes = (f"region {name} is no part of it now: {DELETE_NOTE}" for name in gone)
         fields = replace(fields, notes=(*fields.notes, *notes))
         size = {"height": region.height, "width": region.width}
-        rows = with_said(polygon_rows(polygons, fields, **size), task.there.rows)
+        rows = with_details(polygon_rows(polygons, fields, **size), task.there.rows)
         entry = result(rows, score=score, version=version, polygon_iou=iou)
         shown = MaskRuns.of(mask_of(polygons, **size))
         return Encoded(entry=entry, regions=_ids(entry), shown=shown)

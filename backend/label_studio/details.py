@@ -1,4 +1,4 @@
-"""What people said of a region: choices, texts, ratings, notes, and its place in the list.
+"""The details of a region: choices, texts, ratings, notes, and its place in the list.
 
 Where an answer comes in a region's place the page keeps nothing else of the old one. So the answer
 repeats what was saved of it.
@@ -18,8 +18,8 @@ _SHAPE = ("format", "rle", "touches", "maskDataURL", "points", "closed")
 Saved = Mapping[str, Any]
 
 
-def with_said(rows: Sequence[Row], saved: Iterable[object]) -> list[Row]:
-    """Return an answer's rows with what was said of the regions in whose place they come.
+def with_details(rows: Sequence[Row], saved: Iterable[object]) -> list[Row]:
+    """Return an answer's rows with the saved details of the regions that they replace.
 
     Args:
         rows: Of masks.

@@ -1,10 +1,10 @@
-"""What was said of a region stays when an answer comes in its place."""
+"""The details of a region stay when an answer comes in its place."""
 
 from typing import Any
 
 import pytest
 
-from backend.label_studio.said import with_said
+from backend.label_studio.details import with_details
 
 _SHAPES: dict[str, dict[str, Any]] = {
     "brushlabels": {"format": "rle", "rle": [1, 2]},
@@ -25,9 +25,9 @@ def test_choices_and_texts_are_repeated_without_the_old_shape(shape: str) -> Non
         _saved("a", "textarea", shape, text=["old"]),
         _saved("b", "choices", shape, choices=["good"]),
     ]
-    mask, *said = with_said([_ANSWER], saved)
+    mask, *details = with_details([_ANSWER], saved)
     assert mask == _ANSWER
-    assert [(row["id"], row["from_name"], row["value"]) for row in said] == [
+    assert [(row["id"], row["from_name"], row["value"]) for row in details] == [
         ("a", "choices", {"choices": ["bad"]}),
         ("a", "textarea", {"text": ["old"]}),
     ]
@@ -37,7 +37,7 @@ def test_notes_stay_with_new_ones_behind_them_and_those_that_were_followed_go() 
     notes = ["crowd", "region b is in it now: delete that one"]
     saved = [{**_saved("a", "brushlabels"), "meta": {"text": notes}, "parentID": "c"}]
     new = {**_ANSWER, "meta": {"text": ["region d is in it now: delete that one"]}}
-    (row,) = with_said([new], saved)
+    (row,) = with_details([new], saved)
     assert row["meta"] == {"text": ["crowd", "region d is in it now: delete that one"]}
     assert row["parentID"] == "c"
 
@@ -50,4 +50,4 @@ def test_copies_of_masks_damage_and_relations_are_not_repeated() -> None:
         {"type": "relation", "from_id": "a", "to_id": "b"},
         "damage",
     ]
-    assert with_said([_ANSWER], saved) == [_ANSWER]
+    assert with_details([_ANSWER], saved) == [_ANSWER]
