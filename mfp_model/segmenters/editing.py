@@ -15,12 +15,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mfp_model.frames.crops import mask_to_network
+from mfp_model.frames.crops import clicks_to_network, mask_to_network
 from mfp_model.frames.layered_map import LayeredMap
 from mfp_model.frames.thresholding import runs_above
 from mfp_model.frames.window import Window
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.prediction import MASK_THRESHOLD
+from mfp_model.prompts import Click
 
 _REACH = 1.0  # of the way from the click to the far end of its part, for each edit
 _NEAR_PX = 12  # of the network frame: a click so near to a change means it
@@ -81,6 +82,45 @@ def edited(
     if n_edits:
         return current.minus(place).union(said.intersection(place))
     return current.union(said.intersection(place)) if click[2] else current.minus(place.minus(said))
+
+
+def obeying(current: MaskRuns, layers: LayeredMap, click: Click) -> MaskRuns:
+    """Return a mask in which the newest click's pixel is on its side.
+
+    A speck or a hole may be smaller than a cell of the network's map, which then shows no change.
+    What the click lies on there changes sides with it.
+
+    Args:
+        current: The mask after the round.
+        layers: The round's answer is the topmost; it obeys the click.
+        click: The newest one, image frame.
+    """
+    if (current.index_under(click) is not None) == click.is_positive:
+        return current
+    window, values = layers.layers[-1].window, layers.layers[-1].values
+    frame = LayeredMap(height=layers.height, width=layers.width)
+    row, column = click.pixel(height=layers.height, width=layers.width)
+    around = _cells_around(Click(x=column + 0.5, y=row + 0.5), window, len(values))
+    said, near = (
+        runs_above(frame.pasted(window, shown), MASK_THRESHOLD) for shown in (values, around)
+    )
+    differs = said.minus(current) if click.is_positive else current.minus(said)
+    differs = differs.intersection(near)
+    index = differs.index_under(click)
+    if index is None:
+        return current
+    labels = differs.parts()
+    part = differs.chosen(labels == labels[index])
+    return current.union(part) if click.is_positive else current.minus(part)
+
+
+def _cells_around(click: Click, window: Window, size: int) -> NDArray[np.float32]:
+    """The cells around a click, float32 `[size, size]`, 0 or 1."""
+    ((x, y, _),) = clicks_to_network((click,), window, size)
+    cells = np.zeros((size, size), dtype=np.float32)
+    row, column = (max(0, int(place) - _JOIN_PX // 2) for place in (y, x))
+    cells[row : row + _JOIN_PX, column : column + _JOIN_PX] = 1
+    return cells
 
 
 def _near(

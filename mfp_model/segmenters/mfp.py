@@ -22,7 +22,7 @@ from mfp_model.prediction import Prediction
 from mfp_model.prompts import Box, Click, Prompt, Stroke, clicks_of
 from mfp_model.segmenter import Segmenter, check_image
 from mfp_model.segmenters.appearance import Appearance
-from mfp_model.segmenters.editing import edited, previous_map
+from mfp_model.segmenters.editing import edited, obeying, previous_map
 from mfp_model.segmenters.window_round import View, WindowRounds
 from mfp_model.segmenters.zoom import (
     box_window,
@@ -207,7 +207,7 @@ class MfpSegmenter(Segmenter):
             prompts=prompts,
             layers=layers,
             zoom=window,
-            edited=mask if changed is None else changed,
+            edited=obeying(mask if changed is None else changed, layers, clicks[-1]),
             n_edits=previous.n_edits + (changed is not None),
             iou=answer.iou,
         )

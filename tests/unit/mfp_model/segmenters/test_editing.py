@@ -21,7 +21,7 @@ from mfp_model.masks.runs import MaskRuns
 from mfp_model.masks.specks import remove_new_specks, remove_specks
 from mfp_model.prediction import mask_prediction
 from mfp_model.prompts import Click
-from mfp_model.segmenters.editing import edited, previous_map
+from mfp_model.segmenters.editing import edited, obeying, previous_map
 from mfp_model.segmenters.mfp import MfpSegmenter
 from mfp_model.segmenters.refined import RefinedSegmenter
 
@@ -145,6 +145,35 @@ def test_wrong_priors_are_refused(tiny_segmenter: MfpSegmenter, photo: NDArray[n
         assert not segmenter.edits
         with pytest.raises(PromptError, match="expected a segmenter that can"):
             segmenter.segment(photo, clicks, mask)
+
+
+@pytest.mark.parametrize("is_positive", [True, False])
+def test_a_click_on_what_is_smaller_than_a_cell_changes_that_alone(is_positive: bool) -> None:
+    whole_mask = np.zeros((600, 800), dtype=np.bool_)
+    whole_mask[100:500, 100:600] = True
+    prior, patch = whole_mask.copy(), np.zeros_like(whole_mask)
+    column = 300 if is_positive else 700
+    patch[250:254, column : column + 4] = True  # cells have 12.5 by 9.4 pixels
+    prior[patch] = prior[250:254, column + 6 : column + 8] = not is_positive
+    window = whole(600, 800)
+    layers = LayeredMap(height=600, width=800).pasted(
+        window, mask_to_network(MaskRuns.of(whole_mask), window, 64)
+    )
+    click = Click(x=column + 1, y=252, is_positive=is_positive)
+    mask = obeying(MaskRuns.of(prior), layers, click).mask()
+    np.testing.assert_array_equal(mask ^ prior, patch)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (7, 9)])
+def test_clicks_are_obeyed_where_a_pixel_has_many_cells(
+    tiny_segmenter: MfpSegmenter, size: tuple[int, int]
+) -> None:
+    image, prior = np.zeros((*size, 3), np.uint8), np.ones(size, dtype=np.bool_)
+    corner = {"x": float(size[1]), "y": 0.0}
+    away = tiny_segmenter.segment(image, (Click(**corner, is_positive=False),), prior)
+    assert not away.mask[0, -1]
+    back = tiny_segmenter.segment(image, (*away.prompts, Click(**corner)), away)
+    assert back.mask[0, -1]
 
 
 def test_new_specks_go_and_old_ones_stay() -> None:
