@@ -1,7 +1,7 @@
 """The model version of answers: which weights, and which code made masks of them.
 
-    lite2-3-74db070b.3         name of the weights, digest of their values, number of the code
-    lite2-3-74db070b.3-bf16    the same, computed in bfloat16
+    lite2-3-74db070b.4         name of the weights, digest of their values, number of the code
+    lite2-3-74db070b.4-bf16    the same, computed in bfloat16
 
 So the same version never stands for other masks, whoever gave two files one name. Between engines
 and processors float32 differs by 1e-4 of a probability at most, which the version does not tell.
@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from mfp_model.errors import CheckpointError
 from mfp_model.weights.stored import Values, widened_tensors
 
-ANSWERS = 3  # raised whenever the same image, prompts and weights lead to another mask
+ANSWERS = 4  # raised whenever the same image, prompts and weights lead to another mask
 IN_BF16 = "-bf16"
 _DIGITS = 8
 
