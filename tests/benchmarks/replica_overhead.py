@@ -40,7 +40,7 @@ def _main() -> None:
         bench_server([(width, height)], settings=settings, arguments=ray) as (front, _),
     ):
         servers = {"plain": plain, "ray": front}
-        annotators = {name: SimulatedAnnotator(url=one.url) for name, one in servers.items()}
+        annotators = {name: SimulatedAnnotator(url=host.url) for name, host in servers.items()}
         for name, server in servers.items():
             _until_ready(server)
             annotators[name].open(1, photos[0])

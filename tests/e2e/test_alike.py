@@ -99,12 +99,12 @@ def test_a_region_of_one_task_brings_its_like_on_all_tasks(
     monkeypatch.setenv("MFP_DATA_DIR", str(temporary_settings().data_dir))
     command = ["annotate", "--project", str(project), "--like", f"{first}:example"]
     assert main(command) == 0
-    found = {
-        int(task["id"]): [row for one in task["predictions"] for row in one["result"]]
+    rows = {
+        int(task["id"]): [row for prediction in task["predictions"] for row in prediction["result"]]
         for task in api.tasks_after(project, 0, limit=10)
     }
-    assert len(_hit(found[first])) >= 9
-    assert _PLACES[5] not in _hit(found[first])
-    assert len(_hit(found[second])) >= 10
+    assert len(_hit(rows[first])) >= 9
+    assert _PLACES[5] not in _hit(rows[first])
+    assert len(_hit(rows[second])) >= 10
     assert main(command) == 0  # what is there already is not stored again
     assert all(len(task["predictions"]) == 1 for task in api.tasks_after(project, 0, limit=10))

@@ -33,9 +33,9 @@ def test_a_short_bench_measures_and_tells_everything(
     for size in ("320x240", "90x70"):
         assert {"crop", "network", "mask", "brush RLE"} <= set(figures["steps_ms"][size])
         assert 0 < figures["state_bytes"][size] <= 1_000_000
-        told = figures["clicks"][size]
-        assert told["n_failed"] == 0
-        assert told["first_p95_ms"] >= told["first_median_ms"] > 0
+        clicks = figures["clicks"][size]
+        assert clicks["n_failed"] == 0
+        assert clicks["first_p95_ms"] >= clicks["first_median_ms"] > 0
     assert figures["annotators"]["n_failed"] == figures["open_objects"]["n_failed"] == 0
     assert (
         figures["open_objects"]["memory_mb_highest"] > figures["open_objects"]["memory_mb_before"]

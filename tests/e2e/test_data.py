@@ -85,7 +85,7 @@ def _tasks(api: LabelStudioApi, project: int, photos: list[Path], *names: str) -
     """A task for as many photos as there are names in its data."""
     addresses = iter([api.upload_file(project, photo) for photo in photos])
     groups = list(zip(*[addresses] * len(names), strict=True))
-    api.import_tasks(project, [{"data": dict(zip(names, one, strict=True))} for one in groups])
+    api.import_tasks(project, [{"data": dict(zip(names, group, strict=True))} for group in groups])
     return [int(task["id"]) for task in api.tasks(project)]
 
 

@@ -58,10 +58,10 @@ def _stop(process: subprocess.Popen[str]) -> None:
 
 def _project(printed: str) -> tuple[LabelStudioApi, str, int]:
     """The Label Studio, its address and the project that were printed."""
-    found = re.search(r"(http://127\.0\.0\.1:\d+)/projects/(\d+)/data", printed)
-    assert found is not None
-    api = LabelStudioApi(LabelStudioAccess(url=found[1], api_key=TOKEN, timeout_s=60))
-    return api, found[1], int(found[2])
+    match = re.search(r"(http://127\.0\.0\.1:\d+)/projects/(\d+)/data", printed)
+    assert match is not None
+    api = LabelStudioApi(LabelStudioAccess(url=match[1], api_key=TOKEN, timeout_s=60))
+    return api, match[1], int(match[2])
 
 
 def test_the_demo_starts_twice_takes_free_ports_and_stops_cleanly(data: Path) -> None:

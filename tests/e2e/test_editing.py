@@ -81,12 +81,12 @@ def _saved(api: LabelStudioApi, project: int) -> list[dict[str, Any]]:
 
 
 def _click(page: LabelingPage, truth: NDArray[np.bool_], mask: NDArray[np.bool_]) -> Any:  # noqa: ANN401
-    found = next_click(truth, mask)
-    assert found is not None
+    click = next_click(truth, mask)
+    assert click is not None
     height, width = truth.shape
-    place = (found.column + 0.5) / width * 100, (found.row + 0.5) / height * 100
-    is_on_mask = bool(mask[found.row, found.column])
-    return page.click(*place, alt=not found.is_positive, on_mask=is_on_mask)
+    place = (click.column + 0.5) / width * 100, (click.row + 0.5) / height * 100
+    is_on_mask = bool(mask[click.row, click.column])
+    return page.click(*place, alt=not click.is_positive, on_mask=is_on_mask)
 
 
 def _shot(page: LabelingPage, tmp_path: Path, name: str) -> None:
@@ -217,14 +217,14 @@ def test_a_polygon_is_edited_and_a_new_one_keeps_clear_of_it(
     page.switch_on_clicking()
     page.click(*_FIG, on_mask=True)
     answer = _click(page, bowl, prior)
-    assert "drawn" in [one["id"] for one in answer["data"]["result"]]
+    assert "drawn" in [region["id"] for region in answer["data"]["result"]]
     _shot(page, tmp_path, "edit-polygon-1")
     page.accept()
     page.wait_until_saved(task)
     # The bowl's shadow touches the bowl.
     answer = page.click(36, 12)
-    assert "drawn" not in [one["id"] for one in answer["data"]["result"]]
-    shadow = np.logical_or.reduce([_mask(one) for one in answer["data"]["result"]])
+    assert "drawn" not in [region["id"] for region in answer["data"]["result"]]
+    shadow = np.logical_or.reduce([_mask(region) for region in answer["data"]["result"]])
     covered = shadow & _mask(next(r for r in page_rows(page) if r["id"] == "drawn"))
     assert covered.sum() < 0.005 * shadow.sum()
     _shot(page, tmp_path, "edit-polygon-2")

@@ -66,9 +66,9 @@ def _wait_for_job(page: LabelingPage, server: Server, *, limit_s: float) -> str:
     while time.monotonic() < until:
         page.page.goto(server.url)
         state = page.page.locator(".job-state").first
-        told = state.get_attribute("data-state") if state.count() else None
-        if told not in (None, "queued", "running"):
-            return str(told)
+        status = state.get_attribute("data-state") if state.count() else None
+        if status not in (None, "queued", "running"):
+            return str(status)
         page.page.wait_for_timeout(1000)
     log = requests.get(f"{server.url}/jobs/1/log", timeout=10).text
     raise TimeoutError(f"the job is not done after {limit_s} s:\n{log[-3000:]}")
@@ -93,8 +93,8 @@ def _middle(truth: COCO, image: int, number: int) -> tuple[float, float]:
 
 
 def _saved_masks(api: LabelStudioApi, project: int, task: int) -> list[np.ndarray]:
-    (found,) = [row for row in api.tasks(project) if row["id"] == task]
-    rows = found["annotations"][0]["result"]
+    (entry,) = [row for row in api.tasks(project) if row["id"] == task]
+    rows = entry["annotations"][0]["result"]
     return [
         brush_rle.decode(
             row["value"]["rle"], height=row["original_height"], width=row["original_width"]
@@ -176,7 +176,7 @@ def test_corrections_lead_to_weights_that_need_fewer_clicks_and_to_exact_coco(
     exported = sorted(image for image in coco.imgs if image != task)
     for image, number in zip(exported, labelled, strict=True):
         masks, expected = (
-            [one.annToMask(a) for a in one.imgToAnns[key]]
-            for one, key in ((coco, image), (truth, number))
+            [dataset.annToMask(a) for a in dataset.imgToAnns[key]]
+            for dataset, key in ((coco, image), (truth, number))
         )
         assert all(np.array_equal(*pair) for pair in zip(masks, expected, strict=True))

@@ -32,7 +32,7 @@ def _wait_for_final(path: Path, n_finals: int) -> list[RecordedObject]:
     """Label Studio sends webhooks a moment after it has answered the page."""
     for _ in range(100):
         objects = read_objects(FileDatabase(path, SESSIONS)) if path.exists() else []
-        if sum(one.final is not None for one in objects) == n_finals:
+        if sum(entry.final is not None for entry in objects) == n_finals:
             return objects
         time.sleep(0.1)
     raise TimeoutError(f"{n_finals} saved masks expected")
@@ -72,10 +72,10 @@ def test_clicks_in_the_page_are_recorded_reported_and_replayed(
         page.click(30, 60)  # and left alone
         store = tmp_path / "backend-data" / "sessions.sqlite3"
         objects = _wait_for_final(store, 1)
-    assert [len(one.clicks) for one in objects] == [3, 1]
-    assert [one.prior for one in objects] == [None, None]
-    assert {one.project for one in objects} == {str(project)}
-    assert all("upload" in one.image for one in objects)
+    assert [len(entry.clicks) for entry in objects] == [3, 1]
+    assert [entry.prior for entry in objects] == [None, None]
+    assert {entry.project for entry in objects} == {str(project)}
+    assert all("upload" in entry.image for entry in objects)
     assert objects[0].ious()[-1] == 1.0
 
     report = Path(os.environ.get("MFP_SCREENSHOTS", tmp_path)) / "sessions.html"

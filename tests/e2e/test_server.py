@@ -78,8 +78,8 @@ def _predict(server: Server, body: dict[str, Any]) -> dict[str, Any]:
 
 def _metric(server: Server, sample: str) -> float:
     text = requests.get(f"{server.url}/metrics", timeout=30).text
-    found = [line.rpartition(" ")[2] for line in text.splitlines() if line.startswith(sample)]
-    return sum(map(float, found))
+    values = [line.rpartition(" ")[2] for line in text.splitlines() if line.startswith(sample)]
+    return sum(map(float, values))
 
 
 def _until(condition: Callable[[], bool], limit_s: float = 60) -> None:

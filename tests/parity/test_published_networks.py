@@ -36,9 +36,9 @@ def test_logits_equal_the_published_ones_in_both_kinds_of_round(
     arguments = ["weights", "check", "--published", str(published[backbone])]
     arguments += ["--vectors", str(vectors), "--json"]
     assert main(arguments) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert set(found) == {"round", "first_round"}
-    assert max(found.values()) < 1e-4
+    differences = json.loads(capsys.readouterr().out)
+    assert set(differences) == {"round", "first_round"}
+    assert max(differences.values()) < 1e-4
 
 
 @pytest.mark.parametrize("backbone", list(_N_PARAMETERS))

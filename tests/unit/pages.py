@@ -52,8 +52,8 @@ def inline_code(page: Path) -> list[str]:
 def links(page: Path) -> list[str]:
     """Targets of the page's links and pictures that are no web addresses."""
     prose = _FENCE.sub("", page.read_text())
-    found = re.findall(r"\]\(([^)\s]+)\)", prose)
-    return [target for target in found if not target.startswith(("https://", "http://"))]
+    targets = re.findall(r"\]\(([^)\s]+)\)", prose)
+    return [target for target in targets if not target.startswith(("https://", "http://"))]
 
 
 def anchors(page: Path) -> set[str]:

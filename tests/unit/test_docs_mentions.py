@@ -49,18 +49,18 @@ def test_commands_inside_sentences_are_understood(page: Path) -> None:
 
 @_EVERY_PAGE
 def test_options_inside_sentences_are_options_of_some_command(page: Path) -> None:
-    known = {o for parser in all_parsers(make_parser()) for o in parser._option_string_actions}
+    options = {o for parser in all_parsers(make_parser()) for o in parser._option_string_actions}
     for code in inline_code(page):
         if code.startswith("--"):
-            assert code.split()[0] in known, code
+            assert code.split()[0] in options, code
 
 
 @_EVERY_PAGE
 def test_settings_that_are_mentioned_exist(page: Path) -> None:
     compose = (ROOT / "compose.yaml").read_text()
-    known = {FILE_VARIABLE, *(row.name for row in rows(Settings).values())}
+    variables = {FILE_VARIABLE, *(row.name for row in rows(Settings).values())}
     for variable in re.findall(r"\b(?:MFP|LABEL_STUDIO)_[A-Z_]+\b", page.read_text()):
-        assert variable in known or f"${{{variable}:" in compose, variable
+        assert variable in variables or f"${{{variable}:" in compose, variable
 
 
 @_EVERY_PAGE

@@ -53,7 +53,7 @@ def test_the_wheel_holds_weights_configurations_and_photos(tmp_path: Path) -> No
 
 def _locked(name: str) -> dict[str, str]:
     """Version by package."""
-    return {one["name"]: one["version"] for one in _LOCKED.finditer((_LOCKS / name).read_text())}
+    return {pin["name"]: pin["version"] for pin in _LOCKED.finditer((_LOCKS / name).read_text())}
 
 
 @pytest.mark.parametrize("variant", ["cpu", "nvidia"])
@@ -89,7 +89,7 @@ def test_both_images_have_the_same_torch() -> None:
 @pytest.mark.parametrize("name", _WITH_HASHES)
 def test_every_locked_package_has_hashes_and_the_lock_no_address(name: str) -> None:
     text = (_LOCKS / name).read_text()
-    assert _LOCKED.sub(lambda one: "" if one["hashes"] else one[0], text) == ""
+    assert _LOCKED.sub(lambda pin: "" if pin["hashes"] else pin[0], text) == ""
 
 
 def test_what_the_image_copies_is_there_and_gets_there() -> None:

@@ -289,13 +289,13 @@ for number, command in enumerate(sys.stdin.read().splitlines()):
 
 @pytest.mark.slow
 def test_arguments_are_checked_before_torch_is_loaded(tmp_path: Path) -> None:
-    told, here = tmp_path / "told", tmp_path / "here"
-    told.mkdir()
+    outputs, here = tmp_path / "told", tmp_path / "here"
+    outputs.mkdir()
     here.mkdir()
     Image.new("RGB", (70, 50), "green").save(here / "photo.png")
     Image.new("L", (5, 4)).save(here / "small.png")
     subprocess.run(
-        [sys.executable, "-c", _EACH_FORKED, str(told)],
+        [sys.executable, "-c", _EACH_FORKED, str(outputs)],
         cwd=here,
         env={"HOME": str(here), "PATH": os.environ["PATH"], "PYTHONPATH": str(Path.cwd())},
         input="\n".join(_REFUSED),
@@ -303,7 +303,7 @@ def test_arguments_are_checked_before_torch_is_loaded(tmp_path: Path) -> None:
         check=True,
     )
     for number, (command, message) in enumerate(_REFUSED.items()):
-        printed, error = ((told / f"{number}.{name}").read_text() for name in ("out", "err"))
+        printed, error = ((outputs / f"{number}.{name}").read_text() for name in ("out", "err"))
         assert printed == "1 False\n", (command, error)  # exit code, and whether torch is there
         assert message in error, command
         assert len(error.splitlines()) == 1, command
@@ -437,6 +437,6 @@ def test_a_full_disk_is_named(
     tasks = tmp_path / "tasks.json"
     tasks.write_text('[{"id": 1, "data": {"image": "a.png"}, "annotations": []}]')
     assert main(["coco", "export", "--export", str(tasks), "--out", str(tmp_path / "out")]) == 1
-    told = capsys.readouterr().err
-    assert "cannot be written (disk I/O error): is the disk full" in told
-    assert "Traceback" not in told
+    message = capsys.readouterr().err
+    assert "cannot be written (disk I/O error): is the disk full" in message
+    assert "Traceback" not in message

@@ -42,8 +42,8 @@ def test_one_value_changes_it_and_where_the_weights_come_from_does_not(
     tiny_checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
     version = _version(tiny_checkpoint, tmp_path / "a")
-    told = replace(tiny_checkpoint, origin={"data": ["elsewhere"]})
-    assert _version(told, tmp_path / "b") == version
+    checkpoint = replace(tiny_checkpoint, origin={"data": ["elsewhere"]})
+    assert _version(checkpoint, tmp_path / "b") == version
     weights = dict(tiny_checkpoint.weights)
     for name, tensor in weights.items():
         if not tensor.is_floating_point() or "logits" not in name:
@@ -77,10 +77,10 @@ def test_values_swapped_between_tensors_of_one_shape_are_other_weights(
 ) -> None:
     weights = dict(tiny_checkpoint.weights)
     means = [name for name in weights if name.endswith("running_mean")]
-    one, other = next(
+    first, second = next(
         pair for pair in combinations(means, 2) if len({weights[name].shape for name in pair}) == 1
     )
-    swapped = {**weights, one: weights[other], other: weights[one]}
+    swapped = {**weights, first: weights[second], second: weights[first]}
     versions = {
         _version(replace(tiny_checkpoint, weights=weights), tmp_path / "a"),
         _version(replace(tiny_checkpoint, weights=swapped), tmp_path / "b"),

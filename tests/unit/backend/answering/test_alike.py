@@ -90,8 +90,8 @@ def _answer(
 
 def _at(rows: list[dict[str, Any]], place: tuple[int, int]) -> dict[str, Any]:
     """The row whose mask has a place."""
-    (found,) = (one for one in rows if _mask(one)[place[1], place[0]])
-    return found
+    (region,) = (candidate for candidate in rows if _mask(candidate)[place[1], place[0]])
+    return region
 
 
 def _mask(row: dict[str, Any]) -> NDArray[np.bool_]:
@@ -99,7 +99,7 @@ def _mask(row: dict[str, Any]) -> NDArray[np.bool_]:
 
 
 def _hit(rows: list[dict[str, Any]]) -> set[tuple[int, int]]:
-    masks = [_mask(one) for one in rows]
+    masks = [_mask(region) for region in rows]
     return {(x, y) for x, y in _PLACES for mask in masks if mask[y, x]}
 
 
@@ -107,9 +107,9 @@ def test_one_click_is_answered_with_each_object_under_the_label_that_is_meant() 
     rows = _answer(point("p", *_PLACES[0], label="All cats"))
     assert _hit(rows) == set(_PLACES)
     assert len(rows) == len(_PLACES)
-    assert {one["value"]["brushlabels"][0] for one in rows} == {"Cat"}
-    assert len({one["id"] for one in rows}) == len(rows)
-    assert all(0 < one["score"] <= 1 for one in rows)
+    assert {region["value"]["brushlabels"][0] for region in rows} == {"Cat"}
+    assert len({region["id"] for region in rows}) == len(rows)
+    assert all(0 < region["score"] <= 1 for region in rows)
 
 
 def test_none_lies_over_masks_that_are_there_and_a_mask_may_be_the_example() -> None:
@@ -146,13 +146,13 @@ def test_a_mask_under_an_alias_may_be_the_example() -> None:
     config = _CONFIG.replace('value="Cat"/>', 'value="Cat" alias="cat-1"/>')
     rows = _answer(point("p", *_PLACES[0], label="All cats"), drafts=[there], config=config)
     assert _hit(rows) == set(_PLACES[1:])
-    assert {one["value"]["brushlabels"][0] for one in rows} == {"cat-1"}
+    assert {region["value"]["brushlabels"][0] for region in rows} == {"cat-1"}
 
 
 def test_polygons_answer_where_the_control_takes_them() -> None:
     rows = _answer(point("p", *_PLACES[0], label="All cats"), kind="PolygonLabels")
     assert len(rows) == len(_PLACES)
-    assert {one["value"]["polygonlabels"][0] for one in rows} == {"Cat"}
+    assert {region["value"]["polygonlabels"][0] for region in rows} == {"Cat"}
 
 
 def test_other_labels_are_clicks_as_ever() -> None:
@@ -178,12 +178,12 @@ def test_each_of_them_is_corrected_under_its_id_before_the_page_saves(is_example
     x, y = _PLACES[0 if is_example else 3]
     wrong = _at(rows, (x, y))
     taken = _answer(point("n", x, y + 9, is_positive=False), client=client)
-    assert [one["id"] for one in taken] == [wrong["id"]]
+    assert [region["id"] for region in taken] == [wrong["id"]]
     assert _mask(taken[0])[y - 9, x]
     assert not _mask(taken[0])[y + 9, x]
     assert not (_mask(taken[0]) & ~_mask(wrong)).any()
     again = _answer(point("m", x, y - 9, is_positive=False), client=client)
-    assert [one["id"] for one in again] == [wrong["id"]]
+    assert [region["id"] for region in again] == [wrong["id"]]
 
 
 def test_ctrl_on_one_of_them_takes_its_place_before_the_page_saves() -> None:
@@ -192,7 +192,9 @@ def test_ctrl_on_one_of_them_takes_its_place_before_the_page_saves() -> None:
     x, y = _PLACES[3]
     (again,) = _answer(point("q", x + 3, y), client=client)
     assert again["id"] == _at(rows, (x, y))["id"]
-    assert all((_mask(again) & _mask(one)).sum() == 0 for one in rows if one["id"] != again["id"])
+    assert all(
+        (_mask(again) & _mask(region)).sum() == 0 for region in rows if region["id"] != again["id"]
+    )
 
 
 def test_they_count_as_long_as_they_may_wait_for_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,9 +259,9 @@ def test_alt_beside_all_masks_means_the_example_and_none_of_many() -> None:
 def test_a_next_example_keeps_clear_of_what_the_draft_has_of_the_last_ones() -> None:
     site = ProjectSite()
     client, (first, second) = _client(site.settings()), _PLACES[:2]
-    found = _answer(point("p", *first, label="All cats"), client=client)
+    rows = _answer(point("p", *first, label="All cats"), client=client)
     next_example = point("q", *second, label="All cats")
-    site.drafts = [saved(*found, next_example, id=1, annotation=None)]  # they were accepted
+    site.drafts = [saved(*rows, next_example, id=1, annotation=None)]  # they were accepted
     assert len(_answer(next_example, client=client)) == 1  # it keeps its place, nothing is doubled
     other = _client(site.settings())
     _answer(point("r", *first, label="All cats"), client=other)
@@ -270,28 +272,28 @@ def test_a_next_example_keeps_clear_of_what_the_draft_has_of_the_last_ones() -> 
 
 def test_what_is_on_a_page_that_was_opened_again_is_in_its_draft_alone() -> None:
     client = _client()
-    found = _answer(point("p", *_PLACES[0], label="All cats"), client=client)
+    rows = _answer(point("p", *_PLACES[0], label="All cats"), client=client)
     opening = request(config=_CONFIG.format(kind="BrushLabels"))
     opening["params"]["context"] = None
     assert client.post("/predict", json=opening).status_code == 200
     x, y = _PLACES[3]
     click = point("n", x, y + 9, is_positive=False)
     assert _answer(click, client=client) == []
-    (taken,) = _answer(click, client=client, drafts=[saved(*found)])
-    assert taken["id"] == _at(found, (x, y))["id"]
+    (taken,) = _answer(click, client=client, drafts=[saved(*rows)])
+    assert taken["id"] == _at(rows, (x, y))["id"]
 
 
 def test_an_example_that_was_saved_is_corrected_by_several_clicks() -> None:
     client, (x, y) = _client(), _PLACES[0]
-    found = _answer(point("p", x, y, label="All cats"), client=client)
-    draft = saved(*found, id=1, annotation=None)
+    rows = _answer(point("p", x, y, label="All cats"), client=client)
+    draft = saved(*rows, id=1, annotation=None)
     away, more = (
         {**point(name, x + across, y, is_positive=sign), "from_name": "click"}
         for name, across, sign in (("n", -9, False), ("m", 20, True))
     )
     (taken,) = _answer(away, client=client, drafts=[draft])
     (both,) = _answer(away, more, client=client, drafts=[draft])
-    assert taken["id"] == both["id"] == _at(found, (x, y))["id"]
+    assert taken["id"] == both["id"] == _at(rows, (x, y))["id"]
 
 
 def test_a_hundred_of_them_are_remembered_and_the_clicks_before_them_too() -> None:
@@ -316,13 +318,13 @@ def test_a_hundred_of_them_are_remembered_and_the_clicks_before_them_too() -> No
 
     for number in range(40):
         answered.remember(task, region, [entry(f"click {number}")])
-    found = [entry(f"found {number}", alike_to=frozenset("p")) for number in range(100)]
-    answered.remember(task, region, found)
-    names = {one.regions[0] for one in answered.of(task, region)}
+    entries = [entry(f"found {number}", alike_to=frozenset("p")) for number in range(100)]
+    answered.remember(task, region, entries)
+    names = {item.regions[0] for item in answered.of(task, region)}
     assert {f"found {number}" for number in range(100)} <= names
     assert {f"click {number}" for number in range(8, 40)} <= names
     assert len(names) == 132
-    answered.forget(task, region, found)
+    answered.forget(task, region, entries)
     assert len(answered.of(task, region)) == 40
 
 

@@ -64,9 +64,9 @@ CAT = box(20, 20, 80, 100)
 @pytest.mark.parametrize("place", ["annotations", "drafts", "predictions"])
 def test_a_mask_that_is_clicked_on_is_answered_under_its_id(place: str) -> None:
     there = saved(row("r1", CAT))
-    (found,) = _answer(_client(), point("p1", 70, 60), point("p2", 90, 60), **{place: [there]})
-    assert found["id"] == "r1"
-    mask = _mask(found)
+    (region,) = _answer(_client(), point("p1", 70, 60), point("p2", 90, 60), **{place: [there]})
+    assert region["id"] == "r1"
+    mask = _mask(region)
     assert (mask & CAT).sum() == CAT.sum()
     assert mask[60, 95]
     assert not mask[60, 120]
@@ -77,20 +77,20 @@ def test_a_mask_keeps_its_id_of_any_letters_with_each_further_click(name: str) -
     client, there = _client(), saved(row(name, CAT), row("r" * 149, box(120, 20, 140, 100)))
     points = [point(f"p{x}", x, 60) for x in (70, 90, 100)]
     for n_points in (1, 2, 3):
-        (found,) = _answer(client, *points[:n_points], drafts=[there])
-        assert found["id"] == name
-        assert not _mask(found)[60, 121]
-    accepted = saved(found, row("r" * 149, box(120, 20, 140, 100)))
-    (found,) = _answer(client, point("n", 30, 90, is_positive=False), drafts=[accepted])
-    assert found["id"] == name
+        (region,) = _answer(client, *points[:n_points], drafts=[there])
+        assert region["id"] == name
+        assert not _mask(region)[60, 121]
+    accepted = saved(region, row("r" * 149, box(120, 20, 140, 100)))
+    (region,) = _answer(client, point("n", 30, 90, is_positive=False), drafts=[accepted])
+    assert region["id"] == name
 
 
 def test_too_much_goes_by_a_first_negative_click() -> None:
     there = saved(row("r1", CAT))
-    (found,) = _answer(_client(), point("p", 25, 25, is_positive=False), annotations=[there])
-    assert found["id"] == "r1"
-    assert not _mask(found)[25, 25]
-    assert _mask(found)[90, 70]
+    (region,) = _answer(_client(), point("p", 25, 25, is_positive=False), annotations=[there])
+    assert region["id"] == "r1"
+    assert not _mask(region)[25, 25]
+    assert _mask(region)[90, 70]
     beside = point("p", 150, 60, is_positive=False)
     assert _answer(_client(), beside, annotations=[there]) == []
 
@@ -136,37 +136,37 @@ def test_a_mask_in_a_relation_is_edited_with_auto_accept_only(page: int | None) 
 
 def test_a_click_beside_all_masks_is_a_new_object_that_covers_none() -> None:
     there = saved(row("r1", CAT), row("r2", box(120, 20, 140, 100), "Dog"))
-    (found,) = _answer(_client(), point("p", 100, 60), annotations=[there])
-    assert found["id"] not in ("r1", "r2")
-    mask = _mask(found)
+    (region,) = _answer(_client(), point("p", 100, 60), annotations=[there])
+    assert region["id"] not in ("r1", "r2")
+    mask = _mask(region)
     assert mask[60, 100]
     assert not (mask & (CAT | box(120, 20, 140, 100))).any()
     assert mask[60, 82]
     config = BRUSH.format(' overlaps="true"')
-    (found,) = _answer(_client(), point("p", 85, 60), annotations=[there], config=config)
-    assert _mask(found)[60, 75]
+    (region,) = _answer(_client(), point("p", 85, 60), annotations=[there], config=config)
+    assert _mask(region)[60, 75]
 
 
 def test_a_click_of_another_label_makes_an_object_that_may_cover_what_it_claims() -> None:
     there = saved(row("r1", CAT))
-    (found,) = _answer(_client(), point("p", 50, 60, label="Dog"), annotations=[there])
-    assert found["id"] != "r1"
-    assert found["value"]["brushlabels"] == ["Dog"]
-    assert _mask(found)[60, 50]
+    (region,) = _answer(_client(), point("p", 50, 60, label="Dog"), annotations=[there])
+    assert region["id"] != "r1"
+    assert region["value"]["brushlabels"] == ["Dog"]
+    assert _mask(region)[60, 50]
 
 
 def test_the_smaller_of_two_masks_is_meant() -> None:
     small = box(40, 40, 60, 60)
     there = saved(row("large", CAT), row("small", small))
-    (found,) = _answer(_client(), point("p", 50, 50), drafts=[there])
-    assert found["id"] == "small"
+    (region,) = _answer(_client(), point("p", 50, 50), drafts=[there])
+    assert region["id"] == "small"
 
 
 def test_an_edit_never_takes_from_its_prior_what_another_mask_has_too() -> None:
     other = box(60, 20, 120, 100)
     there = saved(row("r1", CAT), row("r2", other))
-    (found,) = _answer(_client(), point("p", 30, 60), point("q", 55, 60), drafts=[there])
-    mask = _mask(found)
+    (region,) = _answer(_client(), point("p", 30, 60), point("q", 55, 60), drafts=[there])
+    mask = _mask(region)
     assert mask[:, :80][CAT[:, :80]].all()
     assert not mask[60, 81:].any()
 
@@ -177,9 +177,9 @@ def test_polygons_are_edited_and_keep_the_first_parts_id() -> None:
     drawn = row("r1", CAT, type="polygonlabels")
     drawn["value"] = {"points": points, "closed": True, "polygonlabels": ["Cat"]}
     config = POLYGON.format("")
-    (found,) = _answer(_client(), point("p", 75, 60), drafts=[saved(drawn)], config=config)
-    assert found["id"] == "r1"
-    corners = np.array(found["value"]["points"]) / 100 * [WIDTH, HEIGHT]
+    (region,) = _answer(_client(), point("p", 75, 60), drafts=[saved(drawn)], config=config)
+    assert region["id"] == "r1"
+    corners = np.array(region["value"]["points"]) / 100 * [WIDTH, HEIGHT]
     mask = mask_of([corners], height=HEIGHT, width=WIDTH)
     assert mask[60, 90]
     assert (mask & CAT).sum() > 0.97 * CAT.sum()
@@ -190,8 +190,8 @@ def test_the_prior_stays_while_the_object_is_clicked_whatever_the_page_saves() -
     first = point("p1", 75, 60)
     _answer(client, first, drafts=[saved(row("r1", CAT))])
     damaged = saved(row("r1", box(60, 50, 80, 70)), {"id": "p1", "type": "keypointlabels"})
-    (found,) = _answer(client, first, point("p2", 30, 30), drafts=[damaged])
-    assert (_mask(found) & CAT).sum() == CAT.sum()
+    (region,) = _answer(client, first, point("p2", 30, 30), drafts=[damaged])
+    assert (_mask(region) & CAT).sum() == CAT.sum()
 
 
 def test_a_second_edit_starts_from_the_first_before_the_page_has_saved_it() -> None:
@@ -201,24 +201,24 @@ def test_a_second_edit_starts_from_the_first_before_the_page_has_saved_it() -> N
     # Another worker, the same draft, which may have the points that accepting removed.
     waiting = {"id": "p1", "type": "keypointlabels", "is_positive": True}
     for stale in (draft, saved(row("r1", CAT), waiting)):
-        (found,) = _answer(_client(settings), point("q1", 90, 60), drafts=[stale])
-        assert found["id"] == "r1"
-        assert _mask(found)[60, 85]
+        (region,) = _answer(_client(settings), point("q1", 90, 60), drafts=[stale])
+        assert region["id"] == "r1"
+        assert _mask(region)[60, 85]
         _answer(_client(settings), point("p1", 75, 60), drafts=[draft])
     dismissed = saved(row("r1", CAT))
-    (found,) = _answer(_client(settings), point("q2", 25, 60), drafts=[dismissed])
-    assert not _mask(found)[60, 85]
+    (region,) = _answer(_client(settings), point("q2", 25, 60), drafts=[dismissed])
+    assert not _mask(region)[60, 85]
 
 
 def test_in_a_task_for_several_people_only_the_annotation_with_the_points_counts() -> None:
     theirs = saved(row("theirs", CAT))
     client = _client(settings_of(maximum_annotations=2))
-    (found,) = _answer(client, point("p", 50, 60), annotations=[theirs])
-    assert found["id"] != "theirs"
+    (region,) = _answer(client, point("p", 50, 60), annotations=[theirs])
+    assert region["id"] != "theirs"
     mine = saved(row("mine", CAT), {"id": "p", "type": "keypointlabels"})
     later = saved(row("later", CAT))
-    (found,) = _answer(client, point("p", 50, 60), drafts=[mine, later], annotations=[theirs])
-    assert found["id"] == "mine"
+    (region,) = _answer(client, point("p", 50, 60), drafts=[mine, later], annotations=[theirs])
+    assert region["id"] == "mine"
 
 
 @pytest.mark.parametrize("sign", [True, False])
@@ -227,20 +227,20 @@ def test_of_two_drafts_that_with_the_click_counts_though_the_other_is_newer(sign
     first = saved(row("first", CAT), id=1, annotation=None)
     newest = saved(row("newest", box(150, 20, 180, 60)), id=2, annotation=None)
     site.drafts = [saved(row("first", CAT), click, id=1, annotation=None), newest]
-    (found,) = _answer(_client(site.settings()), click, drafts=[first, newest])
-    assert found["id"] == "first"
+    (region,) = _answer(_client(site.settings()), click, drafts=[first, newest])
+    assert region["id"] == "first"
     beside = point("q", 100, 100)
     site.n_asked_for_drafts = 0
-    (found,) = _answer(_client(site.settings()), beside, drafts=[first, newest])
-    assert found["id"] not in ("first", "newest")
+    (region,) = _answer(_client(site.settings()), beside, drafts=[first, newest])
+    assert region["id"] not in ("first", "newest")
     assert not site.n_asked_for_drafts  # on neither draft there is anything
 
 
 def test_a_draft_takes_the_place_of_its_annotation() -> None:
     annotation = {**saved(row("r1", box(0, 0, 200, 120))), "id": 5, "updated_at": "2027"}
     draft = saved(row("r1", CAT), annotation=5)
-    (found,) = _answer(_client(), point("p", 50, 60), annotations=[annotation], drafts=[draft])
-    assert not _mask(found)[10, 10]
+    (region,) = _answer(_client(), point("p", 50, 60), annotations=[annotation], drafts=[draft])
+    assert not _mask(region)[10, 10]
 
 
 def test_damaged_masks_are_no_masks(caplog: pytest.LogCaptureFixture) -> None:
@@ -252,17 +252,17 @@ def test_damaged_masks_are_no_masks(caplog: pytest.LogCaptureFixture) -> None:
     huge["value"]["rle"] = 10**30
     other_size = row("r3", CAT, original_width=WIDTH + 1)
     there = saved(damaged, odd, other_size, huge, "no row")  # type: ignore[arg-type]
-    (found,) = _answer(_client(), point("p", 50, 60), annotations=[there])
-    assert found["id"] not in ("r1", "r2", "r3")
+    (region,) = _answer(_client(), point("p", 50, 60), annotations=[there])
+    assert region["id"] not in ("r1", "r2", "r3")
     assert "r1" in caplog.text
 
 
 def test_edits_are_answered_by_mfp_where_another_segmenter_is_chosen() -> None:
     config = BRUSH.format(' segmenter="graph-cut"')
     there = saved(row("r1", CAT))
-    (found,) = _answer(_client(), point("p", 75, 60), drafts=[there], config=config)
-    assert found["id"] == "r1"
-    assert _mask(found)[60, 90]
+    (region,) = _answer(_client(), point("p", 75, 60), drafts=[there], config=config)
+    assert region["id"] == "r1"
+    assert _mask(region)[60, 90]
 
 
 def test_a_hundred_masks_around_are_kept_clear_of() -> None:
@@ -270,8 +270,8 @@ def test_a_hundred_masks_around_are_kept_clear_of() -> None:
         row(f"r{i}", box(i % 20 * 10, i // 20 * 24, i % 20 * 10 + 5, i // 20 * 24 + 20))
         for i in range(100)
     ]
-    (found,) = _answer(_client(), point("p", 97, 60), annotations=[saved(*rows)])
-    mask = _mask(found)
+    (region,) = _answer(_client(), point("p", 97, 60), annotations=[saved(*rows)])
+    mask = _mask(region)
     assert mask[60, 97]
     assert not mask[60, 90:95].any()
 
@@ -281,18 +281,18 @@ def test_a_mask_that_was_clicked_away_whole_is_not_answered_and_stays() -> None:
     there = saved(row("r1", small))
     away = point("p", 105, 55, is_positive=False)
     assert _answer(client, away, drafts=[there]) == []
-    (found,) = _answer(client, point("q", 106, 55), drafts=[there])
-    assert found["id"] == "r1"
-    assert _mask(found)[small].all()
+    (region,) = _answer(client, point("q", 106, 55), drafts=[there])
+    assert region["id"] == "r1"
+    assert _mask(region)[small].all()
 
 
 @pytest.mark.parametrize("alpha", [1, 100, 127])
 def test_a_faint_mask_is_edited_and_kept_clear_of_like_others(alpha: int) -> None:
     faint = row("r1", CAT)
     faint["value"]["rle"] = faint_rle(np.where(CAT, alpha, 0).astype(np.uint8))
-    (found,) = _answer(_client(), point("p", 75, 60), drafts=[saved(faint)])
-    assert found["id"] == "r1"
-    assert _mask(found)[CAT].all()
+    (region,) = _answer(_client(), point("p", 75, 60), drafts=[saved(faint)])
+    assert region["id"] == "r1"
+    assert _mask(region)[CAT].all()
     (beside,) = _answer(_client(), point("p", 90, 60), drafts=[saved(faint)])
     assert not (_mask(beside) & CAT).any()
     stroke = {"type": "add", "relativePoints": [60, 50, 62, 50], "relativeStrokeWidth": 2}
@@ -313,9 +313,9 @@ def test_edits_of_two_people_who_began_with_the_same_prediction_do_not_meet(begi
         if begins == "drafts" or damaged:
             rows = [row("r1", box(20, 50, 80, 70)), points[0]] if damaged else [row("r1", CAT)]
             there["drafts"] = [saved(*rows, id=name, annotation=None)]
-        (found,) = _answer(client, *points, **there)
-        assert found["id"] == "r1"
-        return _mask(found)
+        (region,) = _answer(client, *points, **there)
+        assert region["id"] == "r1"
+        return _mask(region)
 
     answer("mine", 75)
     answer("theirs", 25)

@@ -53,8 +53,8 @@ class _Page:
         return rows
 
     def click(self, name: str, x: float, y: float, **more: Any) -> dict[str, Any]:  # noqa: ANN401
-        (found,) = self.ask(point(name, x, y, **more))
-        return found
+        (region,) = self.ask(point(name, x, y, **more))
+        return region
 
     def save(self, *rows: dict[str, Any], **more: object) -> None:
         """Save a draft."""
@@ -249,9 +249,9 @@ def test_points_faster_than_answers_are_objects_of_their_own_with_auto_accept() 
     placed = [point(name, x, 60) for name, x in (("a", 30), ("b", 80), ("c", 130))]
     (first,) = page.ask(placed[0])
     rows = page.ask(*placed)
-    assert len({found["id"] for found in rows}) == 3
+    assert len({region["id"] for region in rows}) == 3
     assert rows[0]["id"] == first["id"]
-    assert all(_mask(found)[60, x] for found, x in zip(rows, (30, 80, 130), strict=True))
+    assert all(_mask(region)[60, x] for region, x in zip(rows, (30, 80, 130), strict=True))
     assert page.ask(*placed[1:])[0]["id"] == rows[1]["id"]
     again = page.ask(*placed[1:], point("n", 145, 60, is_positive=False))
     assert again[1]["id"] == rows[2]["id"]
@@ -282,8 +282,8 @@ def test_a_point_on_a_mask_that_was_not_shown_yet_is_an_object_of_its_own() -> N
     placed = [point("a", 60, 60), point("b", 70, 60)]
     (first,) = page.ask(placed[0])
     rows = page.ask(*placed)
-    assert [found["id"] == first["id"] for found in rows] == [True, False]
-    assert [found["id"] for found in page.ask(*placed)] == [found["id"] for found in rows]
+    assert [region["id"] == first["id"] for region in rows] == [True, False]
+    assert [region["id"] for region in page.ask(*placed)] == [region["id"] for region in rows]
 
 
 def test_an_answer_that_was_overtaken_while_it_was_encoded_is_no_object(
@@ -613,7 +613,7 @@ def test_a_click_without_a_label_gets_that_of_the_last_object() -> None:
     (first,) = page.ask(_plain("o", 30, 30))
     dog = page.click("p", 30, 100, label="Dog")
     (after,) = page.ask(_plain("q", 100, 30))
-    assert [_labels(one) for one in (first, dog, after)] == [["Cat"], ["Dog"], ["Dog"]]
+    assert [_labels(region) for region in (first, dog, after)] == [["Cat"], ["Dog"], ["Dog"]]
     page.save(first, dog, {**after, "value": {**after["value"], "brushlabels": ["Cat"]}})
     (later,) = page.ask(_plain("r", 100, 100))
     assert _labels(later) == ["Cat"]  # what it was changed to

@@ -23,8 +23,8 @@ _SOON_S = 10.0
 
 
 def _client(segmenter: DiskSegmenter | None = None) -> FlaskClient:
-    one = segmenter or DiskSegmenter()
-    models = ServedModels(lambda checkpoint: one, version="disks-1")
+    served = segmenter or DiskSegmenter()
+    models = ServedModels(lambda checkpoint: served, version="disks-1")
     return create_app(temporary_settings(), models=models).test_client()
 
 

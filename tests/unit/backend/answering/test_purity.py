@@ -45,9 +45,9 @@ def _answer(
     prior: Prediction | None = None,
 ) -> Prediction:
     start = "photo" if prior is None else "photo edited"
-    known = store.longest_prefix(start, segmenter.version, clicks) or prior
-    prediction = known
-    for prediction in segmenter.rounds(image, clicks, known):
+    previous = store.longest_prefix(start, segmenter.version, clicks) or prior
+    prediction = previous
+    for prediction in segmenter.rounds(image, clicks, previous):
         store.remember(start, segmenter.version, prediction)
     assert prediction is not None
     return prediction

@@ -139,12 +139,12 @@ def _main() -> None:
     parser.add_argument("--sequences", type=int, default=200)
     options = parser.parse_args()
     prepare("", os.environ)
-    told: dict[str, object] = {}
+    report: dict[str, object] = {}
     with tempfile.TemporaryDirectory() as name:
         run = _Run(Path(name), options.seconds)
         run.deploy(1)
         rates = {1: run.throughput()}
-        told["photo"] = run.photo()
+        report["photo"] = run.photo()
         before: dict[str, int] = {}
         for n_replicas in options.replicas:
             run.deploy(n_replicas)
@@ -152,18 +152,20 @@ def _main() -> None:
             before = run.places()
         n_replicas = options.replicas[-1]
         with ThreadPoolExecutor(16) as pool:
-            same = list(pool.map(lambda one: run.sequence(one, 3), range(options.sequences)))
-        told |= {"rates": rates, "same": sum(same), "slowest_s": run.slowest_s}
+            same = list(
+                pool.map(lambda session: run.sequence(session, 3), range(options.sequences))
+            )
+        report |= {"rates": rates, "same": sum(same), "slowest_s": run.slowest_s}
         run.deploy(n_replicas + 1)
         after = run.places()
         moved = [session for session in before if before[session] != after[session]]
-        told |= {"moved": len(moved) / len(before), "expected": 1 / (n_replicas + 1)}
-        to_old = [one for one in moved if after[one] in before.values()]
+        report |= {"moved": len(moved) / len(before), "expected": 1 / (n_replicas + 1)}
+        to_old = [session for session in moved if after[session] in before.values()]
         run.slowest_s = 0.0
         survived, _ = run.kill_in_a_click()
-        told |= {"to_old": len(to_old), "survived": survived, "pause_s": run.slowest_s}
-        told["batch"] = figures(Path(name))
-    print(json.dumps(told))
+        report |= {"to_old": len(to_old), "survived": survived, "pause_s": run.slowest_s}
+        report["batch"] = figures(Path(name))
+    print(json.dumps(report))
 
 
 if __name__ == "__main__":

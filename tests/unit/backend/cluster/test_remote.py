@@ -50,9 +50,9 @@ def _place(*points: str, number: int = 1, task: str = "3:7") -> Place:
     return Place(who, number, lambda: False, lambda: False)
 
 
-def _same(one: Prediction, other: Prediction) -> bool:
-    maps = np.array_equal(one.probability_map, other.probability_map)
-    return maps and one.score == other.score and np.array_equal(one.mask, other.mask)
+def _same(first: Prediction, second: Prediction) -> bool:
+    maps = np.array_equal(first.probability_map, second.probability_map)
+    return maps and first.score == second.score and np.array_equal(first.mask, second.mask)
 
 
 @pytest.mark.slow

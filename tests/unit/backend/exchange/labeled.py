@@ -35,10 +35,10 @@ def png(width: int, height: int) -> bytes:
     return buffer.getvalue()
 
 
-def row(mask: NDArray[np.bool_], label: str = "Cat", **told: Any) -> dict[str, Any]:  # noqa: ANN401
+def row(mask: NDArray[np.bool_], label: str = "Cat", **fields: Any) -> dict[str, Any]:  # noqa: ANN401
     """A brush region."""
     return {
-        "id": told.pop("id", "r1"),
+        "id": fields.pop("id", "r1"),
         "type": "brushlabels",
         "from_name": "mask",
         "to_name": "image",
@@ -46,16 +46,16 @@ def row(mask: NDArray[np.bool_], label: str = "Cat", **told: Any) -> dict[str, A
         "original_height": mask.shape[0],
         "image_rotation": 0,
         "value": {"format": "rle", "rle": brush_rle.encode(mask), "brushlabels": [label]},
-        **told,
+        **fields,
     }
 
 
 def soft_row(alpha: NDArray[np.uint8], label: str = "Cat") -> dict[str, Any]:
     """A brush region as the page encodes it after work with the eraser."""
     rgba = np.repeat(alpha.reshape(-1, 1), 4, axis=1).reshape(-1)
-    found = row(alpha > 0, label)
-    found["value"]["rle"] = [int(value) for value in brush.encode_rle(rgba)]
-    return found
+    region = row(alpha > 0, label)
+    region["value"]["rle"] = [int(value) for value in brush.encode_rle(rgba)]
+    return region
 
 
 def shape_row(kind: str, label: str, size: tuple[int, int], **value: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -72,7 +72,7 @@ def shape_row(kind: str, label: str, size: tuple[int, int], **value: Any) -> dic
     }
 
 
-def task(number: int, *results: list[dict[str, Any]], **told: Any) -> dict[str, Any]:  # noqa: ANN401
+def task(number: int, *results: list[dict[str, Any]], **fields: Any) -> dict[str, Any]:  # noqa: ANN401
     """A task with an annotation for each result."""
     annotations = [
         {
@@ -89,7 +89,7 @@ def task(number: int, *results: list[dict[str, Any]], **told: Any) -> dict[str, 
         "annotations": annotations,
         "drafts": [],
         "predictions": [],
-        **told,
+        **fields,
     }
 
 

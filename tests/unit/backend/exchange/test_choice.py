@@ -8,14 +8,14 @@ from backend.exchange.tasks import LabeledTask
 from mfp_model.errors import ConfigError
 
 
-def _entry(number: int, at: int, **told: Any) -> dict[str, Any]:  # noqa: ANN401
-    return {"id": number, "updated_at": f"2026-01-{at:02}", "result": [number], **told}
+def _entry(number: int, at: int, **fields: Any) -> dict[str, Any]:  # noqa: ANN401
+    return {"id": number, "updated_at": f"2026-01-{at:02}", "result": [number], **fields}
 
 
-def _names(rules: ChoiceRules, **told: Any) -> list[tuple[str, object]]:  # noqa: ANN401
-    parts: dict[str, Any] = {"annotations": [], "drafts": [], "predictions": [], **told}
-    found = chosen(LabeledTask(id=1, data={}, **parts), rules, Counter())
-    return [(one.name, one.result) for one in found]
+def _names(rules: ChoiceRules, **lists: Any) -> list[tuple[str, object]]:  # noqa: ANN401
+    parts: dict[str, Any] = {"annotations": [], "drafts": [], "predictions": [], **lists}
+    choices = chosen(LabeledTask(id=1, data={}, **parts), rules, Counter())
+    return [(choice.name, choice.result) for choice in choices]
 
 
 def test_of_several_annotators_the_newest_counts_unless_one_is_the_truth() -> None:
@@ -58,7 +58,7 @@ def test_of_two_peoples_drafts_on_one_annotation_the_newest_counts() -> None:
         return {"id": number, "annotation": 10, "result": [number], "updated_at": at}
 
     drafts = [draft(1, "2026-01-02T00:00:00.500000Z"), draft(2, "2026-01-02T00:00:00Z")]
-    told = LabeledTask(
+    task = LabeledTask(
         id=1,
         data={},
         annotations=[{"id": 10, "result": [], "updated_at": "2026-01-01T00:00:00Z"}],
@@ -66,8 +66,8 @@ def test_of_two_peoples_drafts_on_one_annotation_the_newest_counts() -> None:
         predictions=[],
     )
     left_out: Counter[str] = Counter()
-    (one,) = chosen(told, ChoiceRules(), left_out)
-    assert one.result == [1]
+    (choice,) = chosen(task, ChoiceRules(), left_out)
+    assert choice.result == [1]
     assert left_out["drafts older than another of their annotation"] == 1
 
 

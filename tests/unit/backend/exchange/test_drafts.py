@@ -26,7 +26,8 @@ def test_what_was_erased_in_a_draft_is_gone_and_what_was_painted_is_there(tmp_pa
     content, summary = export(tmp_path, [task(1, drafts=[_draft(erased, painted)])])
 
     first, second = (
-        coco_mask.decode(found["segmentation"]).astype(np.bool_) for found in content["annotations"]
+        coco_mask.decode(annotation["segmentation"]).astype(np.bool_)
+        for annotation in content["annotations"]
     )
     assert summary.problems == 0
     assert (first == ~second).all()

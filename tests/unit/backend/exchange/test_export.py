@@ -61,8 +61,8 @@ def test_what_the_eraser_leaves_half_transparent_is_thresholded(tmp_path: Path) 
     generator = np.random.default_rng(0)
     alpha = generator.integers(0, 256, (30, 40)).astype(np.uint8)
     content, _ = export(tmp_path, [task(1, [soft_row(alpha)])])
-    (found,) = content["annotations"]
-    assert (coco_mask.decode(found["segmentation"]) == (alpha >= 128)).all()
+    (annotation,) = content["annotations"]
+    assert (coco_mask.decode(annotation["segmentation"]) == (alpha >= 128)).all()
 
 
 def test_it_loads_in_pycocotools_and_torchvision(
@@ -71,7 +71,7 @@ def test_it_loads_in_pycocotools_and_torchvision(
     content, _ = export(tmp_path, [task(1, [row(RING)]), task(2, [row(TWO_PARTS, "Dog")])])
     path = tmp_path / "coco" / "annotations.json"
     coco = COCO(path)
-    detections = [{**one, "score": 0.9} for one in content["annotations"]]
+    detections = [{**annotation, "score": 0.9} for annotation in content["annotations"]]
     judged = COCOeval(coco, coco.loadRes(detections), "segm")
     judged.evaluate()
     judged.accumulate()
@@ -86,10 +86,10 @@ def test_it_loads_in_pycocotools_and_torchvision(
 def test_polygons_keep_holes_and_tell_how_far_they_are_off(tmp_path: Path) -> None:
     tasks = [task(1, [row(RING)])]
     content, summary = export(tmp_path, tasks, options=ExportOptions(polygon_error_px=0.25))
-    (found,) = content["annotations"]
-    encoded = coco_mask.merge(coco_mask.frPyObjects(found["segmentation"], 30, 40))
+    (annotation,) = content["annotations"]
+    encoded = coco_mask.merge(coco_mask.frPyObjects(annotation["segmentation"], 30, 40))
     assert (coco_mask.decode(encoded) == RING).all()
-    assert found["polygon_iou"] == 1
+    assert annotation["polygon_iou"] == 1
     assert summary.polygon_iou == {"least": 1.0, "mean": 1.0}
 
 
@@ -157,7 +157,7 @@ def test_the_two_rows_of_a_generic_label_make_one_object(tmp_path: Path) -> None
     shape.update(type="brush", value={"format": "rle", "rle": shape["value"]["rle"]})
     label.update(type="labels", from_name="label", value={**shape["value"], "labels": ["c"]})
     content, summary = export(tmp_path, [task(1, [shape, label])], config=config)
-    assert [one["category_id"] for one in content["annotations"]] == [1]
+    assert [annotation["category_id"] for annotation in content["annotations"]] == [1]
     assert summary.categories == ("Cat",)
 
 
@@ -177,8 +177,8 @@ def test_damaged_items_are_named_and_the_rest_is_exported(tmp_path: Path) -> Non
     ]
     tasks = [task(1, bad), task(200, [row(RING)]), task(3, "no list"), task(4, [row(RING)])]  # type: ignore[arg-type]
     content, summary = export(tmp_path, [*tasks, "no task", tasks[-1]])
-    assert [one["label_studio"]["region"] for one in content["annotations"]] == ["good", "r1"]
-    told = "\n".join(summary.messages)
+    assert [entry["label_studio"]["region"] for entry in content["annotations"]] == ["good", "r1"]
+    messages = "\n".join(summary.messages)
     for part in (
         "task 1: annotation 10: row 6",
         "region cut: brush RLE is truncated",
@@ -194,7 +194,7 @@ def test_damaged_items_are_named_and_the_rest_is_exported(tmp_path: Path) -> Non
         "expected a task with an id, got 'no task'",
         "task 4: stands there twice",
     ):
-        assert part in told, part
+        assert part in messages, part
     assert summary.problems == len(summary.messages) == 13
     with pytest.raises(DataError, match="row 6"):
         export(tmp_path, tasks, options=ExportOptions(strict=True))
@@ -222,19 +222,19 @@ def test_a_task_whose_images_no_number_is_left_for_is_named(tmp_path: Path) -> N
     def paged(number: int, address: object) -> dict[str, Any]:
         return {**task(number, [{**row(RING), "item_index": 0}]), "data": {"image": address}}
 
-    one, two = "/data/upload/1/1.png", ["/data/upload/1/2.png", "/data/upload/1/3.png"]
+    page, pages = "/data/upload/1/1.png", ["/data/upload/1/2.png", "/data/upload/1/3.png"]
     far, largest = 10**12 + 5, 2**63 - 1
     tasks = [
-        paged(-1, one),
-        paged(5, two),
-        paged(far, one),
-        paged(largest, two),
-        paged(largest + 1, one),
-        paged(6, one),
+        paged(-1, page),
+        paged(5, pages),
+        paged(far, page),
+        paged(largest, pages),
+        paged(largest + 1, page),
+        paged(6, page),
     ]
     content, summary = export(tmp_path, tasks)
     assert [image["id"] for image in content["images"]] == [5, far, 6]
-    assert [found["image_id"] for found in content["annotations"]] == [5, 6]
+    assert [annotation["image_id"] for annotation in content["annotations"]] == [5, 6]
     taken = "the number of one of its images is too large, or another task's image has it"
     none = "expected a task with an id, got {'id': "
     assert [message.split(", 'data'")[0] for message in summary.messages] == [
@@ -253,9 +253,12 @@ def test_programs_that_count_in_doubles_tell_the_images_of_tasks_apart(tmp_path:
         """<View><Image name="a" value="$left"/><Image name="b" valueList="$right"/>
         <BrushLabels name="m" toName="a"><Label value="Cat"/></BrushLabels></View>"""
     )
-    one, other = "/data/upload/1/1.png", "/data/upload/1/2.png"
+    first, second = "/data/upload/1/1.png", "/data/upload/1/2.png"
     tasks = [
-        {**task(number, [row(RING, to_name="a")]), "data": {"left": one, "right": [other, one]}}
+        {
+            **task(number, [row(RING, to_name="a")]),
+            "data": {"left": first, "right": [second, first]},
+        }
         for number in (7, 8)
     ]
     content, _ = export(tmp_path, tasks, config=config)
@@ -340,9 +343,9 @@ def test_other_images_are_copied_byte_by_byte_or_linked_or_only_named(tmp_path: 
     export(tmp_path, tasks, files=files, options=ExportOptions(images="link"))
     assert (tmp_path / "coco" / "images" / "1-1.png").readlink() == tmp_path / "1.png"
     files.asked.clear()
-    found, _ = export(tmp_path, tasks, files=files, options=ExportOptions(images="none"))
+    coco, _ = export(tmp_path, tasks, files=files, options=ExportOptions(images="none"))
     assert files.asked == []
-    assert found["images"][0]["file_name"] == "1-1.png"
+    assert coco["images"][0]["file_name"] == "1-1.png"
     assert not list((tmp_path / "coco" / "images").iterdir())
 
 
@@ -362,31 +365,31 @@ def test_something_else_in_the_folder_is_left_alone(tmp_path: Path) -> None:
 def test_category_numbers_do_not_depend_on_what_was_labelled(tmp_path: Path) -> None:
     content, _ = export(tmp_path, [task(1, [row(RING, "Dog")])])
     assert content["annotations"][0]["category_id"] == 2
-    assert [one["name"] for one in content["categories"]] == ["Cat", "Dog", "Tree"]
+    assert [category["name"] for category in content["categories"]] == ["Cat", "Dog", "Tree"]
     data = {"note": "a dog", "image": "/data/upload/1/1.png"}
     content, _ = export(tmp_path, [task(1, [row(RING, "Dog")], data=data)], config=None)
-    assert [one["name"] for one in content["categories"]] == ["Dog"]
+    assert [category["name"] for category in content["categories"]] == ["Dog"]
     assert content["images"][0]["file_name"] == "1-1.png"
 
 
 def test_json_min_gives_the_same_masks(tmp_path: Path) -> None:
-    one, two = row(RING), row(TWO_PARTS, "Dog")
-    told = [
+    first, second = row(RING), row(TWO_PARTS, "Dog")
+    entries = [
         {
             "id": 1,
             "image": "/data/upload/1/1.png",
             "annotation_id": 10 + index,
             "annotator": 1,
             "updated_at": f"2026-01-0{index + 1}",
-            "mask": [{**found["value"], "original_width": 40, "original_height": 30}],
+            "mask": [{**region["value"], "original_width": 40, "original_height": 30}],
             "click": [{"x": 1, "y": 1, "keypointlabels": ["Point"], "original_width": 40}],
         }
-        for index, found in enumerate((one, two))
+        for index, region in enumerate((first, second))
     ]
     unlabelled = {"id": 2, "image": "/data/upload/1/2.png", "annotation_id": None}
     rules = ChoiceRules(annotators="all")
-    content, summary = export(tmp_path, [*told, unlabelled], options=ExportOptions(rules=rules))
-    masks = [coco_mask.decode(found["segmentation"]) for found in content["annotations"]]
+    content, summary = export(tmp_path, [*entries, unlabelled], options=ExportOptions(rules=rules))
+    masks = [coco_mask.decode(annotation["segmentation"]) for annotation in content["annotations"]]
     assert (masks[0] == RING).all()
     assert (masks[1] == TWO_PARTS).all()
     assert summary.left_out == {"keypointlabels rows": 2, "tasks without annotation": 1}
@@ -423,7 +426,7 @@ def test_an_export_that_was_killed_goes_on_and_shows_nothing_before_it_is_whole(
     done = subprocess.run([*command, "99"], cwd=root, capture_output=True, text=True)
     assert done.stdout.strip() == "4"
     content = json.loads((tmp_path / "coco" / "annotations.json").read_text())
-    assert [one["image_id"] for one in content["annotations"]] == list(range(9))
+    assert [annotation["image_id"] for annotation in content["annotations"]] == list(range(9))
     assert sorted(os.listdir(tmp_path)) == ["coco", "tasks.json"]
 
 
@@ -467,6 +470,6 @@ def test_an_address_that_is_none_costs_its_task_only_and_tells_no_secret(
         tmp_path, [broken, task(2, [row(RING)])], files=files, options=ExportOptions(images=images)
     )
     assert len(content["annotations"]) == 1
-    told = " ".join(summary.messages)
-    assert "task 1: image 'http://[/1.png'" in told
-    assert not any(secret in told for secret in ("word", "signature"))
+    messages = " ".join(summary.messages)
+    assert "task 1: image 'http://[/1.png'" in messages
+    assert not any(secret in messages for secret in ("word", "signature"))

@@ -133,12 +133,12 @@ def test_another_folder_with_the_same_names_is_imported_too_and_the_same_one_is_
     tmp_path: Path,
 ) -> None:
     api = _LabelStudio()
-    known = []
+    left_out = []
     for root, mask in (("one", _MASK), ("two", ~_MASK), ("three", _MASK)):
         data = read_coco(_folder(tmp_path / root, mask))
         importer = CocoImport(data, CONFIG, form="annotations")
-        known.append(importer.into_project(api, 1).known)  # type: ignore[arg-type]
-    assert known == [0, 0, 1]
+        left_out.append(importer.into_project(api, 1).known)  # type: ignore[arg-type]
+    assert left_out == [0, 0, 1]
     assert len(api.tasks) == 2
 
 
@@ -302,10 +302,10 @@ def test_there_and_back_nothing_changes_whatever_controls_images_crowds_and_phot
     assert imported.polygon_iou is None or imported.polygon_iou["least"] == 1
     (tmp_path / "again").mkdir()
     made = json.loads((tmp_path / "back.json").read_text())
-    assert [one["data"]["pair"]["before"] for one in made] == [
-        one["data"]["pair"]["before"] for one in tasks
+    assert [entry["data"]["pair"]["before"] for entry in made] == [
+        entry["data"]["pair"]["before"] for entry in tasks
     ]
-    again = [{**one, "id": number} for number, one in enumerate(made, start=1)]
+    again = [{**entry, "id": number} for number, entry in enumerate(made, start=1)]
     export(tmp_path / "again", again, config=_ORGANS, files=files)
     first, second = _masks(tmp_path / "coco"), _masks(tmp_path / "again" / "coco")
     assert first.keys() == second.keys()
@@ -404,8 +404,8 @@ def test_pages_that_another_configuration_has_no_place_for_become_tasks(tmp_path
     summary = importer.into_file(tmp_path / "back.json", original)
     assert (summary.tasks, summary.masks, summary.problems) == (2, 2, [])
     made = json.loads((tmp_path / "back.json").read_text())
-    assert [one["data"]["image"] for one in made] == ["x", "y"]
-    assert [len(one["annotations"][0]["result"]) for one in made] == [1, 1]
+    assert [entry["data"]["image"] for entry in made] == ["x", "y"]
+    assert [len(entry["annotations"][0]["result"]) for entry in made] == [1, 1]
 
 
 def test_images_of_two_exports_that_were_one_task_each_stay_two(tmp_path: Path) -> None:
@@ -417,7 +417,7 @@ def test_images_of_two_exports_that_were_one_task_each_stay_two(tmp_path: Path) 
     importer = CocoImport(read_coco(path), CONFIG, form="annotations")
     importer.into_file(tmp_path / "back.json", original)
     made = json.loads((tmp_path / "back.json").read_text())
-    assert [one["data"]["image"] for one in made] == [f"/data/upload/1/{n}.png" for n in (1, 2)]
+    assert [entry["data"]["image"] for entry in made] == [f"/data/upload/1/{n}.png" for n in (1, 2)]
 
 
 @pytest.mark.parametrize("index", [10**10, -1, 1.5, True, "0", [0], {"a": 1}])
@@ -445,7 +445,7 @@ def test_an_alias_means_what_its_own_control_says(tmp_path: Path) -> None:
     outlines = [
         _outline(row(_MASK, id=f"o{alias}", from_name="outline"), _MASK, alias) for alias in "12"
     ]
-    rows = [row(_MASK, "1"), *({**one, "to_name": "image"} for one in outlines)]
+    rows = [row(_MASK, "1"), *({**outline, "to_name": "image"} for outline in outlines)]
     rows += [row(_MASK, "1", id="gone", from_name="renamed since")]
     _, summary = export(tmp_path, [task(1, rows)], config=config)
     assert summary.messages == []

@@ -32,16 +32,16 @@ def test_from_label_studio_to_coco_and_back_no_bit_changes(tmp_path: Path) -> No
     summary = CocoImport(folder, CONFIG, form="predictions").into_file(imported, original)
     assert (summary.tasks, summary.masks, summary.problems) == (3, 6, [])
     again: list[dict[str, Any]] = json.loads(imported.read_text())
-    for number, one in enumerate(again):
-        assert one["data"]["image"] == f"/data/upload/1/{number}.png"
-        one.update(id=number, annotations=one.pop("predictions"), drafts=[], predictions=[])
+    for number, entry in enumerate(again):
+        assert entry["data"]["image"] == f"/data/upload/1/{number}.png"
+        entry.update(id=number, annotations=entry.pop("predictions"), drafts=[], predictions=[])
     (tmp_path / "second").mkdir()
     content, _ = export(tmp_path / "second", again)
-    for number, one in enumerate(content["annotations"]):
+    for number, entry in enumerate(content["annotations"]):
         mask = _MASKS[number // 2]
         expected = ~mask if number % 2 else mask
-        assert (coco_mask.decode(one["segmentation"]) == expected).all()
-        assert one["category_id"] == (1 if number % 2 else 2)
+        assert (coco_mask.decode(entry["segmentation"]) == expected).all()
+        assert entry["category_id"] == (1 if number % 2 else 2)
 
 
 class _LabelStudio:
@@ -74,8 +74,8 @@ def test_an_import_that_was_cut_goes_on_without_making_a_task_twice(tmp_path: Pa
     api._fails_at = 99
     summary = importer.into_project(api, 7)  # type: ignore[arg-type]
     assert (summary.tasks, summary.known) == (2, 1)
-    assert [one["data"][FILE_KEY] for one in api.tasks] == ["0-0.png", "1-1.png", "2-2.png"]
-    assert all(len(one["annotations"][0]["result"]) == 2 for one in api.tasks)
+    assert [entry["data"][FILE_KEY] for entry in api.tasks] == ["0-0.png", "1-1.png", "2-2.png"]
+    assert all(len(entry["annotations"][0]["result"]) == 2 for entry in api.tasks)
 
 
 def test_what_cannot_be_imported_is_named(tmp_path: Path) -> None:
@@ -92,14 +92,14 @@ def test_what_cannot_be_imported_is_named(tmp_path: Path) -> None:
     importer = CocoImport(data, CONFIG, form="predictions")
     summary = importer.into_project(api, 7)  # type: ignore[arg-type]
     assert (summary.tasks, summary.masks) == (2, 1)
-    told = "\n".join([*problems, *summary.problems])
+    messages = "\n".join([*problems, *summary.problems])
     for part in (
         "0-0.png: annotation 1: category_id=9: unknown",
         "image 0: annotation 2: segmentation of [3, 3]: expected [30, 40]",
         "1-1.png: annotation 3: a mask without a pixel",
         "2-2.png: no such file in images/",
     ):
-        assert part in told
+        assert part in messages
     with pytest.raises(ConfigError, match="unknown"):
         CocoImport(data, CONFIG, form="predictions", strict=True).into_file(
             tmp_path / "out.json", prefixed("x/")
@@ -129,7 +129,7 @@ def test_any_coco_folder_can_be_imported_polygons_too(tmp_path: Path) -> None:
         files=Files({"s3://bucket/0.png": png(80, 60)}),
         config=config,
     )
-    assert {one["area"] for one in content["annotations"]} == {900}
+    assert {annotation["area"] for annotation in content["annotations"]} == {900}
 
 
 def test_a_configuration_without_a_brush_has_no_place_for_masks(tmp_path: Path) -> None:

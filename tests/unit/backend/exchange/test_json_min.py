@@ -17,7 +17,7 @@ def test_objects_of_one_mask_stay_two_in_json_min_which_cannot_tell_the_ground_t
     tmp_path: Path,
 ) -> None:
     shape = {**row(_MASK)["value"], "original_width": 40, "original_height": 30}
-    told = [
+    entries = [
         {
             "id": 1,
             "image": "/data/upload/1/1.png",
@@ -27,7 +27,7 @@ def test_objects_of_one_mask_stay_two_in_json_min_which_cannot_tell_the_ground_t
         }
         for number in (1, 2)
     ]
-    content, summary = export(tmp_path, told)
+    content, summary = export(tmp_path, entries)
     assert len(content["annotations"]) == 2
     assert summary.messages == []
     named = "choices of the newest annotation: JSON_MIN cannot tell the ground truth"
@@ -42,7 +42,7 @@ def test_the_two_rows_of_generic_labels_stay_one_object_each_in_json_min(tmp_pat
     size = {"original_width": 40, "original_height": 30}
     shape = {"format": "rle", "rle": row(_MASK)["value"]["rle"], **size}
     labelled = {**shape, "labels": ["Cat"]}
-    told = {"id": 1, "image": "/data/upload/1/1.png", "annotation_id": 1}
-    told |= {"mask": [shape, shape], "label": [labelled, labelled]}
-    content, summary = export(tmp_path, [told], config=config)
+    entry = {"id": 1, "image": "/data/upload/1/1.png", "annotation_id": 1}
+    entry |= {"mask": [shape, shape], "label": [labelled, labelled]}
+    content, summary = export(tmp_path, [entry], config=config)
     assert (len(content["annotations"]), summary.messages) == (2, [])

@@ -53,8 +53,8 @@ def test_the_parser_reads_on_behind_a_number_beyond_its_range(number: str, size:
         io.BytesIO(f'[{{"a": {number}}}, {{"a": 1.5e-300, "b": "{number}"}}]'.encode())
     )
     read = b"".join(iter(lambda: file.read(size), b""))
-    found = list(ijson.items(io.BytesIO(read), "item", use_float=True))
-    assert found == [{"a": number}, {"a": 1.5e-300, "b": number}]
+    items = list(ijson.items(io.BytesIO(read), "item", use_float=True))
+    assert items == [{"a": number}, {"a": 1.5e-300, "b": number}]
 
 
 def test_an_escape_outside_of_a_text_is_left_to_the_parser() -> None:

@@ -80,10 +80,10 @@ def test_the_less_of_an_image_is_explained_the_lower_is_its_predictions_score() 
 def test_a_prediction_has_all_objects_and_marks_hidden_ones(kind: str) -> None:
     (control,) = parse_label_config(CONFIG.format(kind=kind, finder="mfp")).controls
     layers = two_layers(np.zeros((20, 30, 3), dtype=np.uint8))
-    found = prediction(layers, control, version="v-1", polygon_error_px=1)
-    front, behind = found["result"]
-    assert found["model_version"] == "v-1"
-    assert found["score"] == pytest.approx(0.7)
+    entry = prediction(layers, control, version="v-1", polygon_error_px=1)
+    front, behind = entry["result"]
+    assert entry["model_version"] == "v-1"
+    assert entry["score"] == pytest.approx(0.7)
     assert front["id"] != behind["id"]
     assert (front["score"], behind["score"]) == (0.9, 0.5)
     assert "meta" not in front
@@ -207,7 +207,7 @@ def test_a_finder_that_cannot_be_had_is_an_error_on_the_status_page(
 def _run(
     object_finder: ObjectFinder, photos: Path, out: Path, ticks: list[int] | None = None
 ) -> AnnotateSummary:
-    told = [] if ticks is None else ticks
+    reports = [] if ticks is None else ticks
     return annotate_folder(
         here(partial(find_on, object_finder)),
         photos,
@@ -215,7 +215,7 @@ def _run(
         version=object_finder.version,
         label="Thing",
         max_megapixels=object_finder.max_megapixels,
-        report=lambda: told.append(1),
+        report=lambda: reports.append(1),
     )
 
 
@@ -386,7 +386,7 @@ def test_the_command_leaves_alone_what_opening_a_task_found(
             monkeypatch.setenv(name, value)
         assert main(["annotate", "--project", "3", "--device", "cpu", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["skipped"] == 1
-    assert [one["task"] for one in stored] == [2]
+    assert [entry["task"] for entry in stored] == [2]
     assert stored[0]["model_version"] == opened
 
 

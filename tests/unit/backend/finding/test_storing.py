@@ -37,9 +37,9 @@ class Project:
         if len(self.stored) + len(predictions) > self._breaks_at:
             raise LabelStudioError("gone")
         self.stored += predictions
-        for one in predictions:
-            row = next(row for row in self._rows if row["id"] == one["task"])
-            row["predictions"].append(one)
+        for prediction in predictions:
+            row = next(row for row in self._rows if row["id"] == prediction["task"])
+            row["predictions"].append(prediction)
 
     def show_predictions(self, project: int, version: str) -> None:
         self.told.append(version)
@@ -86,9 +86,9 @@ def test_a_projects_tasks_get_predictions_once() -> None:
         ]
     )
     summary = _annotated(api, ticks)
-    (found,) = api.stored
-    assert found["task"] == 3
-    assert len(found["result"]) == 2
+    (prediction,) = api.stored
+    assert prediction["task"] == 3
+    assert len(prediction["result"]) == 2
     assert (summary.images, summary.skipped, len(ticks)) == (1, 1, 3)
     assert summary.problems == ["task 8: bad: cannot be read"]
     assert api.told == ["tasks:predictions_score", "v-1"]
@@ -117,7 +117,7 @@ class _Fickle(Project):
         self._is_away = is_away
 
     def import_predictions(self, project: int, predictions: list[dict[str, Any]]) -> None:
-        if any(one["task"] == self._gone for one in predictions):
+        if any(prediction["task"] == self._gone for prediction in predictions):
             raise LabelStudioRefusedError(f"no task {self._gone}")
         super().import_predictions(project, predictions)
         if self._is_away:
@@ -129,7 +129,7 @@ def test_a_task_that_is_deleted_meanwhile_costs_its_own_prediction_only() -> Non
     rows = [{"id": n, "data": {"image": "good"}, "predictions": []} for n in range(1, 6)]
     api = _Fickle(rows, gone=2)
     summary = _annotated(api, [], batch=3)
-    assert [one["task"] for one in api.stored] == [1, 3, 4, 5]
+    assert [prediction["task"] for prediction in api.stored] == [1, 3, 4, 5]
     assert summary.problems == ["task 2: no task 2"]
 
 

@@ -68,7 +68,7 @@ def _raw_profile() -> bytes:
 def _with_segment(*segments: bytes) -> bytes:
     """A JPEG file with application segments before all others."""
     plain = saved("JPEG")
-    marked = [b"\xff\xe1" + struct.pack(">H", len(one) + 2) + one for one in segments]
+    marked = [b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment for segment in segments]
     return plain[:2] + b"".join(marked) + plain[2:]
 
 

@@ -31,9 +31,9 @@ def test_passwords_and_signatures_are_left_out(address: str, expected: str) -> N
 
 
 def test_an_embedded_image_is_named_by_its_digest() -> None:
-    one, other = (public_address(f"data:image/png;base64,{content}") for content in "AB")
-    assert one.startswith("data:sha256-")
-    assert one != other
+    first, second = (public_address(f"data:image/png;base64,{content}") for content in "AB")
+    assert first.startswith("data:sha256-")
+    assert first != second
     assert len(shown_address("https://host/" + "a" * 500)) == 200
 
 

@@ -91,9 +91,9 @@ def _loader(url: str, key: str = "secret", **limits: float) -> ImageLoader:
 
 def test_an_upload_is_fetched_once_with_the_legacy_token(label_studio: FakeLabelStudio) -> None:
     loader = _loader(label_studio.url)
-    one, two = (loader.load("/data/upload/1/a.png", task_id="1") for _ in range(2))
-    assert one.pixels.shape == (4, 6, 3)
-    assert one is two
+    first, second = (loader.load("/data/upload/1/a.png", task_id="1") for _ in range(2))
+    assert first.pixels.shape == (4, 6, 3)
+    assert first is second
     assert label_studio.requests == [("/data/upload/1/a.png", "Token secret")]
 
 

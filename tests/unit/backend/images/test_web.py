@@ -53,8 +53,8 @@ class _Handler(QuietHandler):
 
 @pytest.fixture
 def sites() -> Iterator[list[_Site]]:
-    with _Site().serving() as one, _Site().serving() as other:
-        yield [one, other]
+    with _Site().serving() as first, _Site().serving() as second:
+        yield [first, second]
 
 
 def _fetcher(label_studio: str = "", **limits: Any) -> WebFetcher:  # noqa: ANN401

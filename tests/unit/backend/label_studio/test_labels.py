@@ -53,8 +53,8 @@ def _sent(config: str, *points: dict[str, Any], **task: object) -> dict[str, Any
 
 
 def _row(config: str, *points: dict[str, Any], **task: object) -> dict[str, Any]:
-    (found,) = _sent(config, *points, **task)["results"][0]["result"]
-    return dict(found)
+    (region,) = _sent(config, *points, **task)["results"][0]["result"]
+    return dict(region)
 
 
 def _draft(*labels: str) -> dict[str, Any]:
@@ -85,14 +85,14 @@ def test_an_alias_is_answered_as_the_page_has_it(
 
 
 def test_another_alias_than_the_masks_makes_a_new_object() -> None:
-    found = _row(_config(_ALIASES), _point("d1"), drafts=[_draft("c1")])
-    assert (found["id"] != "r1", found["value"]["brushlabels"]) == (True, ["d1"])
+    region = _row(_config(_ALIASES), _point("d1"), drafts=[_draft("c1")])
+    assert (region["id"] != "r1", region["value"]["brushlabels"]) == (True, ["d1"])
     assert _row(_config(_ALIASES), _point("c1"), drafts=[_draft("c1")])["id"] == "r1"
 
 
 def test_a_mask_from_before_there_was_an_alias_is_of_the_same_label() -> None:
-    found = _row(_config(_ALIASES), _point("c1"), drafts=[_draft("Cat")])
-    assert (found["id"], found["value"]["brushlabels"]) == ("r1", ["Cat"])
+    region = _row(_config(_ALIASES), _point("c1"), drafts=[_draft("Cat")])
+    assert (region["id"], region["value"]["brushlabels"]) == ("r1", ["Cat"])
     assert _row(_config(_ALIASES), _point("d1"), drafts=[_draft("Cat")])["id"] != "r1"
 
 
@@ -108,14 +108,14 @@ def test_a_mask_from_before_there_was_an_alias_is_of_the_same_label() -> None:
 )
 def test_labels_that_the_task_brings_are_answered(static: str, labels: list[Any]) -> None:
     config = _DYNAMIC.format(static=static)
-    found = _row(config, _point("Dog"), data={"labels": labels})
-    assert found["value"]["brushlabels"] == ["Dog"]
+    region = _row(config, _point("Dog"), data={"labels": labels})
+    assert region["value"]["brushlabels"] == ["Dog"]
 
 
 def test_a_mask_belongs_to_the_control_that_has_the_points_label() -> None:
     for label, control, expected in (("Tumor", "kp2", "tumors"), ("Liver", "kp1", "organs")):
-        found = _row(_TWO.format(more=""), _point(label, control=control))
-        assert (found["from_name"], found["value"]["brushlabels"]) == (expected, [label])
+        region = _row(_TWO.format(more=""), _point(label, control=control))
+        assert (region["from_name"], region["value"]["brushlabels"]) == (expected, [label])
 
 
 def test_a_label_that_two_controls_have_goes_with_the_control_of_the_points() -> None:
@@ -142,10 +142,10 @@ def test_a_mask_without_labels_is_answered_for_any_point() -> None:
 def test_several_labels_of_a_point_stay() -> None:
     config = _config(choice='choice="multiple"')
     assert _row(config, _point("Cat", "Dog"))["value"]["brushlabels"] == ["Cat", "Dog"]
-    found = _row(config, _point("Cat", "Dog"), drafts=[_draft("Dog", "Cat")])
-    assert (found["id"], found["value"]["brushlabels"]) == ("r1", ["Dog", "Cat"])
-    found = _row(config, _point("Dog"), drafts=[_draft("Cat", "Dog")])
-    assert (found["id"], found["value"]["brushlabels"]) == ("r1", ["Cat", "Dog"])
+    region = _row(config, _point("Cat", "Dog"), drafts=[_draft("Dog", "Cat")])
+    assert (region["id"], region["value"]["brushlabels"]) == ("r1", ["Dog", "Cat"])
+    region = _row(config, _point("Dog"), drafts=[_draft("Cat", "Dog")])
+    assert (region["id"], region["value"]["brushlabels"]) == ("r1", ["Cat", "Dog"])
     assert _row(config, _point("Cat", "Dog"), drafts=[_draft("Cat")])["id"] != "r1"
 
 
@@ -181,8 +181,8 @@ def test_one_control_of_two_images_answers_both() -> None:
     config = _config().replace('toName="image"', 'toName="image,other"')
     config = config.replace("<View>", '<View><Image name="other" value="$image"/>')
     for name in ("image", "other"):
-        found = _row(config, {**_point("Dog"), "to_name": name})
-        assert (found["from_name"], found["to_name"]) == ("mask", name)
+        region = _row(config, {**_point("Dog"), "to_name": name})
+        assert (region["from_name"], region["to_name"]) == ("mask", name)
 
 
 def test_seeds_are_known_by_their_alias() -> None:

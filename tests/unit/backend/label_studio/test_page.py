@@ -49,8 +49,8 @@ def _body(capture: Capture, *points: dict[str, Any], **task: object) -> dict[str
 
 
 def _row(client: FlaskClient, body: dict[str, Any]) -> dict[str, Any]:
-    (found,) = client.post("/predict", json=body).json["results"][0]["result"]
-    return dict(found)
+    (region,) = client.post("/predict", json=body).json["results"][0]["result"]
+    return dict(region)
 
 
 def _annotation(**more: object) -> dict[str, Any]:
@@ -79,10 +79,10 @@ def test_a_click_where_a_mask_lies_that_is_not_on_the_page_makes_a_new_object(
 ) -> None:
     client = _client(settings_of(**project))
     site_of(**project).drafts = [_new_draft(_CLICK)]
-    found = _row(client, _body(capture, _CLICK, **task))
+    region = _row(client, _body(capture, _CLICK, **task))
     alone = _row(client, _body(capture, _CLICK))
-    assert found["id"] != "earlier"
-    assert found["value"] == alone["value"]
+    assert region["id"] != "earlier"
+    assert region["value"] == alone["value"]
 
 
 @pytest.mark.parametrize(
@@ -96,8 +96,8 @@ def test_what_is_not_on_the_page_is_not_kept_clear_of(
     capture: Capture, project: dict[str, object], place: str
 ) -> None:
     client = _client(settings_of(**project))
-    found = _row(client, _body(capture, _BESIDE, **{place: [_annotation()]}))
-    assert found["value"] == _row(client, _body(capture, _BESIDE))["value"]
+    region = _row(client, _body(capture, _BESIDE, **{place: [_annotation()]}))
+    assert region["value"] == _row(client, _body(capture, _BESIDE))["value"]
 
 
 def test_a_draft_of_a_new_annotation_hides_the_submitted_one(capture: Capture) -> None:
@@ -131,10 +131,10 @@ def test_clicks_that_change_a_submitted_mask_edit_it_before_there_is_a_draft(
 ) -> None:
     body = _body(capture, *points, annotations=[_annotation()])
     site.drafts = [saved(row("earlier", _EARLIER), *points, id=9, annotation=5)]
-    found = _row(_client(settings_of()), body)
-    assert (found["id"] == "earlier") == (points[0] is _CLICK)
+    region = _row(_client(settings_of()), body)
+    assert (region["id"] == "earlier") == (points[0] is _CLICK)
     in_draft = _body(capture, *points, annotations=[_annotation()], drafts=site.drafts)
-    assert found["value"] == _row(_client(settings_of()), in_draft)["value"]
+    assert region["value"] == _row(_client(settings_of()), in_draft)["value"]
 
 
 @pytest.mark.parametrize("points", _ORDERS)
@@ -143,9 +143,9 @@ def test_a_new_annotation_beside_a_submitted_one_gets_nothing_of_it_with_any_cli
 ) -> None:
     site.drafts = [_new_draft(*points)]
     body = _body(capture, *points, annotations=[_annotation()])
-    found = _row(_client(settings_of()), body)
-    assert found["id"] != "earlier"
-    assert found["value"] == _row(_client(settings_of()), _body(capture, *points))["value"]
+    region = _row(_client(settings_of()), body)
+    assert region["id"] != "earlier"
+    assert region["value"] == _row(_client(settings_of()), _body(capture, *points))["value"]
 
 
 def test_too_much_of_an_unseen_mask_is_not_taken_away(capture: Capture, site: ProjectSite) -> None:
@@ -163,9 +163,9 @@ def test_a_page_that_saves_no_draft_gets_a_new_object_and_the_status_page_says_w
     site.drafts = None  # it cannot be asked
     client = _client(settings_of())
     for points in ((_CLICK, _BESIDE), (_BESIDE,)):
-        found = _row(client, _body(capture, *points, annotations=[_annotation()]))
-        assert found["id"] != "earlier"
-        assert found["value"] == _row(client, _body(capture, *points))["value"]
+        region = _row(client, _body(capture, *points, annotations=[_annotation()]))
+        assert region["id"] != "earlier"
+        assert region["value"] == _row(client, _body(capture, *points))["value"]
     page = client.get("/").get_data(as_text=True)
     assert page.count("which annotation has the click") == 1
 
@@ -174,8 +174,8 @@ def test_nobody_waits_for_a_draft_where_the_answer_does_not_hang_on_it(
     capture: Capture, site: ProjectSite
 ) -> None:
     far = point("f", 20, 20)
-    found = _row(_client(settings_of()), _body(capture, far, annotations=[_annotation()]))
-    assert found["id"] != "earlier"
+    region = _row(_client(settings_of()), _body(capture, far, annotations=[_annotation()]))
+    assert region["id"] != "earlier"
     assert site.n_asked_for_drafts == 0
 
 
@@ -222,8 +222,8 @@ def test_two_people_begin_with_the_same_prediction_and_not_with_each_other(
 ) -> None:
     prediction = saved(row("model", _EARLIER))
     client = _client(settings_of(maximum_annotations=2))
-    one = _row(client, _body(capture, _BESIDE, _CLICK, predictions=[prediction]))
-    assert one["id"] != "model"
+    region = _row(client, _body(capture, _BESIDE, _CLICK, predictions=[prediction]))
+    assert region["id"] != "model"
     for name, place in (("mine", 75), ("theirs", 138)):
         points = point(f"{name}-1", 100, 72), point(f"{name}-2", place, 72)
         alone = _row(_client(settings_of()), _body(capture, *points, predictions=[prediction]))
@@ -238,8 +238,8 @@ def test_without_a_token_the_status_page_says_once_what_is_not_known(
 ) -> None:
     client = _client(temporary_settings())
     for _ in range(2):
-        found = _row(client, _body(capture, _CLICK, _BESIDE, **{place: [_annotation()]}))
-        assert found["id"] != "earlier"
+        region = _row(client, _body(capture, _CLICK, _BESIDE, **{place: [_annotation()]}))
+        assert region["id"] != "earlier"
     page = client.get("/").get_data(as_text=True)
     assert page.count("LABEL_STUDIO_API_KEY are not both set") == 1
     assert "project 3" in page

@@ -140,19 +140,19 @@ def test_pages_never_mix_their_masks_and_points() -> None:
     (task,) = parse_predict(body)
     assert task.region is not None
     assert task.region.point_ids == {"second"}
-    (found,) = _client().post("/predict", json=body).json["results"][0]["result"]
-    assert found["item_index"] == 1
-    assert found["id"] not in ("zero", "none", "one")
+    (region,) = _client().post("/predict", json=body).json["results"][0]["result"]
+    assert region["item_index"] == 1
+    assert region["id"] not in ("zero", "none", "one")
     body["params"]["context"]["result"] = _on_page(0, "third")
-    (found,) = _client().post("/predict", json=body).json["results"][0]["result"]
-    assert (found["item_index"], found["id"]) == (0, "zero")
+    (region,) = _client().post("/predict", json=body).json["results"][0]["result"]
+    assert (region["item_index"], region["id"]) == (0, "zero")
 
 
 def test_an_image_of_one_page_has_no_index() -> None:
-    (found,) = (
+    (region,) = (
         _client().post("/predict", json=request(point("p", 50, 60))).json["results"][0]["result"]
     )
-    assert "item_index" not in found
+    assert "item_index" not in region
 
 
 @pytest.mark.parametrize("data", [{"image": None}, {}, {"image": ""}, {"image": 3}])

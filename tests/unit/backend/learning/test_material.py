@@ -68,8 +68,8 @@ def _collected(folder: Path, settings: Settings, sessions: Database | None) -> d
         folder, project="3", settings=settings, sessions=sessions, report=lambda share: None
     )
     (annotation,) = json.loads((data / "annotations.json").read_text())["annotations"]
-    found: dict[str, Any] = annotation
-    return found
+    entry: dict[str, Any] = annotation
+    return entry
 
 
 def test_a_job_killed_between_export_and_clicks_still_gets_its_clicks(

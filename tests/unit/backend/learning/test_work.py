@@ -113,10 +113,10 @@ class _Workplace:
     def wait_until(self, job: int, is_there: Callable[[Job], bool]) -> Job:
         until = time.monotonic() + 300
         while time.monotonic() < until:
-            found = self.queue.job(job)
-            assert found is not None
-            if is_there(found) or found.finished is not None:
-                return found
+            entry = self.queue.job(job)
+            assert entry is not None
+            if is_there(entry) or entry.finished is not None:
+                return entry
             time.sleep(0.02)
         raise TimeoutError(self.data.log(job).read_text()[-3000:])
 
@@ -165,7 +165,7 @@ def test_a_job_killed_at_every_step_goes_on_and_ends_as_it_should(workplace: _Wo
         process.kill()
     assert registry.serving().version(_PROJECT) is None
     with workplace.working():
-        ended = workplace.wait_until(job, lambda found: False)
+        ended = workplace.wait_until(job, lambda entry: False)
     assert ended.state in ("promoted", "kept"), ended
     version = f"tiny-1-p{_PROJECT}-{job}"
     assert registry.names() == {version}
@@ -183,7 +183,7 @@ def test_a_running_job_is_cancelled_and_the_next_one_begins(workplace: _Workplac
     with workplace.working():
         workplace.wait_until(first, _is_in("replay"))
         workplace.queue.cancel(first)
-        ended = workplace.wait_until(first, lambda found: False)
+        ended = workplace.wait_until(first, lambda entry: False)
         assert ended.state == "cancelled"
         second = workplace.queue.enqueue("8").id
         workplace.wait_until(second, _is_in("replay"))
@@ -194,7 +194,7 @@ def test_what_cannot_be_done_is_told(workplace: _Workplace, tmp_path: Path) -> N
     workplace._environment["LABEL_STUDIO_API_KEY"] = ""
     job = workplace.queue.enqueue(_PROJECT).id
     with workplace.working():
-        ended = workplace.wait_until(job, lambda found: False)
+        ended = workplace.wait_until(job, lambda entry: False)
     assert ended.state == "failed"
     assert "LABEL_STUDIO_API_KEY" in ended.message
 
@@ -223,13 +223,13 @@ def test_two_trainers_never_work_on_one_job(workplace: _Workplace) -> None:
 def test_the_job_of_a_killed_worker_goes_on_at_another(cluster: _Workplace) -> None:
     job = cluster.queue.enqueue(_PROJECT).id
     with cluster.working() as first:
-        begun = cluster.wait_until(job, lambda found: found.state == "running")
+        begun = cluster.wait_until(job, lambda entry: entry.state == "running")
         with cluster.working():
             time.sleep(2)  # in which it takes nothing away from the first one
             still = cluster.queue.job(job)
             assert still is not None
             assert (still.worker, still.tries) == (begun.worker, 1)
             first.kill()
-            again = cluster.wait_until(job, lambda found: found.worker != begun.worker)
+            again = cluster.wait_until(job, lambda entry: entry.worker != begun.worker)
             assert (again.state, again.tries) == ("running", 2)
     assert not (cluster.data.root / "jobs.sqlite3").exists()

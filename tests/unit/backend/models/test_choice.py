@@ -64,8 +64,8 @@ def test_the_label_configuration_comes_before_the_setting() -> None:
     assert _asked(choice, "mfp").version == "disks-1"
     assert _asked(choice, None, "7").version == "mfp-refined around disks-1"
     assert _asked(choice, "inpaint", "7").version == "inpaint around disks-1"
-    one = _asked(choice, "graph-cut")
-    assert one is _asked(choice, None)
+    segmenter = _asked(choice, "graph-cut")
+    assert segmenter is _asked(choice, None)
     assert loaded == ["graph-cut"]
 
 

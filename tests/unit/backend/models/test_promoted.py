@@ -24,13 +24,13 @@ def _add(registry: ModelRegistry, folder: Path, *versions: str) -> None:
         registry.add(version, folder / "weights", folder / "none", {})
 
 
-def _started(registry: ModelRegistry, told: list[str] | None = None) -> ServedModels:
+def _started(registry: ModelRegistry, failures: list[str] | None = None) -> ServedModels:
     models = ServedModels(
         Weights().load,
         version="default",
         registry=registry,
         read_version=Path.read_text,
-        on_failure=lambda error: None if told is None else told.append(str(error)),
+        on_failure=lambda error: None if failures is None else failures.append(str(error)),
     )
     models.start()
     return models
@@ -58,16 +58,16 @@ def test_a_restarted_machine_answers_with_what_it_copied_or_says_that_it_cannot(
     here, there = machine("a"), machine("b")
     _add(here, tmp_path, "v1", "v2")
     here.promote("v1", project="14")
-    told: list[str] = []
+    failures: list[str] = []
     with _bucket_away():
         assert _answering(_started(here), "14") == "v1"
-        models = _started(there, told)
+        models = _started(there, failures)
         assert _answering(models, "15") == "default"
         for _ in range(3):
             with pytest.raises(RegistryAwayError, match="v1 serves, and cannot be had"):
                 models.segmenter("14", wait_s=10)
             models.look()
-        assert told == ["MFP_BUCKET: away"]
+        assert failures == ["MFP_BUCKET: away"]
         assert models.taken.versions() == set()
         here.promote("v2", project="14")
         models.look()
@@ -116,13 +116,13 @@ def test_after_a_restart_the_version_before_a_damaged_one_serves(
     for version in ("v1", "broken"):
         registry.promote(version, project="14")
     registry.promote("v2", project="15")
-    told: list[str] = []
-    models = _started(registry, told)
+    failures: list[str] = []
+    models = _started(registry, failures)
     assert [_answering(models, project) for project in ("14", "15", "16")] == [
         *("v1", "v2", "default")
     ]
     models.look()
-    assert told == ["weights broken cannot be loaded: damaged"]
+    assert failures == ["weights broken cannot be loaded: damaged"]
 
 
 def test_a_damaged_version_is_tried_again_every_half_minute_and_told_once(
@@ -132,7 +132,7 @@ def test_a_damaged_version_is_tried_again_every_half_minute_and_told_once(
     _add(registry, tmp_path, "v1", "v2")
     for version in ("v1", "v2"):
         registry.promote(version, project="14")
-    now, told = 0.0, list[Exception]()
+    now, failures = 0.0, list[Exception]()
     tried, damaged = list[tuple[float, str]](), {"v2"}
 
     def prepare(name: str) -> str:
@@ -142,7 +142,7 @@ def test_a_damaged_version_is_tried_again_every_half_minute_and_told_once(
         return name
 
     promoted = PromotedVersions(
-        registry, prepare=prepare, on_failure=told.append, clock=lambda: now
+        registry, prepare=prepare, on_failure=failures.append, clock=lambda: now
     )
     for second in range(100):
         now = float(second)
@@ -151,7 +151,7 @@ def test_a_damaged_version_is_tried_again_every_half_minute_and_told_once(
         promoted.look()
         assert promoted.version("14") == ("v1" if second < 60 else "v2")
     assert [second for second, name in tried if name == "v2"] == [0, 30, 60]
-    assert [str(problem) for problem in told] == ["v2: damaged"]
+    assert [str(problem) for problem in failures] == ["v2: damaged"]
 
 
 def test_nothing_answers_before_it_is_known_what_serves(

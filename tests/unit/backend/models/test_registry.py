@@ -15,13 +15,13 @@ from tests.registries import registry_in
 
 @pytest.fixture
 def registry(tmp_path: Path) -> ModelRegistry:
-    found = registry_in(tmp_path / "models")
+    models = registry_in(tmp_path / "models")
     for version in ("v1", "v2", "v3"):
         for name in ("checkpoint", "report"):
             (tmp_path / name).write_text(f"{name} of {version}")
-        told = {"base": "lite2", "passes": True}
-        found.add(version, tmp_path / "checkpoint", tmp_path / "report", told)
-    return found
+        manifest = {"base": "lite2", "passes": True}
+        models.add(version, tmp_path / "checkpoint", tmp_path / "report", manifest)
+    return models
 
 
 def test_versions_are_listed_with_what_is_known_of_them(registry: ModelRegistry) -> None:

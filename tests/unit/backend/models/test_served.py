@@ -19,21 +19,21 @@ from tests.unit.backend.models.weights import Named, Weights
 
 @pytest.fixture
 def registry(tmp_path: Path) -> ModelRegistry:
-    found = registry_in(tmp_path / "models")
+    models = registry_in(tmp_path / "models")
     (tmp_path / "report").touch()
     for version in ("v1", "v2", "v3", "broken"):
         (tmp_path / "checkpoint").write_text(version)
-        found.add(version, tmp_path / "checkpoint", tmp_path / "report", {})
-    return found
+        models.add(version, tmp_path / "checkpoint", tmp_path / "report", {})
+    return models
 
 
-def _models(registry: ModelRegistry, weights: Weights, **told: object) -> ServedModels:
+def _models(registry: ModelRegistry, weights: Weights, **options: object) -> ServedModels:
     models = ServedModels(
         weights.load,
         version="default",
         registry=registry,
         read_version=Path.read_text,
-        **told,  # type: ignore[arg-type]
+        **options,  # type: ignore[arg-type]
     )
     models.start()
     models.segmenter("", wait_s=10)
@@ -94,8 +94,8 @@ def test_versions_share_a_bounded_memory_and_come_back_when_needed(
     dropped: list[str] = []
     memory = LoadedSegmenters(
         max_bytes=250,
-        on_loaded=lambda one: loaded.append(one.version),
-        on_dropped=lambda one: dropped.append(one.version),
+        on_loaded=lambda segmenter: loaded.append(segmenter.version),
+        on_dropped=lambda segmenter: dropped.append(segmenter.version),
     )
     weights = Weights()
     models = ServedModels(
@@ -120,7 +120,9 @@ def test_versions_share_a_bounded_memory_and_come_back_when_needed(
 
 def test_the_least_recently_used_group_goes_with_all_that_is_around_it() -> None:
     dropped: list[str] = []
-    memory = LoadedSegmenters(max_bytes=250, on_dropped=lambda one: dropped.append(one.version))
+    memory = LoadedSegmenters(
+        max_bytes=250, on_dropped=lambda segmenter: dropped.append(segmenter.version)
+    )
     for group in ("a", "b"):
         memory.get(group, "mfp", lambda group=group: _Sized(group))  # type: ignore[misc]
         memory.get(group, "mfp-refined", lambda group=group: _Sized(f"{group}-refined"))  # type: ignore[misc]
@@ -177,12 +179,12 @@ def test_a_default_that_could_not_be_loaded_is_loaded_when_it_can_be(
 def test_the_version_of_an_object_is_known_to_all_workers_and_after_a_restart(
     tmp_path: Path,
 ) -> None:
-    one, other = (BegunVersions(FileDatabase(tmp_path / "r.sqlite3", REGIONS)) for _ in range(2))
-    assert one.version(frozenset({"a"})) is None
-    one.remember(frozenset({"a"}), "v1")
-    one.remember(frozenset({"a", "b"}), "v1")
-    assert other.version(frozenset({"b", "c"})) == "v1"
-    other.remember(frozenset({"b"}), "v2")
+    first, second = (BegunVersions(FileDatabase(tmp_path / "r.sqlite3", REGIONS)) for _ in range(2))
+    assert first.version(frozenset({"a"})) is None
+    first.remember(frozenset({"a"}), "v1")
+    first.remember(frozenset({"a", "b"}), "v1")
+    assert second.version(frozenset({"b", "c"})) == "v1"
+    second.remember(frozenset({"b"}), "v2")
     assert (
         BegunVersions(FileDatabase(tmp_path / "r.sqlite3", REGIONS)).version(frozenset({"b"}))
         == "v1"

@@ -34,9 +34,9 @@ def test_a_version_of_one_machine_is_used_by_all(machine: Machine, tmp_path: Pat
         assert [version.version for version in registry.versions()] == ["v1", "v2"]
         assert registry.version("v2").manifest["base"] == "two"
         assert registry.report("v1") == b"report of v1"
-    found = [registry.serving_checkpoint("14") for registry in (here, there)]
-    assert [path.read_text() for path in found if path] == ["two", "two"]
-    assert found[0] != found[1]
+    checkpoints = [registry.serving_checkpoint("14") for registry in (here, there)]
+    assert [path.read_text() for path in checkpoints if path] == ["two", "two"]
+    assert checkpoints[0] != checkpoints[1]
 
 
 def test_a_report_may_be_missing(machine: Machine, tmp_path: Path) -> None:

@@ -28,11 +28,11 @@ def test_the_median_is_of_all_clicks_and_changes_by_clicks_only() -> None:
     for seconds, ms in ((0, 30), (10, 40), (58, 50), (61, 200), (125, 300)):
         now[0] = 60_000.0 + seconds
         journal.note_click(ms=ms)
-    told = set()
+    medians = set()
     for seconds in range(125, 3600, 25):  # while all are among the last 60 minutes
         now[0] = 60_000.0 + seconds
-        told.add(journal.minutes(60).median_ms)
-    assert told == {50}
+        medians.add(journal.minutes(60).median_ms)
+    assert medians == {50}
     now[0] = 60_000.0 + 3600
     assert journal.minutes(60).median_ms == 250
     now[0] = 60_000.0 + 7200
@@ -51,11 +51,11 @@ def test_a_click_stays_in_its_minute() -> None:
 
 
 def test_workers_share_a_file(tmp_path: Path) -> None:
-    one, two = (Journal(journal_file(tmp_path)) for _ in range(2))
-    for journal, name in ((one, "A"), (two, "B")):
+    first, second = (Journal(journal_file(tmp_path)) for _ in range(2))
+    for journal, name in ((first, "A"), (second, "B")):
         journal.note_error(kind=name, message="m", request_id="r")
-    assert [error.kind for error in one.errors(10)] == ["B", "A"]
-    assert [error.kind for error in two.errors(1)] == ["B"]
+    assert [error.kind for error in first.errors(10)] == ["B", "A"]
+    assert [error.kind for error in second.errors(1)] == ["B"]
 
 
 def test_old_entries_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,8 +34,8 @@ class Person:
 
     def click(self, *points: dict[str, Any], **task: object) -> dict[str, Any]:
         answer = self._client.post("/predict", json=request(*points, **task))
-        found: dict[str, Any] = answer.json["results"][0]["result"][0]
-        return found
+        region: dict[str, Any] = answer.json["results"][0]["result"][0]
+        return region
 
     def save(self, *rows: dict[str, Any], action: str = "ANNOTATION_CREATED") -> None:
         body = {

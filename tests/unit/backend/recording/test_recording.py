@@ -32,15 +32,15 @@ def test_an_object_is_its_clicks_and_what_was_saved(person: Person) -> None:
     person.click(first)
     answer = person.click(first, second)
     person.save(corrected(answer, CAT))
-    (one,) = person.objects()
-    assert (one.project, one.task, one.label, one.version) == ("3", "7", "Cat", "disks-1")
-    assert one.clicks == (Click(x=50, y=60), Click(x=90, y=60, is_positive=False))
-    assert [len(found.clicks) for found in one.answers] == [1, 2]
-    assert one.prior is None
-    assert one.final is not None
-    np.testing.assert_array_equal(one.final.runs.mask(), CAT)
-    assert 0 < one.ious()[0] < 1
-    assert one.image.startswith("data:sha256-")
+    (entry,) = person.objects()
+    assert (entry.project, entry.task, entry.label, entry.version) == ("3", "7", "Cat", "disks-1")
+    assert entry.clicks == (Click(x=50, y=60), Click(x=90, y=60, is_positive=False))
+    assert [len(reply.clicks) for reply in entry.answers] == [1, 2]
+    assert entry.prior is None
+    assert entry.final is not None
+    np.testing.assert_array_equal(entry.final.runs.mask(), CAT)
+    assert 0 < entry.ious()[0] < 1
+    assert entry.image.startswith("data:sha256-")
 
 
 def test_undone_and_moved_points_stay_the_same_object(person: Person) -> None:
@@ -50,7 +50,7 @@ def test_undone_and_moved_points_stay_the_same_object(person: Person) -> None:
     person.click(first)
     person.click(point("p1", 51, 60))
     person.click(point("other", 150, 60))
-    assert [len(one.answers) for one in person.objects()] == [4, 1]
+    assert [len(entry.answers) for entry in person.objects()] == [4, 1]
 
 
 def test_clicks_that_correct_a_boxs_mask_are_no_object_of_their_own(person: Person) -> None:
@@ -72,7 +72,7 @@ def test_only_the_last_save_counts_and_a_deleted_mask_was_not_accepted(person: P
     np.testing.assert_array_equal(first.final.runs.mask(), smaller)
     assert second.final is None
     person.save(action="ANNOTATIONS_DELETED")
-    assert all(one.final is None for one in person.objects())
+    assert all(entry.final is None for entry in person.objects())
 
 
 def test_an_edited_mask_was_accepted_before(person: Person) -> None:
@@ -107,10 +107,10 @@ def test_corrections_that_are_edits_are_clicks_on_the_same_object(
     gap = edited.answers[2].at - edited.answers[1].at
     whole = edited.answers[2].at - edited.answers[0].at
     assert edited.seconds == pytest.approx(whole - gap)  # meanwhile the other was clicked on
-    found = figures("all", [edited, other])
-    assert (found.clicks, found.n_edits) == (3, 0)
-    assert found.first_iou is not None
-    assert found.first_iou < 0.9
+    group = figures("all", [edited, other])
+    assert (group.clicks, group.n_edits) == (3, 0)
+    assert group.first_iou is not None
+    assert group.first_iou < 0.9
     page = tmp_path / "report.html"
     write_report(page, [edited, other], label_studio_url="")
     assert "clicks: 3" in page.read_text()
@@ -129,9 +129,9 @@ def test_what_iscorrected_soon_after_it_was_submitted_is_the_same_object(person:
     person.save(first)
     person.objects()
     person.click(point("p2", 65, 60), drafts=[saved(first)])
-    (one,) = person.objects()
-    assert one.clicks == (Click(x=50, y=60), Click(x=65, y=60))
-    assert one.prior is None
+    (entry,) = person.objects()
+    assert entry.clicks == (Click(x=50, y=60), Click(x=65, y=60))
+    assert entry.prior is None
 
 
 def test_what_is_edited_long_after_it_was_submitted_is_another_object(

@@ -23,9 +23,9 @@ def test_the_report_tells_clicks_and_failures(person: Person, tmp_path: Path) ->
     person.click(point("p4", 180, 20))
     person.save(corrected(answer, CAT), row(one_click["id"], box(140, 50, 160, 70), "Dog"))
     objects = person.objects()
-    found = figures("all", objects)
-    assert (found.n_objects, found.n_accepted, found.clicks) == (3, 2, 1.5)
-    assert found.accepted_after == (1 / 3, 2 / 3, 2 / 3)
+    group = figures("all", objects)
+    assert (group.n_objects, group.n_accepted, group.clicks) == (3, 2, 1.5)
+    assert group.accepted_after == (1 / 3, 2 / 3, 2 / 3)
     write_report(tmp_path / "report.html", objects, label_studio_url="http://studio")
     page = (tmp_path / "report.html").read_text()
     assert 'href="http://studio/projects/3/data?task=7"' in page
@@ -42,8 +42,8 @@ def test_a_report_without_anything_saved_is_one_too(person: Person, tmp_path: Pa
     assert "0.000" not in page
     assert "data:image/png" not in page  # no axes without anything to draw
     assert "<td>–<td>–" in page
-    found = figures("all", person.objects())
-    assert (found.clicks, found.seconds, found.first_iou) == (None, None, None)
+    group = figures("all", person.objects())
+    assert (group.clicks, group.seconds, group.first_iou) == (None, None, None)
 
 
 def test_a_good_first_answer_is_not_called_wrong(person: Person, tmp_path: Path) -> None:

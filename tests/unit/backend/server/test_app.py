@@ -121,9 +121,9 @@ def test_a_rectangle_is_answered_with_the_mask_in_it(capture: Capture) -> None:
     assert row["type"] == "brushlabels"
     mask = decode(row["value"]["rle"], height=768, width=1024) > 127
     (box,) = [
-        one["value"]
-        for one in body["params"]["context"]["result"]
-        if one["type"] == "rectanglelabels"
+        region["value"]
+        for region in body["params"]["context"]["result"]
+        if region["type"] == "rectanglelabels"
     ]
     middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     assert mask[int(middle[1] * 7.68), int(middle[0] * 10.24)]

@@ -41,10 +41,10 @@ def model_class(monkeypatch: pytest.MonkeyPatch) -> Any:  # noqa: ANN401
     monkeypatch.setitem(sys.modules, "label_studio_ml", package)
     monkeypatch.setitem(sys.modules, "label_studio_ml.model", model)
     monkeypatch.delitem(sys.modules, "backend.server.label_studio_ml", raising=False)
-    found = importlib.import_module("backend.server.label_studio_ml").MfpBackend
+    backend = importlib.import_module("backend.server.label_studio_ml").MfpBackend
     models = ServedModels(lambda checkpoint: DiskSegmenter(), version="disks-1")
-    found._service = create_service(temporary_settings(), models=models)
-    yield found
+    backend._service = create_service(temporary_settings(), models=models)
+    yield backend
     sys.modules.pop("backend.server.label_studio_ml", None)
 
 

@@ -143,7 +143,7 @@ def test_its_script_is_a_file_of_this_server() -> None:
 
 
 def test_label_studio_that_starts_later_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    tries, told = [], []
+    tries, failures = [], []
 
     class Access:
         def check(self) -> None:
@@ -153,15 +153,15 @@ def test_label_studio_that_starts_later_is_no_error(monkeypatch: pytest.MonkeyPa
 
     class Telemetry:
         def failed(self, error: Exception, *, during: str) -> None:
-            told.append(error)
+            failures.append(error)
 
     monkeypatch.setattr(service, "_LOOK_EVERY_S", 0.0)
     service._check_label_studio(Access(), Telemetry())  # type: ignore[arg-type]
-    assert (len(tries), told) == (3, [])
+    assert (len(tries), failures) == (3, [])
     tries.clear()
     monkeypatch.setattr(service, "_LABEL_STUDIO_STARTS_S", -1.0)
     service._check_label_studio(Access(), Telemetry())  # type: ignore[arg-type]
-    assert len(told) == 1
+    assert len(failures) == 1
 
 
 @pytest.mark.parametrize(

@@ -24,10 +24,10 @@ def _names(kept: Kept) -> list[str]:
 
 
 def test_rows_are_there_for_other_workers_and_after_a_restart(tmp_path: Path) -> None:
-    one, other = (_kept(tmp_path / "k.sqlite3") for _ in range(2))
-    one.write(insert(things), [_row("a", 1), _row("b", 2)])
-    other.write(insert(things), [_row("c", 3)])
-    assert _names(one) == _names(other) == ["a", "b", "c"]
+    first, second = (_kept(tmp_path / "k.sqlite3") for _ in range(2))
+    first.write(insert(things), [_row("a", 1), _row("b", 2)])
+    second.write(insert(things), [_row("c", 3)])
+    assert _names(first) == _names(second) == ["a", "b", "c"]
     assert _names(_kept(tmp_path / "k.sqlite3")) == ["a", "b", "c"]
     assert _names(_kept()) == []
 

@@ -34,10 +34,10 @@ def test_a_link_stays_and_the_folder_that_it_leads_to_is_replaced_each_time(
 def test_what_somebody_else_put_into_it_is_not_removed_with_it(tmp_path: Path, name: str) -> None:
     out = tmp_path / "masks"
     whole = WholeFolder(out, mark="mark", parts=("images",))
-    for known in ("images", ".images.x1", ".DS_Store"):
+    for part in ("images", ".images.x1", ".DS_Store"):
         with whole.building() as folder:
             (folder / "mark").touch()
-            (folder / known).touch()
+            (folder / part).touch()
     (out / name).write_text("mine")
     with pytest.raises(ConfigError, match=f"masks: has {name} in it, which would be removed"):
         whole.check()

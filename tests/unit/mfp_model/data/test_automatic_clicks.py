@@ -71,8 +71,8 @@ def test_distances_in_several_chunks_equal_those_in_one(monkeypatch: pytest.Monk
 def test_a_batch_of_clicks_lands_as_deep_as_each_alone(pair: tuple[np.ndarray, np.ndarray]) -> None:
     """As deep, not at the same pixel: OpenCV's roots differ in the last bit by where they lie."""
     truth, masks = pair
-    found = deepest_next_clicks(torch.from_numpy(truth.astype(np.int8)), torch.from_numpy(masks))
-    for (x, y, sign), wanted, mask in zip(found.tolist(), truth, masks, strict=True):
+    clicks = deepest_next_clicks(torch.from_numpy(truth.astype(np.int8)), torch.from_numpy(masks))
+    for (x, y, sign), wanted, mask in zip(clicks.tolist(), truth, masks, strict=True):
         click = next_click(wanted, mask)
         if click is None:
             assert sign == 0
@@ -102,6 +102,6 @@ def test_training_clicks_leave_what_is_ignored_and_say_where_nothing_is_wrong() 
     truth[0, 5:15, 5:15] = 1  # all of it segmented, and much that is ignored
     truth[1, 2:6, 2:6] = 0  # excess
     masks = torch.ones(3, 20, 20, dtype=torch.bool)
-    found = random_next_clicks(truth, masks, torch.Generator().manual_seed(0))
-    assert found[:, 2].tolist() == [0, -1, 0]
-    assert 2 <= found[1, 0] < 6
+    clicks = random_next_clicks(truth, masks, torch.Generator().manual_seed(0))
+    assert clicks[:, 2].tolist() == [0, -1, 0]
+    assert 2 <= clicks[1, 0] < 6

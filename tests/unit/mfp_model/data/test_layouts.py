@@ -66,10 +66,10 @@ def test_folders_are_read_as_tools_make_them(
     _photo(tmp_path / image)
     for given in (tmp_path, tmp_path / annotations):
         assert read_coco(given).images[0].path == tmp_path / image
-    (found,) = read_dataset(tmp_path)
-    assert (found.mask(0, height=40, width=60) == _MASK).all()
-    (one,) = coco_objects(tmp_path)
-    assert (one.truth == _MASK).all()
+    (sample,) = read_dataset(tmp_path)
+    assert (sample.mask(0, height=40, width=60) == _MASK).all()
+    (target,) = coco_objects(tmp_path)
+    assert (target.truth == _MASK).all()
 
 
 @pytest.mark.parametrize(
@@ -123,8 +123,8 @@ def test_masks_lie_on_the_photo_as_it_is_shown_in_training_and_evaluation_alike(
     mask = image.mask(0, height=pixels.shape[0], width=pixels.shape[1])
     assert (mask == (pixels[..., 0] > 127)).all()
     assert (mask == turned(_MASK, turn)).all()
-    (one,) = coco_objects(tmp_path)
-    assert (one.truth == (one.image[..., 0] > 127)).all()
+    (target,) = coco_objects(tmp_path)
+    assert (target.truth == (target.image[..., 0] > 127)).all()
     entry = json.loads((tmp_path / "annotations.json").read_text())["annotations"][0]
     assert (coco_mask.decode(entry["segmentation"]).astype(bool) == drawn).all()
 
@@ -154,14 +154,14 @@ def test_a_file_of_another_size_or_cut_off_or_no_picture_is_left_out_and_named(
         lambda root, on_problem: list(coco_objects(root, on_problem=on_problem)),
     ):
         problems: list[str] = []
-        found = list(read(tmp_path, on_problem=problems.append))  # type: ignore[operator]
-        assert len(found) == 1
-        told = "\n".join(problems)
+        items = list(read(tmp_path, on_problem=problems.append))  # type: ignore[operator]
+        assert len(items) == 1
+        messages = "\n".join(problems)
         assert len(problems) == 3
-        assert "image 1: " in told
-        assert "61x40" in told
-        assert "2.jpg: image cannot be decoded" in told
-        assert "3.jpg: 20 bytes that are a web page" in told
+        assert "image 1: " in messages
+        assert "61x40" in messages
+        assert "2.jpg: image cannot be decoded" in messages
+        assert "3.jpg: 20 bytes that are a web page" in messages
 
 
 def test_corrections_keep_how_turned_photos_were_drawn_on(tmp_path: Path) -> None:

@@ -51,9 +51,9 @@ def test_every_network_answers_alike_in_openvino(backbone: str) -> None:
     assert engine.uses_maps == network.uses_maps
     inputs = _inputs(96)
     with torch.inference_mode():
-        expected, found = network(*inputs).logits.sigmoid(), engine(*inputs).logits.sigmoid()
+        expected, actual = network(*inputs).logits.sigmoid(), engine(*inputs).logits.sigmoid()
     tolerance = _LARGEST_IN_BF16 if has_fast_bf16(_CPU) else F32_TOLERANCE
-    assert float((expected - found).abs().max()) <= tolerance
+    assert float((expected - actual).abs().max()) <= tolerance
 
 
 @pytest.mark.slow
@@ -69,8 +69,8 @@ def test_openvino_answers_the_same_bytes_again_with_any_number_of_threads_and_ca
     for inputs, logits in zip(cases, expected, strict=True):
         assert torch.equal(other(*inputs).logits, logits)
     with ThreadPoolExecutor(4) as threads:
-        found = list(threads.map(lambda inputs: engine(*inputs).logits, cases * 3))
-    assert all(torch.equal(a, b) for a, b in zip(found, expected * 3, strict=True))
+        answers = list(threads.map(lambda inputs: engine(*inputs).logits, cases * 3))
+    assert all(torch.equal(a, b) for a, b in zip(answers, expected * 3, strict=True))
 
 
 def test_a_batch_is_its_samples(tiny_checkpoint: Checkpoint) -> None:
@@ -111,8 +111,8 @@ def test_a_named_precision_counts_on_processors_with_fast_bfloat16(
     assert engine.name == f"{kind} f32"
     network, inputs = tiny_checkpoint.network(), _inputs(64)
     with torch.inference_mode():
-        expected, found = network(*inputs).logits.sigmoid(), engine(*inputs).logits.sigmoid()
-    assert float((expected - found).abs().max()) <= F32_TOLERANCE
+        expected, actual = network(*inputs).logits.sigmoid(), engine(*inputs).logits.sigmoid()
+    assert float((expected - actual).abs().max()) <= F32_TOLERANCE
 
 
 @pytest.mark.slow
@@ -135,16 +135,16 @@ def test_an_engine_that_answers_something_else_is_not_used(
 
 def test_in_bfloat16_single_probabilities_may_be_rounded_by_more_and_their_mean_counts() -> None:
     expected = torch.zeros(1, 1, 64, 64)
-    found = expected.clone()
-    found[..., 0, 0] = 1.0
-    assert disagreement(found, expected, is_bf16=True) is None
-    problem = disagreement(found, expected, is_bf16=False)
+    actual = expected.clone()
+    actual[..., 0, 0] = 1.0
+    assert disagreement(actual, expected, is_bf16=True) is None
+    problem = disagreement(actual, expected, is_bf16=False)
     assert problem
     assert "largest difference 0.23, expected at most 0.0001" in problem
-    problem = disagreement(found + 0.2, expected, is_bf16=True)
+    problem = disagreement(actual + 0.2, expected, is_bf16=True)
     assert problem
     assert f"mean difference 0.05, expected at most {BF16_TOLERANCE}" in problem
-    assert disagreement(found * float("nan"), expected, is_bf16=True)
+    assert disagreement(actual * float("nan"), expected, is_bf16=True)
 
 
 def _shifted(call: Callable[..., Answer]) -> Callable[..., Answer]:
@@ -216,8 +216,8 @@ def test_a_cuda_graph_answers_as_the_network_does(tiny_checkpoint: Checkpoint) -
     for seed in range(3):
         inputs = tuple(part.to(device) for part in _inputs(64, seed=seed))
         with torch.inference_mode():
-            expected, found = network(*inputs).logits.sigmoid(), engine(*inputs).logits.sigmoid()
-        assert float((expected - found).abs().max()) <= _LARGEST_IN_BF16
+            expected, actual = network(*inputs).logits.sigmoid(), engine(*inputs).logits.sigmoid()
+        assert float((expected - actual).abs().max()) <= _LARGEST_IN_BF16
 
 
 def test_a_gpu_that_the_machine_does_not_have_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,8 +43,8 @@ def _object(side: int, *, void: bool = False) -> EvaluationObject:
 
 
 def _evaluated(segmenter: Segmenter, targets: list[EvaluationObject]) -> BoxScores:
-    found = [box_object(segmenter, target) for target in targets]
-    return score_boxes(boxed for boxed in found if boxed is not None)
+    results = [box_object(segmenter, target) for target in targets]
+    return score_boxes(boxed for boxed in results if boxed is not None)
 
 
 def test_each_object_is_asked_for_by_its_box_and_counted_by_size() -> None:

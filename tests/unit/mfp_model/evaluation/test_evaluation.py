@@ -176,10 +176,10 @@ def test_pairs_are_read(tmp_path: Path) -> None:
         Image.new("RGB", (8, 6), "red").save(tmp_path / images / "a.jpg")
         truth = np.array([[0, 128, 255, 255]], np.uint8).repeat(6, 0).repeat(2, 1)
         Image.fromarray(truth).save(tmp_path / truths / "a.png")
-        (found,) = READERS[name](tmp_path)
-        assert found.image.shape == (6, 8, 3)
-        assert found.truth.sum() == 24
-        assert (~found.valid).sum() == 12
+        (target,) = READERS[name](tmp_path)
+        assert target.image.shape == (6, 8, 3)
+        assert target.truth.sum() == 24
+        assert (~target.valid).sum() == 12
 
 
 def test_instances_are_read(tmp_path: Path) -> None:
@@ -201,8 +201,8 @@ def test_bsds500_gives_the_regions_of_the_coarsest_annotator(tmp_path: Path) -> 
     for index, regions in enumerate((fine, coarse)):
         cells[0, index] = {"Segmentation": regions}
     savemat(tmp_path / "groundTruth" / "val" / "a.mat", {"groundTruth": cells})
-    found = list(READERS["bsds500"](tmp_path))
-    assert [int(target.truth.sum()) for target in found] == [599, 600]
+    targets = list(READERS["bsds500"](tmp_path))
+    assert [int(target.truth.sum()) for target in targets] == [599, 600]
 
 
 @pytest.mark.parametrize(

@@ -12,20 +12,20 @@ def test_confusion_counts_what_is_valid() -> None:
     mask = np.array([[True, True], [False, False]])
     truth = np.array([[True, False], [True, False]])
     valid = np.array([[True, True], [True, False]])
-    found = Confusion.of(mask, truth, valid)
-    assert found == Confusion(
+    counts = Confusion.of(mask, truth, valid)
+    assert counts == Confusion(
         object_object=1, object_background=1, background_object=1, background_background=0
     )
-    assert found.dice == pytest.approx(0.5)
-    assert found.precision == pytest.approx(0.5)
-    assert found.recall == pytest.approx(0.5)
-    assert found.accuracy == pytest.approx(1 / 3)
+    assert counts.dice == pytest.approx(0.5)
+    assert counts.precision == pytest.approx(0.5)
+    assert counts.recall == pytest.approx(0.5)
+    assert counts.accuracy == pytest.approx(1 / 3)
 
 
 def test_nothing_found_of_nothing_is_perfect() -> None:
     empty = np.zeros((2, 2), dtype=np.bool_)
-    found = Confusion.of(empty, empty, ~empty)
-    assert (found.dice, found.precision, found.recall, found.accuracy) == (1, 1, 1, 1)
+    counts = Confusion.of(empty, empty, ~empty)
+    assert (counts.dice, counts.precision, counts.recall, counts.accuracy) == (1, 1, 1, 1)
     assert boundary_f(empty, empty, ~empty) == 1
 
 

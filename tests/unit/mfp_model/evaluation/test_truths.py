@@ -105,12 +105,12 @@ def test_davis_2017_counts_each_object_of_its_index_masks(tmp_path: Path) -> Non
         _palette(_indices(), tmp_path / f"Annotations/480p/dog/{frame}.png")
     (tmp_path / "ImageSets/2017").mkdir(parents=True)
     (tmp_path / "ImageSets/2017/val.txt").write_text("dog\n")
-    found = list(READERS["davis2017"](tmp_path))
-    assert [one.name for one in found] == [
+    targets = list(READERS["davis2017"](tmp_path))
+    assert [target.name for target in targets] == [
         f"dog/{frame}#{number}" for frame in ("00000", "00001") for number in (1, 2)
     ]
-    assert (found[0].truth == _OBJECT).all()
-    assert (found[0].valid == ~_RING).all()
+    assert (targets[0].truth == _OBJECT).all()
+    assert (targets[0].valid == ~_RING).all()
 
 
 def test_voc_objects_are_read_and_a_missing_picture_is_told(tmp_path: Path) -> None:
@@ -120,8 +120,8 @@ def test_voc_objects_are_read_and_a_missing_picture_is_told(tmp_path: Path) -> N
     (tmp_path / "ImageSets/Segmentation").mkdir(parents=True)
     (tmp_path / "ImageSets/Segmentation/val.txt").write_text("a\nb\n")
     problems: list[str] = []
-    found = list(READERS["voc"](tmp_path, on_problem=problems.append))
-    assert [one.name for one in found] == ["a#1", "a#2"]
+    targets = list(READERS["voc"](tmp_path, on_problem=problems.append))
+    assert [target.name for target in targets] == ["a#1", "a#2"]
     (problem,) = problems
     assert "SegmentationObject/b.png" in problem
 
@@ -138,17 +138,17 @@ def test_pairs_without_a_truth_and_of_another_meaning_are_told_and_the_rest_is_r
     _photo(tmp_path / "images/e.jpg")
     _saved(_OBJECT & False, tmp_path / "masks/e.png")
     problems: list[str] = []
-    found = list(READERS["berkeley"](tmp_path, on_problem=problems.append))
-    assert [one.name for one in found] == ["a"]
+    targets = list(READERS["berkeley"](tmp_path, on_problem=problems.append))
+    assert [target.name for target in targets] == ["a"]
     assert len(problems) == 4
-    told = "\n".join(problems)
+    messages = "\n".join(problems)
     for part in (
         "b.png: values 0, 1, 2, 255",
         "no truth for c.jpg",
         "e: a mask without a pixel",
         "d: masks of 30x10 pixels, the image file has 30x20",
     ):
-        assert part in told, part
+        assert part in messages, part
     problems.clear()
-    found = list(READERS["index"](tmp_path, on_problem=problems.append))
-    assert [one.name for one in found] == ["a#1", "b#1", "b#2"]
+    targets = list(READERS["index"](tmp_path, on_problem=problems.append))
+    assert [target.name for target in targets] == ["a#1", "b#1", "b#2"]

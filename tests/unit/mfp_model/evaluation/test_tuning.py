@@ -16,21 +16,23 @@ def _object(index: int) -> EvaluationObject:
 
 
 def test_the_constants_with_the_best_mean_are_chosen_and_judged_on_others() -> None:
-    told = []
+    scores = []
 
     def make(config: GraphCutConfig) -> DiskSegmenter:
         return DiskSegmenter(radius=6 + config.smoothness / 2 + 5 * (config.n_refits == 1))
 
     start = GraphCutConfig(smoothness=64.0)
     objects = [_object(index) for index in range(4)]
-    found = tune(start, make, objects, n_folds=2, report=lambda config, score: told.append(score))
-    assert found.score == max(told) >= max(found.sweep.values())
-    assert list(found.sweep) == list(SMOOTHNESSES)
-    assert found.sweep[found.config.smoothness] == found.score
-    assert found.held_out_score <= found.score
-    assert found.n_tried == len(told)
-    assert len(found.sweep_by_fold[1.0]) == 2
-    assert plot_sweeps({"rgb": found, "deep": found}).startswith(b"\x89PNG")
+    tuning = tune(
+        start, make, objects, n_folds=2, report=lambda config, score: scores.append(score)
+    )
+    assert tuning.score == max(scores) >= max(tuning.sweep.values())
+    assert list(tuning.sweep) == list(SMOOTHNESSES)
+    assert tuning.sweep[tuning.config.smoothness] == tuning.score
+    assert tuning.held_out_score <= tuning.score
+    assert tuning.n_tried == len(scores)
+    assert len(tuning.sweep_by_fold[1.0]) == 2
+    assert plot_sweeps({"rgb": tuning, "deep": tuning}).startswith(b"\x89PNG")
 
 
 def test_a_confusion_matrix_is_drawn() -> None:

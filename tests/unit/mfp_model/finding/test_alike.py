@@ -39,7 +39,7 @@ def _image() -> NDArray[np.uint8]:
 
 
 def _found(objects: list[AlikeObject], places: tuple[tuple[int, int], ...]) -> set[tuple[int, int]]:
-    masks = [found.runs.mask() for found in objects]
+    masks = [match.runs.mask() for match in objects]
     return {place for place in places if any(mask_iou(mask, _disk(*place)) > 0.5 for mask in masks)}
 
 
@@ -50,11 +50,11 @@ def segmenter() -> DiskSegmenter:
 
 def test_all_of_the_examples_colour_are_found_and_none_of_another(segmenter: DiskSegmenter) -> None:
     image, mask = _image(), _disk(*_REDS[0])
-    found = find_alike(segmenter, image, example_of(segmenter, image, mask), taken=mask)
-    assert _found(found, _REDS) == set(_REDS[1:])
-    assert not _found(found, _GREENS)
-    assert len(found) == len(_REDS) - 1
-    scores = [one.score for one in found]
+    matches = find_alike(segmenter, image, example_of(segmenter, image, mask), taken=mask)
+    assert _found(matches, _REDS) == set(_REDS[1:])
+    assert not _found(matches, _GREENS)
+    assert len(matches) == len(_REDS) - 1
+    scores = [match.score for match in matches]
     assert scores == sorted(scores, reverse=True)
     assert all(0 < score <= 1 for score in scores)
 
@@ -63,19 +63,19 @@ def test_an_example_finds_its_like_on_another_image(segmenter: DiskSegmenter) ->
     image = _image()
     example = example_of(segmenter, image, _disk(*_GREENS[0]))
     other = np.ascontiguousarray(image[:, ::-1])
-    found = find_alike(segmenter, other, example)
+    matches = find_alike(segmenter, other, example)
     mirrored = tuple((_WIDTH - 1 - x, y) for x, y in _GREENS)
-    assert _found(found, mirrored) == set(mirrored)
-    assert len(found) == len(_GREENS)
+    assert _found(matches, mirrored) == set(mirrored)
+    assert len(matches) == len(_GREENS)
 
 
 def test_nothing_is_found_where_masks_are_and_at_most_so_many(segmenter: DiskSegmenter) -> None:
     image, mask = _image(), _disk(*_REDS[0])
     example = example_of(segmenter, image, mask)
     taken = mask | _disk(*_REDS[1]) | _disk(_REDS[2][0] + 20, _REDS[2][1])
-    found = find_alike(segmenter, image, example, taken=taken)
-    assert all(not (one.runs.mask() & taken).any() for one in found)
-    assert _REDS[1] not in _found(found, _REDS)
+    matches = find_alike(segmenter, image, example, taken=taken)
+    assert all(not (match.runs.mask() & taken).any() for match in matches)
+    assert _REDS[1] not in _found(matches, _REDS)
     assert len(find_alike(segmenter, image, example, taken=mask, limit=2)) == 2
 
 
@@ -102,7 +102,7 @@ def test_an_answer_is_the_same_again(segmenter: DiskSegmenter) -> None:
     first, second = (
         find_alike(segmenter, image, example_of(segmenter, image, mask)) for _ in range(2)
     )
-    assert [one.score for one in first] == [one.score for one in second]
+    assert [match.score for match in first] == [match.score for match in second]
 
 
 def test_an_example_without_a_pixel_is_refused(segmenter: DiskSegmenter) -> None:
@@ -124,7 +124,7 @@ def test_no_place_is_near_one_that_was_taken_before(side: float) -> None:
     places = [(int(c.y), int(c.x)) for c in peaks(likeness, side, height=20, width=30)]
     assert places
     assert all(likeness[place] >= 0.3 for place in places)
-    apart = [math.dist(one, other) for one, other in combinations(places, 2)]
+    apart = [math.dist(place, other) for place, other in combinations(places, 2)]
     assert min(apart) > 0.3 * side
     allowed = [(row, column) for row, column in np.argwhere(likeness >= 0.3).tolist()]
     assert side > 3 or len(places) == len(allowed)  # then each lies apart from its neighbours

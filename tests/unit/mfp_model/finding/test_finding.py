@@ -38,12 +38,12 @@ class ColourFinder(Finder):
     version = "colours"
 
     def find(self, image: NDArray[np.uint8], within: Mask | None = None) -> list[FoundObject]:
-        found = []
+        objects = []
         for score, label, colour in ((0.9, "person", _RED), (0.8, "cat", _GREEN)):
             mask = (np.abs(image.astype(int) - colour) < 25).all(axis=2)
             if mask.mean() > 0.005:
-                found.append(FoundObject(mask=mask, score=score, label=label))
-        return found
+                objects.append(FoundObject(mask=mask, score=score, label=label))
+        return objects
 
 
 class GreenInpainter(Inpainter):
@@ -111,9 +111,9 @@ class TestInpainters:
 
     def test_mats_file_is_given_what_is_known_and_the_same_noise(self, tmp_path: Path) -> None:
         class Mat(nn.Module):
-            def forward(self, image: Tensor, known: Tensor, noise: Tensor, none: Tensor) -> Tensor:
+            def forward(self, image: Tensor, kept: Tensor, noise: Tensor, none: Tensor) -> Tensor:
                 assert image.shape == (1, 3, 512, 512)
-                return image * known + noise.mean() * (1 - known) * 0 + (1 - known)
+                return image * kept + noise.mean() * (1 - kept) * 0 + (1 - kept)
 
         torch.jit.script(Mat()).save(tmp_path / "mat.pt")
         inpainter = load_inpainter("mat", weights=tmp_path / "mat.pt")
@@ -145,11 +145,13 @@ class TestFinders:
 
     def test_clicks_go_where_nothing_is_found_yet(self) -> None:
         segmenter = DiskSegmenter(radius=20)
-        found = ClickFinder(segmenter, grid=4).find(np.zeros((100, 100, 3), dtype=np.uint8))
-        assert found
+        objects = ClickFinder(segmenter, grid=4).find(np.zeros((100, 100, 3), dtype=np.uint8))
+        assert objects
         assert segmenter.n_rounds <= 16
-        for index, one in enumerate(found):
-            assert all((one.mask & other.mask).sum() < one.mask.sum() for other in found[:index])
+        for index, item in enumerate(objects):
+            assert all(
+                (item.mask & other.mask).sum() < item.mask.sum() for other in objects[:index]
+            )
 
     def test_clicks_stay_within_what_changed(self) -> None:
         segmenter = DiskSegmenter(radius=20)
@@ -172,9 +174,9 @@ class TestFinders:
         weights["classifier.4.bias"][VOC_CLASSES.index("cat")] = 99.0
         torch.save(weights, tmp_path / "deeplab.pth")
         finder = load_finder("deeplab", checkpoint=tmp_path / "deeplab.pth", device="cpu")
-        (found,) = finder.find(np.zeros((20, 30, 3), dtype=np.uint8))
-        assert found.label == "cat"
-        assert found.mask.all()
+        (found_object,) = finder.find(np.zeros((20, 30, 3), dtype=np.uint8))
+        assert found_object.label == "cat"
+        assert found_object.mask.all()
         with pytest.raises(CheckpointError, match="DeepLabV3"):
             DeepLabFinder(tmp_path / "missing.pth", torch.device("cpu"))
 
@@ -294,18 +296,18 @@ class TestMeasures:
     """Composites with a known truth, and VOC's classes."""
 
     def _objects(self) -> list[EvaluationObject]:
-        found = []
+        objects = []
         for index, colour in enumerate((_RED, _GREEN)):
             truth = np.zeros((80, 100), dtype=np.bool_)
             truth[20 + 5 * index : 60, 20:70] = True
             image = np.full((80, 100, 3), _GREY, dtype=np.uint8)
             image[truth] = colour
-            found.append(
+            objects.append(
                 EvaluationObject(
                     name=str(index), image=image, truth=truth, valid=np.ones_like(truth)
                 )
             )
-        return found
+        return objects
 
     def test_composites_cover_part_of_a_known_object(self) -> None:
         made = list(occlusions(self._objects(), 5, np.random.default_rng(0)))
@@ -347,10 +349,10 @@ class TestMeasures:
         assert (picture.classes == classes).all()
         right = np.zeros((6, 8), dtype=np.bool_)
         right[:, 4:] = True
-        found = FoundObject(mask=right, score=1, label="cat")
+        cat = FoundObject(mask=right, score=1, label="cat")
         wider = FoundObject(mask=np.ones_like(right), score=1, label="dog")
         layers = [
-            LayeredObject(whole=found, order=0, visible=right),
+            LayeredObject(whole=cat, order=0, visible=right),
             LayeredObject(whole=wider, order=1, visible=~right),
         ]
         collected = ClassIou(class_names(knows_classes=True))

@@ -69,20 +69,20 @@ def test_the_general_set_is_there_with_its_images() -> None:
 def test_images_are_held_out_by_name_and_corrected_masks_weigh_more(tmp_path: Path) -> None:
     root = make_coco_folder(tmp_path / "data", n_images=10)
     content = json.loads((root / "annotations.json").read_text())
-    for number, one in enumerate(content["annotations"]):
+    for number, annotation in enumerate(content["annotations"]):
         origin = ("prediction", "prediction-changed", "manual")[number % 3]
-        one["label_studio"] = {"origin": origin}
+        annotation["label_studio"] = {"origin": origin}
     (root / "annotations.json").write_text(json.dumps(content))
     split = split_corrections(root, tmp_path / "split")
     train, held_out = read_dataset(split.train), read_dataset(split.held_out)
     assert (len(train), len(held_out)) == (8, 2)
-    assert not {one.path.name for one in train} & {one.path.name for one in held_out}
-    assert {one.weights for one in train} == {(1.0, 3.0)}
+    assert not {image.path.name for image in train} & {image.path.name for image in held_out}
+    assert {image.weights for image in train} == {(1.0, 3.0)}
     assert split.summary["objects"] == 16
     assert split.summary["corrected"] == 8
     assert split.summary["labels"] == {"square": 20}
     again = split_corrections(root, tmp_path / "split")
-    assert [one.path for one in read_dataset(again.train)] == [one.path for one in train]
+    assert [image.path for image in read_dataset(again.train)] == [image.path for image in train]
 
 
 def test_a_photo_that_is_there_twice_is_on_one_side_also_where_the_sides_meet(
@@ -114,13 +114,13 @@ def test_rows_of_one_file_do_not_end_the_split(tmp_path: Path) -> None:
 
 def test_a_run_does_not_go_on_with_scores_of_other_images(tmp_path: Path) -> None:
     root = make_coco_folder(tmp_path / "data", n_images=6)
-    told = [split_corrections(root, tmp_path / "split").summary["digest"]]
+    digests = [split_corrections(root, tmp_path / "split").summary["digest"]]
     content = (root / "images" / "5.png").read_bytes()
     (root / "images" / "5.png").unlink()
-    told += [split_corrections(root, tmp_path / "split", on_problem=[].append).summary["digest"]]
+    digests += [split_corrections(root, tmp_path / "split", on_problem=[].append).summary["digest"]]
     (root / "images" / "5.png").write_bytes(content)
-    told += [split_corrections(root, tmp_path / "split").summary["digest"]]
-    assert told[0] == told[2] != told[1]
+    digests += [split_corrections(root, tmp_path / "split").summary["digest"]]
+    assert digests[0] == digests[2] != digests[1]
 
 
 def test_damaged_masks_are_told_before_anything_is_computed_and_crowds_stay(tmp_path: Path) -> None:
@@ -191,13 +191,13 @@ def test_a_run_leaves_weights_a_report_and_a_manifest(job: FineTuneJob) -> None:
     learned = {data["name"]: data["images"] for data in tuned.origin["data"]}
     assert learned["data"] == learned["train"] == 4  # of 5; the other one is held out
     assert tuned.origin["fine_tuned_from"] == "tiny-1"
-    told = job.read_manifest()
-    assert told["passes"] == decision.passes
-    assert told["data"]["images"] == 5
+    manifest = job.read_manifest()
+    assert manifest["passes"] == decision.passes
+    assert manifest["data"]["images"] == 5
     page = job.report.read_text()
     assert decision.reason in page.replace("&gt;", ">")
     assert page.count("data:image/png;base64,") == 4
-    assert page.index(decision.sentence.partition(":")[0]) < page.index(told["base"])
+    assert page.index(decision.sentence.partition(":")[0]) < page.index(manifest["base"])
     rows = (job.work / "tuned.validation.csv").read_text().splitlines()[1:]
     assert [float(row.split(",")[1]) for row in rows] == [0, 16, 32, 48, 64]
     shares = [progress.share for progress in seen]
@@ -223,15 +223,15 @@ def test_a_run_that_was_stopped_in_each_step_goes_on_to_the_same_weights(
     shutil.rmtree(job.work)
     job = replace(job, out=job.out.with_name("resumed.safetensors"))
     for step in ("replay", "judge the old", "train", "judge the new"):
-        told: list[str] = []
+        steps: list[str] = []
 
-        def should_stop(told: list[str] = told, step: str = step) -> bool:
-            return told.count(step) >= 2
+        def should_stop(steps: list[str] = steps, step: str = step) -> bool:
+            return steps.count(step) >= 2
 
         with pytest.raises(StoppedError):
             fine_tune(
                 job,
-                report=lambda progress, told=told: told.append(progress.step),  # type: ignore[misc]
+                report=lambda progress, steps=steps: steps.append(progress.step),  # type: ignore[misc]
                 should_stop=should_stop,
             )
         assert not job.out.exists()

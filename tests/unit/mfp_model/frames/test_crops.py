@@ -54,8 +54,8 @@ def test_behind_its_border_the_image_is_mirrored() -> None:
     np.testing.assert_array_equal(crop[:4, 2:], image[:, :4])
     np.testing.assert_array_equal(crop[:4, :2], image[:, [2, 1]])
     np.testing.assert_array_equal(crop[4:, 2:], image[[2, 1], :4])
-    one = np.full((1, 1, 3), 7, dtype=np.uint8)
-    assert (crop_to_network(one, Window(left=-1, top=-1, right=2, bottom=2), 8) == 7).all()
+    pixel = np.full((1, 1, 3), 7, dtype=np.uint8)
+    assert (crop_to_network(pixel, Window(left=-1, top=-1, right=2, bottom=2), 8) == 7).all()
 
 
 @pytest.mark.parametrize(("down", "across"), [(1, 3), (3, 1), (2, 4)])

@@ -90,9 +90,9 @@ def test_going_on_gives_the_bytes_of_starting_over(photo: NDArray[np.uint8]) -> 
 
 
 def test_negative_clicks_alone_find_nothing(photo: NDArray[np.uint8]) -> None:
-    found = _cut().segment(photo, [Click(x=50, y=40, is_positive=False)])
-    assert not found.mask.any()
-    assert found.score == 0
+    prediction = _cut().segment(photo, [Click(x=50, y=40, is_positive=False)])
+    assert not prediction.mask.any()
+    assert prediction.score == 0
 
 
 def test_a_stroke_is_kept_as_it_was_painted(photo: NDArray[np.uint8]) -> None:
@@ -132,8 +132,8 @@ def test_a_band_agrees_with_its_surroundings() -> None:
     band = np.array([[False, True, True, False]])
     pairs = (np.array([1, 1, 2]), np.array([0, 2, 3]), np.array([3.0, 0.5, 1.0]))
     free = np.zeros(2, dtype=np.int8)
-    found = cut_band(mask, band, np.array([1.0, 1.0]), free, pairs)
-    assert found.tolist() == [[True, True, False, False]]
+    cut = cut_band(mask, band, np.array([1.0, 1.0]), free, pairs)
+    assert cut.tolist() == [[True, True, False, False]]
     assert cut_band(mask, np.zeros_like(band), np.zeros(0), free[:0], pairs) is mask
 
 
@@ -181,9 +181,11 @@ class TestDeepFeatures:
             torch.manual_seed(0)
             torch.save(resnet50().state_dict(), path)
         encoder = load_encoder(path, torch.device("cpu"))
-        found = encoder.features(np.random.default_rng(0).integers(0, 255, (40, 64, 3), np.uint8))
-        assert found.shape == (40, 64, 12)  # an eighth of 320 x 512
-        assert found.var(axis=(0, 1)).sum() <= 1.01
+        features = encoder.features(
+            np.random.default_rng(0).integers(0, 255, (40, 64, 3), np.uint8)
+        )
+        assert features.shape == (40, 64, 12)  # an eighth of 320 x 512
+        assert features.var(axis=(0, 1)).sum() <= 1.01
         assert encoder.version == "resnet50"
 
     def test_other_files_are_refused(self, tmp_path: Path) -> None:

@@ -36,8 +36,8 @@ def test_the_iou_counts_pixels_where_they_are_valid(
 ) -> None:
     first, second, valid = masks
     pixels = list(zip(first[valid], second[valid], strict=True))
-    either = sum(one or other for one, other in pixels)
-    expected = sum(one and other for one, other in pixels) / either if either else 1.0
+    either = sum(left or right for left, right in pixels)
+    expected = sum(left and right for left, right in pixels) / either if either else 1.0
     assert mask_iou(first, second, valid) == pytest.approx(expected)
     everywhere = np.ones_like(valid)
     assert mask_iou(first, second) == mask_iou(first, second, everywhere)

@@ -23,21 +23,21 @@ def test_equally_deep_pixels_have_the_same_bytes() -> None:
     rows, columns = np.mgrid[0:80, 0:96]
     for radius in (7, 20.0, 33.5):
         disk = (rows - 39.5) ** 2 + (columns - 47.5) ** 2 < radius**2
-        found = depth(disk)
-        assert np.array_equal(found, found[::-1])
-        assert np.array_equal(found, found[:, ::-1])
-        assert np.array_equal(np.rint(found**2), (found.astype(np.float64) ** 2).round())
+        depths = depth(disk)
+        assert np.array_equal(depths, depths[::-1])
+        assert np.array_equal(depths, depths[:, ::-1])
+        assert np.array_equal(np.rint(depths**2), (depths.astype(np.float64) ** 2).round())
 
 
 def test_depth_does_not_depend_on_where_the_mask_lies_in_memory() -> None:
     rows, columns = np.mgrid[0:80, 0:96]
     disk = (rows - 40) ** 2 + (columns - 48) ** 2 < 400
     junk = [np.ones(n_bytes, dtype=np.uint8) for n_bytes in range(1, 4000, 97)]
-    found = []
+    depths = []
     while junk:
-        found.append(depth(disk).tobytes())
+        depths.append(depth(disk).tobytes())
         junk.pop()
-    assert len(set(found)) == 1
+    assert len(set(depths)) == 1
     assert deepest_click(disk) == Click(x=48.5, y=40.5)
 
 

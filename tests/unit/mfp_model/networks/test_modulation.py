@@ -36,10 +36,12 @@ def test_values_are_finite_probabilities_for_any_map_and_clicks(
 def test_a_sample_in_a_batch_equals_the_sample_alone(
     probability: np.ndarray, sequences: list[list[tuple[float, float, bool]]]
 ) -> None:
-    one = torch.from_numpy(probability)[None]
-    batch = modulate(one.repeat(len(sequences), 1, 1), click_tensor(sequences))
+    sample = torch.from_numpy(probability)[None]
+    batch = modulate(sample.repeat(len(sequences), 1, 1), click_tensor(sequences))
     for row, clicks in zip(batch, sequences, strict=True):
-        torch.testing.assert_close(row, modulate(one, click_tensor([clicks]))[0], atol=1e-6, rtol=0)
+        torch.testing.assert_close(
+            row, modulate(sample, click_tensor([clicks]))[0], atol=1e-6, rtol=0
+        )
 
 
 _VARIANTS = [

@@ -39,11 +39,11 @@ def test_logits_have_the_inputs_size(network: MFPResNetUNet, height: int, width:
 def test_previous_maps_make_no_difference_and_clicks_do(network: MFPResNetUNet) -> None:
     image, clicks = torch.rand(1, 3, 64, 64), torch.tensor([[[20.0, 30.0, 1.0]]])
     with torch.no_grad():
-        one = run_round(network, image, torch.zeros(1, 64, 64), clicks)
-        other = run_round(network, image, torch.rand(1, 64, 64), clicks)
+        first = run_round(network, image, torch.zeros(1, 64, 64), clicks)
+        second = run_round(network, image, torch.rand(1, 64, 64), clicks)
         elsewhere = run_round(network, image, torch.zeros(1, 64, 64), clicks + 20)
-    assert torch.equal(one.logits, other.logits)
-    assert not torch.allclose(one.logits, elsewhere.logits)
+    assert torch.equal(first.logits, second.logits)
+    assert not torch.allclose(first.logits, elsewhere.logits)
 
 
 def test_gradients_reach_the_click_channels(network: MFPResNetUNet) -> None:

@@ -110,8 +110,8 @@ def test_a_binary_mask_is_a_previous_map_that_agrees_with_it(mask: NDArray[np.bo
     layers = LayeredMap(height=30, width=40)
     np.testing.assert_array_equal(previous_map(layers, runs, box, 16), small)
     looked = layers.pasted(box, np.full((16, 16), 0.7, dtype=np.float32))
-    known = previous_map(looked, runs, box, 16)
-    np.testing.assert_array_equal(known > 0.5, small > 0.5)
+    previous = previous_map(looked, runs, box, 16)
+    np.testing.assert_array_equal(previous > 0.5, small > 0.5)
 
 
 def test_a_mask_without_a_pixel_is_no_prior(
@@ -211,7 +211,7 @@ def test_the_shipped_weights_mend_masks_in_fewer_clicks_than_drawing_takes() -> 
     scores = score_edits([edit_object(segmenter, target)])
     scratch = scores.pop("from scratch")
     assert len(scores) == 5
-    for one in scores.values():
-        assert one.miou_at[0] >= one.prior_iou
-        assert one.noc["0.90"] <= scratch.noc["0.90"]
+    for score in scores.values():
+        assert score.miou_at[0] >= score.prior_iou
+        assert score.noc["0.90"] <= scratch.noc["0.90"]
     assert as_table(scores).count("\n") == 6

@@ -43,8 +43,8 @@ def test_another_box_gets_another_answer(
     tiny_segmenter: MfpSegmenter, photo: NDArray[np.uint8]
 ) -> None:
     boxes = [Box(left=left, top=15, right=90, bottom=65) for left in (25, 45)]
-    one, other = (tiny_segmenter.segment(photo, [box]).probability_map for box in boxes)
-    assert one.tobytes() != other.tobytes()
+    first, second = (tiny_segmenter.segment(photo, [box]).probability_map for box in boxes)
+    assert first.tobytes() != second.tobytes()
 
 
 def test_the_window_of_a_box_holds_it_and_lies_in_the_image() -> None:

@@ -159,9 +159,9 @@ def test_an_instance_file_of_sbd_is_refused_by_name_wherever_it_is_damaged(tmp_p
 
 def test_sample_i_depends_on_the_seed_and_i_alone(folder: Path) -> None:
     chances = {"paste_probability": 0.5, "prior_probability": 0.5, "merge_probability": 0.5}
-    one, two = _samples(folder, **chances), _samples(folder, **chances)
+    first, second = _samples(folder, **chances), _samples(folder, **chances)
     for index in (5, 2, 9):
-        for part, again in zip(one[index], two[index], strict=True):
+        for part, again in zip(first[index], second[index], strict=True):
             np.testing.assert_array_equal(part, again)
 
 

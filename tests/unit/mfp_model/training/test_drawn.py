@@ -154,15 +154,15 @@ def test_an_adversarial_run_that_was_cut_ends_in_the_same_weights(tmp_path: Path
         boundary_weight=1.0,
     )
     network = NetworkConfig(backbone=UNET, input_size=32)
-    found = []
+    weights = []
     for name, n_stops in (("whole", 0), ("cut", 1)):
         out = tmp_path / f"{name}.safetensors"
         job = TrainingJob(config=config, network_config=network, out=out, version="u", n_workers=0)
         for index in range(n_stops + 1):
             stops = index < n_stops
             train(job, report=lambda step: None, should_stop=lambda stops=stops: stops)
-        found.append(load_checkpoint(out).weights)
-    assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
+        weights.append(load_checkpoint(out).weights)
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
 def test_wrong_values_are_named() -> None:

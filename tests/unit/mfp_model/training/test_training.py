@@ -382,8 +382,8 @@ def test_the_learning_rate_rises_and_falls_to_zero_or_goes_down_in_steps(folder:
     assert rates[0] < 0.01 * rates[1]
     assert rates[2] < 1e-6
     steps = _config(folder, n_samples=100, schedule="steps", milestones=(0.5, 0.9))
-    found = [learning_rate(steps, n) / steps.learning_rate for n in (0, 49, 50, 90)]
-    assert found == pytest.approx([1, 1, 0.1, 0.01])
+    factors = [learning_rate(steps, n) / steps.learning_rate for n in (0, 49, 50, 90)]
+    assert factors == pytest.approx([1, 1, 0.1, 0.01])
 
 
 def test_wrong_values_are_refused(folder: Path) -> None:
