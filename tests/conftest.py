@@ -13,7 +13,7 @@ import torch
 from hypothesis import settings
 from numpy.typing import NDArray
 
-from mfp_model.checkpoints.checkpoint import Checkpoint
+from mfp_model.checkpoints.checkpoint import Checkpoint, save_checkpoint
 from mfp_model.networks.network import MfpNetwork, NetworkConfig
 from mfp_model.segmenters.mfp import MfpSegmenter
 from tests import postgres as postgres_module
@@ -37,6 +37,14 @@ def tiny_checkpoint() -> Checkpoint:
             if name.endswith("running_mean"):
                 buffer.normal_(0, 0.1)
     return Checkpoint(version="tiny-1", config=config, weights=network.state_dict())
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tiny_checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny checkpoint's file."""
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_checkpoint(tiny_checkpoint, path)
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,11 @@ CONFIG = TaskConfigs(
     </PolygonLabels>
     <KeyPointLabels name="click" toName="image"><Label value="Point"/></KeyPointLabels></View>"""
 )
+ROWS, COLUMNS = np.mgrid[0:30, 0:40]
+RING = ((COLUMNS - 20) ** 2 + (ROWS - 15) ** 2 < 140) & (
+    (COLUMNS - 20) ** 2 + (ROWS - 15) ** 2 > 30
+)
+TWO_PARTS = (COLUMNS < 5) | (COLUMNS > 35)
 
 
 def png(width: int, height: int) -> bytes:

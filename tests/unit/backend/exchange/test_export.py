@@ -1,14 +1,6 @@
 import io
-import json
-import os
-import signal
 import sqlite3
-import subprocess
-import sys
-from collections import Counter
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -21,12 +13,14 @@ from torchvision.datasets import CocoDetection
 from backend.exchange.choice import ChoiceRules
 from backend.exchange.entries import ExportOptions
 from backend.exchange.export import export_coco
-from backend.exchange.tasks import TaskSource, file_tasks, labeled_task
+from backend.exchange.tasks import TaskSource, labeled_task
 from backend.label_studio.label_config import TaskConfigs
-from backend.label_studio.regions import finite_score
-from mfp_model.errors import ConfigError, DataError
 from mfp_model.names import EXPORT_FORMS
 from tests.unit.backend.exchange.labeled import (
+    COLUMNS,
+    RING,
+    ROWS,
+    TWO_PARTS,
     Files,
     export,
     png,
@@ -34,14 +28,7 @@ from tests.unit.backend.exchange.labeled import (
     shape_row,
     soft_row,
     task,
-    write_tasks,
 )
-
-_ROWS, _COLUMNS = np.mgrid[0:30, 0:40]
-RING = ((_COLUMNS - 20) ** 2 + (_ROWS - 15) ** 2 < 140) & (
-    (_COLUMNS - 20) ** 2 + (_ROWS - 15) ** 2 > 30
-)
-TWO_PARTS = (_COLUMNS < 5) | (_COLUMNS > 35)
 
 
 def test_a_ring_and_an_object_in_two_parts_stay_one_annotation_each_bit_by_bit(
@@ -126,7 +113,7 @@ def test_shapes_of_other_controls_are_exported_too(tmp_path: Path) -> None:
     assert (coco_mask.decode(rectangle["segmentation"]) == square).all()
     assert polygon["category_id"] == 3
     mask = coco_mask.decode(ellipse["segmentation"]).astype(bool)
-    exact = ((_COLUMNS + 0.5 - 20) / 9) ** 2 + ((_ROWS + 0.5 - 15) / 10) ** 2 < 1
+    exact = ((COLUMNS + 0.5 - 20) / 9) ** 2 + ((ROWS + 0.5 - 15) / 10) ** 2 < 1
     assert (mask ^ exact).sum() < 0.04 * exact.sum()
 
 
@@ -161,92 +148,6 @@ def test_the_two_rows_of_a_generic_label_make_one_object(tmp_path: Path) -> None
     assert summary.categories == ("Cat",)
 
 
-def test_damaged_items_are_named_and_the_rest_is_exported(tmp_path: Path) -> None:
-    cut, small = row(RING, id="cut"), row(np.ones((20, 40), bool), id="small")
-    cut["value"]["rle"] = cut["value"]["rle"][:40]
-    bad = [
-        cut,
-        small,
-        row(RING, "Unicorn", id="unknown"),
-        row(RING & False, id="empty"),
-        {**row(RING, id="turned"), "image_rotation": 90},
-        shape_row("polygon", "Dog", (40, 30), points=[[0, "x"], [1, 1], [5, 5]]),
-        "no row",
-        {**row(RING, id="bits"), "type": "bitmasklabels"},
-        row(RING, id="good"),
-    ]
-    tasks = [task(1, bad), task(200, [row(RING)]), task(3, "no list"), task(4, [row(RING)])]  # type: ignore[arg-type]
-    content, summary = export(tmp_path, [*tasks, "no task", tasks[-1]])
-    assert [entry["label_studio"]["region"] for entry in content["annotations"]] == ["good", "r1"]
-    messages = "\n".join(summary.messages)
-    for part in (
-        "task 1: annotation 10: row 6",
-        "region cut: brush RLE is truncated",
-        "region small: made on 40x20, the image is 40x30",
-        "region unknown: label 'Unicorn': expected one of Cat, Dog, Tree",
-        "region bits: bitmask regions are not read",
-        "region empty: brush without a pixel",
-        "region turned: image_rotation=90",
-        "region polygon-1: polygon: expected finite percentages",
-        "task 200: image '/data/upload/1/200.png': no such file",
-        "task 200: annotation 2000: region r1: its image is missing",
-        "task 3: annotation 30: result: expected a list",
-        "expected a task with an id, got 'no task'",
-        "task 4: stands there twice",
-    ):
-        assert part in messages, part
-    assert summary.problems == len(summary.messages) == 13
-    with pytest.raises(DataError, match="row 6"):
-        export(tmp_path, tasks, options=ExportOptions(strict=True))
-
-
-def test_a_task_that_stands_there_twice_or_has_no_content_is_named(tmp_path: Path) -> None:
-    once, again = task(1, [row(RING)]), task(1, [row(~RING)])
-    tasks = [
-        once,
-        again,
-        {**task(2), "annotations": [17]},
-        {**task(3, [row(RING)]), "data": None},
-        {**task(4, [row(RING)]), "annotations": {"id": 5}},
-    ]
-    content, summary = export(tmp_path, tasks)
-    assert [image["id"] for image in content["images"]] == [1]
-    expected = "expected objects in data and annotations"
-    assert summary.messages == [
-        "task 1: stands there twice",
-        *(f"task {number}: {expected}" for number in (2, 3, 4)),
-    ]
-
-
-def test_a_task_whose_images_no_number_is_left_for_is_named(tmp_path: Path) -> None:
-    def paged(number: int, address: object) -> dict[str, Any]:
-        return {**task(number, [{**row(RING), "item_index": 0}]), "data": {"image": address}}
-
-    page, pages = "/data/upload/1/1.png", ["/data/upload/1/2.png", "/data/upload/1/3.png"]
-    far, largest = 10**12 + 5, 2**63 - 1
-    tasks = [
-        paged(-1, page),
-        paged(5, pages),
-        paged(far, page),
-        paged(largest, pages),
-        paged(largest + 1, page),
-        paged(6, page),
-    ]
-    content, summary = export(tmp_path, tasks)
-    assert [image["id"] for image in content["images"]] == [5, far, 6]
-    assert [annotation["image_id"] for annotation in content["annotations"]] == [5, 6]
-    taken = "the number of one of its images is too large, or another task's image has it"
-    none = "expected a task with an id, got {'id': "
-    assert [message.split(", 'data'")[0] for message in summary.messages] == [
-        f"element 1: {none}-1",
-        f"task {far}: {taken}",
-        f"task {largest}: {taken}",
-        f"element 5: {none}'{largest + 1}'",
-    ]
-    with pytest.raises(DataError, match=f"task {far}: {taken}"):
-        export(tmp_path, tasks[1:], options=ExportOptions(strict=True))
-
-
 def test_programs_that_count_in_doubles_tell_the_images_of_tasks_apart(tmp_path: Path) -> None:
     """As JavaScript and jq do, to which 10^16 + 7 and 10^16 + 8 are one number."""
     config = TaskConfigs(
@@ -278,44 +179,6 @@ def test_halves_of_letters_end_no_export(tmp_path: Path) -> None:
         assert summary.categories == ("\\ud83d",)
         (message,) = summary.messages
         assert "region \\ud83d: brush without a pixel" in message
-
-
-def test_a_mask_of_a_kind_that_is_not_read_is_named(tmp_path: Path) -> None:
-    wand = {**row(RING), "type": "magicwand"}
-    _, summary = export(tmp_path, [task(1, [wand])])
-    assert summary.messages == ["task 1: annotation 10: region r1: 'magicwand' masks are not read"]
-
-
-def test_broken_json_keeps_what_stands_before_the_break(tmp_path: Path) -> None:
-    path = write_tasks(tmp_path / "tasks.json", [task(1, [row(RING)]), task(2, [row(RING)])])
-    text = path.read_text()
-    path.write_text(text[: len(text) // 2 + 100])
-    files = Files({"/data/upload/1/1.png": png(40, 30)})
-    summary = export_coco(file_tasks(path), tmp_path / "c", config=None, sources=files)  # type: ignore[arg-type]
-    assert (summary.annotations, summary.problems) == (1, 1)
-    assert "tasks.json is broken after element 1" in summary.messages[0]
-
-
-def test_a_score_that_is_no_number_costs_neither_its_mask_nor_the_tasks_behind_it(
-    tmp_path: Path,
-) -> None:
-    scores = [float("nan"), float("-inf"), "high", 0.5, None]
-    tasks: list[Any] = [
-        task(number, predictions=[{"id": number, "result": [row(RING)], "score": score}])
-        for number, score in enumerate(scores, start=1)
-    ]
-    tasks.append(task(9, [row(RING, score=float("nan"))]))
-    options = ExportOptions(rules=ChoiceRules(with_predictions=True))
-    content, summary = export(tmp_path, tasks, options=options)
-    assert [entry.get("score") for entry in content["annotations"]] == [
-        *[None] * 3,
-        0.5,
-        None,
-        None,
-    ]
-    assert summary.messages == []
-    assert summary.left_out["scores that are no finite numbers"] == 4
-    assert finite_score({"score": 10**400}, Counter()) is None
 
 
 @pytest.mark.parametrize("turn", range(2, 9))
@@ -354,14 +217,6 @@ def test_linking_needs_a_mounted_folder(tmp_path: Path) -> None:
     assert "MFP_LABEL_STUDIO_DATA_DIR" in summary.messages[0]
 
 
-def test_something_else_in_the_folder_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "coco").mkdir()
-    (tmp_path / "coco" / "thesis.txt").write_text("mine")
-    with pytest.raises(ConfigError, match="not empty"):
-        export(tmp_path, [task(1, [row(RING)])])
-    assert (tmp_path / "coco" / "thesis.txt").read_text() == "mine"
-
-
 def test_category_numbers_do_not_depend_on_what_was_labelled(tmp_path: Path) -> None:
     content, _ = export(tmp_path, [task(1, [row(RING, "Dog")])])
     assert content["annotations"][0]["category_id"] == 2
@@ -395,41 +250,6 @@ def test_json_min_gives_the_same_masks(tmp_path: Path) -> None:
     assert summary.left_out == {"keypointlabels rows": 2, "tasks without annotation": 1}
 
 
-_ENDLESS = """
-import os, signal, sys
-from pathlib import Path
-from tests.unit.backend.exchange.labeled import Files, CONFIG, png
-from backend.exchange.export import export_coco
-from backend.exchange.tasks import TaskSource, file_tasks, labeled_task
-folder, n_before = Path(sys.argv[1]), int(sys.argv[2])
-class Killing(Files):
-    def read(self, address, task_id):
-        if len(self.asked) == n_before:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return super().read(address, task_id)
-files = Killing({f"/data/upload/1/{n}.png": png(40, 30) for n in range(9)})
-export_coco(file_tasks(folder / "tasks.json"), folder / "coco", config=CONFIG, sources=files)
-print(len(files.asked))
-"""
-
-
-@pytest.mark.slow
-def test_an_export_that_was_killed_goes_on_and_shows_nothing_before_it_is_whole(
-    tmp_path: Path,
-) -> None:
-    write_tasks(tmp_path / "tasks.json", [task(n, [row(RING)]) for n in range(9)])
-    command = [sys.executable, "-c", _ENDLESS, str(tmp_path)]
-    root = Path(__file__).parents[4]
-    killed = subprocess.run([*command, "5"], cwd=root, capture_output=True)
-    assert killed.returncode == -signal.SIGKILL
-    assert not (tmp_path / "coco").exists()
-    done = subprocess.run([*command, "99"], cwd=root, capture_output=True, text=True)
-    assert done.stdout.strip() == "4"
-    content = json.loads((tmp_path / "coco" / "annotations.json").read_text())
-    assert [annotation["image_id"] for annotation in content["annotations"]] == list(range(9))
-    assert sorted(os.listdir(tmp_path)) == ["coco", "tasks.json"]
-
-
 def test_what_an_older_version_was_cut_in_is_begun_anew(tmp_path: Path) -> None:
     (tmp_path / ".coco.partial").mkdir()
     spool = sqlite3.connect(tmp_path / ".coco.partial" / "spool.sqlite3")
@@ -443,33 +263,3 @@ def test_what_an_older_version_was_cut_in_is_begun_anew(tmp_path: Path) -> None:
     assert len(content["annotations"]) == 1
     names = {path.name for path in (tmp_path / "coco").iterdir()}
     assert names == {"annotations.json", "export.json", "images"}
-
-
-def test_nothing_of_how_it_was_made_is_in_the_folder(tmp_path: Path) -> None:
-    export(tmp_path, [task(1, [row(RING)])])
-    made = {"annotations.json", "export.json", "images"}
-    assert {path.name for path in (tmp_path / "coco").iterdir()} == made
-
-
-def test_other_options_begin_a_new_export(tmp_path: Path) -> None:
-    tasks = [task(1, [row(RING)]), task(2, [row(RING, "Unicorn")])]
-    strict = ExportOptions(strict=True)
-    with pytest.raises(DataError, match="Unicorn"):
-        export(tmp_path, tasks, options=strict)
-    content, _ = export(tmp_path, tasks, options=replace(strict, strict=False))
-    assert len(content["annotations"]) == 1
-
-
-@pytest.mark.parametrize("images", ["copy", "none"])
-def test_an_address_that_is_none_costs_its_task_only_and_tells_no_secret(
-    tmp_path: Path, images: str
-) -> None:
-    broken = task(1, [row(RING)], data={"image": "http://me:word@[/1.png?signature=x"})
-    files = None if images == "none" else Files({"/data/upload/1/2.png": png(40, 30)})
-    content, summary = export(
-        tmp_path, [broken, task(2, [row(RING)])], files=files, options=ExportOptions(images=images)
-    )
-    assert len(content["annotations"]) == 1
-    messages = " ".join(summary.messages)
-    assert "task 1: image 'http://[/1.png'" in messages
-    assert not any(secret in messages for secret in ("word", "signature"))

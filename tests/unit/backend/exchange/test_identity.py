@@ -1,6 +1,5 @@
 """Which task, image, control and mask is which, from Label Studio to COCO and back."""
 
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -9,25 +8,21 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
-from pycocotools.coco import COCO
 
 from backend.exchange.entries import ExportOptions
 from backend.exchange.export import export_coco
-from backend.exchange.image_addresses import original, prefixed
+from backend.exchange.image_addresses import original
 from backend.exchange.importing import CocoImport
-from backend.exchange.pages import pages_of, put
 from backend.exchange.tasks import file_tasks
-from backend.label_studio.access import LabelStudioRefusedError
 from backend.label_studio.label_config import TaskConfigs
 from mfp_model.data.coco import read_coco
-from mfp_model.data.orientation import turned
 from mfp_model.errors import DataError
-from mfp_model.masks.rle import encode_mask
+from tests.unit.backend.exchange.folders import MASK, masks_by_place, turned_photo
 from tests.unit.backend.exchange.labeled import CONFIG, Files, export, png, row, task, write_tasks
 
-_MASK = np.zeros((30, 40), dtype=np.bool_)
-_MASK[5:15, 10:30] = True
+MASK[5:15, 10:30] = True
+
+
 _ORGANS = TaskConfigs(
     """<View><Image name="before" value="$pair.before"/><Image name="after" value="$after"/>
     <BrushLabels name="organs" toName="before"><Label value="Liver" alias="liver"/></BrushLabels>
@@ -37,34 +32,22 @@ _ORGANS = TaskConfigs(
 )
 
 
-def _masks(root: Path) -> dict[tuple[Any, ...], list[np.ndarray]]:
-    """Masks by task, image, category and whether they are crowds, read by pycocotools."""
-    coco = COCO(root / "annotations.json")
-    masks: dict[tuple[Any, ...], list[np.ndarray]] = {}
-    for entry in coco.anns.values():
-        source = coco.imgs[entry["image_id"]]["label_studio"]
-        name = coco.cats[entry["category_id"]]["name"]
-        key = (source["task"], source["key"], source.get("index"), name, entry["iscrowd"])
-        masks.setdefault(key, []).append(coco.annToMask(entry).astype(bool))
-    return masks
-
-
 @pytest.mark.parametrize("change", ["redrawn", "deleted", "as it was"])
 def test_an_export_that_goes_on_has_what_label_studio_has_now(tmp_path: Path, change: str) -> None:
-    tasks = [task(1, [row(_MASK)]), task(2, [row(_MASK)]), task(3, [row(_MASK, "Unicorn")])]
+    tasks = [task(1, [row(MASK)]), task(2, [row(MASK)]), task(3, [row(MASK, "Unicorn")])]
     path = write_tasks(tmp_path / "tasks.json", tasks)
     source = file_tasks(path)
     files = Files({f"/data/upload/1/{n}.png": png(40, 30) for n in range(9)})
     options, out = ExportOptions(strict=True), tmp_path / "coco"
     with pytest.raises(DataError, match="Unicorn"):
         export_coco(source, out, config=CONFIG, sources=files, options=options)
-    now = [task(1, [row(~_MASK)] if change == "redrawn" else [row(_MASK)])]
-    now += [task(n, [row(_MASK)]) for n in (2, 3) if change != "deleted" or n != 2]
+    now = [task(1, [row(~MASK)] if change == "redrawn" else [row(MASK)])]
+    now += [task(n, [row(MASK)]) for n in (2, 3) if change != "deleted" or n != 2]
     write_tasks(path, now)
     files.asked.clear()
     summary = export_coco(source, out, config=CONFIG, sources=files, options=options)
-    (first,) = _masks(out)[1, "image", None, "Cat", 0]
-    assert (first == (~_MASK if change == "redrawn" else _MASK)).all()
+    (first,) = masks_by_place(out)[1, "image", None, "Cat", 0]
+    assert (first == (~MASK if change == "redrawn" else MASK)).all()
     n_tasks = 2 if change == "deleted" else 3
     assert (summary.tasks, summary.images, summary.annotations) == (n_tasks,) * 3
     assert len(list((out / "images").iterdir())) == n_tasks
@@ -77,7 +60,7 @@ def test_tasks_with_two_images_and_with_one_never_meet_in_their_ids(tmp_path: Pa
         <BrushLabels name="m" toName="a"><Label value="Cat"/></BrushLabels></View>"""
     )
     tasks = [
-        {**task(number, [row(_MASK, from_name="m", to_name="a")]), "data": data}
+        {**task(number, [row(MASK, from_name="m", to_name="a")]), "data": data}
         for number, data in ((1, {"a": "x", "b": "y"}), (2, {"a": "x"}), (3, {"a": "x", "b": "y"}))
     ]
     content, summary = export(
@@ -88,170 +71,6 @@ def test_tasks_with_two_images_and_with_one_never_meet_in_their_ids(tmp_path: Pa
     assert len(set(ids)) == len(ids) == 5
     assert {1, 2, 3} < set(ids)
     assert {entry["image_id"] for entry in content["annotations"]} == {1, 2, 3}
-
-
-class _LabelStudio:
-    """Takes tasks as the API does; refuses what names a word."""
-
-    def __init__(self, refused: str = "?") -> None:
-        self.tasks: list[dict[str, Any]] = []
-        self._refused = refused
-
-    def data_values(self, project: int, key: str) -> set[str]:
-        return {made["data"][key] for made in self.tasks if key in made["data"]}
-
-    def upload_file(self, project: int, path: Path) -> str:
-        return f"/data/upload/{project}/{path.name}"
-
-    def import_tasks(self, project: int, tasks: list[dict[str, Any]]) -> None:
-        if self._refused in json.dumps(tasks):
-            raise LabelStudioRefusedError("Label Studio refuses it")
-        self.tasks += tasks
-
-
-def _folder(root: Path, mask: np.ndarray, names: tuple[str, ...] = ("a.png",)) -> Path:
-    (root / "images").mkdir(parents=True)
-    for name in names:
-        (root / "images" / name).write_bytes(png(40, 30))
-    images = [
-        {"id": n, "file_name": name, "width": 40, "height": 30} for n, name in enumerate(names)
-    ]
-    annotations = [
-        {"id": n, "image_id": n, "category_id": 1, "segmentation": encode_mask(mask)}
-        for n in range(len(names))
-    ]
-    content = {
-        "images": images,
-        "annotations": annotations,
-        "categories": [{"id": 1, "name": "Cat"}],
-    }
-    (root / "annotations.json").write_text(json.dumps(content))
-    return root
-
-
-def test_another_folder_with_the_same_names_is_imported_too_and_the_same_one_is_not(
-    tmp_path: Path,
-) -> None:
-    api = _LabelStudio()
-    left_out = []
-    for root, mask in (("one", _MASK), ("two", ~_MASK), ("three", _MASK)):
-        data = read_coco(_folder(tmp_path / root, mask))
-        importer = CocoImport(data, CONFIG, form="annotations")
-        left_out.append(importer.into_project(api, 1).known)  # type: ignore[arg-type]
-    assert left_out == [0, 0, 1]
-    assert len(api.tasks) == 2
-
-
-def test_a_task_that_is_refused_does_not_end_the_others(tmp_path: Path) -> None:
-    api = _LabelStudio(refused="b.png")
-    data = read_coco(_folder(tmp_path / "one", _MASK, ("a.png", "b.png", "c.png")))
-    summary = CocoImport(data, CONFIG, form="annotations").into_project(api, 1)  # type: ignore[arg-type]
-    assert (summary.tasks, len(api.tasks)) == (2, 2)
-    assert summary.problems == ["b.png: Label Studio refuses it"]
-
-
-@pytest.mark.parametrize(
-    ("prefix", "name", "address"),
-    [
-        ("https://host/x/", "a+b.png", "https://host/x/a%2Bb.png"),
-        ("https://host/x/", "a#b 1.png", "https://host/x/a%23b%201.png"),
-        ("/data/local-files/?d=x/", "a+b&c.png", "/data/local-files/?d=x/a%2Bb%26c.png"),
-        ("https://host/", "deep/ä?.png", "https://host/deep/%C3%A4%3F.png"),
-        ("s3://bucket/", "a+b#c.png", "s3://bucket/a+b#c.png"),
-    ],
-)
-def test_a_prefix_and_a_name_make_an_address_of_that_photo(
-    tmp_path: Path, prefix: str, name: str, address: str
-) -> None:
-    (image,) = read_coco(_folder(tmp_path, _MASK, (name.rpartition("/")[2],))).images
-    assert prefixed(prefix)(image).endswith(address.rpartition("/")[2])
-    if "/" not in name:
-        assert prefixed(prefix)(image) == address
-
-
-def test_a_shortened_address_is_no_address(tmp_path: Path) -> None:
-    tasks = [{**task(1, [row(_MASK)]), "data": {"image": "https://host/a.png?signature=secret"}}]
-    export(tmp_path, tasks, files=Files({"https://host/a.png?signature=secret": png(40, 30)}))
-    (image,) = read_coco(tmp_path / "coco").images
-    with pytest.raises(DataError, match="exported without what is secret"):
-        original(image)
-
-
-def test_pages_are_found_where_they_are_put() -> None:
-    for key in ("image", "meta.url", "images[1]", "a.b[2].c"):
-        for index in (None, 0, 3):
-            data: dict[str, Any] = {}
-            put(data, key, index, "x.png")
-            (page,) = pages_of(data, [key])
-            assert (page.key, page.index, page.address) == (key, index, "x.png")
-    pages = list(pages_of({"i": ["a", "", "b"], "j": "c"}, ["i", "j", "k"]))
-    assert [(page.index, page.address) for page in pages] == [(0, "a"), (2, "b"), (None, "c")]
-    assert len({page.image_id(task) for page in pages for task in range(50)}) == 150
-
-
-def test_the_pages_of_a_list_never_mix_their_masks(tmp_path: Path) -> None:
-    config = TaskConfigs(
-        """<View><Image name="image" valueList="$images"/>
-        <BrushLabels name="mask" toName="image"><Label value="Cat"/></BrushLabels></View>"""
-    )
-    rows = [row(_MASK, item_index=0), row(~_MASK, id="r2", item_index=1)]
-    rows += [row(_MASK, id="r3", item_index=7)]
-    tasks = [{**task(1, rows), "data": {"images": ["x", "y"]}}]
-    files = Files({"x": png(40, 30), "y": png(40, 30)})
-    content, summary = export(tmp_path, tasks, config=config, files=files)
-    assert len(content["images"]) == 2
-    assert summary.messages == [
-        "task 1: annotation 10: region r3: to_name='image' [7]: the task has no such image"
-    ]
-    masks = _masks(tmp_path / "coco")
-    assert (masks[1, "images", 0, "Cat", 0][0] == _MASK).all()
-    assert (masks[1, "images", 1, "Cat", 0][0] == ~_MASK).all()
-    importer = CocoImport(read_coco(tmp_path / "coco"), config, form="annotations")
-    importer.into_file(tmp_path / "back.json", original)
-    (made,) = json.loads((tmp_path / "back.json").read_text())
-    assert made["data"]["images"] == ["x", "y"]
-    assert [part["item_index"] for part in made["annotations"][0]["result"]] == [0, 1]
-
-
-def _turned_photo(mask: np.ndarray, turn: int) -> bytes:
-    """A photo whose stored pixels are white where a mask is."""
-    exif, buffer = Image.Exif(), io.BytesIO()
-    exif[0x0112] = turn
-    pixels = np.repeat(np.where(mask, 255, 0).astype(np.uint8)[..., None], 3, axis=2)
-    Image.fromarray(pixels).save(buffer, "PNG", exif=exif)
-    return buffer.getvalue()
-
-
-@pytest.mark.parametrize("turn", range(1, 9))
-def test_masks_on_a_photo_that_lies_turned_in_its_file_are_imported_where_the_page_shows_it(
-    tmp_path: Path, turn: int
-) -> None:
-    root = _folder(tmp_path / "in", _MASK)
-    photo = _turned_photo(_MASK, turn)
-    (root / "images" / "a.png").write_bytes(photo)
-    importer = CocoImport(read_coco(root), CONFIG, form="annotations")
-    summary = importer.into_file(tmp_path / "tasks.json", prefixed("/data/x/"))
-    assert (summary.problems, summary.unchecked) == ([], 0)
-    (made,) = json.loads((tmp_path / "tasks.json").read_text())
-    content, _ = export(tmp_path, [{**made, "id": 1}], files=Files({made["data"]["image"]: photo}))
-    ((mask,),) = _masks(tmp_path / "coco").values()
-    with Image.open(tmp_path / "coco" / "images" / content["images"][0]["file_name"]) as shown:
-        assert (np.asarray(shown.convert("L")) > 127).tolist() == mask.tolist()
-    assert (mask == turned(_MASK, turn)).all()
-
-
-def test_a_file_of_another_size_or_no_picture_is_not_imported_and_a_missing_one_is_counted(
-    tmp_path: Path,
-) -> None:
-    root = _folder(tmp_path / "in", _MASK, ("a.png", "b.png", "c.png", "d.png"))
-    (root / "images" / "a.png").write_bytes(png(41, 30))
-    (root / "images" / "b.png").write_text("<html>")
-    (root / "images" / "c.png").unlink()
-    importer = CocoImport(read_coco(root), CONFIG, form="predictions")
-    summary = importer.into_file(tmp_path / "tasks.json", prefixed("x/"))
-    assert (summary.tasks, summary.unchecked) == (2, 1)
-    assert summary.problems[0] == "a.png: masks of 40x30 pixels, the image file has 41x30"
-    assert "6 bytes that are a web page" in summary.problems[1]
 
 
 _SHAPES = st.tuples(
@@ -278,7 +97,7 @@ def test_there_and_back_nothing_changes_whatever_controls_images_crowds_and_phot
     for number, (shapes, turn) in enumerate(drawn, start=1):
         data = {"pair": {"before": f"x{number}"}, "after": f"y{number}"}
         stored = (30, 40) if turn < 5 else (40, 30)
-        photo = _turned_photo(np.zeros(stored, dtype=np.bool_), turn)
+        photo = turned_photo(np.zeros(stored, dtype=np.bool_), turn)
         contents |= {f"x{number}": photo, f"y{number}": photo}
         rows = []
         for index, (place, left, top, is_crowd) in enumerate(shapes):
@@ -307,7 +126,7 @@ def test_there_and_back_nothing_changes_whatever_controls_images_crowds_and_phot
     ]
     again = [{**entry, "id": number} for number, entry in enumerate(made, start=1)]
     export(tmp_path / "again", again, config=_ORGANS, files=files)
-    first, second = _masks(tmp_path / "coco"), _masks(tmp_path / "again" / "coco")
+    first, second = masks_by_place(tmp_path / "coco"), masks_by_place(tmp_path / "again" / "coco")
     assert first.keys() == second.keys()
     for key, masks in first.items():
         assert [mask.tolist() for mask in masks] == [mask.tolist() for mask in second[key]]
@@ -332,9 +151,9 @@ def test_a_plain_brush_and_a_plain_polygon_take_back_what_they_gave(tmp_path: Pa
         """<View><Image name="image" value="$image"/><Brush name="mask" toName="image"/>
         <Polygon name="outline" toName="image"/></View>"""
     )
-    brush = {**row(_MASK, from_name="mask"), "type": "brush"}
+    brush = {**row(MASK, from_name="mask"), "type": "brush"}
     brush["value"] = {key: brush["value"][key] for key in ("format", "rle")}
-    polygon = _outline({**row(_MASK, id="r2"), "from_name": "outline"}, _MASK, "x")
+    polygon = _outline({**row(MASK, id="r2"), "from_name": "outline"}, MASK, "x")
     polygon |= {"type": "polygon", "to_name": "image"}
     del polygon["value"]["polygonlabels"]
     _, summary = export(tmp_path, [task(1, [brush, polygon])], config=config)
@@ -350,8 +169,8 @@ def test_a_plain_brush_and_a_plain_polygon_take_back_what_they_gave(tmp_path: Pa
     ]
     (tmp_path / "again").mkdir()
     export(tmp_path / "again", [{**made, "id": 1}], config=config)
-    for (mask,) in _masks(tmp_path / "again" / "coco").values():
-        assert (mask == _MASK).all()
+    for (mask,) in masks_by_place(tmp_path / "again" / "coco").values():
+        assert (mask == MASK).all()
 
 
 def test_labels_that_tasks_bring_are_exported_and_brought_back(tmp_path: Path) -> None:
@@ -361,8 +180,8 @@ def test_labels_that_tasks_bring_are_exported_and_brought_back(tmp_path: Path) -
         </View>"""
     )
     tasks = [
-        {**task(1, [row(_MASK, "Owl")]), "data": {"image": "x", "labels": ["Owl"]}},
-        {**task(2, [row(_MASK, "Cat"), row(_MASK, "Owl", id="r2")]), "data": {"image": "x"}},
+        {**task(1, [row(MASK, "Owl")]), "data": {"image": "x", "labels": ["Owl"]}},
+        {**task(2, [row(MASK, "Cat"), row(MASK, "Owl", id="r2")]), "data": {"image": "x"}},
     ]
     _, summary = export(tmp_path, tasks, config=config, files=Files({"x": png(40, 30)}))
     assert summary.categories == ("Cat", "Owl")
@@ -383,9 +202,9 @@ def test_paths_in_other_letters_never_give_two_images_one_file(tmp_path: Path) -
         <BrushLabels name="mask" toName="l,r"><Label value="Cat"/></BrushLabels></View>"""
     )
     left, right = "s3://bucket/left/1.png", "s3://bucket/right/1.png"
-    rows = [row(_MASK, to_name="l"), row(~_MASK, id="r2", to_name="r")]
+    rows = [row(MASK, to_name="l"), row(~MASK, id="r2", to_name="r")]
     tasks = [{**task(1, rows), "data": {"левый": left, "правый": right}}]
-    files = Files({left: png(40, 30), right: _turned_photo(_MASK, 1)})
+    files = Files({left: png(40, 30), right: turned_photo(MASK, 1)})
     content, _ = export(tmp_path, tasks, config=config, files=files)
     names = [image["file_name"] for image in content["images"]]
     shown = [(tmp_path / "coco" / "images" / name).read_bytes() for name in names]
@@ -397,7 +216,7 @@ def test_pages_that_another_configuration_has_no_place_for_become_tasks(tmp_path
         """<View><Image name="image" valueList="$images"/>
         <BrushLabels name="mask" toName="image"><Label value="Cat"/></BrushLabels></View>"""
     )
-    rows = [row(_MASK, item_index=0), row(~_MASK, id="r2", item_index=1)]
+    rows = [row(MASK, item_index=0), row(~MASK, id="r2", item_index=1)]
     tasks = [{**task(1, rows), "data": {"images": ["x", "y"]}}]
     export(tmp_path, tasks, config=config, files=Files({"x": png(40, 30), "y": png(40, 30)}))
     importer = CocoImport(read_coco(tmp_path / "coco"), CONFIG, form="annotations")
@@ -409,7 +228,7 @@ def test_pages_that_another_configuration_has_no_place_for_become_tasks(tmp_path
 
 
 def test_images_of_two_exports_that_were_one_task_each_stay_two(tmp_path: Path) -> None:
-    export(tmp_path, [task(1, [row(_MASK)]), task(2, [row(_MASK)])])
+    export(tmp_path, [task(1, [row(MASK)]), task(2, [row(MASK)])])
     path = tmp_path / "coco" / "annotations.json"
     content = json.loads(path.read_text())
     content["images"][1]["label_studio"]["task"] = 1  # in the other Label Studio
@@ -422,7 +241,7 @@ def test_images_of_two_exports_that_were_one_task_each_stay_two(tmp_path: Path) 
 
 @pytest.mark.parametrize("index", [10**10, -1, 1.5, True, "0", [0], {"a": 1}])
 def test_a_page_that_there_is_none_of_is_the_images_own_task(tmp_path: Path, index: object) -> None:
-    export(tmp_path, [task(1, [row(_MASK)])])
+    export(tmp_path, [task(1, [row(MASK)])])
     path = tmp_path / "coco" / "annotations.json"
     content = json.loads(path.read_text())
     content["images"][0]["label_studio"]["index"] = index
@@ -443,10 +262,10 @@ def test_an_alias_means_what_its_own_control_says(tmp_path: Path) -> None:
         <Label value="1" alias="2"/></PolygonLabels></View>"""
     )
     outlines = [
-        _outline(row(_MASK, id=f"o{alias}", from_name="outline"), _MASK, alias) for alias in "12"
+        _outline(row(MASK, id=f"o{alias}", from_name="outline"), MASK, alias) for alias in "12"
     ]
-    rows = [row(_MASK, "1"), *({**outline, "to_name": "image"} for outline in outlines)]
-    rows += [row(_MASK, "1", id="gone", from_name="renamed since")]
+    rows = [row(MASK, "1"), *({**outline, "to_name": "image"} for outline in outlines)]
+    rows += [row(MASK, "1", id="gone", from_name="renamed since")]
     _, summary = export(tmp_path, [task(1, rows)], config=config)
     assert summary.messages == []
     (tmp_path / "again").mkdir()
@@ -472,7 +291,7 @@ class _CutAtTheSecond(Files):
 def test_what_was_missing_before_an_export_was_cut_is_there_when_it_goes_on(
     tmp_path: Path,
 ) -> None:
-    path = write_tasks(tmp_path / "tasks.json", [task(n, [row(_MASK)]) for n in (1, 2)])
+    path = write_tasks(tmp_path / "tasks.json", [task(n, [row(MASK)]) for n in (1, 2)])
     source, out = file_tasks(path), tmp_path / "coco"
     with pytest.raises(KeyboardInterrupt):
         export_coco(source, out, config=CONFIG, sources=_CutAtTheSecond({}))

@@ -17,11 +17,6 @@ from tests.unit.mfp_model.coco_folder import make_coco_folder, make_sbd_folder
 _PHASE = Phase(height=64, width=96, batch=2)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_coco_folder(tmp_path_factory.mktemp("coco"))
-
-
 def _samples(folder: Path, **changes: float) -> ClickSamples:
     config = TrainingConfig(
         folders=((folder, 1.0),),

@@ -1,0 +1,147 @@
+"""Arguments and settings are checked before anything is loaded."""
+
+import os
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from backend.cli import main
+from tests.unit.mfp_model.coco_folder import make_coco_folder
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [("radius=3", "n_early_clicks"), ("max_radius=wide", "NAME=VALUE"), ("curve=f3", "curve")],
+)
+def test_a_wrong_constant_of_the_modulation_is_refused(
+    option: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["evaluate", "clicks", "--format", "coco", "--root", str(tmp_path)]
+    assert main([*arguments, "--modulation", option]) == 1
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("weight", ["many", "0", "nan", "inf"])
+def test_a_weight_that_is_none_is_refused(
+    weight: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = f"{make_coco_folder(tmp_path / 'coco')}:{weight}"
+    assert main(["train", "--train", text, "--out", str(tmp_path / "o")]) == 1
+    assert text in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [[], ["evaluate"], ["coco"]])
+def test_a_command_that_is_not_complete_prints_its_help(
+    arguments: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MFP_MAX_WAITING", "a bad value, which help does not mind")
+    assert main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"usage: {' '.join(['mfp', *arguments])} ")
+    assert "work" not in printed.split()
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"label-studio-mfp {version('label-studio-mfp')}\n"
+
+
+_REFUSED = {
+    "serve --port 80999": "--port: '80999': expected a whole number, 1 <= value <= 65535",
+    "serve --workers 0": "--workers: '0': expected a whole number, 1 <= value",
+    "serve --device tpu": "--device: 'tpu': expected auto, cpu, cuda or cuda:N",
+    "evaluate clicks --format coco --root nodir": "--root: 'nodir': no such folder",
+    "evaluate clicks --format coco --root .": "annotations.json: expected COCO",
+    "segment photo.png --click 9999,1,+ --out m.png": "click x=9999 outside image of width 70",
+    "segment photo.png --box 9,1,99,9 --out m.png": "box right=99 outside image of width 70",
+    "segment photo.png --box 9,1,9,9 --out m.png": "expected left < right",
+    "segment photo.png --box 9,1,9 --out m.png": "expected X,Y,X,Y",
+    "segment photo.png --out m.png": "expected --click or --box",
+    "segment photo.png --click 9,1,+ --out photo.png": "is the image itself",
+    "segment photo.png --click 9,1,+ --out .": "--out: '.': is a folder",
+    "segment photo.png --click 9,1,+ --mask small.png --out m.png": "small.png: has 5x4 pixels",
+    "segment photo.png --click 9,1,+ --out m.png --segmenter sam": "invalid choice: 'sam'",
+    "segment photo.png --click 9,1,+ --out m.png --constants photo.png": "no use for it",
+    "evaluate clicks --format coco --root . --pictures photo.png": "is a file, expected a folder",
+    "tune-graph-cut --format coco --root . --out photo.png": "is a file, expected a folder",
+    "fine-tune --data . --out w --work photo.png": "is a file, expected a folder",
+    "weights convert photo.png --out .": "--out: '.': is a folder",
+    "weights fetch lama --to photo.png": "is a file, expected a folder",
+    "bench --no-such": "unrecognized arguments: --no-such; see mfp bench --help",
+    "coco export --out o --no-such": "see mfp coco export --help",
+    "bench --sizes 90": "expected WIDTHxHEIGHT",
+    "connect --backend ftp://x --project 1": "expected http://… or https://…",
+    "connect --backend http:// --project 1": "expected http://",
+    "connect --backend 127.0.0.1:80999 --project 1": "a port up to 65535",
+    "annotate --folder .": "--folder and --out: expected both",
+    "annotate --folder . --out o --inpainter-weights photo.png": "has no use for them",
+    "annotate --folder . --out .": "exists and is not empty",
+    "annotate --folder . --out o --replicas 2": "--replicas: expected --ray with it",
+    "annotate --folder . --out o --ray --finder deeplab": "expected --finder mfp, got deeplab",
+    "evaluate boxes --format coco --root . --replicas 2": "--replicas: expected --ray with it",
+    "annotate --project 1": "LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY: expected both",
+    "annotate --project 1 --from boxes": "LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY",
+    "annotate --project 1 --like 4:a": "LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY",
+    "annotate --project 1 --like a": "expected TASK:REGION",
+    "train --train nodir:2 --out w": "'nodir': no such file or folder",
+    "fine-tune --data nodir --out w": "--data: 'nodir': no such folder",
+    "fine-tune --data . --out .": "--out: '.': is a folder",
+    "fine-tune --data . --out photo.png/w": "or lies where nothing can be written",
+    "fine-tune --data . --out größer.safetensors": "'größer': expected up to 80 letters",
+    "evaluate clicks --format coco --root . --json .": "--json: '.': is a folder",
+    "coco import --coco . --out t.json": "expected --label-config",
+    "models promote v1 --project 0": "--project: '0': expected a whole number",
+    "no-such-command": "invalid choice: 'no-such-command'",
+}
+
+
+_EACH_FORKED = """
+import os, sys
+from backend.cli import main
+
+for number, command in enumerate(sys.stdin.read().splitlines()):
+    if not os.fork():
+        for stream, name in ((1, "out"), (2, "err")):
+            os.dup2(os.open(f"{sys.argv[1]}/{number}.{name}", os.O_WRONLY | os.O_CREAT), stream)
+        code = main(command.split())
+        print(code, "torch" in sys.modules, flush=True)
+        os._exit(0)
+    os.wait()
+"""
+
+
+@pytest.mark.slow
+def test_arguments_are_checked_before_torch_is_loaded(tmp_path: Path) -> None:
+    outputs, here = tmp_path / "told", tmp_path / "here"
+    outputs.mkdir()
+    here.mkdir()
+    Image.new("RGB", (70, 50), "green").save(here / "photo.png")
+    Image.new("L", (5, 4)).save(here / "small.png")
+    subprocess.run(
+        [sys.executable, "-c", _EACH_FORKED, str(outputs)],
+        cwd=here,
+        env={"HOME": str(here), "PATH": os.environ["PATH"], "PYTHONPATH": str(Path.cwd())},
+        input="\n".join(_REFUSED),
+        text=True,
+        check=True,
+    )
+    for number, (command, message) in enumerate(_REFUSED.items()):
+        printed, error = ((outputs / f"{number}.{name}").read_text() for name in ("out", "err"))
+        assert printed == "1 False\n", (command, error)  # exit code, and whether torch is there
+        assert message in error, command
+        assert len(error.splitlines()) == 1, command
+    assert sorted(path.name for path in here.iterdir()) == ["photo.png", "small.png"]
+
+
+def test_a_bad_setting_is_one_line_that_names_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MFP_MAX_WAITING", "many")
+    assert main(["models", "list"]) == 1
+    assert capsys.readouterr().err.startswith("mfp models list: MFP_MAX_WAITING='many': expected")

@@ -1,0 +1,48 @@
+"""Short training runs on a folder of few images."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mfp_model.networks.network import NetworkConfig
+from mfp_model.training.config import Phase, TrainingConfig
+from mfp_model.training.train import TrainingJob, train
+
+NETWORK = NetworkConfig(input_size=64)
+
+
+NO_CLICKS = torch.zeros(1, 1, 3)
+
+
+def config_of(folder: Path, **changes: object) -> TrainingConfig:
+    values: dict[str, object] = {
+        "folders": ((folder, 1.0),),
+        "n_samples": 8,
+        "phases": (
+            Phase(height=32, width=32, batch=2, share=0.5),
+            Phase(height=64, width=64, batch=2, share=0.5, freezes_norms=True),
+        ),
+        "max_rounds": 3,
+    }
+    return TrainingConfig(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def train_shortly(
+    config: TrainingConfig,
+    out: Path,
+    *,
+    should_stop: Callable[[], bool] = lambda: False,
+    **changes: Any,  # noqa: ANN401
+) -> list[dict[str, float]]:
+    steps: list[dict[str, float]] = []
+    values = {"config": config, "network_config": NETWORK, "out": out, "version": "t"}
+    job = TrainingJob(**{**values, "n_workers": 0, **changes})
+    train(job, report=lambda step: steps.append(dict(step)), should_stop=should_stop)
+    return steps
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.read_text().splitlines()))
