@@ -147,9 +147,7 @@ def check_prompts(
     for prompt in checked:
         if not isinstance(prompt, kinds):
             expected = " or ".join(kind.KIND for kind in kinds)
-            got = getattr(
-                prompt, "KIND", type(prompt).__name__
-            )  # as a tuple, of code without types
+            got = getattr(prompt, "KIND", type(prompt).__name__)  # code without types may give any
             raise PromptError(f"a {got}: the segmenter does not know it, only {expected}")
         furthest = (
             (("right", prompt.right, width), ("bottom", prompt.bottom, height))
