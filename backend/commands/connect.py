@@ -6,6 +6,7 @@ import argparse
 
 from backend.commands.options import add_project
 from backend.commands.parsing import Commands, web_address
+from backend.commands.printing import note
 
 
 def add(commands: Commands) -> None:
@@ -31,12 +32,15 @@ def add(commands: Commands) -> None:
 
 def _connect(options: argparse.Namespace) -> None:
     from backend.demo.project import demo_project
+    from backend.images.address import public_address
     from backend.label_studio.api import label_studio_api
 
     settings = options.settings
     api = label_studio_api(settings)
     project = options.project or demo_project(api, options.new)
-    api.connect_backend(
+    before = api.connect_backend(
         project, options.backend, username=settings.username, password=settings.password
     )
+    if before not in ("", options.backend):
+        note(f"project {project} was connected to {public_address(before)}, and is no more")
     print(f"{settings.label_studio_page}/projects/{project}/data")

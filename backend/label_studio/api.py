@@ -150,14 +150,19 @@ class LabelStudioApi:
 
     def connect_backend(
         self, project: int, url: str, *, username: str = "", password: str = ""
-    ) -> None:
+    ) -> str:
         """Connect the backend at `url` for interactive use, or change how it is connected.
+
+        A project has one backend.
 
         Args:
             project: The project's id.
             url: The backend's address as Label Studio sees it.
             username: For Basic auth.
             password: For Basic auth; empty for none.
+
+        Returns:
+            The address of the backend that was connected before; empty for none.
         """
         backend: dict[str, Any] = {
             "url": url,
@@ -171,13 +176,14 @@ class LabelStudioApi:
             backend["basic_auth_pass"] = password
         connected = self._call("GET", f"/api/ml/?project={project}")
         with of_known_form(self.access.url):
-            ids = [int(connection["id"]) for connection in connected]
-        if ids:
-            self._call("PATCH", f"/api/ml/{ids[0]}", body=backend)
+            before = [(int(entry["id"]), str(entry["url"])) for entry in connected]
+        if before:
+            self._call("PATCH", f"/api/ml/{before[0][0]}", body=backend)
         else:
             self._call("POST", "/api/ml/", body=backend)
         if password:
             self._authorize_webhooks(project, f"{url}/webhook", f"{username}:{password}")
+        return before[0][1] if before else ""
 
     def _authorize_webhooks(self, project: int, url: str, credentials: str) -> None:
         """Label Studio makes a webhook with the connection, and leaves its credentials out."""

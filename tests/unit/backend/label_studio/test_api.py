@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from backend.cli import main
 from backend.label_studio.access import (
     LabelStudioAccess,
     LabelStudioError,
@@ -264,3 +265,16 @@ def test_a_project_is_looked_for_by_its_title_however_many_newer_ones_there_are(
         assert _api(site.url).project_named("Cats & dogs") == 8
         assert _api(site.url).project_named("cats & dogs") is None
     assert asked[0] == "GET /api/projects/?page_size=100&title=Cats+%26+dogs"
+
+
+def test_the_backend_that_a_project_had_before_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    before = [{"id": 5, "url": "http://team:word@sam:9090"}]
+    for address, is_noted in (("http://mfp:9090", True), ("http://team:word@sam:9090", False)):
+        handler, asked = _answering((200, before), (200, {}))
+        with LoopbackSite(handler).serving() as site, pytest.MonkeyPatch.context() as patch:
+            patch.setenv("LABEL_STUDIO_URL", site.url)
+            patch.setenv("LABEL_STUDIO_API_KEY", "key")
+            assert main(["connect", "--backend", address, "--project", "1"]) == 0
+        assert asked == ["GET /api/ml/?project=1", "PATCH /api/ml/5"]
+        noted = "note: project 1 was connected to http://sam:9090, and is no more\n"
+        assert capsys.readouterr().err == (noted if is_noted else "")
