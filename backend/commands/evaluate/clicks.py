@@ -96,7 +96,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     check_ray(options)
     _name_what_has_no_effect(options)
     check_labelled_data(options)
-    earlier = [_earlier_curve(path) for path in options.plot_with]
+    earlier = [_earlier_curve(path) for path in options.plot_with if options.plot]
     load = partial(
         load_measured, sendable(options), partial(_clicked, options.jitter, options.seed)
     )
