@@ -164,16 +164,9 @@ class LabelStudioApi:
         Returns:
             The address of the backend that was connected before; empty for none.
         """
-        backend: dict[str, Any] = {
-            "url": url,
-            "project": project,
-            "title": "MFP",
-            "is_interactive": True,
-        }
-        if password:
-            backend["auth_method"] = "BASIC_AUTH"
-            backend["basic_auth_user"] = username
-            backend["basic_auth_pass"] = password
+        about = {"url": url, "project": project, "title": "MFP", "is_interactive": True}
+        basic = {"basic_auth_user": username, "basic_auth_pass": password}
+        backend = {**about, "auth_method": "BASIC_AUTH", **basic} if password else about
         connected = self._call("GET", f"/api/ml/?project={project}")
         with of_known_form(self.access.url):
             before = [(int(entry["id"]), str(entry["url"])) for entry in connected]

@@ -16,7 +16,7 @@ from backend.storage.database import AnyRow, Database, Insert, Step
 from backend.storage.errors import StorageError
 
 if TYPE_CHECKING:
-    from backend.storage.heard_connection import HeardConnection
+    from backend.storage.watched_connection import WatchedConnection
 
 N_CONNECTIONS = 5  # of one process at most
 _RESTS = 4  # times what a connection took that could not be made
@@ -57,7 +57,7 @@ class ServerDatabase(Database):
         weakref.finalize(self, self._engine.dispose)
         self._changes = self._engine.execution_options(isolation_level="READ COMMITTED")
         self._rest = _Rest()
-        _let_hear(self._engine, timeout_s + _SLACK_S, self._rest)
+        _watch(self._engine, timeout_s + _SLACK_S, self._rest)
 
     def read(self, statement: Executable, values: Mapping[str, object]) -> Sequence[AnyRow]:
         """Return the rows of a query."""
@@ -137,15 +137,15 @@ class _Rest:
         self._until = time.monotonic() + _RESTS * waited_s
 
 
-def _let_hear(engine: Engine, silence_s: float, rest: _Rest) -> None:
-    """Give up connections of which nothing is heard, and make no others just then."""
-    from backend.storage.heard_connection import HeardConnection, SilentServerError
+def _watch(engine: Engine, silence_s: float, rest: _Rest) -> None:
+    """Have connections of which nothing is heard given up, and no others made just then."""
+    from backend.storage.watched_connection import SilentServerError, WatchedConnection
 
     @event.listens_for(engine, "do_connect")
-    def connect(dialect: object, record: object, words: Any, names: Any) -> HeardConnection:  # noqa: ANN401
+    def connect(dialect: object, record: object, words: Any, names: Any) -> WatchedConnection:  # noqa: ANN401
         if rest.lasts:
             raise SilentServerError
-        connection = HeardConnection.connect(*words, **names)
+        connection = WatchedConnection.connect(*words, **names)
         connection.silence_s = silence_s
         connection.on_silence = lambda: rest.begin(silence_s)
         return connection
@@ -154,13 +154,13 @@ def _let_hear(engine: Engine, silence_s: float, rest: _Rest) -> None:
 @contextmanager
 def _patient(connection: Connection, limit_s: float | None) -> Iterator[None]:
     """Let a connection's statements take longer where that was asked for."""
-    heard: Any = connection.connection.driver_connection
-    before = heard.silence_s
-    heard.silence_s = before if limit_s is None else limit_s + _SLACK_S
+    watched: Any = connection.connection.driver_connection
+    before = watched.silence_s
+    watched.silence_s = before if limit_s is None else limit_s + _SLACK_S
     try:
         yield
     finally:
-        heard.silence_s = before
+        watched.silence_s = before
 
 
 @contextmanager

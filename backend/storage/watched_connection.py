@@ -24,7 +24,7 @@ class SilentServerError(psycopg.OperationalError):
         super().__init__("nothing was heard of the server")
 
 
-class HeardConnection(psycopg.Connection[TupleRow]):
+class WatchedConnection(psycopg.Connection[TupleRow]):
     """Closes itself where nothing is heard for a while.
 
     Attributes:
@@ -41,9 +41,9 @@ class HeardConnection(psycopg.Connection[TupleRow]):
         Raises:
             SilentServerError: Nothing was heard.
         """
-        return super().wait(self._heard(gen), *limits, **named_limits)
+        return super().wait(self._watched(gen), *limits, **named_limits)
 
-    def _heard(self, gen: _Waiting[T]) -> _Waiting[T]:
+    def _watched(self, gen: _Waiting[T]) -> _Waiting[T]:
         heard_at = time.monotonic()
         try:
             awaited = next(gen)
