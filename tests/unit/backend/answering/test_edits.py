@@ -108,8 +108,8 @@ def test_keeping_clear_leaves_no_splinter_and_fills_no_hole_that_is_another_mask
     strip, small = box(60, 30, 140, 50), box(98, 70, 101, 73)
     strip[44, 100] = False  # in the disk that answers
     there = saved(row("strip", strip), row("small", small))
-    (found,) = _answer(_client(), point("p", 100, 60), drafts=[there])
-    mask = _mask(found)
+    (region,) = _answer(_client(), point("p", 100, 60), drafts=[there])
+    mask = _mask(region)
     assert mask[60, 100]
     assert not (mask & (strip | small)).any()
     assert not mask[44, 100]

@@ -33,7 +33,7 @@ def test_no_two_objects_of_one_answer_have_one_id() -> None:
     assert page.ask(placed[0]) == []  # the page keeps a point that brought nothing
     (first,) = page.ask(*placed[:2])
     rows = page.ask(*placed)
-    assert [found["id"] == first["id"] for found in rows] == [True, False]
+    assert [region["id"] == first["id"] for region in rows] == [True, False]
     np.testing.assert_array_equal(mask_of(rows[0]), mask_of(first))
 
 

@@ -133,20 +133,20 @@ def test_what_was_removed_is_gone_and_all_who_had_it_open_go_on_in_one_new_file(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "things.sqlite3"
-    one, two = FileDatabase(path, THINGS), FileDatabase(path, THINGS)
-    for database in (one, two):
+    first, second = FileDatabase(path, THINGS), FileDatabase(path, THINGS)
+    for database in (first, second):
         database.write((insert(things), [{"name": "secret"}]))
     path.unlink()
-    one.write((insert(things), [{"name": "a"}]))
-    two.write((insert(things), [{"name": "b"}]))
-    for database in (one, two, FileDatabase(path, THINGS)):
+    first.write((insert(things), [{"name": "a"}]))
+    second.write((insert(things), [{"name": "b"}]))
+    for database in (first, second, FileDatabase(path, THINGS)):
         assert {name for (name,) in database.read(select(things.c.name), {})} == {"a", "b"}
     assert not any(b"secret" in file.read_bytes() for file in tmp_path.iterdir())
-    with one.using() as connection:  # what is in use is not changed below it
+    with first.using() as connection:  # what is in use is not changed below it
         path.unlink()
-        assert len(one.read(select(things.c.name), {})) == 2
+        assert len(first.read(select(things.c.name), {})) == 2
         connection.execute(insert(things), {"name": "c"})
-    assert one.read(select(things.c.name), {}) == []
+    assert first.read(select(things.c.name), {}) == []
 
 
 def test_a_file_whose_folder_was_moved_is_used_where_it_is(tmp_path: Path) -> None:
