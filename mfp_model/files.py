@@ -1,7 +1,8 @@
-"""Files written whole or not at all."""
+"""Files written whole or not at all, and told apart by their content."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -44,3 +45,13 @@ def _writing(path: Path, mode: str) -> Iterator[IO[Any]]:
 def is_empty(path: Path) -> bool:
     """Return whether a file is not there, or nothing is in it, as where the disk was full."""
     return not path.exists() or path.stat().st_size == 0
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file's content, 64 hexadecimal digits.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,7 @@ import requests
 from tqdm import tqdm
 
 from mfp_model.errors import CheckpointError, ConfigError
+from mfp_model.files import digest_of
 from mfp_model.weights.sources import WEIGHTS_SOURCES, WeightsSource
 
 _CHUNK_BYTES = 1 << 16
@@ -108,8 +108,7 @@ def _download(url: str, part: Path) -> None:
 
 
 def _check(path: Path, source: WeightsSource) -> None:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = digest_of(path)
     if source.sha256 and not digest.startswith(source.sha256):
         raise CheckpointError(
             f"{path}: sha256 begins {digest[:8]}, expected {source.sha256}; not the published file"

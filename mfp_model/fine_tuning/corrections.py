@@ -16,6 +16,7 @@ from mfp_model.data.coco_images import checked_images
 from mfp_model.data.coco_layout import ANNOTATIONS, IMAGES
 from mfp_model.data.coco_writing import write_coco
 from mfp_model.errors import DataError
+from mfp_model.files import digest_of
 
 MIN_IMAGES = 4
 _HELD_OUT_SHARE = 0.2
@@ -56,7 +57,7 @@ def split_corrections(root: Path, out: Path, *, on_problem: OnProblem = refuse) 
         DataError: It is no such folder, or has masks on fewer than 4 images.
     """
     data = read_coco(root, on_problem=on_problem)
-    digests = {image: _file_digest(image) for image, _ in checked_images(data, on_problem)}
+    digests = {image: digest_of(image.path) for image, _ in checked_images(data, on_problem)}
     images = sorted(digests, key=lambda image: digests[image])
     if len(images) < MIN_IMAGES:
         raise DataError(
@@ -116,11 +117,6 @@ def _image_row(image: CocoImage) -> Mapping[str, Any]:
 
 def _weight(mask: CocoAnnotation) -> float:
     return _CORRECTED_WEIGHT if is_corrected(mask.entry) else _UNTOUCHED_WEIGHT
-
-
-def _file_digest(image: CocoImage) -> str:
-    with image.path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _digest(text: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from mfp_model.files import digest_of
 from mfp_model.training import ranks
 from mfp_model.training.datasets import TrainingImage
 from mfp_model.training.samples import SampleSource
@@ -56,16 +56,11 @@ def shared_images(learned: _Sets, held_out: _Sets) -> set[Path]:
         size = path.stat().st_size
         if size in by_size:
             if size not in digests:
-                digests[size] = {_digest(other) for other in by_size[size]}
-            if _digest(path) in digests[size]:
+                digests[size] = {digest_of(other) for other in by_size[size]}
+            if digest_of(path) in digests[size]:
                 shared.add(path)
     return shared
 
 
 def _files(data_sets: _Sets) -> set[Path]:
     return {image.path for images in data_sets for image in images}
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
