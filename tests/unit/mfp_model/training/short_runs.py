@@ -10,6 +10,7 @@ import torch
 from mfp_model.networks.network import NetworkConfig
 from mfp_model.training.config import Phase, TrainingConfig
 from mfp_model.training.train import TrainingJob, train
+from tests.unit.mfp_model.coco_folder import make_coco_folder
 
 NETWORK = NetworkConfig(input_size=64)
 
@@ -46,3 +47,18 @@ def train_shortly(
 
 def rows_of(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(path.read_text().splitlines()))
+
+
+def job_of_one_step(root: Path) -> TrainingJob:
+    """A run of one step, judged by one sample of the image that it learns from."""
+    folders = ((make_coco_folder(root / "coco", n_images=1), 1.0),)
+    phase = Phase(height=32, width=32, batch=2)
+    return TrainingJob(
+        config=TrainingConfig(folders=folders, phases=(phase,), n_samples=2, max_rounds=1),
+        network_config=NetworkConfig(backbone="lite2", input_size=32),
+        out=root / "net.safetensors",
+        version="net",
+        validation=folders,
+        n_validation=1,
+        n_workers=0,
+    )

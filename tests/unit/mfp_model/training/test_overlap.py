@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from mfp_model.networks.network import NetworkConfig
 from mfp_model.training.config import Phase, TrainingConfig
 from mfp_model.training.datasets import read_dataset
 from mfp_model.training.overlap import learned_apart, shared_images
 from mfp_model.training.samples import ClickSamples, SampleSource
-from mfp_model.training.train import TrainingJob, train
+from mfp_model.training.train import train
 from tests.unit.mfp_model.coco_folder import make_coco_folder
+from tests.unit.mfp_model.training.short_runs import job_of_one_step
 
 _PHASE = Phase(height=64, width=64, batch=2)
 
@@ -62,15 +62,5 @@ def test_what_is_held_out_can_be_left_out_of_what_is_learned_from(
 def test_a_run_warns_of_what_it_learns_from_and_is_judged_by(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    folders = ((make_coco_folder(tmp_path, n_images=1), 1.0),)
-    job = TrainingJob(
-        config=TrainingConfig(folders=folders, phases=(_PHASE,), n_samples=2, max_rounds=1),
-        network_config=NetworkConfig(backbone="lite2", input_size=64),
-        out=tmp_path / "net.safetensors",
-        version="net",
-        validation=folders,
-        n_validation=1,
-        n_workers=0,
-    )
-    train(job, report=lambda step: None)
+    train(job_of_one_step(tmp_path), report=lambda step: None)
     assert "1 images to learn from are held out, too" in caplog.text

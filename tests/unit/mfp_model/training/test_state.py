@@ -12,26 +12,14 @@ from mfp_model.checkpoints.checkpoint import load_checkpoint
 from mfp_model.errors import CheckpointError, ImageError
 from mfp_model.networks.network import NetworkConfig
 from mfp_model.training import train as train_module
-from mfp_model.training.config import Phase, TrainingConfig
 from mfp_model.training.train import TrainingJob, train
 from mfp_model.training.validation import HeldOut, Validation
-from tests.unit.mfp_model.coco_folder import make_coco_folder
+from tests.unit.mfp_model.training.short_runs import job_of_one_step
 
 
 @pytest.fixture
 def job(tmp_path: Path) -> TrainingJob:
-    """A run of one step, judged by one sample."""
-    folders = ((make_coco_folder(tmp_path / "coco", n_images=1), 1.0),)
-    phase = Phase(height=32, width=32, batch=2)
-    return TrainingJob(
-        config=TrainingConfig(folders=folders, phases=(phase,), n_samples=2, max_rounds=1),
-        network_config=NetworkConfig(backbone="lite2", input_size=32),
-        out=tmp_path / "net.safetensors",
-        version="net",
-        validation=folders,
-        n_validation=1,
-        n_workers=0,
-    )
+    return job_of_one_step(tmp_path)
 
 
 @pytest.mark.slow
