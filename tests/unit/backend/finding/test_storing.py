@@ -18,7 +18,7 @@ from backend.label_studio.access import LabelStudioError, LabelStudioRefusedErro
 from backend.label_studio.api import LabelStudioApi
 from backend.label_studio.label_config import parse_label_config
 from mfp_model.errors import ImageError
-from tests.unit.backend.finding.test_finding import CONFIG, two_layers
+from tests.unit.backend.finding.two_layers import CONFIG, two_layers
 
 
 class Project:
