@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
-from torchvision.models.segmentation import deeplabv3_resnet101
 
 from mfp_model.checkpoints.pickles import read_tensors
 from mfp_model.errors import CheckpointError, reason_of
@@ -142,6 +141,8 @@ class DeepLabFinder(Finder):
         Raises:
             CheckpointError: The file is missing or holds another network.
         """
+        from torchvision.models.segmentation import deeplabv3_resnet101
+
         network = deeplabv3_resnet101(weights=None, weights_backbone=None, aux_loss=True)
         try:
             network.load_state_dict(read_tensors(path))

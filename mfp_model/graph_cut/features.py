@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.models import resnet50
 
 from mfp_model.checkpoints.checkpoint import load_checkpoint
 from mfp_model.checkpoints.pickles import read_tensors
@@ -100,6 +99,8 @@ class _OwnEncoder(nn.Module):
 
 def _resnet50(path: Path) -> nn.Module:
     """Its last two stages dilated instead of strided: features at 1/8 with the same weights."""
+    from torchvision.models import resnet50
+
     network = resnet50(replace_stride_with_dilation=[False, True, True])
     try:
         network.load_state_dict(read_tensors(path))

@@ -93,3 +93,14 @@ def test_no_files_import_each_other_in_a_circle() -> None:
         for module in set(_MODULES) - {"mfp_model"}  # the face, whose names load on first use
     }
     TopologicalSorter(arrows).prepare()  # raises CycleError, which names the circle
+
+
+def test_torchvision_is_loaded_by_trainings_and_by_networks_of_its_own_alone() -> None:
+    """It takes as long and as much memory as torch: no click waits for it."""
+    at_once = {
+        module
+        for module, path in _MODULES.items()
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("torchvision")
+    }
+    assert at_once == {"mfp_model.training.samples"}
