@@ -31,7 +31,7 @@ from backend.commands import (
 )
 from backend.commands.cluster import add_ray, check_ray
 from backend.commands.options import add_device
-from backend.commands.parsing import CommandParser, Commands, UsageError, of, root_parser
+from backend.commands.parsing import CommandParser, Commands, UsageError, add_count, of, root_parser
 from backend.commands.printing import Problems
 from backend.environment.readers import count
 from backend.settings import Settings
@@ -123,15 +123,8 @@ def _add_serve(commands: Commands) -> None:
         metavar="N",
         help="to listen at; default: 9090",
     )
-    parser.add_argument(
-        "--workers", type=of(count(low=1)), default=1, metavar="N", help="processes; default: 1"
-    )
-    parser.add_argument(
-        "--threads",
-        type=of(count(low=1)),
-        metavar="N",
-        help="of each process; default: MFP_MAX_WAITING + 4",
-    )
+    add_count(parser, "--workers", "processes", default=1)
+    add_count(parser, "--threads", "of each process; default: MFP_MAX_WAITING + 4")
     add_device(parser, None, "MFP_DEVICE")
     add_ray(parser, "let replicas of Ray Serve compute, on any machines")
 

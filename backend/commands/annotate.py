@@ -23,9 +23,9 @@ from backend.commands.options import (
     check_finder_options,
     inpainter_weights,
 )
-from backend.commands.parsing import Commands, add_json, of
+from backend.commands.parsing import Commands, add_count, add_json, of
 from backend.commands.printing import facts, note_without_effect, show
-from backend.environment.readers import count, folder
+from backend.environment.readers import folder
 from mfp_model.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -61,12 +61,7 @@ def add(commands: Commands) -> None:
         metavar="TASK:REGION",
         help="instead of finding: what looks like a region of a project",
     )
-    parser.add_argument(
-        "--batch",
-        type=of(count(low=1)),
-        metavar="N",
-        help=f"tasks of a project that are stored together; default: {BATCH}",
-    )
+    add_count(parser, "--batch", f"tasks of a project that are stored together; default: {BATCH}")
     parser.add_argument(
         "--label", help=f"of a folder, where the finder knows no classes; default: {LABEL}"
     )

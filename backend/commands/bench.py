@@ -8,9 +8,9 @@ import sys
 from dataclasses import asdict
 
 from backend.commands.options import add_segmenter_options, check_segmenter_options
-from backend.commands.parsing import Commands, add_json, of
+from backend.commands.parsing import Commands, add_count, add_json, of
 from backend.commands.printing import facts, note_without_effect, show, table, write_file
-from backend.environment.readers import count, new_file, number
+from backend.environment.readers import new_file, number
 from mfp_model.names import BACKBONES, listed
 
 _POSITIVE = 1e-9
@@ -33,20 +33,8 @@ def add(commands: Commands) -> None:
         metavar="WxH,…",
         help="of the photos; default: 1024x768,1920x1080,4000x3000",
     )
-    parser.add_argument(
-        "--objects",
-        type=of(count(low=1)),
-        default=12,
-        metavar="N",
-        help="clicked on, for each size; default: 12",
-    )
-    parser.add_argument(
-        "--concurrency",
-        type=of(count(low=0)),
-        default=16,
-        metavar="N",
-        help="annotators at once; 0: none; default: 16",
-    )
+    add_count(parser, "--objects", "clicked on, for each size", default=12)
+    add_count(parser, "--concurrency", "annotators at once; 0: none", low=0, default=16)
     parser.add_argument(
         "--seconds",
         type=of(number(low=_POSITIVE)),
@@ -54,20 +42,8 @@ def add(commands: Commands) -> None:
         metavar="S",
         help="how long they click; default: 20",
     )
-    parser.add_argument(
-        "--flows",
-        type=of(count(low=0)),
-        default=5,
-        metavar="N",
-        help="objects of each way to a mask; 0: none; default: 5",
-    )
-    parser.add_argument(
-        "--open-objects",
-        type=of(count(low=0)),
-        default=0,
-        metavar="N",
-        help="kept open on 100 large photos",
-    )
+    add_count(parser, "--flows", "objects of each way to a mask; 0: none", low=0, default=5)
+    add_count(parser, "--open-objects", "kept open on 100 large photos", low=0, default=0)
     add_json(parser)
     _add_long_runs(parser)
 
@@ -85,12 +61,8 @@ def _add_long_runs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--faults", action="store_true", help="instead, try what a running server survives"
     )
-    parser.add_argument(
-        "--annotators", type=of(count(low=1)), metavar="N", help="of the soak; default: 4"
-    )
-    parser.add_argument(
-        "--workers", type=of(count(low=1)), metavar="N", help="of the soak's server; default: 1"
-    )
+    add_count(parser, "--annotators", "of the soak; default: 4")
+    add_count(parser, "--workers", "of the soak's server; default: 1")
 
 
 def _bench(options: argparse.Namespace) -> None:

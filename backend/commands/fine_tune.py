@@ -7,9 +7,9 @@ import tempfile
 from pathlib import Path
 
 from backend.commands.options import add_device, parse_folders
-from backend.commands.parsing import Commands, add_json, of
+from backend.commands.parsing import Commands, add_count, add_json, of
 from backend.commands.printing import facts, note_replaced, show
-from backend.environment.readers import count, file, folder, new_file
+from backend.environment.readers import file, folder, new_file
 from mfp_model.data.coco_layout import annotation_file
 
 _NOT_BETTER_CODE = 2
@@ -35,9 +35,7 @@ def add(commands: Commands) -> None:
         metavar="DIR[:WEIGHT]",
         help="further COCO folder to learn from, beside the data's weight of 1; repeatable",
     )
-    parser.add_argument(
-        "--samples", type=of(count(low=1)), metavar="N", help="to learn from at most"
-    )
+    add_count(parser, "--samples", "to learn from at most")
     add_device(parser)
     parser.add_argument(
         "--work",

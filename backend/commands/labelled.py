@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
-from backend.commands.parsing import of
-from backend.environment.readers import count, folder
+from backend.commands.parsing import add_count, of
+from backend.environment.readers import folder
 from mfp_model.errors import DataError
 from mfp_model.names import FORMATS, listed
 
@@ -29,9 +29,7 @@ def add_labelled_data(parser: argparse.ArgumentParser) -> None:
 
 def add_limit(parser: argparse.ArgumentParser) -> None:
     """Add `--limit`."""
-    parser.add_argument(
-        "--limit", type=of(count(low=1)), metavar="N", help="the first N objects only"
-    )
+    add_count(parser, "--limit", "the first N objects only")
 
 
 def check_labelled_data(options: argparse.Namespace) -> None:

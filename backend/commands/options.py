@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backend.commands.parsing import of
+from backend.commands.parsing import add_count, of
 from backend.commands.printing import note_without_effect
 from backend.environment.readers import count, device, file
 from mfp_model.errors import ConfigError
@@ -110,13 +110,7 @@ def add_finder_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help=f"of {listed(INPAINTERS_WITH_WEIGHTS)}, TorchScript",
     )
-    parser.add_argument(
-        "--rounds",
-        type=of(count(low=0)),
-        default=4,
-        metavar="N",
-        help="how often something is removed; 0: only find; default: 4",
-    )
+    add_count(parser, "--rounds", "how often something is removed; 0: only find", low=0, default=4)
     parser.add_argument(
         "--removal", choices=REMOVALS, default="surest", help="a round's; default: surest"
     )

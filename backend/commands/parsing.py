@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from backend.environment.reader import Reader, Refused
-from backend.environment.readers import new_file
+from backend.environment.readers import count, new_file
 from mfp_model.errors import ConfigError, PromptError
 from mfp_model.prompts import Box, Click, parse_box, parse_click
 
@@ -137,6 +137,29 @@ def web_address(text: str) -> str:
     from backend.environment.readers import address
 
     return of(address())(text if "://" in text else f"http://{text}")
+
+
+def add_count(
+    parser: argparse.ArgumentParser,
+    option: str,
+    words: str,
+    *,
+    low: int = 1,
+    default: int | None = None,
+) -> None:
+    """Add an option that takes a whole number.
+
+    Args:
+        parser: The command's.
+        option: What is typed, such as `--limit`.
+        words: What the number is; a default is told behind them.
+        low: The least one.
+        default: The number where none is typed.
+    """
+    sentence = words if default is None else f"{words}; default: {default}"
+    parser.add_argument(
+        option, type=of(count(low=low)), default=default, metavar="N", help=sentence
+    )
 
 
 def add_json(parser: argparse.ArgumentParser, *, takes_file: bool = True) -> None:

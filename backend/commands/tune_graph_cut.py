@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from backend.commands.labelled import add_labelled_data, check_labelled_data, labelled_objects
 from backend.commands.options import add_checkpoint, add_device
-from backend.commands.parsing import Commands, of
+from backend.commands.parsing import Commands, add_count, of
 from backend.commands.printing import note_without_effect, write_file
-from backend.environment.readers import count, folder, new_file
+from backend.environment.readers import folder, new_file
 from mfp_model.names import FEATURES
 
 if TYPE_CHECKING:
@@ -28,13 +28,7 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--features", choices=(*FEATURES, "both"), default="both", help="default: both"
     )
-    parser.add_argument(
-        "--folds",
-        type=of(count(low=2)),
-        default=4,
-        metavar="N",
-        help="parts held out in turn; default: 4",
-    )
+    add_count(parser, "--folds", "parts held out in turn", low=2, default=4)
     add_checkpoint(parser, "of the deep features")
     add_device(parser)
     parser.add_argument(

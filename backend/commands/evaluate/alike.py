@@ -7,9 +7,9 @@ import dataclasses
 from itertools import islice
 
 from backend.commands.options import add_checkpoint, add_device
-from backend.commands.parsing import Commands, add_json, of
+from backend.commands.parsing import Commands, add_count, add_json, of
 from backend.commands.printing import show, table
-from backend.environment.readers import count, folder
+from backend.environment.readers import folder
 from mfp_model.names import EXAMPLES, listed
 
 
@@ -26,16 +26,8 @@ def add(commands: Commands) -> None:
         metavar="NAME",
         help=f"what is given of one object: {listed(EXAMPLES)}; default: click",
     )
-    parser.add_argument(
-        "--min-objects",
-        type=of(count(low=2)),
-        default=6,
-        metavar="N",
-        help="of a category that an image must have; default: 6",
-    )
-    parser.add_argument(
-        "--limit", type=of(count(low=1)), metavar="N", help="the first N images only"
-    )
+    add_count(parser, "--min-objects", "of a category that an image must have", low=2, default=6)
+    add_count(parser, "--limit", "the first N images only")
     add_checkpoint(parser)
     add_device(parser)
     add_json(parser)

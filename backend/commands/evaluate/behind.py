@@ -16,9 +16,9 @@ from backend.commands.options import (
     inpainter_of,
     loop_config_of,
 )
-from backend.commands.parsing import Commands, add_json, of
+from backend.commands.parsing import Commands, add_count, add_json, of
 from backend.commands.printing import note_without_effect, show, table, write_file
-from backend.environment.readers import count, folder, new_file
+from backend.environment.readers import folder, new_file
 from mfp_model.errors import DataError
 
 if TYPE_CHECKING:
@@ -42,12 +42,8 @@ def add(commands: Commands) -> None:
     source.add_argument(
         "--voc", type=of(folder()), metavar="VOC2012", help="mean IoU of its classes"
     )
-    parser.add_argument(
-        "--limit", type=of(count(low=1)), default=40, metavar="N", help="pictures; default: 40"
-    )
-    parser.add_argument(
-        "--seed", type=of(count(low=0)), metavar="N", help="of the pasting; default: 0"
-    )
+    add_count(parser, "--limit", "pictures", default=40)
+    add_count(parser, "--seed", "of the pasting; default: 0", low=0)
     add_finder_options(parser)
     add_json(parser)
     parser.add_argument(

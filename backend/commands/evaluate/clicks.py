@@ -22,9 +22,9 @@ from backend.commands.evaluate.measuring import (
 from backend.commands.evaluate.pictures import Pictures
 from backend.commands.labelled import add_labelled_data, check_labelled_data, labelled_objects
 from backend.commands.options import add_segmenter_options
-from backend.commands.parsing import Commands, add_json, of
+from backend.commands.parsing import Commands, add_count, add_json, of
 from backend.commands.printing import note_without_effect, show, table, write_file
-from backend.environment.readers import count, file, folder, new_file, number
+from backend.environment.readers import file, folder, new_file, number
 from mfp_model.errors import DataError
 
 if TYPE_CHECKING:
@@ -64,9 +64,7 @@ def add(commands: Commands) -> None:
         help="where clicks lie: in the middle of the error (default), or scattered as three "
         "groups of people's",
     )
-    parser.add_argument(
-        "--seed", type=of(count(low=0)), metavar="N", help="of jitter and scatter; default: 0"
-    )
+    add_count(parser, "--seed", "of jitter and scatter; default: 0", low=0)
     add_measuring_ray(parser)
     add_json(parser)
     parser.add_argument(

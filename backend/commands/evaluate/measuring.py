@@ -17,7 +17,7 @@ from backend.commands.options import (
     check_segmenter_options,
     segmenter_of,
 )
-from backend.commands.parsing import add_json, of
+from backend.commands.parsing import add_count, add_json, of
 from backend.environment.readers import count
 from mfp_model.errors import ConfigError
 
@@ -65,9 +65,7 @@ def add_mfp_on_objects(parser: argparse.ArgumentParser) -> None:
     """Add the options of a command that measures MFP on a part of a labelled folder."""
     add_labelled_data(parser)
     add_checkpoint(parser)
-    parser.add_argument(
-        "--every", type=of(count(low=1)), default=1, metavar="N", help="each N-th object only"
-    )
+    add_count(parser, "--every", "each N-th object only", default=1)
     add_device(parser)
     add_measuring_ray(parser)
     add_json(parser)
