@@ -66,10 +66,6 @@ def annotate_folder(options: argparse.Namespace) -> AnnotateSummary:
         tqdm(total=len(folder.images_of(options.folder, options.out)), unit="image") as bar,
         workers_of(options, load, give_up) as workers,
     ):
-
-        def report() -> None:
-            bar.update()
-
         return folder.annotate_folder(
             workers.each,
             options.folder,
@@ -77,7 +73,7 @@ def annotate_folder(options: argparse.Namespace) -> AnnotateSummary:
             version=workers.version,
             label=options.label or LABEL,
             max_megapixels=options.settings.max_megapixels,
-            report=report,
+            report=bar.update,
         )
 
 
@@ -105,10 +101,6 @@ def store(options: argparse.Namespace, load: LoadTaskWork, wanted_of: WantedOf[S
         workers_of(options, partial(load, sendable(options), config), give_up) as workers,
         tqdm(total=api.n_tasks(options.project), unit="task") as bar,
     ):
-
-        def report() -> None:
-            bar.update()
-
         return store_predictions(
             wanted_of(workers.version, config),
             workers.each,
@@ -117,7 +109,7 @@ def store(options: argparse.Namespace, load: LoadTaskWork, wanted_of: WantedOf[S
             config,
             image_sources(settings, label_studio_access(settings)),
             batch=options.batch or BATCH,
-            report=report,
+            report=bar.update,
         )
 
 

@@ -49,7 +49,7 @@ class CocoImport:
         project: int,
         address: ImageAddress | None = None,
         *,
-        report: Callable[[], None] = lambda: None,
+        report: Callable[[], object] = lambda: None,
     ) -> ImportSummary:
         """Make tasks in a project, one by one; run again after a cut, it goes on.
 
@@ -84,7 +84,7 @@ class CocoImport:
         return self._maker.summary(n_tasks, n_known=n_known, problems=self._problems)
 
     def into_file(
-        self, path: Path, address: ImageAddress, *, report: Callable[[], None] = lambda: None
+        self, path: Path, address: ImageAddress, *, report: Callable[[], object] = lambda: None
     ) -> ImportSummary:
         """Write the tasks as JSON that Label Studio imports, whole or not at all.
 
@@ -104,7 +104,7 @@ class CocoImport:
             file.write("\n]\n" if n_tasks else "[]\n")
         return self._maker.summary(n_tasks, n_known=0, problems=self._problems)
 
-    def _texts(self, address: ImageAddress, report: Callable[[], None]) -> Iterator[str]:
+    def _texts(self, address: ImageAddress, report: Callable[[], object]) -> Iterator[str]:
         for images in self._tasks:
             try:
                 yield json.dumps(self._maker.task(images, address, _digest(images)))

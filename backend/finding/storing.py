@@ -27,7 +27,7 @@ _TRIES = 4
 _TAB = "Least sure first"
 _LEAST_SURE_FIRST = "tasks:predictions_score"
 
-Report = Callable[[], None]
+Report = Callable[[], object]
 
 
 def store_predictions(

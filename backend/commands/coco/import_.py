@@ -71,12 +71,8 @@ def _import(options: argparse.Namespace) -> None:
     tell = refuse if options.strict else options.problems.tell
     folder = read_coco(options.coco, on_problem=tell)
     with tqdm(total=len(folder.images), unit="image") as bar:
-
-        def report() -> None:
-            bar.update()
-
         run = _into_file if options.out else _into_project
-        figures = dataclasses.asdict(run(options, folder, address, report))
+        figures = dataclasses.asdict(run(options, folder, address, bar.update))
     for problem in figures.pop("problems"):
         options.problems.tell(problem)
     figures["problems"] = options.problems.n
@@ -87,7 +83,7 @@ def _into_file(
     options: argparse.Namespace,
     folder: CocoData,
     address: ImageAddress | None,
-    report: Callable[[], None],
+    report: Callable[[], object],
 ) -> ImportSummary:
     from backend.exchange.importing import CocoImport
 
@@ -103,7 +99,7 @@ def _into_project(
     options: argparse.Namespace,
     folder: CocoData,
     address: ImageAddress | None,
-    report: Callable[[], None],
+    report: Callable[[], object],
 ) -> ImportSummary:
     from backend.exchange.importing import CocoImport
     from backend.label_studio.api import label_studio_api

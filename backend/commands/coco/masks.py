@@ -38,16 +38,12 @@ def _masks(options: argparse.Namespace) -> None:
         note_replaced(options.out)
     make, version = mask_maker(boxes_segmenter(options.checkpoint, options.device))
     with tqdm(total=len(data.images), unit="image") as bar:
-
-        def report() -> None:
-            bar.update()
-
         summary = mask_folder(
             make,
             data,
             options.out,
             version=version,
             max_megapixels=options.settings.max_megapixels,
-            report=report,
+            report=bar.update,
         )
     show_summary(options, summary)
