@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from backend.exchange.coco import write_annotations
 from backend.exchange.entries import ExportOptions, TaskReader
-from backend.exchange.forms import form_writer
+from backend.exchange.pictures import write_pictures
 from backend.exchange.placing import ImagePlacer
 from backend.exchange.spool import Spool, TaskEntries
 from backend.exchange.tasks import LabeledTask, TaskSource
-from backend.exchange.yolo import gather_images
+from backend.exchange.yolo import gather_images, write_yolo
 from backend.images.sources import ImageFiles
 from backend.label_studio.label_config import TaskConfigs
 from backend.storage.whole_folder import WholeFolder
@@ -47,7 +48,7 @@ class ExportSummary:
         polygon_iou: The least and the mean IoU of polygons with their masks.
         categories: Label names; their ids are 1, 2, ..., and YOLO's one less.
         form: The form.
-        remarks: What should be known of the form's files, see `backend.exchange.forms`.
+        remarks: What should be known of the files, see `write_yolo` and `write_pictures`.
     """
 
     tasks: int
@@ -108,12 +109,7 @@ def export_coco(
             spool.forget_others()
             placer.keep_only(spool.files())
             categories = _categories(config, spool.labels())
-            write = form_writer(
-                options.form,
-                polygon_error_px=options.outline_error_px,
-                val_share=options.val_share,
-            )
-            remarks = write(folder, spool, categories, source.name)
+            remarks = _written(folder, spool, categories, options, about=source.name)
             summary = _summary(spool, categories, options.form, remarks)
         finally:
             spool.close()
@@ -169,6 +165,19 @@ def _categories(config: TaskConfigs | None, labels: tuple[str, ...]) -> tuple[st
     """The configuration's labels, and behind them those that only tasks have."""
     listed = config.common.labels if config else ()
     return (*listed, *(label for label in labels if label not in listed))
+
+
+def _written(
+    folder: Path, spool: Spool, labels: tuple[str, ...], options: ExportOptions, *, about: str
+) -> dict[str, float]:
+    """Write what was collected in the form of the options; what should be known of the files."""
+    if options.form == "yolo-seg":
+        error_px, val_share = options.outline_error_px, options.val_share
+        return write_yolo(folder, spool, labels, max_error_px=error_px, val_share=val_share)
+    if options.form == "png":
+        return write_pictures(folder, spool, labels)
+    write_annotations(folder, spool, labels, about=about)
+    return {}
 
 
 def _summary(
