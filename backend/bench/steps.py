@@ -17,6 +17,7 @@ from mfp_model.frames.crops import clicks_to_network, crop_to_network
 from mfp_model.frames.window import whole
 from mfp_model.masks.specks import remove_specks
 from mfp_model.networks.click_map import click_tensor, draw_click_maps
+from mfp_model.networks.image_input import image_tensor
 from mfp_model.networks.modulation import modulate
 from mfp_model.prediction import Prediction
 from mfp_model.prompts import Click
@@ -74,7 +75,7 @@ def _round_steps(
     size = engine.config.input_size
     window = next_zoom(previous, clicks) or whole(*image.shape[:2])
     crop = crop_to_network(image, window, size)
-    pixels = torch.from_numpy(crop).permute(2, 0, 1)[None].float().div(255)
+    pixels = image_tensor(crop, torch.device("cpu"))
     previous_map = torch.from_numpy(previous.layers.resampled(window, size))[None]
     places = click_tensor([clicks_to_network(clicks, window, size)])
     click_maps = draw_click_maps(places, height=size, width=size)

@@ -18,7 +18,7 @@ from mfp_model.checkpoints.pickles import read_tensors
 from mfp_model.errors import CheckpointError, reason_of
 from mfp_model.masks.bounds import mask_iou
 from mfp_model.masks.specks import remove_specks
-from mfp_model.networks.network import IMAGE_MEAN, IMAGE_STD
+from mfp_model.networks.image_input import normalised_tensor
 from mfp_model.prediction import MASK_THRESHOLD
 from mfp_model.prompts import Click
 from mfp_model.segmenter import Segmenter
@@ -163,13 +163,9 @@ class DeepLabFinder(Finder):
         height, width = image.shape[:2]
         scale = min(_DEEPLAB_PX / min(height, width), math.sqrt(_DEEPLAB_PIXELS / (height * width)))
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        pixels = torch.from_numpy(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
-        inputs = pixels.permute(2, 0, 1)[None].float().div(255).to(self._device)
-        mean, std = (
-            torch.tensor(x, device=self._device)[:, None, None] for x in (IMAGE_MEAN, IMAGE_STD)
-        )
+        small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
         with torch.inference_mode():
-            logits = self._network((inputs - mean) / std)["out"]
+            logits = self._network(normalised_tensor(small, self._device))["out"]
             chances = F.softmax(logits.float(), dim=1)[0].cpu().numpy()
         objects = _parts(chances.argmax(axis=0), chances, (height, width))
         return sorted(objects, key=lambda found_object: -found_object.score)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mfp_model.errors import CheckpointError, ImageError, reason_of
+from mfp_model.networks.image_input import image_tensor
 from mfp_model.segmenter import check_image
 
 _WORK_PX = 512  # long side at which holes are filled: nobody sees more of what was never there
@@ -115,11 +116,11 @@ class LamaInpainter(_ScriptInpainter):
         height, width = hole.shape
         below, right = -height % 8, -width % 8
         padding = ((0, below), (0, right))
-        pixels = torch.from_numpy(np.pad(image, (*padding, (0, 0)), mode="symmetric"))
+        pixels = np.pad(image, (*padding, (0, 0)), mode="symmetric")
         covered = torch.from_numpy(np.pad(hole, padding, mode="symmetric"))
         with torch.inference_mode():
             output = self._network(
-                pixels.permute(2, 0, 1)[None].float().div(255).to(self._device),
+                image_tensor(pixels, self._device),
                 covered[None, None].float().to(self._device),
             )
         return _as_image(output.clamp(0, 1) * 255)[:height, :width]

@@ -15,14 +15,14 @@ from mfp_model.checkpoints.checkpoint import load_checkpoint
 from mfp_model.checkpoints.pickles import read_tensors
 from mfp_model.errors import CheckpointError, reason_of
 from mfp_model.image_cache import ImageCache
-from mfp_model.networks.network import IMAGE_MEAN, IMAGE_STD, MfpNetwork
+from mfp_model.networks.image_input import normalised_tensor
+from mfp_model.networks.network import MfpNetwork
 from mfp_model.weights import DEFAULT_WEIGHTS
 
 _LONG_SIDE_PX = 512
 _STRIDE = 32
 _N_COMPONENTS = 12
 _MAX_KEPT = 64  # images, of 1.6 MB at most each
-_NORMALISATION = (IMAGE_MEAN, IMAGE_STD)
 
 
 class FeatureEncoder:
@@ -55,11 +55,10 @@ class FeatureEncoder:
         scale = _LONG_SIDE_PX / max(height, width)
         size = [max(1, round(side * scale / _STRIDE)) * _STRIDE for side in (width, height)]
         method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        pixels = torch.from_numpy(cv2.resize(image, size, interpolation=method))
-        inputs = pixels.permute(2, 0, 1)[None].to(self._device).float().div(255)
-        mean, std = (torch.tensor(x, device=self._device)[:, None, None] for x in _NORMALISATION)
+        small = np.asarray(cv2.resize(image, size, interpolation=method), dtype=np.uint8)
+        inputs = normalised_tensor(small, self._device)
         with torch.inference_mode():
-            features = F.normalize(self._encoder((inputs - mean) / std)[0].float(), dim=0)
+            features = F.normalize(self._encoder(inputs)[0].float(), dim=0)
         return _principal(features.permute(1, 2, 0).cpu().numpy().astype(np.float64))
 
 

@@ -16,11 +16,10 @@ from mfp_model.networks.backbones import ARCHITECTURES
 from mfp_model.networks.backbones.efficientnet_lite import EfficientNetLiteBackbone, FirstLayers
 from mfp_model.networks.click_map import draw_click_maps
 from mfp_model.networks.heads import IouHead, LateFusion
+from mfp_model.networks.image_input import IMAGE_MEAN, IMAGE_STD, normalised
 from mfp_model.networks.modulation import ModulationConfig, modulate
 
 _UNET_INPUT_SIZE = 256
-IMAGE_MEAN = (0.485, 0.456, 0.406)
-IMAGE_STD = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,11 +128,6 @@ class ClickNetwork(nn.Module, ABC):
             logits=_at_size(small.logits, image),
             auxiliary=tuple(_at_size(logits, image) for logits in small.auxiliary),
         )
-
-
-def normalised(image: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """Return an image of 0..1 with the mean 0 and the deviation 1 of ImageNet's."""
-    return (image - mean) / std
 
 
 class Computes(Protocol):

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mfp_model.networks.network import MfpNetwork, normalised
+from mfp_model.networks.image_input import normalised_tensor
+from mfp_model.networks.network import MfpNetwork
 from mfp_model.segmenter import APPEARANCE_CELL_PX
 
 _TILE_PX = 512
@@ -26,7 +27,6 @@ class Appearance:
             device: Where they are computed.
         """
         self._layers = network.first_layers().eval().to(device)
-        self._mean, self._std = network.mean.to(device), network.std.to(device)
         self._device = device
         self.n_bytes = sum(weight.nbytes for weight in self._layers.parameters())
 
@@ -48,10 +48,9 @@ class Appearance:
         return np.concatenate(rows, axis=0)
 
     def _features(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        pixels = torch.from_numpy(np.ascontiguousarray(image)).to(self._device)
         with torch.inference_mode():
-            inputs = pixels.permute(2, 0, 1)[None].float().div(255)
-            features = self._layers(normalised(inputs, self._mean, self._std))[0].permute(1, 2, 0)
+            inputs = normalised_tensor(image, self._device)
+            features = self._layers(inputs)[0].permute(1, 2, 0)
         return np.ascontiguousarray(features.float().cpu().numpy(), dtype=np.float32)
 
 

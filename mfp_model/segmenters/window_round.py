@@ -13,6 +13,7 @@ from mfp_model.engines.engine import Engine
 from mfp_model.frames.crops import clicks_to_network, crop_to_network
 from mfp_model.frames.window import Window
 from mfp_model.networks.click_map import click_tensor, draw_click_maps
+from mfp_model.networks.image_input import image_tensor
 from mfp_model.networks.network import Answer, first_pass, modulated_pass
 from mfp_model.prompts import Click
 from mfp_model.segmenters.locality import kept_far
@@ -107,8 +108,7 @@ class WindowRounds:
         self, view: View, clicks: tuple[Click, ...], previous: NDArray[np.float32] | None
     ) -> WindowAnswer:
         size = self.size
-        pixels = torch.from_numpy(view.pixels).to(self._device)
-        inputs = pixels.permute(2, 0, 1)[None].float().div(255)
+        inputs = image_tensor(view.pixels, self._device)
         positions = click_tensor([clicks_to_network(clicks, view.window, size)]).to(self._device)
         maps = None if previous is None else torch.from_numpy(previous)[None].to(self._device)
         if self._averages_flip:

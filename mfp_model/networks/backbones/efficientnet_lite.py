@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from mfp_model.networks.backbones.attention import GlobalAttention
 from mfp_model.networks.backbones.pyramid import FeaturePyramid
+from mfp_model.networks.image_input import IMAGE_MEAN, IMAGE_STD
 
 _N_STEM = 32
 # Of Lite2: blocks, kernel, stride, expansion, width.
@@ -29,7 +30,6 @@ STAGES = (
 )
 _LEVELS = (1, 2, 4, 6)  # the stages whose ends are strides 4, 8, 16 and 32
 _N_COARSEST = 288
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # what the input is normalised by
 _PUBLISHED_MEAN, _PUBLISHED_STD = 127 / 255, 128 / 255  # what the published weights expect
 
 
@@ -70,8 +70,8 @@ class EfficientNetLiteBackbone(nn.Module):
         self.narrow = nn.Conv2d(widths[-1], _N_COARSEST, 1)
         self.attention = GlobalAttention(_N_COARSEST)
         self.pyramid = FeaturePyramid((*widths[:-1], _N_COARSEST), self.n_channels)
-        self.register_buffer("scale", torch.tensor(_STD) / _PUBLISHED_STD, persistent=False)
-        shift = (torch.tensor(_MEAN) - _PUBLISHED_MEAN) / _PUBLISHED_STD
+        self.register_buffer("scale", torch.tensor(IMAGE_STD) / _PUBLISHED_STD, persistent=False)
+        shift = (torch.tensor(IMAGE_MEAN) - _PUBLISHED_MEAN) / _PUBLISHED_STD
         self.register_buffer("shift", shift, persistent=False)
 
     def forward(self, image: Tensor, guidance: Tensor) -> Tensor:
