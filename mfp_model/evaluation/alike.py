@@ -150,26 +150,29 @@ def evaluate_alike(
         if mask.any():
             looks = example_of(segmenter, target.image, mask)
             answers = find_alike(segmenter, target.image, looks, taken=mask)
-        left = list(target.others)
-        n_found = 0
-        for answer in answers:
-            runs = answer.runs.mask()
-            ious = [mask_iou(runs, truth) for truth in left]
-            if ious and max(ious) >= _FOUND_IOU:
-                n_found += 1
-                left.pop(int(np.argmax(ious)))
         scores.append(
             AlikeScores(
                 name=target.name,
                 n_objects=len(target.others),
                 n_answers=len(answers),
-                n_found=n_found,
+                n_found=_n_found((answer.runs.mask() for answer in answers), target.others),
             )
         )
         report(scores[-1])
     if not scores:
         raise DataError("nothing to score: no image has so many objects of a category")
     return scores
+
+
+def _n_found(masks: Iterable[Mask], objects: Iterable[Mask]) -> int:
+    """How many objects masks find, the surest mask first, each object once."""
+    left = list(objects)
+    n_objects = len(left)
+    for mask in masks:
+        ious = [mask_iou(mask, truth) for truth in left]
+        if ious and max(ious) >= _FOUND_IOU:
+            left.pop(int(np.argmax(ious)))
+    return n_objects - len(left)
 
 
 def _given(segmenter: Segmenter, target: AlikeImage, example: str) -> Mask:

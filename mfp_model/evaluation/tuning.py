@@ -24,6 +24,7 @@ _AXES: tuple[tuple[str, tuple[float | int | str, ...]], ...] = (
     ("appearance", ("mixtures", "centroids")),
     ("n_refits", (0, 1, 3)),
     ("seed_radius", (0.0, 0.01, 0.02)),  # no more: a small object would be all seed
+    ("smoothness", SMOOTHNESSES),  # again, now that all else is chosen: the sweep that is told
 )
 
 Make = Callable[[GraphCutConfig], Segmenter]
@@ -80,21 +81,19 @@ def tune(
     best = start
     for name, values in _AXES:
         changes: list[dict[str, Any]] = [{name: value} for value in values]
-        row = [dataclasses.replace(best, **change) for change in changes]
-        best = max([best, *row], key=lambda config: float(scores(config).mean()))
-    row = [dataclasses.replace(best, smoothness=value) for value in SMOOTHNESSES]
-    best = max([best, *row], key=lambda config: float(scores(config).mean()))
+        sweep = [dataclasses.replace(best, **change) for change in changes]
+        best = max([best, *sweep], key=lambda config: float(scores(config).mean()))
     fold = np.arange(len(objects)) % n_folds
     return Tuning(
         config=best,
         score=float(scores(best).mean()),
         held_out_score=_held_out(np.stack(list(tried.values())), fold),
-        sweep={config.smoothness: float(scores(config).mean()) for config in row},
+        sweep={config.smoothness: float(scores(config).mean()) for config in sweep},
         sweep_by_fold={
             config.smoothness: tuple(
                 float(scores(config)[fold == index].mean()) for index in np.unique(fold)
             )
-            for config in row
+            for config in sweep
         },
         n_tried=len(tried),
     )

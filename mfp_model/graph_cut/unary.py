@@ -101,22 +101,21 @@ def appearance_of(
         config: Names the kind.
         floor: Variance that every direction has at least.
     """
-    samples = [features[place] for place in (is_object, is_background)]
+    mixtures = [Mixture.of(features[place], floor=floor) for place in (is_object, is_background)]
     if config.appearance == "centroids":
-        # The distance to the nearest centroid: clusters with the floor for their variance.
-        spread = np.eye(features.shape[2]) / np.sqrt(floor)
-        mixtures = [Mixture.of(part, floor=floor) for part in samples]
-        even = [
-            Mixture(
-                log_weights=np.zeros(len(mixture.means)),
-                means=mixture.means,
-                whitenings=np.repeat(spread[None], len(mixture.means), axis=0),
-            )
-            for mixture in mixtures
-        ]
-        return Appearance(object=even[0], background=even[1])
-    first, second = (Mixture.of(part, floor=floor) for part in samples)
-    return Appearance(object=first, background=second)
+        mixtures = [_even(mixture, floor) for mixture in mixtures]
+    return Appearance(object=mixtures[0], background=mixtures[1])
+
+
+def _even(mixture: Mixture, floor: float) -> Mixture:
+    """Clusters of one weight, with the floor for their variance: the nearest centroid decides."""
+    n_clusters, n_channels = mixture.means.shape
+    spread = np.eye(n_channels) / np.sqrt(floor)
+    return Mixture(
+        log_weights=np.zeros(n_clusters),
+        means=mixture.means,
+        whitenings=np.repeat(spread[None], n_clusters, axis=0),
+    )
 
 
 def way_cost(right: Floats, down: Floats, seeds: NDArray[np.int8]) -> Floats:
