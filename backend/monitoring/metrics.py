@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 
 from prometheus_client import (
@@ -64,38 +65,28 @@ class Metrics:
         self._shared: list[Collector] = []
         self._shared_dir = shared_dir if shared_dir and _take_space(shared_dir) else None
         registry = self._registry = CollectorRegistry()
-
-        def counter(name: str, help_text: str, *labels: str) -> Counter:
-            return Counter(name, help_text, labels, registry=registry)
-
-        def gauge(name: str, help_text: str, *labels: str) -> Gauge:
-            return Gauge(name, help_text, labels, registry=registry, multiprocess_mode="livesum")
-
-        def histogram(
-            name: str, help_text: str, *labels: str, buckets: tuple[float, ...] = _SECONDS
-        ) -> Histogram:
-            return Histogram(name, help_text, labels, buckets=buckets, registry=registry)
-
-        self.requests = counter("mfp_requests", "HTTP requests.", "route", "status")
+        counter = partial(Counter, registry=registry)
+        gauge = partial(Gauge, registry=registry, multiprocess_mode="livesum")
+        histogram = partial(Histogram, registry=registry, buckets=_SECONDS)
+        self.requests = counter("mfp_requests", "HTTP requests.", ["route", "status"])
         self.clicks = counter(
             "mfp_clicks",
             "Requests with clicks: answered, superseded by a newer click, busy, failed.",
-            "outcome",
+            ["outcome"],
         )
-        self.errors = counter("mfp_errors", "Errors by kind.", "kind")
+        self.errors = counter("mfp_errors", "Errors by kind.", ["kind"])
         self.refusals = counter(
-            "mfp_refusals", "Requests refused unread: password, host, origin, project.", "kind"
+            "mfp_refusals", "Requests refused unread: password, host, origin, project.", ["kind"]
         )
-        self.cache_uses = counter("mfp_cache_uses", "Cache uses: hit, miss.", "cache", "result")
-        self.cache_bytes = gauge("mfp_cache_bytes", "Bytes held by a cache.", "cache")
+        self.cache_uses = counter("mfp_cache_uses", "Cache uses: hit, miss.", ["cache", "result"])
+        self.cache_bytes = gauge("mfp_cache_bytes", "Bytes held by a cache.", ["cache"])
         self.waiting = gauge(
             "mfp_waiting", "Requests in work or in line: clicks, openings with a finder."
         )
         self.model = gauge(
             "mfp_model",
             "Workers that answer with this model version on this device.",
-            "version",
-            "device",
+            ["version", "device"],
         )
         self.answer_seconds = histogram(
             "mfp_answer_seconds", "From a request with clicks to its mask."
@@ -103,7 +94,7 @@ class Metrics:
         self.step_seconds = histogram(
             "mfp_step_seconds",
             "Steps of an answer: image, edit, wait, round, page, mask, encode.",
-            "step",
+            ["step"],
         )
         self.polygon_iou = histogram(
             "mfp_polygon_iou", "IoU of a polygon answer with its mask.", buckets=_IOUS
