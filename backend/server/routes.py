@@ -22,11 +22,12 @@ _Redirect = Any  # Flask 1 and 3 return responses of different classes
 
 def add_routes(app: Flask, service: Service) -> None:
     """Give the application its routes."""
+    _add_probes(app, service)
     _add_label_studio_routes(app, service)
     _add_pages(app, service)
 
 
-def _add_label_studio_routes(app: Flask, service: Service) -> None:
+def _add_probes(app: Flask, service: Service) -> None:
     models = service.models
 
     @app.route("/health")
@@ -50,6 +51,8 @@ def _add_label_studio_routes(app: Flask, service: Service) -> None:
         may_be_asked = is_ready(service)
         return {"ready": may_be_asked}, 200 if may_be_asked else 503
 
+
+def _add_label_studio_routes(app: Flask, service: Service) -> None:
     @app.route("/setup", methods=["POST"])
     def setup() -> dict[str, Any]:
         sent = read_json(request)
@@ -58,7 +61,7 @@ def _add_label_studio_routes(app: Flask, service: Service) -> None:
         service.inbox.know(project)
         service.projects.prepare(project)
         version = service.setup.version(project, str(body.get("schema") or ""))
-        return {"model_version": version, "ready": models.is_ready}
+        return {"model_version": version, "ready": service.models.is_ready}
 
     @app.route("/predict", methods=["POST"])
     def predict() -> dict[str, Any]:

@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from mfp_model.data.automatic_clicks import next_click
+from mfp_model.data.automatic_clicks import PixelClick, next_click
 from mfp_model.evaluation.aims import Aim, exact
 from mfp_model.evaluation.metrics import Confusion, boundary_f
 from mfp_model.evaluation.objects import EvaluationObject
@@ -101,11 +101,9 @@ def click_object(
     obeyed: list[list[bool]] = []
     seconds = 0.0
     while len(clicks) < max_clicks and (not ious or ious[-1] < goal):
-        pixel_click = next_click(target.truth, mask, valid=target.valid, clicked=clicked)
+        pixel_click = _aimed(target, mask, clicked, aim)
         if pixel_click is None:
             break
-        errors = (target.truth != mask) & (target.truth == pixel_click.is_positive) & target.valid
-        pixel_click = aim(pixel_click, errors)
         clicked[pixel_click.row, pixel_click.column] = True
         clicks.append(pixel_click.click)
         started = time.perf_counter()
@@ -128,6 +126,17 @@ def click_object(
         n_earlier_obeyed=sum(sum(answers[:-1]) for answers in obeyed),
     )
     return ClickedObject(result=result, clicks=tuple(clicks[:MEASURED_AFTER]), mask=measured)
+
+
+def _aimed(
+    target: EvaluationObject, mask: NDArray[np.bool_], clicked: NDArray[np.bool_], aim: Aim
+) -> PixelClick | None:
+    """The next click, where it lands; None where no error is left."""
+    deepest = next_click(target.truth, mask, valid=target.valid, clicked=clicked)
+    if deepest is None:
+        return None
+    errors = (target.truth != mask) & (target.truth == deepest.is_positive) & target.valid
+    return aim(deepest, errors)
 
 
 def _is_obeyed(click: Click, mask: NDArray[np.bool_]) -> bool:
