@@ -93,6 +93,27 @@ class _JobRun:
     def run(self) -> None:
         job = self._job
         take_folder(self._folder, job)
+        tuning = self._tuning()
+        decision = fine_tune(
+            tuning,
+            report=self._report,
+            should_stop=self._should_stop,
+            on_problem=lambda problem: _log.warning(
+                "job %d: not learned from: %s", job.id, problem
+            ),
+        )
+        about = {**tuning.read_manifest(), "queued": job.created}
+        self._registry.add(tuning.version, tuning.out, tuning.report, about)
+        self._tell("promote", 1.0)  # refused where another worker runs it by now
+        if decision.passes:
+            self._registry.promote(tuning.version, project=job.project)
+        state = "promoted" if decision.passes else "kept"
+        _log.info("job %d: %s: %s", job.id, state, decision.reason)
+        self._queue.end(job.id, state, decision.sentence, version=tuning.version, worker=job.worker)
+
+    def _tuning(self) -> FineTuneJob:
+        """The run, once what it learns from is collected."""
+        job = self._job
         data = collect(
             self._folder,
             project=job.project,
@@ -103,13 +124,12 @@ class _JobRun:
         shipped = self._settings.checkpoint or DEFAULT_WEIGHTS
         base = self._registry.serving_checkpoint("") or shipped  # what all projects start from
         wanted = f"{beginning(weights_version(base))}-p{job.project}-{job.id}"
-        version = free_version(self._registry, wanted, queued=job.created)
-        tuning = FineTuneJob(
+        return FineTuneJob(
             data=data,
             base=base,
             served=self._registry.serving_checkpoint(job.project) or base,
             out=self._folder / "candidate.safetensors",
-            version=version,
+            version=free_version(self._registry, wanted, queued=job.created),
             work=self._folder / "work",
             replay=tuple((folder, 1.0) for folder in self._settings.train_replay),
             n_samples=self._settings.train_samples or None,
@@ -117,22 +137,6 @@ class _JobRun:
             engine=self._settings.engine,
             chooses_threads=True,  # clicks are answered on the same cores
         )
-        decision = fine_tune(
-            tuning,
-            report=self._report,
-            should_stop=self._should_stop,
-            on_problem=lambda problem: _log.warning(
-                "job %d: not learned from: %s", job.id, problem
-            ),
-        )
-        about = {**tuning.read_manifest(), "queued": job.created}
-        self._registry.add(version, tuning.out, tuning.report, about)
-        self._tell("promote", 1.0)  # refused where another worker runs it by now
-        if decision.passes:
-            self._registry.promote(version, project=job.project)
-        state = "promoted" if decision.passes else "kept"
-        _log.info("job %d: %s: %s", job.id, state, decision.reason)
-        self._queue.end(job.id, state, decision.sentence, version=version, worker=job.worker)
 
     def _note_export(self, share: float) -> None:
         self._tell("export", _EXPORT_SHARE * share)
