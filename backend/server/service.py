@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,7 +23,7 @@ from backend.finding.finders import Finders
 from backend.images.decoder import Decoder
 from backend.images.loader import ImageLoader
 from backend.images.sources import image_sources
-from backend.label_studio.access import LabelStudioAccess, LabelStudioUnreachableError
+from backend.label_studio.access import LabelStudioAccess
 from backend.label_studio.api import label_studio_access
 from backend.label_studio.drafts import SavedDrafts
 from backend.label_studio.projects import ProjectSettings
@@ -45,18 +44,16 @@ from backend.monitoring.telemetry import Telemetry
 from backend.recording.recorder import Recorder
 from backend.recording.store import SessionStore
 from backend.server.figures import FineTuningFigures
+from backend.server.label_studio_check import check_label_studio
 from backend.server.setup import ProjectSetup
 from backend.settings import MEGABYTE, Settings
 from backend.storage.shared_state import SharedState
-from mfp_model.errors import MfpError
 from mfp_model.segmenter import Segmenter
 from mfp_model.weights import DEFAULT_WEIGHTS
 from mfp_model.weights.versions import model_version
 
 _KEPT_S = 3600.0  # images and clicks
 _EXISTING_BYTES = 64_000_000
-_LABEL_STUDIO_STARTS_S = 120.0
-_LOOK_EVERY_S = 3.0
 _N_TURNS = 2  # one prepares or finishes a round while the network computes another's
 
 
@@ -103,13 +100,9 @@ def create_service(
         ConfigError: The data folder cannot be written, or the database cannot be used.
         StorageError: A file of the data folder is locked.
     """
-    state = SharedState(*settings.places)
-    database, server = state.journal(shared_dir)
-    telemetry = Telemetry(Metrics(shared_dir), Journal(database, server=server))
-    access = label_studio_access(settings)
+    state, access = SharedState(*settings.places), label_studio_access(settings)
     queue, regions = JobQueue(state.jobs()), state.regions()
-    telemetry.metrics.add(JobFigures(queue))
-    telemetry.metrics.add(FineTuningFigures(shared_dir))
+    telemetry = _telemetry(state, queue, shared_dir)
     registry, recorder = model_registry(state), _recorder(settings, state, telemetry)
     models = models or _models(settings, telemetry, registry, cluster)
     models.start()
@@ -127,7 +120,7 @@ def create_service(
         for_click=for_click,
         on_answer=recorder.answer,
     )
-    threading.Thread(target=_check_label_studio, args=(access, telemetry), daemon=True).start()
+    threading.Thread(target=check_label_studio, args=(access, telemetry), daemon=True).start()
     trainer = Trainer(queue, JobLogs(state.data, state.bucket), settings.train_every)
     return Service(
         predictor=predictor,
@@ -143,6 +136,14 @@ def create_service(
         shared_dir=shared_dir,
         label_studio_url=settings.label_studio_page,
     )
+
+
+def _telemetry(state: SharedState, queue: JobQueue, shared_dir: Path | None) -> Telemetry:
+    database, server = state.journal(shared_dir)
+    metrics = Metrics(shared_dir)
+    metrics.add(JobFigures(queue))
+    metrics.add(FineTuningFigures(shared_dir))
+    return Telemetry(metrics, Journal(database, server=server))
 
 
 def _models(
@@ -221,24 +222,3 @@ def _images(settings: Settings, access: LabelStudioAccess, telemetry: Telemetry)
         cache_age_s=_KEPT_S,
         on_use=telemetry.cache("images"),
     )
-
-
-def _check_label_studio(access: LabelStudioAccess, telemetry: Telemetry) -> None:
-    """Say soon after the start, and not at the first click, what is wrong with these settings.
-
-    Often both are started together, and Label Studio takes longer. So it is given some time.
-    """
-    until = time.monotonic() + _LABEL_STUDIO_STARTS_S
-    while True:
-        try:
-            access.check()
-        except LabelStudioUnreachableError as error:
-            if time.monotonic() > until:
-                telemetry.failed(error, during="looking for Label Studio")
-                return
-            time.sleep(_LOOK_EVERY_S)
-        except MfpError as error:
-            telemetry.failed(error, during="looking for Label Studio")
-            return
-        else:
-            return

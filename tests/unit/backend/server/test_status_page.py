@@ -10,10 +10,9 @@ from urllib.parse import urljoin
 import pytest
 from flask.testing import FlaskClient
 
-from backend.label_studio.access import LabelStudioUnreachableError
 from backend.models.served import ServedModels
 from backend.monitoring.journal import Minute
-from backend.server import routes, service
+from backend.server import routes
 from backend.server.advice import ADVICE
 from backend.server.app import create_app
 from backend.server.charts import HEIGHT, clicks_chart, times_chart
@@ -140,28 +139,6 @@ def test_its_script_is_a_file_of_this_server() -> None:
     with client.get(source) as answer:
         assert answer.status_code == 200
         assert "javascript" in answer.headers["Content-Type"]
-
-
-def test_label_studio_that_starts_later_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    tries, failures = [], []
-
-    class Access:
-        def check(self) -> None:
-            tries.append(1)
-            if len(tries) < 3:
-                raise LabelStudioUnreachableError("not yet")
-
-    class Telemetry:
-        def failed(self, error: Exception, *, during: str) -> None:
-            failures.append(error)
-
-    monkeypatch.setattr(service, "_LOOK_EVERY_S", 0.0)
-    service._check_label_studio(Access(), Telemetry())  # type: ignore[arg-type]
-    assert (len(tries), failures) == (3, [])
-    tries.clear()
-    monkeypatch.setattr(service, "_LABEL_STUDIO_STARTS_S", -1.0)
-    service._check_label_studio(Access(), Telemetry())  # type: ignore[arg-type]
-    assert len(failures) == 1
 
 
 @pytest.mark.parametrize(
