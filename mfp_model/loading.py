@@ -71,10 +71,10 @@ def dressed(name: str, network: Segmenter) -> Segmenter:
         return RefinedSegmenter(network)
     if name == "inpaint":
         from mfp_model.finding.inpainters import OpenCvInpainter
-        from mfp_model.finding.layers import LoopConfig
+        from mfp_model.finding.layers import LayersConfig
         from mfp_model.segmenters.behind import InpaintingSegmenter
 
-        return InpaintingSegmenter(network, OpenCvInpainter("telea"), LoopConfig())
+        return InpaintingSegmenter(network, OpenCvInpainter("telea"), LayersConfig())
     return network
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from backend.commands.boxes import boxes_segmenter, mask_maker
 from backend.commands.cluster import sendable, workers_of
-from backend.commands.options import finder_of, inpainter_of, loop_config_of
+from backend.commands.options import finder_of, inpainter_of, layers_config_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -167,7 +167,7 @@ def _object_finder(options: argparse.Namespace) -> tuple[ObjectFinder, Segmenter
     from mfp_model.finding.layers import find_layers
 
     options.checkpoint = fetched(options.checkpoint, options.settings)
-    finder, inpainter, config = finder_of(options), inpainter_of(options), loop_config_of(options)
+    finder, inpainter, config = finder_of(options), inpainter_of(options), layers_config_of(options)
 
     def find(image: NDArray[np.uint8]) -> list[LayeredObject]:
         return find_layers(image, finder, inpainter, config)

@@ -26,7 +26,7 @@ from mfp_model.names import (
 if TYPE_CHECKING:
     from mfp_model.finding.finders import Finder
     from mfp_model.finding.inpainters import Inpainter
-    from mfp_model.finding.layers import LoopConfig
+    from mfp_model.finding.layers import LayersConfig
     from mfp_model.segmenter import Segmenter
 
 
@@ -168,11 +168,11 @@ def inpainter_of(options: argparse.Namespace) -> Inpainter:
     )
 
 
-def loop_config_of(options: argparse.Namespace) -> LoopConfig:
-    """Return how the loop goes."""
-    from mfp_model.finding.layers import LoopConfig
+def layers_config_of(options: argparse.Namespace) -> LayersConfig:
+    """Return how objects behind others are looked for."""
+    from mfp_model.finding.layers import LayersConfig
 
-    return LoopConfig(
+    return LayersConfig(
         max_rounds=options.rounds, removal=options.removal, combination=options.combination
     )
 

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from backend.finding.answer import FindLayers
     from mfp_model.finding.finders import Finder
     from mfp_model.finding.inpainters import Inpainter
-    from mfp_model.finding.layers import LayeredObject, LoopConfig
+    from mfp_model.finding.layers import LayeredObject, LayersConfig
 
 
-def finding_version(finder: str, inpainter: str, loop: LoopConfig | None = None) -> str:
+def finding_version(finder: str, inpainter: str, config: LayersConfig | None = None) -> str:
     """Return the model version of predictions that were made without clicks.
 
     Opening a task and `mfp annotate` find the same objects with the same means, so these have one
@@ -33,14 +33,14 @@ def finding_version(finder: str, inpainter: str, loop: LoopConfig | None = None)
     Args:
         finder: The finder's version.
         inpainter: The inpainter's version.
-        loop: How both took turns, None for as by default.
+        config: How both took turns, None for as by default.
     """
-    from mfp_model.finding.layers import LoopConfig
+    from mfp_model.finding.layers import LayersConfig
 
     version = f"{finder.removesuffix(IN_BF16)}-{inpainter}"
-    if loop is None or loop == LoopConfig():
+    if config is None or config == LayersConfig():
         return version
-    return f"{version}-{loop.max_rounds}{loop.removal[0]}{loop.combination[0]}"
+    return f"{version}-{config.max_rounds}{config.removal[0]}{config.combination[0]}"
 
 
 class Finders:
@@ -67,7 +67,7 @@ class Finders:
             NotReadyError: MFP's are not loaded.
         """
         from mfp_model.finding.finders import ClickFinder
-        from mfp_model.finding.layers import LoopConfig, find_layers
+        from mfp_model.finding.layers import LayersConfig, find_layers
 
         if name not in FINDERS:
             names = ", ".join(FINDERS)
@@ -82,7 +82,7 @@ class Finders:
             finder = ClickFinder(segmenter)
 
         def find(image: NDArray[np.uint8]) -> list[LayeredObject]:
-            return find_layers(image, finder, self._inpainters[inpainter], LoopConfig())
+            return find_layers(image, finder, self._inpainters[inpainter], LayersConfig())
 
         return self.version(name, inpainter, project), find
 

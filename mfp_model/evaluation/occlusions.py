@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mfp_model.evaluation.objects import EvaluationObject
 from mfp_model.finding.finders import Finder
 from mfp_model.finding.inpainters import Inpainter
-from mfp_model.finding.layers import LayeredObject, LoopConfig, find_layers
+from mfp_model.finding.layers import LayeredObject, LayersConfig, find_layers
 from mfp_model.masks.bounds import bounds_of, mask_iou
 
 FOUND_IOU = 0.5
@@ -43,7 +43,7 @@ class Occlusion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LoopScores:
+class BehindScores:
     """Means over all pictures.
 
     Attributes:
@@ -116,7 +116,7 @@ def _pasted(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class LoopResult:
+class BehindResult:
     """What was found on one picture, and how long it took."""
 
     picture: Occlusion
@@ -132,16 +132,16 @@ class LoopResult:
 
 
 def look_behind(
-    pictures: Iterable[Occlusion], finder: Finder, inpainter: Inpainter, config: LoopConfig
-) -> Iterator[LoopResult]:
-    """Yield what the loop finds on each picture."""
+    pictures: Iterable[Occlusion], finder: Finder, inpainter: Inpainter, config: LayersConfig
+) -> Iterator[BehindResult]:
+    """Yield what is found on each picture, in front and behind."""
     for picture in pictures:
         started = time.perf_counter()
         layers = find_layers(picture.image, finder, inpainter, config)
-        yield LoopResult(picture=picture, layers=layers, seconds=time.perf_counter() - started)
+        yield BehindResult(picture=picture, layers=layers, seconds=time.perf_counter() - started)
 
 
-def loop_scores(collected: Sequence[LoopResult]) -> LoopScores:
+def behind_scores(collected: Sequence[BehindResult]) -> BehindScores:
     """Return the scores of at least one picture."""
     ious = [mask_iou(result.best, result.picture.behind) for result in collected]
     hidden = [result.picture.behind & result.picture.front for result in collected]
@@ -149,7 +149,7 @@ def loop_scores(collected: Sequence[LoopResult]) -> LoopScores:
         (result.best & part).sum() / part.sum()
         for result, part in zip(collected, hidden, strict=True)
     ]
-    return LoopScores(
+    return BehindScores(
         found_share=float(np.mean([iou >= FOUND_IOU for iou in ious])),
         mean_iou=float(np.mean(ious)),
         hidden_recall=float(np.mean(recalls)),
@@ -158,11 +158,11 @@ def loop_scores(collected: Sequence[LoopResult]) -> LoopScores:
     )
 
 
-def sheet(pairs: Sequence[tuple[LoopResult, LoopResult]]) -> NDArray[np.uint8]:
-    """Return a picture RGB uint8: a row each with picture, truth, without and with the loop.
+def sheet(pairs: Sequence[tuple[BehindResult, BehindResult]]) -> NDArray[np.uint8]:
+    """Return a picture RGB uint8: a row each with picture, truth, and what was found of both.
 
     Args:
-        pairs: What was found without and with the loop on the same picture.
+        pairs: What was found without and with looking behind, on the same picture.
     """
     rows = []
     for without, with_it in pairs:

@@ -18,7 +18,7 @@ from mfp_model.errors import DataError
 from mfp_model.evaluation.objects import or_tell
 from mfp_model.finding.finders import VOC_CLASSES, Finder
 from mfp_model.finding.inpainters import Inpainter
-from mfp_model.finding.layers import LayeredObject, LoopConfig, find_layers
+from mfp_model.finding.layers import LayeredObject, LayersConfig, find_layers
 
 _IGNORED = 255
 _OBJECT = "object"
@@ -131,20 +131,20 @@ def compared(
     pictures: Iterable[VocImage],
     finder: Finder,
     inpainter: Inpainter,
-    config: LoopConfig,
+    config: LayersConfig,
     *,
     knows_classes: bool,
 ) -> dict[str, ClassIou]:
-    """Return what was collected of pictures `without` the loop, and `with` it.
+    """Return what was collected of pictures `without` looking behind, and `with` it.
 
-    Each picture is looked at twice: an object that the loop completes or finds later is not what
+    Each picture is looked at twice: an object that is completed, or found later, is not what
     would have been answered without.
 
     Args:
         pictures: What is looked at.
         finder: What segments.
         inpainter: What fills the place of what is removed.
-        config: How far the loop goes.
+        config: How far to look behind.
         knows_classes: Whether the finder's objects have VOC's labels.
 
     Raises:

@@ -45,8 +45,8 @@ class LayeredObject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LoopConfig:
-    """How the loop goes.
+class LayersConfig:
+    """How objects behind others are looked for.
 
     Attributes:
         max_rounds: How often something is removed at most; 0 only finds.
@@ -71,7 +71,7 @@ class LoopConfig:
 
 
 def find_layers(
-    image: NDArray[np.uint8], finder: Finder, inpainter: Inpainter, config: LoopConfig
+    image: NDArray[np.uint8], finder: Finder, inpainter: Inpainter, config: LayersConfig
 ) -> list[LayeredObject]:
     """Return the objects of an image and those behind them, front first.
 

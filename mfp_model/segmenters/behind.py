@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mfp_model.finding.finders import ClickFinder
 from mfp_model.finding.inpainters import Inpainter
-from mfp_model.finding.layers import LoopConfig, find_layers
+from mfp_model.finding.layers import LayersConfig, find_layers
 from mfp_model.image_cache import ImageCache
 from mfp_model.masks.rle import decode_segmentation, encode_mask
 from mfp_model.masks.runs import MaskRuns
@@ -28,7 +28,7 @@ class InpaintingSegmenter(Segmenter):
     segmenter inside answers.
     """
 
-    def __init__(self, inner: Segmenter, inpainter: Inpainter, config: LoopConfig) -> None:
+    def __init__(self, inner: Segmenter, inpainter: Inpainter, config: LayersConfig) -> None:
         self._inner = inner
         self._finder = ClickFinder(inner)
         self._inpainter = inpainter

@@ -24,7 +24,7 @@ from backend.server.app import create_app
 from mfp_model.checkpoints.checkpoint import load_checkpoint
 from mfp_model.finding.finders import ClickFinder
 from mfp_model.finding.inpainters import OpenCvInpainter
-from mfp_model.finding.layers import LoopConfig, find_layers
+from mfp_model.finding.layers import LayersConfig, find_layers
 from mfp_model.loading import dressed, load_segmenter
 from mfp_model.masks.rle import encode_mask
 from mfp_model.prompts import Box, Click, Stroke
@@ -69,7 +69,7 @@ def masks() -> dict[str, Mask]:
     made["a graph cut"] = cut.segment(coffee, clicks).mask
     made["a stroke"] = cut.segment(coffee, [stroke, *clicks[2:]]).mask
     small = np.asarray(Image.fromarray(_photo("bowl")).resize(_SMALL))
-    finder, loop = ClickFinder(mfp, grid=2), LoopConfig(max_rounds=1)
+    finder, loop = ClickFinder(mfp, grid=2), LayersConfig(max_rounds=1)
     layers = find_layers(small, finder, OpenCvInpainter("telea"), loop)
     assert layers, "expected objects"
     return made | {f"object {n}": layer.whole.mask for n, layer in enumerate(layers)}

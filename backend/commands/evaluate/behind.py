@@ -14,7 +14,7 @@ from backend.commands.options import (
     check_finder_options,
     finder_of,
     inpainter_of,
-    loop_config_of,
+    layers_config_of,
 )
 from backend.commands.parsing import Commands, add_count, add_json, of
 from backend.commands.printing import note_without_effect, show, table, write_file
@@ -22,7 +22,7 @@ from backend.environment.readers import folder, new_file
 from mfp_model.errors import DataError
 
 if TYPE_CHECKING:
-    from mfp_model.evaluation.occlusions import LoopResult
+    from mfp_model.evaluation.occlusions import BehindResult
     from mfp_model.finding.finders import Finder
     from mfp_model.finding.inpainters import Inpainter
 
@@ -91,9 +91,9 @@ def _occlusions(
     from tqdm import tqdm
 
     from mfp_model.evaluation.datasets import coco_objects
-    from mfp_model.evaluation.occlusions import look_behind, loop_scores, occlusions
+    from mfp_model.evaluation.occlusions import behind_scores, look_behind, occlusions
 
-    config = loop_config_of(options)
+    config = layers_config_of(options)
     objects = list(coco_objects(options.occlusions, on_problem=options.problems.tell))
     results = {}
     for name, rounds in (("without", 0), ("with", config.max_rounds)):
@@ -106,12 +106,12 @@ def _occlusions(
     if options.sheet:
         _write_sheet(options.sheet, list(zip(results["without"], results["with"], strict=True)))
     report: dict[str, Any] = {
-        name: dataclasses.asdict(loop_scores(collected)) for name, collected in results.items()
+        name: dataclasses.asdict(behind_scores(collected)) for name, collected in results.items()
     }
     return {**report, "n_pictures": len(results["with"])}
 
 
-def _write_sheet(path: Path, pairs: Sequence[tuple[LoopResult, LoopResult]]) -> None:
+def _write_sheet(path: Path, pairs: Sequence[tuple[BehindResult, BehindResult]]) -> None:
     from mfp_model.drawing import png
     from mfp_model.evaluation.occlusions import sheet
 
@@ -127,6 +127,6 @@ def _voc(options: argparse.Namespace, finder: Finder, inpainter: Inpainter) -> d
     pictures = tqdm(islice(readable, options.limit), unit="image")
     knows_classes = options.finder == "deeplab"
     collected = compared(
-        pictures, finder, inpainter, loop_config_of(options), knows_classes=knows_classes
+        pictures, finder, inpainter, layers_config_of(options), knows_classes=knows_classes
     )
     return {name: {"miou": x.mean(), "by_class": x.by_class()} for name, x in collected.items()}

@@ -26,7 +26,7 @@ from backend.models.served import ServedModels
 from backend.server.app import create_app
 from backend.storage.data_folder import DataFolder
 from mfp_model.checkpoints.checkpoint import Checkpoint, save_checkpoint
-from mfp_model.finding.layers import LoopConfig
+from mfp_model.finding.layers import LayersConfig
 from mfp_model.prediction import Prediction
 from mfp_model.prompts import Prompt
 from mfp_model.weights.sources import WEIGHTS_SOURCES
@@ -252,8 +252,8 @@ def test_the_command_leaves_alone_what_opening_a_task_found(
 
 def test_a_version_tells_a_loop_that_is_not_the_usual_one() -> None:
     usual = finding_version("mfp-1", "telea")
-    assert usual == finding_version("mfp-1", "telea", LoopConfig()) == "mfp-1-telea"
-    assert finding_version("mfp-1", "telea", LoopConfig(max_rounds=0)) == "mfp-1-telea-0sl"
+    assert usual == finding_version("mfp-1", "telea", LayersConfig()) == "mfp-1-telea"
+    assert finding_version("mfp-1", "telea", LayersConfig(max_rounds=0)) == "mfp-1-telea-0sl"
     assert finding_version("mfp-1-bf16", "telea") == usual
 
 

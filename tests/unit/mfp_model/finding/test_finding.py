@@ -1,4 +1,4 @@
-"""Segment and inpaint: inpainters, finders, the loop, and what it is measured by."""
+"""Segment and inpaint: inpainters, finders, layers, and what it is measured by."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mfp_model.errors import CheckpointError, ConfigError, DataError, ImageError
 from mfp_model.evaluation.objects import EvaluationObject
-from mfp_model.evaluation.occlusions import look_behind, loop_scores, occlusions, sheet
+from mfp_model.evaluation.occlusions import behind_scores, look_behind, occlusions, sheet
 from mfp_model.evaluation.voc import ClassIou, VocImage, class_map, class_names, compared, read_voc
 from mfp_model.finding.finders import (
     VOC_CLASSES,
@@ -22,7 +22,7 @@ from mfp_model.finding.finders import (
     Mask,
 )
 from mfp_model.finding.inpainters import Inpainter
-from mfp_model.finding.layers import LayeredObject, LoopConfig, common_mask, find_layers
+from mfp_model.finding.layers import LayeredObject, LayersConfig, common_mask, find_layers
 from mfp_model.loading import load_finder, load_inpainter
 from mfp_model.names import INPAINTERS
 from mfp_model.prompts import Click
@@ -219,7 +219,7 @@ class TestLoop:
     """What is behind what."""
 
     def test_the_object_behind_is_completed_and_marked(self, scene: NDArray[np.uint8]) -> None:
-        layers = find_layers(scene, ColourFinder(), GreenInpainter(), LoopConfig(max_rounds=3))
+        layers = find_layers(scene, ColourFinder(), GreenInpainter(), LayersConfig(max_rounds=3))
         front, behind = layers
         assert (front.whole.label, front.order) == ("person", 0)
         assert (behind.whole.label, behind.order) == ("cat", 1)
@@ -228,7 +228,7 @@ class TestLoop:
         assert not behind.visible[35, 50]
 
     def test_without_rounds_it_only_finds(self, scene: NDArray[np.uint8]) -> None:
-        layers = find_layers(scene, ColourFinder(), GreenInpainter(), LoopConfig(max_rounds=0))
+        layers = find_layers(scene, ColourFinder(), GreenInpainter(), LayersConfig(max_rounds=0))
         assert [layer.order for layer in layers] == [0, 0]
         assert not layers[1].whole.mask[35, 50]
 
@@ -244,13 +244,13 @@ class TestLoop:
 
         finder = Counting()
         empty = np.full((40, 40, 3), _GREY, dtype=np.uint8)
-        assert not find_layers(empty, finder, GreenInpainter(), LoopConfig(max_rounds=9))
+        assert not find_layers(empty, finder, GreenInpainter(), LayersConfig(max_rounds=9))
         assert finder.n_calls == 1
 
     def test_removing_all_at_once_finds_what_none_of_them_showed(
         self, scene: NDArray[np.uint8]
     ) -> None:
-        config = LoopConfig(max_rounds=2, removal="all")
+        config = LayersConfig(max_rounds=2, removal="all")
         layers = find_layers(scene, ColourFinder(), GreenInpainter(), config)
         assert {layer.whole.label for layer in layers} == {"person", "cat"}
 
@@ -261,26 +261,28 @@ class TestLoop:
         common = common_mask([first, first[:1]], (80, 100))
         assert (common == first[0].mask).all()
         assert not common_mask([], (3, 4)).any()
-        config = LoopConfig(max_rounds=0, combination="common")
+        config = LayersConfig(max_rounds=0, combination="common")
         (whole,) = find_layers(scene, ColourFinder(), GreenInpainter(), config)
         assert (whole.whole.mask == (first[0].mask | first[1].mask)).all()
-        config = LoopConfig(max_rounds=1, removal="all", combination="common")
+        config = LayersConfig(max_rounds=1, removal="all", combination="common")
         assert not find_layers(scene, ColourFinder(), load_inpainter("telea"), config)
 
     def test_wrong_values_are_named(self) -> None:
         with pytest.raises(ConfigError, match="max_rounds"):
-            LoopConfig(max_rounds=-1)
+            LayersConfig(max_rounds=-1)
         with pytest.raises(ConfigError, match="removal"):
-            LoopConfig(removal="some")
+            LayersConfig(removal="some")
         with pytest.raises(ConfigError, match="combination"):
-            LoopConfig(combination="or")
+            LayersConfig(combination="or")
 
 
 def test_clicks_choose_the_front_object_and_a_negative_one_what_is_behind() -> None:
     class Layered(DiskSegmenter):
         version = "layered"
 
-    segmenter = InpaintingSegmenter(Layered(radius=30), GreenInpainter(), LoopConfig(max_rounds=0))
+    segmenter = InpaintingSegmenter(
+        Layered(radius=30), GreenInpainter(), LayersConfig(max_rounds=0)
+    )
     image = np.zeros((100, 100, 3), dtype=np.uint8)
     first = segmenter.segment(image, [Click(x=50, y=50)])
     assert first.mask[50, 50]
@@ -323,13 +325,13 @@ class TestMeasures:
         made = list(occlusions(self._objects(), 3, np.random.default_rng(0)))
         inpainter = load_inpainter("telea")
         without, with_it = (
-            list(look_behind(made, ColourFinder(), inpainter, LoopConfig(max_rounds=rounds)))
+            list(look_behind(made, ColourFinder(), inpainter, LayersConfig(max_rounds=rounds)))
             for rounds in (0, 2)
         )
-        scores = loop_scores(without)
+        scores = behind_scores(without)
         assert 0 < scores.mean_iou < 1
         assert scores.hidden_recall < 0.1
-        assert loop_scores(with_it).mean_iou >= scores.mean_iou - 0.05
+        assert behind_scores(with_it).mean_iou >= scores.mean_iou - 0.05
         picture = sheet(list(zip(without, with_it, strict=True)))
         assert picture.shape[0] == 3 * 164
 
@@ -376,14 +378,14 @@ class TestMeasures:
     def test_what_the_loop_completes_counts_without_it_as_it_was_seen(
         self, scene: NDArray[np.uint8], knows_classes: bool
     ) -> None:
-        seen = find_layers(scene, ColourFinder(), GreenInpainter(), LoopConfig(max_rounds=0))
+        seen = find_layers(scene, ColourFinder(), GreenInpainter(), LayersConfig(max_rounds=0))
         classes = class_map(seen, (80, 100), knows_classes=True)  # a person, and some of a cat
         picture = VocImage(name="a", image=scene, classes=classes)
         collected = compared(
             [picture],
             ColourFinder(),
             GreenInpainter(),
-            LoopConfig(max_rounds=2),
+            LayersConfig(max_rounds=2),
             knows_classes=knows_classes,
         )
         assert collected["without"].mean() == 1.0
@@ -391,7 +393,7 @@ class TestMeasures:
 
     def test_no_picture_is_no_score(self) -> None:
         with pytest.raises(DataError, match="nothing to score"):
-            compared([], ColourFinder(), GreenInpainter(), LoopConfig(), knows_classes=True)
+            compared([], ColourFinder(), GreenInpainter(), LayersConfig(), knows_classes=True)
 
     def test_a_class_without_a_name_is_refused(self) -> None:
         truth = np.full((2, 2), 21, dtype=np.uint8)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mfp_model.finding.inpainters import OpenCvInpainter
-from mfp_model.finding.layers import LoopConfig
+from mfp_model.finding.layers import LayersConfig
 from mfp_model.graph_cut.config import GraphCutConfig
 from mfp_model.prompts import Box, Click
 from mfp_model.segmenter import Segmenter
@@ -88,7 +88,7 @@ def test_clicks_on_the_border_are_obeyed(
 def _all_around(inner: Segmenter) -> list[Segmenter]:
     return [
         RefinedSegmenter(inner),
-        InpaintingSegmenter(inner, OpenCvInpainter("telea"), LoopConfig(max_rounds=0)),
+        InpaintingSegmenter(inner, OpenCvInpainter("telea"), LayersConfig(max_rounds=0)),
         GraphCutSegmenter.load(GraphCutConfig.default("rgb"), checkpoint=None, device="cpu"),
     ]
 
