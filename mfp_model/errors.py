@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 
 class MfpError(Exception):
     """Any failure this project raises on purpose."""
@@ -19,8 +21,8 @@ class ConfigError(MfpError):
     """A configuration value outside its allowed range."""
 
 
-def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    """Refuse a value of a configuration that is none of those known.
+def check_choice(name: str, value: str, choices: Collection[str]) -> None:
+    """Refuse a value that is none of those known.
 
     Raises:
         ConfigError: It is none.

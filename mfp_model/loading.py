@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from mfp_model.errors import ConfigError
+from mfp_model.errors import ConfigError, check_choice
 from mfp_model.names import (
     ENGINES,
     FINDERS,
@@ -51,10 +51,8 @@ def load_segmenter(
         ConfigError: Unknown name, device or engine, or a file that the segmenter has no use for.
         CheckpointError: The weights cannot be loaded.
     """
-    if name not in SEGMENTERS:
-        raise ConfigError(f"segmenter {name!r}: expected one of {', '.join(SEGMENTERS)}")
-    if engine not in ENGINES:
-        raise ConfigError(f"engine {engine!r}: expected one of {', '.join(ENGINES)}")
+    check_choice("segmenter", name, SEGMENTERS)
+    check_choice("engine", engine, ENGINES)
     weights = _path(checkpoint)
     if name.startswith("graph-cut"):
         return _graph_cut(name, checkpoint=weights, constants=_path(constants), device=device)
@@ -91,8 +89,7 @@ def load_finder(name: str, *, checkpoint: _File | None = None, device: str = "au
         ConfigError: Unknown name or device, or no file for `deeplab`.
         CheckpointError: The weights cannot be loaded.
     """
-    if name not in FINDERS:
-        raise ConfigError(f"finder {name!r}: expected one of {', '.join(FINDERS)}")
+    check_choice("finder", name, FINDERS)
     from mfp_model.engines.device import best_device
     from mfp_model.finding.finders import ClickFinder, DeepLabFinder
 
@@ -115,8 +112,7 @@ def load_inpainter(name: str, *, weights: _File | None = None, device: str = "au
         ConfigError: Unknown name or device, or weights missing or left over.
         CheckpointError: The weights cannot be loaded.
     """
-    if name not in INPAINTERS:
-        raise ConfigError(f"inpainter {name!r}: expected one of {', '.join(INPAINTERS)}")
+    check_choice("inpainter", name, INPAINTERS)
     needs_weights = name in INPAINTERS_WITH_WEIGHTS
     if needs_weights != (weights is not None):
         expected = "a TorchScript file" if needs_weights else "no weights"

@@ -10,7 +10,7 @@ from typing import Any
 
 from backend.exchange.tasks import LabeledTask
 from backend.label_studio.regions import finite_score
-from mfp_model.errors import ConfigError
+from mfp_model.errors import check_choice
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 ANNOTATORS = ("newest", "all")
@@ -36,8 +36,7 @@ class ChoiceRules:
     with_predictions: bool = False
 
     def __post_init__(self) -> None:
-        if self.annotators not in ANNOTATORS:
-            raise ConfigError(f"annotators={self.annotators!r}: expected {' or '.join(ANNOTATORS)}")
+        check_choice("annotators", self.annotators, ANNOTATORS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from backend.label_studio.access import LabelStudioRefusedError
 from backend.label_studio.api import LabelStudioApi
 from backend.label_studio.label_config import TaskConfigs
 from mfp_model.data.coco_data import CocoData, CocoImage
-from mfp_model.errors import ConfigError, DataError, ImageError, MfpError
+from mfp_model.errors import ConfigError, DataError, ImageError, MfpError, check_choice
 from mfp_model.files import writing_atomically
 
 
@@ -34,8 +34,7 @@ class CocoImport:
         Raises:
             DataError: The configuration has no place for a mask.
         """
-        if form not in FORMS:
-            raise ConfigError(f"form={form!r}: expected {' or '.join(FORMS)}")
+        check_choice("form", form, FORMS)
         self._tasks = in_tasks(folder.images, configs.common)
         self._strict = strict
         self._problems: list[str] = []

@@ -11,7 +11,7 @@ from pathlib import Path
 import requests
 from tqdm import tqdm
 
-from mfp_model.errors import CheckpointError, ConfigError
+from mfp_model.errors import CheckpointError, check_choice
 from mfp_model.files import digest_of
 from mfp_model.weights.sources import WEIGHTS_SOURCES, WeightsSource
 
@@ -29,8 +29,7 @@ def fetch_weights(name: str, folder: Path, *, is_offline: bool = False) -> Path:
         CheckpointError: It cannot be downloaded (the message says what to place where), or it
             is not the published file.
     """
-    if name not in WEIGHTS_SOURCES:
-        raise ConfigError(f"weights {name!r}: expected one of {', '.join(WEIGHTS_SOURCES)}")
+    check_choice("weights", name, WEIGHTS_SOURCES)
     source = WEIGHTS_SOURCES[name]
     path = folder / source.file_name
     if path.exists():

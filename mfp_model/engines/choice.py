@@ -10,7 +10,7 @@ from mfp_model.engines.agreement import disagreement
 from mfp_model.engines.device import has_fast_bf16
 from mfp_model.engines.engine import Engine
 from mfp_model.engines.pytorch import PyTorchEngine
-from mfp_model.errors import ConfigError
+from mfp_model.errors import ConfigError, check_choice
 from mfp_model.names import ENGINES
 from mfp_model.networks.network import ClickNetwork
 
@@ -29,8 +29,7 @@ def make_engine(name: str, network: ClickNetwork, device: torch.device) -> Engin
     Raises:
         ConfigError: Unknown name, or OpenVINO asked for where it cannot be had.
     """
-    if name not in ENGINES:
-        raise ConfigError(f"engine {name!r}: expected one of {', '.join(ENGINES)}")
+    check_choice("engine", name, ENGINES)
     kind, _, precision = name.partition("-")
     if kind == "openvino" and device.type != "cpu":
         raise ConfigError(f"engine {name}: expected device cpu, got {device}")

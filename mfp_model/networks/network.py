@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mfp_model.errors import ConfigError
+from mfp_model.errors import ConfigError, check_choice
 from mfp_model.names import BACKBONES, UNET
 from mfp_model.networks.backbones import ARCHITECTURES
 from mfp_model.networks.backbones.efficientnet_lite import EfficientNetLiteBackbone, FirstLayers
@@ -40,9 +40,7 @@ class NetworkConfig:
     modulation: ModulationConfig = field(default_factory=ModulationConfig)
 
     def __post_init__(self) -> None:
-        if self.backbone not in (*BACKBONES, UNET):
-            names = ", ".join(sorted((*BACKBONES, UNET)))
-            raise ConfigError(f"backbone={self.backbone!r}: expected one of {names}")
+        check_choice("backbone", self.backbone, (*BACKBONES, UNET))
         if self.input_size <= 0 or self.input_size % 32:
             raise ConfigError(f"input_size={self.input_size}: expected a positive multiple of 32")
 

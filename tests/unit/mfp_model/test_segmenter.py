@@ -93,7 +93,7 @@ def test_unknown_names_are_refused() -> None:
     with pytest.raises(CheckpointError, match="no such file"):
         load_segmenter("mfp", checkpoint="/nowhere")
     for name in ("mfp", "graph-cut"):
-        with pytest.raises(ConfigError, match="engine 'steam': expected one of auto"):
+        with pytest.raises(ConfigError, match="engine='steam': expected one of auto"):
             load_segmenter(name, engine="steam")
 
 

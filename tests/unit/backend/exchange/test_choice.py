@@ -49,7 +49,7 @@ def test_cancelled_annotations_and_predictions_count_on_demand() -> None:
 
 
 def test_an_unknown_rule_is_refused() -> None:
-    with pytest.raises(ConfigError, match="newest or all"):
+    with pytest.raises(ConfigError, match="expected one of newest, all"):
         ChoiceRules(annotators="best")
 
 
