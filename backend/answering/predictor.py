@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from backend.answering.alike import alike_answer
+from backend.answering.awaited_draft import with_draft_of_click
 from backend.answering.doubts import Doubts
 from backend.answering.edit import Answered, Edit
 from backend.answering.edits import Edits
@@ -16,7 +17,6 @@ from backend.answering.made import Made, check_size
 from backend.answering.openings import Openings
 from backend.answering.prefetch import Prefetcher
 from backend.answering.rounds import ClickStore
-from backend.answering.sure import made_sure
 from backend.answering.turns import ClickedObject, Place, SupersededError, Turns
 from backend.finding.answer import TaskFinder
 from backend.images.loader import ImageLoader, LoadedImage
@@ -134,7 +134,7 @@ class Predictor:
                 made = self._made_objects(task, region, image, place)
                 if self._is_unsure(task, region, made):
                     with self._telemetry.step("page"):
-                        task = made_sure(task, self._drafts, place)
+                        task = with_draft_of_click(task, self._drafts, place)
                     assert task.region is not None, "its points are the same"
                     made = self._made_objects(task, task.region, image, place)
                 self._doubts.note(task)

@@ -14,7 +14,7 @@ from backend.label_studio.drafts import SavedDrafts
 from backend.label_studio.request import TaskRequest
 
 
-def made_sure(task: TaskRequest, drafts: SavedDrafts, place: Place) -> TaskRequest:
+def with_draft_of_click(task: TaskRequest, drafts: SavedDrafts, place: Place) -> TaskRequest:
     """Return a clicked task with the annotation that its points are in.
 
     Without a draft it is a new annotation, and a doubt, where the annotation is unsure; else the
