@@ -51,8 +51,8 @@ class FaultReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Place:
-    """A server, and the files that it uses."""
+class _Target:
+    """What faults are done to: a server, and the files that it uses."""
 
     server: Server
     data: Path
@@ -87,17 +87,19 @@ def bench_faults(*, report: Callable[[str], None]) -> list[FaultReport]:
         settings = {"MFP_CHECKPOINT": str(checkpoint), "MFP_DATA_DIR": str(data)}
         running = bench_server([_SIZE], settings=settings, n_workers=2)
         server, (photo,) = stack.enter_context(running)
-        place = _Place(server=server, data=data, checkpoint=checkpoint)
+        target = _Target(server=server, data=data, checkpoint=checkpoint)
         _wait_until_ready(server)
         reports = []
         for name, fault in _FAULTS.items():
             report(name)
-            reports.append(_tried(name, fault, place, photo))
+            reports.append(_tried(name, fault, target, photo))
         return reports
 
 
-def _tried(name: str, fault: Callable[[_Place], None], place: _Place, photo: Photo) -> FaultReport:
-    annotator = SimulatedAnnotator(url=place.server.url)
+def _tried(
+    name: str, fault: Callable[[_Target], None], target: _Target, photo: Photo
+) -> FaultReport:
+    annotator = SimulatedAnnotator(url=target.server.url)
     clicks: list[float] = []
     is_over = threading.Event()
 
@@ -115,15 +117,15 @@ def _tried(name: str, fault: Callable[[_Place], None], place: _Place, photo: Pho
     thread.start()
     try:
         time.sleep(1)
-        fault(place)
-        survived = _wait_until_ready(place.server)
+        fault(target)
+        survived = _wait_until_ready(target.server)
         time.sleep(_CALM_S)
     finally:
         is_over.set()
         thread.join()
     return FaultReport(
         fault=name,
-        survived=survived and place.server.process.poll() is None,
+        survived=survived and target.server.process.poll() is None,
         longest_pause_ms=round(max(clicks, default=0.0), 1),
         n_clicks=len(clicks),
         n_lost=annotator.n_empty + annotator.n_failed,
@@ -142,12 +144,12 @@ def _wait_until_ready(server: Server) -> bool:
     return False
 
 
-def _nothing(place: _Place) -> None:
+def _nothing(target: _Target) -> None:
     time.sleep(_CALM_S)
 
 
-def _slow_clients(place: _Place) -> None:
-    port = int(place.server.url.rpartition(":")[2])
+def _slow_clients(target: _Target) -> None:
+    port = int(target.server.url.rpartition(":")[2])
     with ExitStack() as stack:
         for _ in range(_N_SLOW):
             connection = socket.create_connection(("127.0.0.1", port), timeout=10)
@@ -155,8 +157,8 @@ def _slow_clients(place: _Place) -> None:
         time.sleep(2 * _CALM_S)
 
 
-def _leaving_clients(place: _Place) -> None:
-    port = int(place.server.url.rpartition(":")[2])
+def _leaving_clients(target: _Target) -> None:
+    port = int(target.server.url.rpartition(":")[2])
     body = b'{"tasks": [], "label_config": "<View/>"}'
     head = f"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n"
     kind = "Content-Type: application/json\r\n\r\n"
@@ -165,55 +167,55 @@ def _leaving_clients(place: _Place) -> None:
             connection.sendall((head + kind).encode() + body)
 
 
-def _malformed(place: _Place) -> None:
+def _malformed(target: _Target) -> None:
     bodies = (b"[" * 100_000, b'{"a":' * 1000, b"\x00", b'{"tasks": 1}', b"9" * 10_000)
     for index in range(_N_FUZZED):
         route = ("predict", "setup", "webhook")[index % 3]
         requests.post(
-            f"{place.server.url}/{route}",
+            f"{target.server.url}/{route}",
             data=bodies[index % len(bodies)],
             headers={"Content-Type": "application/json"},
             timeout=30,
         )
 
 
-def _reload(place: _Place) -> None:
-    before = set(place.children("serve"))
-    place.server.process.send_signal(signal.SIGHUP)
+def _reload(target: _Target) -> None:
+    before = set(target.children("serve"))
+    target.server.process.send_signal(signal.SIGHUP)
     until = time.monotonic() + _LIMIT_S
-    while before & set(place.children("serve")) and time.monotonic() < until:
+    while before & set(target.children("serve")) and time.monotonic() < until:
         time.sleep(0.2)
 
 
-def _cut_checkpoint(place: _Place) -> None:
-    whole = place.checkpoint.read_bytes()
-    place.checkpoint.write_bytes(whole[: len(whole) // 2])
-    place.server.process.send_signal(signal.SIGHUP)
+def _cut_checkpoint(target: _Target) -> None:
+    whole = target.checkpoint.read_bytes()
+    target.checkpoint.write_bytes(whole[: len(whole) // 2])
+    target.server.process.send_signal(signal.SIGHUP)
     time.sleep(_CALM_S)
-    place.kill("serve")  # its successor cannot start
+    target.kill("serve")  # its successor cannot start
     time.sleep(2 * _CALM_S)
-    place.checkpoint.write_bytes(whole)
+    target.checkpoint.write_bytes(whole)
 
 
-def _damaged_files(place: _Place) -> None:
-    for file in place.data.glob("*.sqlite3"):
+def _damaged_files(target: _Target) -> None:
+    for file in target.data.glob("*.sqlite3"):
         with file.open("r+b") as opened:
             opened.write(os.urandom(max(4096, file.stat().st_size)))
-    place.kill("serve")
+    target.kill("serve")
 
 
-def _moved_folder(place: _Place) -> None:
-    place.data.rename(place.data.with_name("moved"))
+def _moved_folder(target: _Target) -> None:
+    target.data.rename(target.data.with_name("moved"))
     time.sleep(2 * _CALM_S)
 
 
-_FAULTS: dict[str, Callable[[_Place], None]] = {
+_FAULTS: dict[str, Callable[[_Target], None]] = {
     "none": _nothing,
     f"{_N_SLOW} clients send half a header": _slow_clients,
     f"{_N_LEAVING} clients leave at once": _leaving_clients,
     f"{_N_FUZZED} malformed requests": _malformed,
-    "fine-tuning is killed": lambda place: place.kill("work"),
-    "a worker is killed": lambda place: place.kill("serve"),
+    "fine-tuning is killed": lambda target: target.kill("work"),
+    "a worker is killed": lambda target: target.kill("serve"),
     "new workers for old ones (SIGHUP)": _reload,
     "the checkpoint is cut": _cut_checkpoint,
     "files of the data folder are damaged": _damaged_files,

@@ -39,8 +39,8 @@ _N_VERSIONS = 20
 _OUTCOMES = ("answered", "superseded", "busy", "failed")
 
 
-class _Sides:
-    """Reads what lies in files beside the page; one that fails costs only itself.
+class _Reader:
+    """Reads the parts of the page; what of them cannot be read costs only itself.
 
     Attributes:
         problems: What could not be read.
@@ -61,14 +61,14 @@ class _Sides:
 
 def render_status(service: Service) -> str:
     """Return the page's HTML."""
-    models, sides, journal = service.models, _Sides(), service.telemetry.journal
-    figures = sides.read("figures", service.telemetry.metrics.figures, Figures([]))
-    minutes = sides.read("clicks", lambda: journal.minutes(_MINUTES), Minutes())
-    jobs: list[Job] = sides.read("fine-tunings", lambda: service.trainer.queue.newest(_N_JOBS), [])
-    n_projects = sides.read("projects", service.trainer.queue.n_projects, 0)
-    versions: list[ModelVersion] = sides.read("model versions", service.registry.versions, [])
-    serving = sides.read("model versions", service.registry.serving, Serving({}))
-    set_aside: list[str] = sides.read(
+    models, reader, journal = service.models, _Reader(), service.telemetry.journal
+    figures = reader.read("figures", service.telemetry.metrics.figures, Figures([]))
+    minutes = reader.read("clicks", lambda: journal.minutes(_MINUTES), Minutes())
+    jobs: list[Job] = reader.read("fine-tunings", lambda: service.trainer.queue.newest(_N_JOBS), [])
+    n_projects = reader.read("projects", service.trainer.queue.n_projects, 0)
+    versions: list[ModelVersion] = reader.read("model versions", service.registry.versions, [])
+    serving = reader.read("model versions", service.registry.serving, Serving({}))
+    set_aside: list[str] = reader.read(
         "data folder", lambda: [path.name for path in damaged_files(service.state.data.root)], []
     )
     outcomes = {
@@ -85,7 +85,7 @@ def render_status(service: Service) -> str:
         replicas=read_replicas(service.shared_dir),
         jobs=[_job_row(job, versions) for job in jobs],
         versions=_version_rows(versions, serving, models.taken),
-        uptime=duration(sides.read("uptime", journal.uptime_s, 0.0)),
+        uptime=duration(reader.read("uptime", journal.uptime_s, 0.0)),
         outcomes=outcomes,
         waiting=int(figures.value("mfp_waiting")),
         cache_mb={
@@ -96,10 +96,10 @@ def render_status(service: Service) -> str:
         clicks_chart=clicks_chart(minutes.each),
         times_chart=times_chart(minutes.each),
         height=HEIGHT,
-        errors=_error_rows(sides.read("errors", lambda: journal.errors(_N_ERRORS), [])),
+        errors=_error_rows(reader.read("errors", lambda: journal.errors(_N_ERRORS), [])),
         set_aside=set_aside,
         refusals=_refusals(figures),
-        unreadable=sides.problems,
+        unreadable=reader.problems,
         label_studio_url=service.label_studio_url,
         has_sessions=service.state.has_sessions,
     )
