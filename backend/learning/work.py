@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from backend.learning.job_logs import JobLogs
@@ -27,6 +27,7 @@ from backend.learning.stop_signal import StopSignal
 from backend.learning.worker_name import has_ended, worker_name
 from backend.storage.data_folder import DataFolder
 from backend.storage.errors import StorageError
+from backend.storage.locks import locked
 from backend.storage.shared_state import SharedState
 
 STOPPED_CODE = 3  # of a job's process that was asked to stop, and goes on later
@@ -79,14 +80,13 @@ def work(state: SharedState, *, parent: int | None = None) -> None:
 @contextmanager
 def alone(lock: Path) -> Iterator[bool]:
     """Hold a lock, and tell whether no other process holds it."""
-    handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield True
-    except BlockingIOError:
-        yield False
-    finally:
-        os.close(handle)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(lock, fcntl.LOCK_EX | fcntl.LOCK_NB))
+            is_mine = True
+        except BlockingIOError:
+            is_mine = False
+        yield is_mine
 
 
 class _Supervision:
