@@ -28,6 +28,7 @@ _TAB = "Least sure first"
 _LEAST_SURE_FIRST = "tasks:predictions_score"
 
 Report = Callable[[], object]
+Entry = dict[str, Any]  # a prediction, with its task
 
 
 def store_predictions(
@@ -65,7 +66,8 @@ def store_predictions(
     value = next(iter(config.image_values.values()), "")
     summary = wanted.new_summary()
     api.add_tab(project, _TAB, ordering=_LEAST_SURE_FIRST)
-    left = _without(api, project, wanted, summary, report)
+    predictions = _Predictions(api, project, wanted.version)
+    left = predictions.missing(wanted, summary, report)
     with ThreadPoolExecutor(max_workers=_READERS, thread_name_prefix="read") as readers:
 
         def read(task: Task) -> Future[bytes]:
@@ -76,17 +78,17 @@ def store_predictions(
         outcomes = each(_read_ahead(left, read, n_ahead=batch))
         n_tasks = batch
         while n_tasks == batch:
-            stored: list[dict[str, Any]] = []
+            made: list[Entry] = []
             n_tasks = 0
             try:
                 for asked, outcome in islice(outcomes, batch):
                     n_tasks += 1
                     _add(summary, outcome.summary)
                     if outcome.entry is not None:
-                        stored.append({"task": int(asked.task["id"]), **outcome.entry})
+                        made.append({"task": int(asked.task["id"]), **outcome.entry})
                     report()
             finally:  # who stops it keeps what was made
-                _store(api, project, stored, wanted.version, summary.problems)
+                predictions.store(made, summary.problems)
     return summary
 
 
@@ -114,73 +116,68 @@ def _add(summary: Counts, more: Counts) -> None:
         setattr(summary, field.name, getattr(summary, field.name) + getattr(more, field.name))
 
 
-def _store(
-    api: LabelStudioApi,
-    project: int,
-    predictions: list[dict[str, Any]],
-    version: str,
-    problems: list[str],
-) -> None:
-    """Store what was found: together, else one by one, so that one task costs only itself."""
-    if not predictions:
-        return
-    try:
-        api.import_predictions(project, predictions)
-    except LabelStudioRefusedError:
-        left = predictions
-    except LabelStudioError:  # some of it may have been stored, and Label Studio be back by now
-        left = [entry for entry in predictions if not _is_stored(api, project, entry, version)]
-    else:
-        left = []
-    n_refused = 0
-    for entry in left:
-        try:
-            _store_entry(api, project, entry, version)
-        except LabelStudioRefusedError as error:
-            n_refused += 1
-            problems.append(f"task {entry['task']}: {error}")
-    if n_refused < len(predictions):
-        api.show_predictions(project, version)  # which must exist by then
+class _Predictions:
+    """A project's predictions of one model version."""
 
+    def __init__(self, api: LabelStudioApi, project: int, version: str) -> None:
+        self._api = api
+        self._project = project
+        self._version = version
 
-def _store_entry(api: LabelStudioApi, project: int, entry: dict[str, Any], version: str) -> None:
-    """Store a prediction once, where Label Studio may be away and have stored it nevertheless."""
-    for n_left in reversed(range(_TRIES)):
-        try:
-            api.import_predictions(project, [entry])
-        except LabelStudioRefusedError:
-            raise
-        except LabelStudioError:
-            if _is_stored(api, project, entry, version):  # which waits until it is back
-                return
-            if not n_left:
-                raise
-        else:
+    def missing(self, wanted: Wanted[Summary], summary: Summary, report: Report) -> Iterator[Task]:
+        """Yield the tasks that have none, and something to do."""
+        last = -1
+        while page := self._api.tasks_after(self._project, last, limit=_PAGE):
+            last = int(page[-1]["id"])
+            for task in page:
+                if self._has(task):
+                    summary.skipped += 1
+                    report()
+                elif not wanted.wants(task, summary):
+                    report()
+                else:
+                    yield task
+
+    def store(self, entries: list[Entry], problems: list[str]) -> None:
+        """Store some: together, else one by one, so that one task costs only itself."""
+        if not entries:
             return
+        try:
+            self._api.import_predictions(self._project, entries)
+        except LabelStudioRefusedError:
+            left = entries
+        except LabelStudioError:  # some of it may have been stored, and Label Studio be back by now
+            left = [entry for entry in entries if not self._is_stored(entry)]
+        else:
+            left = []
+        n_refused = 0
+        for entry in left:
+            try:
+                self._store_one(entry)
+            except LabelStudioRefusedError as error:
+                n_refused += 1
+                problems.append(f"task {entry['task']}: {error}")
+        if n_refused < len(entries):
+            self._api.show_predictions(self._project, self._version)  # which must exist by then
 
-
-def _is_stored(api: LabelStudioApi, project: int, entry: dict[str, Any], version: str) -> bool:
-    tasks = api.tasks_after(project, entry["task"] - 1, limit=1)
-    return any(
-        stored.get("model_version") == version
-        for task in tasks
-        if task["id"] == entry["task"]
-        for stored in task["predictions"]
-    )
-
-
-def _without(
-    api: LabelStudioApi, project: int, wanted: Wanted[Summary], summary: Summary, report: Report
-) -> Iterator[Task]:
-    """The tasks that have no prediction of the version, and something to do."""
-    last = -1
-    while page := api.tasks_after(project, last, limit=_PAGE):
-        last = int(page[-1]["id"])
-        for task in page:
-            if any(entry.get("model_version") == wanted.version for entry in task["predictions"]):
-                summary.skipped += 1
-                report()
-            elif not wanted.wants(task, summary):
-                report()
+    def _store_one(self, entry: Entry) -> None:
+        """Store one once, where Label Studio may be away and have stored it nevertheless."""
+        for n_left in reversed(range(_TRIES)):
+            try:
+                self._api.import_predictions(self._project, [entry])
+            except LabelStudioRefusedError:
+                raise
+            except LabelStudioError:
+                if self._is_stored(entry):  # which waits until it is back
+                    return
+                if not n_left:
+                    raise
             else:
-                yield task
+                return
+
+    def _is_stored(self, entry: Entry) -> bool:
+        tasks = self._api.tasks_after(self._project, entry["task"] - 1, limit=1)
+        return any(self._has(task) for task in tasks if task["id"] == entry["task"])
+
+    def _has(self, task: Task) -> bool:
+        return any(x.get("model_version") == self._version for x in task["predictions"])
