@@ -72,9 +72,9 @@ def objects_on_page(
         region: What is clicked now.
         now: Seconds since 1970.
     """
-    ours = [
+    ours = _newest(
         answered_object for answered_object in answered if is_ours(answered_object, task, region)
-    ]
+    )
     by_region = {
         name: answered_object for answered_object in ours for name in answered_object.regions
     }
@@ -101,6 +101,15 @@ def objects_on_page(
     ]
     objects = [*saved, *unsaved]
     return sorted(objects, key=lambda page_object: page_object.at)
+
+
+def _newest(answered: Iterable[AnsweredObject]) -> list[AnsweredObject]:
+    """Each object's newest answer; one from before the first draft was of no annotation yet."""
+    newest: dict[str, AnsweredObject] = {}
+    for answered_object in answered:
+        newest.pop(answered_object.regions[0], None)
+        newest[answered_object.regions[0]] = answered_object
+    return [*newest.values()]
 
 
 def is_continued(answered: AnsweredObject, region: RegionRequest) -> bool:

@@ -71,6 +71,16 @@ def test_a_click_on_a_mask_that_may_have_been_undone_shows_nothing_of_it() -> No
     np.testing.assert_array_equal(mask_of(again), mask_of(alone))
 
 
+def test_an_object_that_was_begun_before_the_first_draft_is_corrected_with_all_its_clicks() -> None:
+    page, begun = ClickedPage(), {**point("p", 60, 60), "from_name": "click"}
+    page.ask(begun)
+    page.save(begun)
+    (first,) = page.ask(begun, point("q", 110, 60))
+    taken = page.click("n", 45, 60, is_positive=False)  # it was accepted, and is not saved yet
+    assert taken["id"] == first["id"]
+    assert mask_of(taken)[60, [75, 110]].all()
+
+
 def test_after_some_seconds_without_a_draft_an_answer_no_longer_counts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
