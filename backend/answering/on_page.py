@@ -104,12 +104,19 @@ def objects_on_page(
 
 
 def _newest(answered: Iterable[AnsweredObject]) -> list[AnsweredObject]:
-    """Each object's newest answer; one from before the first draft was of no annotation yet."""
-    newest: dict[str, AnsweredObject] = {}
-    for answered_object in answered:
-        newest.pop(answered_object.regions[0], None)
-        newest[answered_object.regions[0]] = answered_object
-    return [*newest.values()]
+    """The answers that no later one has replaced, oldest first.
+
+    An object's open prompts may be answered under another id, or in another annotation, than the
+    first of them were: before the first draft little is known.
+    """
+    newest: list[AnsweredObject] = []
+    regions, prompts = set[str](), set[str]()
+    for entry in reversed([*answered]):
+        if entry.regions[0] not in regions and prompts.isdisjoint(entry.open_ids):
+            newest.append(entry)
+        regions.add(entry.regions[0])
+        prompts |= entry.open_ids
+    return newest[::-1]
 
 
 def is_continued(answered: AnsweredObject, region: RegionRequest) -> bool:

@@ -243,6 +243,19 @@ def test_a_draft_takes_the_place_of_its_annotation() -> None:
     assert not _mask(region)[10, 10]
 
 
+def test_a_new_object_that_became_the_correction_of_a_mask_is_no_object_any_more() -> None:
+    client, there = _client(settings_of(maximum_annotations=2)), row("there", CAT)
+    first = point("p", 75, 60)
+    (new,) = _answer(client, first, annotations=[saved(there, id=5)])
+    assert new["id"] != "there"
+    draft = saved(there, first, annotation=5)
+    assert _answer(client, first, point("q", 40, 100), drafts=[draft])[0]["id"] == "there"
+    # It was accepted, and the page has not saved it yet.
+    (taken,) = _answer(client, point("n", 75, 75, is_positive=False), drafts=[draft])
+    assert taken["id"] == "there"
+    assert not _mask(taken)[75, 75]
+
+
 def test_damaged_masks_are_no_masks(caplog: pytest.LogCaptureFixture) -> None:
     damaged = row("r1", CAT)
     damaged["value"]["rle"] = damaged["value"]["rle"][:20]
