@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from backend.storage.sqlite_file import WAIT_S, alone, is_damage, open_database
 from backend.storage.sqlite_text import sqlite_text
 from backend.storage.tables import Part
 from backend.storage.upgrading import prepare_file
+from mfp_model.errors import ConfigError
 
 
 class FileDatabase(Database):
@@ -123,8 +125,7 @@ class FileDatabase(Database):
     def _watching(self) -> Iterator[None]:
         try:
             if self._n_uses == 0 and self._is_another():
-                self._file.close()
-                self._file, self._connection = self._opened()
+                self._change_file()
             self._n_uses += 1
             try:
                 yield
@@ -144,11 +145,23 @@ class FileDatabase(Database):
         path = self._path
         return path is not None and _identity(path) != self._opened_as and path.parent.is_dir()
 
+    def _change_file(self) -> None:
+        """Use the file that lies there now; the one before stays open where that fails."""
+        before = self._file
+        try:
+            self._file, self._connection = self._opened()
+        except ConfigError as error:  # refused at a start, which this is not
+            raise StorageError(str(error)) from None
+        before.close()
+
     def _opened(self) -> tuple[sqlite3.Connection, Connection]:
         """The file as SQLite's driver gives it, and as SQLAlchemy does."""
+        opened_as: tuple[int, int] | None = None
 
         def prepare(database: sqlite3.Connection) -> None:
+            nonlocal opened_as
             prepare_file(database, self._part.tables, str(self._path))
+            opened_as = _identity(self._path)  # nobody else sets it aside just now
 
         try:
             file = open_database(
@@ -161,7 +174,7 @@ class FileDatabase(Database):
         except (sqlite3.Error, DBAPIError, OSError) as error:
             cause = getattr(error, "orig", error)
             raise StorageError(f"{self._path}: {cause}") from error
-        self._opened_as = None if self._path is None else _identity(self._path)
+        self._opened_as = opened_as
         engine = create_engine(
             "sqlite://",
             creator=lambda: file,
@@ -172,10 +185,10 @@ class FileDatabase(Database):
         return file, engine.connect()
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
-    """What another file of this name does not have; None where there is none."""
+def _identity(path: Path | None) -> tuple[int, int] | None:
+    """What another file of this name does not have; None where there is none, or in memory."""
     try:
-        state = path.stat()
+        state = os.stat(path or "")
     except OSError:
         return None
     return state.st_dev, state.st_ino

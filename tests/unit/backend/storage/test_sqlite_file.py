@@ -160,6 +160,26 @@ def test_a_file_whose_folder_was_moved_is_used_where_it_is(tmp_path: Path) -> No
     assert database.read(select(things.c.name), {}) == []
 
 
+def test_a_file_that_cannot_be_used_fails_until_it_is_taken_away(tmp_path: Path) -> None:
+    path, aside = tmp_path / "things.sqlite3", tmp_path / "aside.sqlite3"
+    database = FileDatabase(path, THINGS)
+    database.write((insert(things), [{"name": "a"}]))
+    path.rename(aside)
+    for side in ("-wal", "-shm"):
+        path.with_name(path.name + side).rename(aside.with_name(aside.name + side))
+    with sqlite3.connect(path) as newer:
+        newer.executescript(
+            "CREATE TABLE mfp_state (version_num TEXT); INSERT INTO mfp_state VALUES ('9999')"
+        )
+    for _ in range(2):
+        with pytest.raises(StorageError, match="newer version"):
+            database.read(select(things.c.name), {})
+    aside.rename(path)
+    for side in ("-wal", "-shm"):
+        aside.with_name(aside.name + side).rename(path.with_name(path.name + side))
+    assert database.read(select(things.c.name), {}) == [("a",)]
+
+
 def test_a_queue_that_is_damaged_takes_jobs_again(tmp_path: Path) -> None:
     path = tmp_path / "jobs.sqlite3"
     queue = JobQueue(FileDatabase(path, JOBS))
