@@ -6,6 +6,7 @@ import fcntl
 import os
 import re
 import shutil
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -78,8 +79,8 @@ class WholeFolder:
                 except FileNotFoundError:
                     pass
                 os.close(lock)
-            if partial.is_file():
-                raise ConfigError(f"{partial}: is a file, expected a folder or nothing")
+            if _is_in_the_way(partial):
+                raise ConfigError(f"{partial}: is no folder, expected a folder or nothing")
 
     def check(self) -> None:
         """Look at the place before what is built is computed.
@@ -113,6 +114,14 @@ class WholeFolder:
         return name in (*self._parts, *_SYSTEMS) or name.startswith(
             tuple(f".{part}." for part in self._parts)
         )
+
+
+def _is_in_the_way(path: Path) -> bool:
+    """Whether something lies there that can become no folder, a link to nothing as well."""
+    try:
+        return not stat.S_ISDIR(path.lstat().st_mode) and not path.is_dir()
+    except FileNotFoundError:
+        return False
 
 
 def _is_mounted(path: Path) -> bool:

@@ -1,6 +1,8 @@
 """A folder that appears whole or not at all, wherever a link to it leads."""
 
 import fcntl
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -110,8 +112,11 @@ def test_one_that_is_published_while_another_begins_is_not_taken_for_the_others_
     assert (tmp_path / "masks" / "mark").read_text() == "second"
 
 
-def test_a_file_in_the_place_of_what_is_built_is_named(tmp_path: Path) -> None:
-    (tmp_path / ".masks.partial").write_text("mine")
+@pytest.mark.parametrize("make", [Path.touch, os.mkfifo, lambda path: path.symlink_to("nowhere")])
+def test_what_is_no_folder_in_the_place_of_what_is_built_is_named(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    make(tmp_path / ".masks.partial")
     whole = WholeFolder(tmp_path / "masks", mark="mark", parts=())
-    with pytest.raises(ConfigError, match="masks.partial: is a file"), whole.building():
+    with pytest.raises(ConfigError, match="masks.partial: is no folder"), whole.building():
         pass
