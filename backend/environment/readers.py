@@ -122,9 +122,9 @@ def _number(kind: type[Number], word: str, low: float, high: float) -> Reader[Nu
     def read(value: str | int | float) -> Number:
         try:
             number = kind(value)
+            return checked(number, low <= number <= high and math.isfinite(number))
         except OverflowError:  # a whole number of hundreds of digits
             raise ValueError from None
-        return checked(number, low <= number <= high and math.isfinite(number))
 
     def from_toml(value: object, folder: Path) -> Number:
         is_number = isinstance(value, int) if kind is int else isinstance(value, int | float)

@@ -85,6 +85,7 @@ def test_hosts_may_be_names_addresses_and_patterns() -> None:
         ("MFP_MAX_IMAGE_MB", "inf", "expected a number"),
         ("MFP_MEMORY_MB", "-1", "1 <= value"),
         ("MFP_MAX_WAITING", "2.5", "expected a whole number"),
+        ("MFP_MAX_WAITING", "9" * 400, "expected a whole number"),
         ("MFP_DEVICE", "tpu", "auto, cpu, cuda or cuda:N"),
         ("SSL_CERT_FILE", "/nowhere/ca.pem", "no such file"),
         ("LABEL_STUDIO_URL", "labels.example", "expected http"),
