@@ -148,10 +148,10 @@ def check_state(current: str | None, name: str) -> None:
 
 
 def _run_steps(connection: Connection, tables: Sequence[Table]) -> None:
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells much of itself, at import too
     from alembic import command  # half a second, once in a database's life
     from alembic.config import Config
 
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells much of itself
     config = Config()
     config.set_main_option("script_location", str(_HISTORY))
     config.attributes |= {
