@@ -10,29 +10,17 @@ from pathlib import Path
 from mfp_model.files import is_empty, write_atomically
 
 
-def append_row(path: Path, row: Mapping[str, float]) -> None:
-    """Add a line to a CSV file, and its heading to one that is empty or not there.
+def drop_rows_after(path: Path, n_seen: float) -> None:
+    """Drop the lines of more samples than a run goes on from, and one that was cut.
 
-    Lines of as many samples or more go first: a run that was killed had written them after its
-    state was saved, and comes to them again.
+    A run that was killed had written them after its state was saved, and comes to them again.
 
     Args:
-        path: The file.
-        row: What a line has, `n_seen` samples among it.
+        path: The file, which may be missing.
+        n_seen: Samples of the state.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not is_empty(path):
-        _drop_from(path, row["n_seen"])
-    is_new = is_empty(path)
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(row))
-        if is_new:
-            writer.writeheader()
-        writer.writerow({name: round(value, 6) for name, value in row.items()})
-
-
-def _drop_from(path: Path, n_seen: float) -> None:
-    """Drop the lines from so many samples on, and one that was cut."""
+    if is_empty(path):
+        return
     text = path.read_text(errors="replace")
     whole, _, cut = text.rpartition("\n")
     lines = whole.splitlines()
@@ -40,9 +28,20 @@ def _drop_from(path: Path, n_seen: float) -> None:
     if "n_seen" not in heading:  # somebody else's file
         return
     column = heading.index("n_seen")
-    kept = lines[:1] + [line for line in lines[1:] if _number_in(line, column) < n_seen]
+    kept = lines[:1] + [line for line in lines[1:] if _number_in(line, column) <= n_seen]
     if cut or kept != lines:
         write_atomically(path, "".join(f"{line}\r\n" for line in kept).encode())
+
+
+def append_row(path: Path, row: Mapping[str, float]) -> None:
+    """Add a line to a CSV file, and its heading to one that is empty or not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    is_new = is_empty(path)
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(row))
+        if is_new:
+            writer.writeheader()
+        writer.writerow({name: round(value, 6) for name, value in row.items()})
 
 
 def _number_in(line: str, column: int) -> float:

@@ -17,7 +17,7 @@ from mfp_model.files import is_empty, write_atomically
 from mfp_model.networks.network import NetworkConfig
 from mfp_model.training import ranks
 from mfp_model.training.config import TrainingConfig
-from mfp_model.training.curves import append_row
+from mfp_model.training.curves import append_row, drop_rows_after
 from mfp_model.training.loop import Run
 from mfp_model.training.overlap import learned_apart
 from mfp_model.training.provenance import origin
@@ -173,10 +173,13 @@ def train(
 
 
 def _begun(job: TrainingJob, device: torch.device, held_out: HeldOut | None) -> Run:
-    """The run as its state file left it, if there is one."""
+    """The run and its curves as its state file left them, if there is one."""
     threads = ThreadChoice() if job.chooses_threads else None
     run = Run(job.config, job.network_config, start=job.start, device=device, threads=threads)
     load_state(run.state, job.files.state)
+    if ranks.rank() == 0:
+        for path in (job.files.log, job.files.validation_log):
+            drop_rows_after(path, run.state.n_seen)
     run.state.begin_judging(held_out.words if held_out else "nothing")
     if run.state.n_seen >= job.config.n_samples:
         _log.info("%s: %d samples are learned from already", job.files.state, run.state.n_seen)

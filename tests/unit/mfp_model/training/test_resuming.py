@@ -110,6 +110,18 @@ def test_a_log_that_a_full_disk_left_empty_gets_its_heading(folder: Path, tmp_pa
     assert [row["n_seen"] for row in rows_of(tmp_path / "net.validation.csv")] == ["0", "2"]
 
 
+def test_a_run_whose_state_was_not_saved_drops_what_its_curves_had(
+    folder: Path, tmp_path: Path
+) -> None:
+    for curve in ("log", "validation"):
+        (tmp_path / f"net.{curve}.csv").write_text("epoch,n_seen\n1,2\n9,99\n")
+    held_out = ((make_coco_folder(tmp_path / "held-out"), 1.0),)
+    config = config_of(folder, n_samples=2, max_rounds=1)
+    train_shortly(config, tmp_path / "net.safetensors", validation=held_out, n_validation=1)
+    assert [row["n_seen"] for row in rows_of(tmp_path / "net.validation.csv")] == ["2"]
+    assert rows_of(tmp_path / "net.log.csv") == []
+
+
 @pytest.mark.slow
 def test_two_ranks_train_the_same_weights(folder: Path, tmp_path: Path) -> None:
     """`torchrun` as a user would call it, on two CPU processes; resumed on a cluster of Ray."""
