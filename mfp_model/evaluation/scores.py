@@ -26,7 +26,8 @@ class Scores:
     """Scores over all objects.
 
     Attributes:
-        noc: Mean number of clicks until the IoU reaches each threshold, 20 if it never does.
+        noc: Mean number of clicks until the IoU reaches each threshold, 20 if it never does; only
+            of those up to which was clicked.
         nof: Number of objects that never reach it.
         miou_at: Mean IoU after 1..20 clicks; an object that is done keeps its last IoU.
         auc: Area under the mean IoU's curve, normalised to 0..1.
@@ -72,8 +73,12 @@ class Scores:
     n_objects: int
 
 
-def score(results: Iterable[ObjectResult]) -> Scores:
+def score(results: Iterable[ObjectResult], *, goal: float = max(THRESHOLDS)) -> Scores:
     """Return the scores over the objects' results.
+
+    Args:
+        results: What `click_object` returned.
+        goal: The IoU at which it stopped; nothing is said of higher thresholds.
 
     Raises:
         DataError: There is no result.
@@ -84,7 +89,7 @@ def score(results: Iterable[ObjectResult]) -> Scores:
     curves = np.array(
         [result.ious + (result.ious[-1],) * (MAX_CLICKS - len(result.ious)) for result in collected]
     )
-    reached = {threshold: curves >= threshold for threshold in THRESHOLDS}
+    thresholds = [threshold for threshold in THRESHOLDS if threshold <= goal]
     mean = curves.mean(axis=0)
     n_clicks = sum(len(result.ious) for result in collected)
     n_obeyed = sum(sum(result.obeyed) for result in collected)
@@ -93,8 +98,8 @@ def score(results: Iterable[ObjectResult]) -> Scores:
     falls = [before - after for x in collected for before, after in pairwise(x.ious)]
     sizes = np.array([size_of(result.n_object_px) for result in collected])
     return Scores(
-        noc=_noc(curves),
-        nof={f"{t:.2f}": int((~reached[t].any(axis=1)).sum()) for t in THRESHOLDS},
+        noc=_noc(curves, thresholds),
+        nof={f"{t:.2f}": int((curves < t).all(axis=1).sum()) for t in thresholds},
         miou_at=tuple(float(value) for value in mean),
         auc=float(np.trapezoid(mean) / (MAX_CLICKS - 1)),
         spc_s=sum(result.seconds for result in collected) / n_clicks,
@@ -110,7 +115,9 @@ def score(results: Iterable[ObjectResult]) -> Scores:
         all_obeyed=(n_obeyed + n_earlier_obeyed) / (n_clicks + n_earlier),
         largest_fall=max([0.0, *falls]),
         n_large_falls=sum(fall > _LARGE_FALL for fall in falls),
-        noc_by_size={size: _noc(curves[sizes == size]) for size in SIZES if size in sizes},
+        noc_by_size={
+            size: _noc(curves[sizes == size], thresholds) for size in SIZES if size in sizes
+        },
         n_by_size={size: int((sizes == size).sum()) for size in SIZES},
         n_objects=len(collected),
     )
@@ -121,8 +128,8 @@ def size_of(n_object_px: int) -> str:
     return next(size for size, limit in SIZES.items() if n_object_px < limit)
 
 
-def _noc(curves: NDArray[np.float64]) -> dict[str, float]:
-    return {f"{t:.2f}": float(_clicks_until(curves >= t).mean()) for t in THRESHOLDS}
+def _noc(curves: NDArray[np.float64], thresholds: Sequence[float]) -> dict[str, float]:
+    return {f"{t:.2f}": float(_clicks_until(curves >= t).mean()) for t in thresholds}
 
 
 def _clicks_until(reached: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -99,7 +99,7 @@ def judge_corrections(
         report(len(results))
     return Judgement(
         version=segmenter.version,
-        corrections=score(results),
+        corrections=score(results, goal=_GOAL_IOU),
         recorded=score_curves(curves) if len(curves) >= MIN_RECORDED else None,
     )
 
@@ -117,7 +117,7 @@ def judge_general(
     for target in coco_objects(GENERAL_SET, on_problem=_log.warning):
         results.append(click_object(segmenter, target, goal=_GOAL_IOU).result)
         report(len(results))
-    return score(results)
+    return score(results, goal=_GOAL_IOU)
 
 
 def hangs_on_general(candidate: Judgement, base: Judgement) -> bool:

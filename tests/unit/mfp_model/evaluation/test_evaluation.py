@@ -54,6 +54,12 @@ def test_clicks_until_each_threshold_are_counted() -> None:
     assert scores.median_ms == pytest.approx(100)
 
 
+def test_nothing_is_said_of_thresholds_that_clicking_stopped_before() -> None:
+    scores = score([_result(0.5, 0.91)], goal=0.90)
+    assert (scores.noc, scores.nof) == ({"0.85": 2, "0.90": 2}, {"0.85": 0, "0.90": 0})
+    assert scores.noc_by_size["medium"] == scores.noc
+
+
 def test_success_at_click_20_is_a_success() -> None:
     scores = score([_result(*[0.1] * 19, 0.96)])
     assert scores.noc["0.95"] == 20
