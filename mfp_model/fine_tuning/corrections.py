@@ -54,21 +54,19 @@ def split_corrections(root: Path, out: Path, *, on_problem: OnProblem = refuse) 
         on_problem: Told of each image and mask that is damaged and so left out.
 
     Raises:
-        DataError: It is no such folder, or has masks on fewer than 4 images.
+        DataError: It is no such folder, or has masks on fewer than 4 different images.
     """
     data = read_coco(root, on_problem=on_problem)
     digests = {image: digest_of(image.path) for image, _ in checked_images(data, on_problem)}
     images = sorted(digests, key=lambda image: digests[image])
-    if len(images) < MIN_IMAGES:
-        raise DataError(
-            f"{data.path}: masks on {len(images)} images, expected at least {MIN_IMAGES}"
-        )
-    n_held_out = max(1, round(_HELD_OUT_SHARE * len(images)))
-    while (
-        n_held_out < len(images) - 1
-        and digests[images[n_held_out - 1]] == digests[images[n_held_out]]
-    ):
-        n_held_out += 1
+    n_photos = len(set(digests.values()))
+    if n_photos < MIN_IMAGES:
+        raise DataError(f"{data.path}: masks on {n_photos} images, expected at least {MIN_IMAGES}")
+    wanted = max(1, round(_HELD_OUT_SHARE * len(images)))
+    ends = [
+        n for n in range(1, len(images)) if digests[images[n - 1]] != digests[images[n]]
+    ]  # of images that are there several times
+    n_held_out = next((n for n in ends if n >= wanted), ends[-1])
     judged = [mask for image in images[:n_held_out] for mask in image.objects]
     judged = sorted(judged, key=lambda mask: _digest(str(mask.id)))[:_N_HELD_OUT_OBJECTS]
     learned = [mask for image in images[n_held_out:] for mask in image.objects]

@@ -144,10 +144,26 @@ def test_damaged_masks_are_told_before_anything_is_computed_and_crowds_stay(tmp_
         split_corrections(root, tmp_path / "split")
 
 
-def test_few_images_are_refused(tmp_path: Path) -> None:
-    root = make_coco_folder(tmp_path / "data", n_images=3)
+def test_few_images_are_refused_however_often_they_are_there(tmp_path: Path) -> None:
+    root = make_coco_folder(tmp_path / "data", n_images=6)
+    for number in (3, 4, 5):
+        shutil.copyfile(root / "images" / "0.png", root / "images" / f"{number}.png")
     with pytest.raises(DataError, match="masks on 3 images, expected at least 4"):
         split_corrections(root, tmp_path / "split")
+
+
+@pytest.mark.parametrize("often", [0, 1, 2, 3])
+def test_something_is_learned_of_where_nearly_all_is_one_photo(tmp_path: Path, often: int) -> None:
+    root = make_coco_folder(tmp_path / "data", n_images=12)
+    photos = sorted((root / "images").glob("[0-3].png"), key=_digest)
+    for number in range(4, 12):
+        shutil.copyfile(photos[often], root / "images" / f"{number}.png")
+    split = split_corrections(root, tmp_path / "split")
+    sides = [
+        set(map(_digest, (side / "images").iterdir())) for side in (split.train, split.held_out)
+    ]
+    assert min(map(len, sides)) > 0
+    assert not sides[0] & sides[1]
 
 
 @pytest.fixture
@@ -194,6 +210,9 @@ def test_a_run_leaves_weights_a_report_and_a_manifest(job: FineTuneJob) -> None:
     manifest = job.read_manifest()
     assert manifest["passes"] == decision.passes
     assert manifest["data"]["images"] == 5
+    assert all(
+        set(x["corrections"]["noc"]) == {"0.85", "0.90"} for x in manifest["scores"].values()
+    )
     page = job.report.read_text()
     assert decision.reason in page.replace("&gt;", ">")
     assert page.count("data:image/png;base64,") == 4
