@@ -2,13 +2,14 @@
 
 Of each image the most frequent category counts. Its object whose area is nearest the median is the
 example, and the others are to be found. A mask finds an object where both have an IoU of at least
-0.5; the surest mask comes first, and each object is found once.
+0.5; the surest mask comes first, and each object is found once. A mask that finds none and lies by
+half on crowds of the category does not count.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,15 +18,18 @@ from numpy.typing import NDArray
 from mfp_model.data.coco import OnProblem, refuse
 from mfp_model.data.coco_data import CocoAnnotation, CocoData, CocoImage
 from mfp_model.data.coco_images import checked_images
+from mfp_model.data.orientation import turned
 from mfp_model.data.pictures import read_image
 from mfp_model.errors import DataError
 from mfp_model.finding.alike import MAX_ALIKE, find_alike
 from mfp_model.finding.likeness import example_of
 from mfp_model.masks.bounds import bounds_of, mask_iou
 from mfp_model.masks.depths import deepest_click
+from mfp_model.masks.runs import MaskRuns
 from mfp_model.segmenter import Segmenter
 
 _FOUND_IOU = 0.5
+_ON_CROWD = 0.5  # of the answer's pixels. Source: COCO's evaluation
 
 Mask = NDArray[np.bool_]
 
@@ -39,12 +43,14 @@ class AlikeImage:
         image: RGB uint8 `[H, W, 3]`.
         example: The mask of one of them, bool `[H, W]`.
         others: The masks of the others.
+        crowds: The pixels of groups of the category, bool `[H, W]`.
     """
 
     name: str
     image: NDArray[np.uint8]
     example: Mask
     others: tuple[Mask, ...]
+    crowds: Mask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +60,7 @@ class AlikeScores:
     Attributes:
         name: The image's.
         n_objects: Objects to be found.
-        n_answers: Masks that were answered.
+        n_answers: Masks that were answered, without those on crowds.
         n_found: Objects that they found.
     """
 
@@ -113,6 +119,7 @@ def alike_images(
             image=read_image(image.path),
             example=np.ascontiguousarray(masks[example]),
             others=tuple(mask for index, mask in enumerate(masks) if index != example),
+            crowds=_crowds(image, chosen[0].category, image.turn(header)),
         )
 
 
@@ -122,6 +129,14 @@ def _most_frequent(image: CocoImage) -> list[CocoAnnotation]:
         return []
     category = counts.most_common(1)[0][0]
     return [annotation for annotation in image.objects if annotation.category == category]
+
+
+def _crowds(image: CocoImage, category: str | None, turn: int) -> Mask:
+    pixels = np.zeros((image.height, image.width), dtype=np.bool_)
+    for crowd in image.crowds:
+        if crowd.category == category:
+            pixels |= image.mask(crowd)
+    return turned(pixels, turn)
 
 
 def evaluate_alike(
@@ -150,29 +165,30 @@ def evaluate_alike(
         if mask.any():
             looks = example_of(segmenter, target.image, mask)
             answers = find_alike(segmenter, target.image, looks, taken=mask)
-        scores.append(
-            AlikeScores(
-                name=target.name,
-                n_objects=len(target.others),
-                n_answers=len(answers),
-                n_found=_n_found((answer.runs.mask() for answer in answers), target.others),
-            )
-        )
+        scores.append(_scores(target, [answer.runs for answer in answers]))
         report(scores[-1])
     if not scores:
         raise DataError("nothing to score: no image has so many objects of a category")
     return scores
 
 
-def _n_found(masks: Iterable[Mask], objects: Iterable[Mask]) -> int:
-    """How many objects masks find, the surest mask first, each object once."""
-    left = list(objects)
-    n_objects = len(left)
-    for mask in masks:
+def _scores(target: AlikeImage, answers: Sequence[MaskRuns]) -> AlikeScores:
+    left = list(target.others)
+    n_found = n_ignored = 0
+    for answer in answers:
+        mask = answer.mask()
         ious = [mask_iou(mask, truth) for truth in left]
         if ious and max(ious) >= _FOUND_IOU:
+            n_found += 1
             left.pop(int(np.argmax(ious)))
-    return n_objects - len(left)
+        else:
+            n_ignored += bool((mask & target.crowds).sum() >= _ON_CROWD * mask.sum())
+    return AlikeScores(
+        name=target.name,
+        n_objects=len(target.others),
+        n_answers=len(answers) - n_ignored,
+        n_found=n_found,
+    )
 
 
 def _given(segmenter: Segmenter, target: AlikeImage, example: str) -> Mask:

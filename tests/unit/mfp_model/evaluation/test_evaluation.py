@@ -11,16 +11,19 @@ from scipy.io import savemat
 from mfp_model.data.automatic_clicks import PixelClick
 from mfp_model.data.coco import read_coco
 from mfp_model.errors import DataError
+from mfp_model.evaluation import alike
 from mfp_model.evaluation.ablation import VARIANTS, as_table
 from mfp_model.evaluation.aims import PEOPLE, Jitter, Person
-from mfp_model.evaluation.alike import alike_images
+from mfp_model.evaluation.alike import alike_images, evaluate_alike
 from mfp_model.evaluation.datasets import READERS
 from mfp_model.evaluation.metrics import Confusion
 from mfp_model.evaluation.objects import EvaluationObject
 from mfp_model.evaluation.plots import Curve, plot_curves
 from mfp_model.evaluation.protocol import ObjectResult, click_object
 from mfp_model.evaluation.scores import score
+from mfp_model.finding.alike import AlikeObject
 from mfp_model.masks.bounds import mask_iou
+from mfp_model.masks.runs import MaskRuns
 from tests.fakes import DiskSegmenter
 from tests.unit.mfp_model.coco_folder import make_coco_folder, make_sbd_folder
 
@@ -294,3 +297,27 @@ def test_what_has_no_pixel_is_told_and_is_none_of_those_to_be_found(tmp_path: Pa
     assert len(problems) == 4
     assert "annotation 0: a mask without a pixel" in problems[0]
     assert not list(alike_images(data, min_objects=4, on_problem=problems.append))
+
+
+def test_an_answer_on_a_crowd_of_the_category_does_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = json.loads((make_coco_folder(tmp_path) / "annotations.json").read_text())
+    content["images"] = content["images"][:1]
+    height, width = content["images"][0]["height"], content["images"][0]["width"]
+    rows, answers = [], []
+    for number, (category, is_crowd) in enumerate([(1, 0), (1, 0), (1, 1), (2, 1), (2, 0)]):
+        x, mask = 10 * number, np.zeros((height, width), dtype=np.bool_)
+        mask[5:9, x : x + 6] = True
+        answers.append(AlikeObject(runs=MaskRuns.of(mask), score=1.0))
+        square = [[x, 5, x + 6, 5, x + 6, 9, x, 9]]
+        rows.append({"id": number, "image_id": 0, "category_id": category, "iscrowd": is_crowd})
+        rows[-1]["segmentation"] = square
+    content |= {"annotations": rows, "categories": [{"id": n, "name": str(n)} for n in (1, 2)]}
+    (tmp_path / "annotations.json").write_text(json.dumps(content))
+    monkeypatch.setattr(alike, "example_of", lambda *_: None)
+    monkeypatch.setattr(alike, "find_alike", lambda *_, **__: answers[1:])
+    (scores,) = evaluate_alike(
+        DiskSegmenter(), alike_images(read_coco(tmp_path), min_objects=2), example="mask"
+    )
+    assert (scores.n_objects, scores.n_found, scores.n_answers) == (1, 1, 3)
