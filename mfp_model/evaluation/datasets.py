@@ -18,7 +18,7 @@ from mfp_model.data.orientation import turned, turned_point
 from mfp_model.data.pictures import check_image, read_image
 from mfp_model.data.sbd import read_instances, read_names
 from mfp_model.errors import DataError, ImageError, PromptError
-from mfp_model.evaluation.objects import EvaluationObject, object_of, or_tell
+from mfp_model.evaluation.objects import EvaluationObject, UnreadObject, object_of, or_tell
 from mfp_model.evaluation.pictures_of_masks import (
     read_davis2017,
     read_index,
@@ -52,6 +52,12 @@ def coco_objects(root: Path, *, on_problem: OnProblem = refuse) -> Iterator[Eval
     An annotation may have `clicks`, each `[x, y, sign]` with a sign of 1 or 0, and the `prior`
     mask that they began with, as COCO RLE.
     """
+    for unread in unread_coco_objects(root, on_problem=on_problem):
+        yield from or_tell(unread.read, on_problem)
+
+
+def unread_coco_objects(root: Path, *, on_problem: OnProblem = refuse) -> Iterator[UnreadObject]:
+    """Yield every object of a COCO folder, as `coco_objects` does, without its image."""
     data = read_coco(root, on_problem=on_problem)
 
     def target(image: CocoImage, annotation: CocoAnnotation) -> EvaluationObject:
@@ -62,7 +68,9 @@ def coco_objects(root: Path, *, on_problem: OnProblem = refuse) -> Iterator[Eval
 
     for image in data.images:
         for annotation in image.objects:
-            yield from or_tell(partial(target, image, annotation), on_problem)
+            yield UnreadObject(
+                truth=partial(image.mask, annotation), read=partial(target, image, annotation)
+            )
 
 
 def read_sbd(root: Path, *, on_problem: OnProblem = refuse) -> Iterator[EvaluationObject]:

@@ -41,6 +41,19 @@ class EvaluationObject:
     prior: NDArray[np.bool_] | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class UnreadObject:
+    """An object of many, of which only some are read.
+
+    Attributes:
+        truth: Returns its pixels as they lie in the file, bool `[H, W]`.
+        read: Returns all of it. Raises `DataError` or `ImageError` where it is damaged.
+    """
+
+    truth: Callable[[], NDArray[np.bool_]]
+    read: Callable[[], EvaluationObject]
+
+
 def object_of(
     name: str,
     path: Path,

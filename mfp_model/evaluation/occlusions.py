@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mfp_model.evaluation.objects import EvaluationObject
+from mfp_model.data.coco import OnProblem, refuse
+from mfp_model.evaluation.objects import EvaluationObject, UnreadObject, or_tell
 from mfp_model.finding.finders import Finder
 from mfp_model.finding.inpainters import Inpainter
 from mfp_model.finding.layers import LayeredObject, LayersConfig, find_layers
@@ -63,25 +65,38 @@ class BehindScores:
 
 
 def occlusions(
-    objects: Sequence[EvaluationObject], n: int, generator: np.random.Generator
+    objects: Iterable[UnreadObject],
+    n: int,
+    generator: np.random.Generator,
+    *,
+    on_problem: OnProblem = refuse,
 ) -> Iterator[Occlusion]:
     """Yield pictures made of pairs of objects, each of which covers part of the other.
 
     Args:
-        objects: Labelled objects; those too small or too large are passed over.
+        objects: Labelled objects; those too small or too large are passed over. Only those that
+            are drawn are read.
         n: How many.
         generator: Where the randomness comes from.
+        on_problem: Told of each drawn object that is damaged; others take its place.
     """
-    fit = [x for x in objects if _MIN_AREA <= x.truth.mean() <= _MAX_AREA]
+    fit = [x for x in objects if _MIN_AREA <= x.truth().mean() <= _MAX_AREA]
     n_made = 0
     for _ in range(n * _TRIES if len(fit) > 1 else 0):
         if n_made == n:
             return
-        scene, front = (fit[i] for i in generator.choice(len(fit), 2, replace=False))
-        made = _pasted(scene, front, generator)
-        if made is not None:
-            n_made += 1
-            yield made
+        drawn = [fit[i] for i in generator.choice(len(fit), 2, replace=False)]
+        for made in or_tell(partial(_read_and_pasted, drawn, generator), on_problem):
+            if made is not None:
+                n_made += 1
+                yield made
+
+
+def _read_and_pasted(
+    drawn: Iterable[UnreadObject], generator: np.random.Generator
+) -> Occlusion | None:
+    scene, front = (x.read() for x in drawn)
+    return _pasted(scene, front, generator)
 
 
 def _pasted(

@@ -90,15 +90,17 @@ def _occlusions(
     import numpy as np
     from tqdm import tqdm
 
-    from mfp_model.evaluation.datasets import coco_objects
+    from mfp_model.evaluation.datasets import unread_coco_objects
     from mfp_model.evaluation.occlusions import behind_scores, look_behind, occlusions
 
     config = layers_config_of(options)
-    objects = list(coco_objects(options.occlusions, on_problem=options.problems.tell))
+    tell = options.problems.tell
+    objects = list(unread_coco_objects(options.occlusions, on_problem=tell))
     results = {}
     for name, rounds in (("without", 0), ("with", config.max_rounds)):
         generator = np.random.default_rng(options.seed or 0)
-        pictures = tqdm(occlusions(objects, options.limit, generator), total=options.limit)
+        made = occlusions(objects, options.limit, generator, on_problem=tell)
+        pictures = tqdm(made, total=options.limit)
         steps = dataclasses.replace(config, max_rounds=rounds)
         results[name] = list(look_behind(pictures, finder, inpainter, steps))
     if not results["with"]:

@@ -1,5 +1,6 @@
 """Segment and inpaint: inpainters, finders, layers, and what it is measured by."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from mfp_model.errors import CheckpointError, ConfigError, DataError, ImageError
-from mfp_model.evaluation.objects import EvaluationObject
+from mfp_model.evaluation.objects import EvaluationObject, UnreadObject
 from mfp_model.evaluation.occlusions import behind_scores, look_behind, occlusions, sheet
 from mfp_model.evaluation.voc import ClassIou, VocImage, class_map, class_names, compared, read_voc
 from mfp_model.finding.finders import (
@@ -297,18 +298,17 @@ def test_clicks_choose_the_front_object_and_a_negative_one_what_is_behind() -> N
 class TestMeasures:
     """Composites with a known truth, and VOC's classes."""
 
-    def _objects(self) -> list[EvaluationObject]:
+    def _objects(self) -> list[UnreadObject]:
         objects = []
         for index, colour in enumerate((_RED, _GREEN)):
             truth = np.zeros((80, 100), dtype=np.bool_)
             truth[20 + 5 * index : 60, 20:70] = True
             image = np.full((80, 100, 3), _GREY, dtype=np.uint8)
             image[truth] = colour
-            objects.append(
-                EvaluationObject(
-                    name=str(index), image=image, truth=truth, valid=np.ones_like(truth)
-                )
+            target = EvaluationObject(
+                name=str(index), image=image, truth=truth, valid=np.ones_like(truth)
             )
+            objects.append(UnreadObject(truth=lambda x=truth: x, read=lambda x=target: x))  # type: ignore[misc]
         return objects
 
     def test_composites_cover_part_of_a_known_object(self) -> None:
@@ -320,6 +320,24 @@ class TestMeasures:
         again = list(occlusions(self._objects(), 5, np.random.default_rng(0)))
         assert all((a.image == b.image).all() for a, b in zip(made, again, strict=True))
         assert not list(occlusions(self._objects()[:1], 5, np.random.default_rng(0)))
+
+    def test_only_objects_that_are_drawn_are_read_and_damaged_ones_are_told(self) -> None:
+        objects, n_read = self._objects() * 50, 0
+        good = objects[0].read()
+
+        def read() -> EvaluationObject:
+            nonlocal n_read
+            n_read += 1
+            if n_read == 1:
+                raise ImageError("cut")
+            return good
+
+        unread = [replace(x, read=read) for x in objects]
+        problems: list[str] = []
+        generator = np.random.default_rng(0)
+        assert len(list(occlusions(unread, 3, generator, on_problem=problems.append))) == 3
+        assert problems == ["cut"]
+        assert n_read < 40
 
     def test_scores_and_sheet(self) -> None:
         made = list(occlusions(self._objects(), 3, np.random.default_rng(0)))
