@@ -24,7 +24,7 @@ class Click:
         is_positive: True for "object", False for "not object".
 
     Raises:
-        PromptError: A coordinate is negative or not finite.
+        PromptError: A coordinate is no finite number >= 0.
     """
 
     KIND: ClassVar[str] = "click"
@@ -56,7 +56,7 @@ class Stroke:
         counts: The painted pixels as a compressed COCO RLE's counts.
 
     Raises:
-        PromptError: A coordinate is negative or not finite.
+        PromptError: A coordinate is no finite number >= 0.
     """
 
     KIND: ClassVar[str] = "stroke"
@@ -83,7 +83,7 @@ class Box:
         is_positive: Always True: a box says where the object is.
 
     Raises:
-        PromptError: A coordinate is negative or not finite, or the box has no area.
+        PromptError: A coordinate is no finite number >= 0, or the box has no area.
     """
 
     KIND: ClassVar[str] = "box"
@@ -192,8 +192,14 @@ def parse_box(text: str) -> Box:
 
 def _check_coordinates(kind: str, **values: float) -> None:
     for name, value in values.items():
-        if not math.isfinite(value) or value < 0:
-            raise PromptError(f"{kind} {name}={value}: expected a finite number >= 0")
+        try:
+            is_good = math.isfinite(value) and value >= 0
+        except OverflowError:
+            value, is_good = math.inf, False
+        except (TypeError, ValueError):  # code without types may give any
+            is_good = False
+        if not is_good:
+            raise PromptError(f"{kind} {name}={value!s:.40}: expected a finite number >= 0")
 
 
 def _numbers(parts: list[str], message: str) -> list[float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from numbers import Integral, Real
 from pathlib import Path
 
 from mfp_model.errors import ConfigError, check_choice
@@ -45,13 +46,10 @@ class GraphCutConfig:
         check_choice("features", self.features, FEATURES)
         check_choice("appearance", self.appearance, APPEARANCES)
         for name in ("smoothness", "appearance_weight", "way_weight"):
-            if not 0 <= getattr(self, name) < 1e6:
-                raise ConfigError(f"{name}={getattr(self, name)}: expected 0..1000000")
-        if not 0 <= self.seed_radius <= 0.2:
-            raise ConfigError(f"seed_radius={self.seed_radius}: expected 0..0.2")
+            _check(name, getattr(self, name), 0, 1_000_000, Real, "a number")
+        _check("seed_radius", self.seed_radius, 0, 0.2, Real, "a number")
         for name, low, high in (("n_refits", 0, 20), ("coarse_px", 16, 1024), ("band_px", 1, 64)):
-            if not low <= getattr(self, name) <= high:
-                raise ConfigError(f"{name}={getattr(self, name)}: expected {low}..{high}")
+            _check(name, getattr(self, name), low, high, Integral, "a whole number")
 
     @staticmethod
     def default(features: str) -> GraphCutConfig:
@@ -71,3 +69,8 @@ def load_config(path: Path) -> GraphCutConfig:
         return GraphCutConfig(**json.loads(path.read_text())["config"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{path}: expected a file of mfp tune-graph-cut, got {error!r}") from None
+
+
+def _check(name: str, value: float, low: float, high: float, kind: type, word: str) -> None:
+    if not isinstance(value, kind) or isinstance(value, bool) or not low <= value <= high:
+        raise ConfigError(f"{name}={value!r:.40}: expected {word}, {low}..{high}")

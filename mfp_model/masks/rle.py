@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
-from mfp_model.errors import DataError
+from mfp_model.errors import DataError, PromptError
 from mfp_model.masks.depths import deepest_click
 from mfp_model.prompts import Stroke
 
@@ -74,8 +74,10 @@ def stroke_of(mask: NDArray[np.bool_], *, is_positive: bool = True) -> Stroke:
     """Return the stroke that painted these pixels, bool `[H, W]`.
 
     Raises:
-        PromptError: There is none.
+        PromptError: There is none, or it is no such mask.
     """
+    if mask.ndim != 2 or mask.dtype not in (np.bool_, np.uint8):
+        raise PromptError(f"mask {mask.dtype} {list(mask.shape)}: expected bool [H, W]")
     middle = deepest_click(mask)
     height, width = mask.shape
     return Stroke(

@@ -1,9 +1,12 @@
 import math
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
 
 from mfp_model.errors import PromptError
+from mfp_model.masks.rle import stroke_of
 from mfp_model.prompts import (
     Box,
     Click,
@@ -26,6 +29,22 @@ def _checked(prompts: list[Prompt], *, height: int, width: int) -> tuple[Prompt,
 def test_text_becomes_a_click() -> None:
     assert parse_click("12, 30.5,+") == Click(x=12, y=30.5, is_positive=True)
     assert parse_click("0,0,-") == Click(x=0, y=0, is_positive=False)
+
+
+@pytest.mark.parametrize("x", [-1, math.nan, pytest.param(10**5000, id="digits"), "a", None, 1j])
+def test_a_place_that_is_no_number_is_refused(x: Any) -> None:  # noqa: ANN401
+    with pytest.raises(PromptError, match="^click x=.*: expected a finite number >= 0$"):
+        Click(x=x, y=1)
+    with pytest.raises(PromptError, match="^box right=.*: expected a finite number >= 0$"):
+        Box(left=0, top=0, right=x, bottom=1)
+
+
+@pytest.mark.parametrize(
+    "mask", [np.ones((4, 4)), np.ones((4, 4, 3), dtype=np.bool_), np.ones(4, dtype=np.bool_)]
+)
+def test_what_is_no_mask_makes_no_stroke(mask: Any) -> None:  # noqa: ANN401
+    with pytest.raises(PromptError, match=r"^mask .*\]: expected bool \[H, W\]"):
+        stroke_of(mask)
 
 
 @pytest.mark.parametrize("text", ["", "1,2", "1,2,3", "a,2,+", "1,2,3,+", "nan,1,+", "-1,2,+"])

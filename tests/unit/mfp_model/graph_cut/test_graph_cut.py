@@ -4,6 +4,7 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -254,9 +255,24 @@ def test_constants_are_read_from_a_file_and_checked(tmp_path: Path) -> None:
     path.write_text("[]")
     with pytest.raises(ConfigError, match="tune-graph-cut"):
         load_config(path)
-    for change in ({"smoothness": -1.0}, {"features": "x"}, {"band_px": 0}, {"seed_radius": 1.0}):
-        with pytest.raises(ConfigError, match=next(iter(change))):
-            GraphCutConfig(**change)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"features": "x"}, "one of"),
+        ({"smoothness": -1.0}, "a number, 0..1000000"),
+        ({"way_weight": "2"}, "a number, 0..1000000"),
+        ({"seed_radius": 1.0}, r"a number, 0..0\.2"),
+        ({"band_px": 0}, "a whole number, 1..64"),
+        ({"n_refits": 3.0}, "a whole number, 0..20"),
+        ({"coarse_px": None}, "a whole number, 16..1024"),
+    ],
+)
+def test_constants_that_cannot_be_used_are_named(change: dict[str, Any], expected: str) -> None:
+    (name,) = change
+    with pytest.raises(ConfigError, match=f"^{name}=.*: expected {expected}"):
+        GraphCutConfig(**change)
 
 
 def test_without_its_library_the_message_says_what_to_install(
