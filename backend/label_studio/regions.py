@@ -135,10 +135,6 @@ def _region(region_id: str, rows: list[Mapping[str, Any]], left_out: Counter[str
     mark = _MARKS[str(kind)]
     if any(other["value"].get(mark) != row["value"].get(mark) for other in rows):
         raise DataError("two shapes of one id")
-    if row.get("image_rotation"):
-        raise DataError(
-            f"image_rotation={row['image_rotation']!r:.20}: rotated images are not read"
-        )
     return MaskRegion(
         id=region_id,
         kind=str(kind),

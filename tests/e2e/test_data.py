@@ -110,7 +110,7 @@ def test_an_export_that_goes_on_has_what_label_studio_has_now(
     for task, row in (
         (first, _liver(1)),
         (second, _liver(5)),
-        (third, _liver(9, image_rotation=90)),
+        (third, _liver(9, type="bitmasklabels")),
     ):
         add_annotation(api, task, [row])
     out = tmp_path / "out"

@@ -95,6 +95,14 @@ def test_too_much_goes_by_a_first_negative_click() -> None:
     assert _answer(_client(), beside, annotations=[there]) == []
 
 
+def test_a_mask_saved_while_the_page_showed_the_image_turned_is_edited_like_others() -> None:
+    there = saved(row("r1", CAT, image_rotation=90))
+    click = {**point("p", 25, 25, is_positive=False), "image_rotation": 90}
+    (region,) = _answer(_client(), click, drafts=[there])
+    assert region["id"] == "r1"
+    assert not _mask(region)[25, 25]
+
+
 def test_what_was_said_of_a_mask_comes_with_its_edit() -> None:
     there = row("there", CAT)
     choice = {**there, "type": "choices", "from_name": "state"}

@@ -125,6 +125,16 @@ def test_a_turned_rectangle_turns_clockwise_around_its_first_corner(tmp_path: Pa
     assert (coco_mask.decode(content["annotations"][0]["segmentation"]) == expected).all()
 
 
+def test_a_mask_drawn_while_the_page_showed_the_image_turned_lies_where_it_was_drawn(
+    tmp_path: Path,
+) -> None:
+    drawn = {**row(RING), "image_rotation": 90}
+    content, summary = export(tmp_path, [task(1, [drawn])])
+    (annotation,) = content["annotations"]
+    assert (coco_mask.decode(annotation["segmentation"]) == RING).all()
+    assert summary.problems == 0
+
+
 def test_points_and_the_pages_copies_of_masks_are_no_objects(tmp_path: Path) -> None:
     copy = {**row(RING, id="r2"), "type": "keypointlabels", "from_name": "click"}
     point = {**row(RING, id="r3"), "type": "keypointlabels", "value": {"x": 1, "y": 2, "width": 1}}

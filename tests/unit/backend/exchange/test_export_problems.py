@@ -33,7 +33,6 @@ def test_damaged_items_are_named_and_the_rest_is_exported(tmp_path: Path) -> Non
         small,
         row(RING, "Unicorn", id="unknown"),
         row(RING & False, id="empty"),
-        {**row(RING, id="turned"), "image_rotation": 90},
         shape_row("polygon", "Dog", (40, 30), points=[[0, "x"], [1, 1], [5, 5]]),
         "no row",
         {**row(RING, id="bits"), "type": "bitmasklabels"},
@@ -44,13 +43,12 @@ def test_damaged_items_are_named_and_the_rest_is_exported(tmp_path: Path) -> Non
     assert [entry["label_studio"]["region"] for entry in content["annotations"]] == ["good", "r1"]
     messages = "\n".join(summary.messages)
     for part in (
-        "task 1: annotation 10: row 6",
+        "task 1: annotation 10: row 5",
         "region cut: brush RLE is truncated",
         "region small: made on 40x20, the image is 40x30",
         "region unknown: label 'Unicorn': expected one of Cat, Dog, Tree",
         "region bits: bitmask regions are not read",
         "region empty: brush without a pixel",
-        "region turned: image_rotation=90",
         "region polygon-1: polygon: expected finite percentages",
         "task 200: image '/data/upload/1/200.png': no such file",
         "task 200: annotation 2000: region r1: its image is missing",
@@ -59,8 +57,8 @@ def test_damaged_items_are_named_and_the_rest_is_exported(tmp_path: Path) -> Non
         "task 4: stands there twice",
     ):
         assert part in messages, part
-    assert summary.problems == len(summary.messages) == 13
-    with pytest.raises(DataError, match="row 6"):
+    assert summary.problems == len(summary.messages) == 12
+    with pytest.raises(DataError, match="row 5"):
         export(tmp_path, tasks, options=ExportOptions(strict=True))
 
 
