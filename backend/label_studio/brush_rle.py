@@ -10,10 +10,12 @@ Records: 1 bit "is a run", 2-bit size index, (size)-bit length - 1, then one wor
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.label_studio.bits import MAX_BITS, BitStream, packed
 from mfp_model.errors import MfpError
 from mfp_model.masks.runs import MaskRuns
 
@@ -24,6 +26,8 @@ _LONGEST = 1 << _SIZES[-1]
 MAX_RLE_BYTES = 4_000_000  # a mask of 12 megapixels with 1 % noise has 561,484
 _HEADER_BITS = 32 + 5 + 4 * 4
 _LIMITS = np.array([1 << size for size in _SIZES])
+_KIND_BITS = 3  # is a run, size index
+_PIECE_BYTES = 16_384  # of a stream, read at a time
 
 
 class BrushRleError(MfpError):
@@ -40,17 +44,15 @@ def encode_runs(runs: MaskRuns) -> list[int]:
     lengths, values = _records(runs)
     size_index = np.searchsorted(_LIMITS, lengths)
     length_bits = np.array(_SIZES)[size_index]
-    header = 0b100 | size_index  # is a run, size index
-    words = (((header << length_bits) | (lengths - 1)) << _WORD_BITS) | values
-    n_bits = 3 + length_bits + _WORD_BITS
-    widest = 3 + _SIZES[-1] + _WORD_BITS
-    shifts = n_bits[:, None] - 1 - np.arange(widest)
-    used = shifts >= 0
-    bits = (words[:, None] >> np.where(used, shifts, 0)) & 1
-    n_values = runs.height * runs.width * _CHANNELS
-    stream = np.concatenate([_header_bits(n_values), bits[used].astype(np.uint8)])
-    packed: list[int] = np.packbits(stream).tolist()
-    return packed
+    kinds = 0b100 | size_index  # is a run
+    numbers = (((kinds << length_bits) | (lengths - 1)) << _WORD_BITS) | values
+    stream: list[int] = packed(
+        numbers,
+        _KIND_BITS + length_bits + _WORD_BITS,
+        head=_header(runs.height * runs.width * _CHANNELS),
+        n_head_bits=_HEADER_BITS,
+    ).tolist()
+    return stream
 
 
 def decode(rle: Sequence[int], *, height: int, width: int) -> NDArray[np.uint8]:
@@ -67,32 +69,27 @@ def decode(rle: Sequence[int], *, height: int, width: int) -> NDArray[np.uint8]:
     """
     if len(rle) > MAX_RLE_BYTES:
         raise BrushRleError(f"brush RLE of {len(rle)} bytes, at most {MAX_RLE_BYTES}")
-    stream = _BitReader(rle)
-    n_values = stream.read(32)
+    stream = _stream(rle)
+    n_values = stream.number(0, 32)
     if n_values != height * width * _CHANNELS:
         raise BrushRleError(
             f"brush RLE holds {n_values} values, expected {height * width * _CHANNELS} "
             f"for {width}x{height} RGBA"
         )
-    word_bits = stream.read(5) + 1
+    word_bits = stream.number(32, 5) + 1
     if word_bits != _WORD_BITS:
         raise BrushRleError(f"brush RLE has words of {word_bits} bits, expected {_WORD_BITS}")
-    sizes = [stream.read(4) + 1 for _ in range(4)]
+    sizes = np.array([stream.number(at, 4) + 1 for at in range(37, _HEADER_BITS, 4)])
     alpha = np.empty(height * width, dtype=np.uint8)
-    position = 0
+    at, position = _HEADER_BITS, 0
     while position < n_values:
-        kind = stream.read(3)
-        length = stream.read(sizes[kind & 3]) + 1
-        stop = position + length
-        if stop > n_values:
+        _check_end(at + 1, stream)
+        records = _records_at(stream, at, position, sizes).until(n_values)
+        at, position = int(records.ends[-1]), int(records.stops[-1])
+        if position > n_values:
             raise BrushRleError(f"brush RLE runs past its {n_values} values")
-        covered = slice(position // _CHANNELS, stop // _CHANNELS)  # whose last channel is in it
-        if kind >= 4:
-            alpha[covered] = stream.read(_WORD_BITS)
-        else:
-            first = (_CHANNELS - 1 - position) % _CHANNELS
-            alpha[covered] = stream.read_words(length)[first::_CHANNELS]
-        position = stop
+        _check_end(at, stream)
+        _write(alpha, records, stream)
     return alpha.reshape(height, width)
 
 
@@ -108,36 +105,91 @@ def _records(runs: MaskRuns) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return records, np.repeat(values, n_records)
 
 
-def _header_bits(n_values: int) -> NDArray[np.uint8]:
+def _header(n_values: int) -> bytes:
     number = n_values
     for width, value in ((5, _WORD_BITS - 1), *((4, size - 1) for size in _SIZES)):
         number = (number << width) | value
-    return np.array([int(bit) for bit in f"{number:0{_HEADER_BITS}b}"], dtype=np.uint8)
+    n_bytes = -(-_HEADER_BITS // 8)
+    return (number << (8 * n_bytes - _HEADER_BITS)).to_bytes(n_bytes, "big")
 
 
-class _BitReader:
-    """Reads numbers, most significant bit first."""
+def _stream(rle: Sequence[int]) -> BitStream:
+    try:
+        stream = BitStream(bytes(rle))
+    except (ValueError, TypeError):
+        raise BrushRleError("brush RLE: expected whole numbers in 0..255") from None
+    _check_end(_HEADER_BITS, stream)
+    return stream
 
-    def __init__(self, rle: Sequence[int]) -> None:
-        try:
-            self._bytes = bytes(rle)
-        except (ValueError, TypeError):
-            raise BrushRleError("brush RLE: expected whole numbers in 0..255") from None
-        self._position = 0
 
-    def read(self, n_bits: int) -> int:
-        start, stop = self._position, self._position + n_bits
-        if stop > len(self._bytes) * 8:
-            raise BrushRleError(f"brush RLE is truncated after {len(self._bytes)} bytes")
-        self._position = stop
-        window = int.from_bytes(self._bytes[start >> 3 : (stop + 7) >> 3], "big")
-        return (window >> (-stop & 7)) & ((1 << n_bits) - 1)
+def _check_end(end: int, stream: BitStream) -> None:
+    if end > stream.n_bits:
+        raise BrushRleError(f"brush RLE is truncated after {stream.n_bits // 8} bytes")
 
-    def read_words(self, n_words: int) -> NDArray[np.uint8]:
-        start, stop = self._position, self._position + n_words * _WORD_BITS
-        if stop > len(self._bytes) * 8:
-            raise BrushRleError(f"brush RLE is truncated after {len(self._bytes)} bytes")
-        self._position = stop
-        window = np.frombuffer(self._bytes[start >> 3 : (stop + 7) >> 3], dtype=np.uint8)
-        bits = np.unpackbits(window)[start & 7 : (start & 7) + n_words * _WORD_BITS]
-        return np.packbits(bits)
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Records:
+    """Records that follow each other, `[n]` each.
+
+    Attributes:
+        is_run: Whether one word stands for all values.
+        starts: Index of the first value.
+        stops: Index behind the last value.
+        words_at: Bit of the stream at which the words begin.
+        ends: Bit behind them.
+    """
+
+    is_run: NDArray[np.bool_]
+    starts: NDArray[np.int64]
+    stops: NDArray[np.int64]
+    words_at: NDArray[np.int64]
+    ends: NDArray[np.int64]
+
+    def until(self, n_values: int) -> _Records:
+        """Those that hold the first so many values."""
+        n = int(np.searchsorted(self.stops, n_values)) + 1
+        return _Records(**{field.name: getattr(self, field.name)[:n] for field in fields(self)})
+
+
+def _records_at(stream: BitStream, at: int, position: int, sizes: NDArray[np.int64]) -> _Records:
+    """The records of the next piece of a stream, from a bit and the index of a value on.
+
+    Only a record's length tells where the next one begins. So lengths are read at every bit, all
+    at a time, and then it goes from record to record.
+    """
+    first = at >> 3
+    windows = stream.windows(first, first + _PIECE_BYTES)
+    kinds = windows >> (MAX_BITS - _KIND_BITS)
+    behind_kind = windows & ((1 << (MAX_BITS - _KIND_BITS)) - 1)
+    length_bits = sizes[kinds & 3]
+    lengths = (behind_kind >> (MAX_BITS - _KIND_BITS - length_bits)) + 1
+    n_bits = _KIND_BITS + length_bits + _WORD_BITS * np.where(kinds >= 4, 1, lengths)
+    steps, place, places = n_bits.tolist(), at & 7, []
+    while place < len(steps):
+        places.append(place)
+        place += steps[place]
+    stops = position + np.cumsum(lengths[places])
+    begins = 8 * first + np.array(places)
+    return _Records(
+        is_run=kinds[places] >= 4,
+        starts=stops - lengths[places],
+        stops=stops,
+        words_at=begins + _KIND_BITS + length_bits[places],
+        ends=begins + n_bits[places],
+    )
+
+
+def _write(alpha: NDArray[np.uint8], records: _Records, stream: BitStream) -> None:
+    """Write what records hold of the last channel."""
+    first, behind = records.starts // _CHANNELS, records.stops // _CHANNELS
+    runs = np.repeat(stream.bytes_at(records.words_at), behind - first)
+    alpha[first[0] : behind[-1]] = runs
+    listed = np.flatnonzero(~records.is_run)
+    if not listed.size:
+        return
+    n_pixels = (behind - first)[listed]
+    index = np.arange(n_pixels.sum()) - np.repeat(np.cumsum(n_pixels) - n_pixels, n_pixels)
+    words_before = (_CHANNELS - 1 - records.starts[listed]) % _CHANNELS
+    words_at = np.repeat(records.words_at[listed] + _WORD_BITS * words_before, n_pixels)
+    pixels = np.repeat(first[listed], n_pixels) + index
+    alpha[pixels] = stream.bytes_at(words_at + _CHANNELS * _WORD_BITS * index)
