@@ -18,6 +18,7 @@ from mfp_model.masks.bounds import bounds_of, mask_iou
 Polygon = NDArray[np.float64]
 
 _SHRINK = 0.85
+_ROUNDING_PX = 1e-6
 _LEVEL = 0.4999  # below one half, so that pixels which touch at a corner are one part
 
 
@@ -64,12 +65,24 @@ def joined(rings: list[Polygon]) -> Polygon:
     """
     outline = rings[0]
     for ring in sorted(rings[1:], key=lambda vertices: float(vertices[:, 0].min())):
-        distances, nearest = cKDTree(ring).query(outline)
-        here = int(distances.argmin())
-        there = int(nearest[here])
+        near = _near(outline, ring)
+        distances, nearest = cKDTree(ring).query(outline[near])
+        here, there = (int(places[distances.argmin()]) for places in (near, nearest))
         walk = np.concatenate([ring[there:], ring[: there + 1]])
         outline = np.concatenate([outline[: here + 1], walk, outline[here:]])
     return outline
+
+
+def _near(outline: Polygon, ring: Polygon) -> NDArray[np.int64]:
+    """Indices of the points of an outline among which those are that lie nearest to a ring.
+
+    A point that is farther from the ring's bounds than another one from the ring is none of them.
+    Measuring all of them exactly for each hole of a net would take hours.
+    """
+    x, y = outline.T
+    nearest = np.sqrt(((x - ring[0, 0]) ** 2 + (y - ring[0, 1]) ** 2).min()) + _ROUNDING_PX
+    (left, top), (right, bottom) = ring.min(axis=0) - nearest, ring.max(axis=0) + nearest
+    return np.flatnonzero((x >= left) & (x <= right) & (y >= top) & (y <= bottom))
 
 
 def n_holes(mask: NDArray[np.bool_]) -> int:

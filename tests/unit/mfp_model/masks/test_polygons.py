@@ -5,7 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
+from mfp_model.masks import polygons
 from mfp_model.masks.polygons import mask_of, polygon_iou, polygons_of
 from mfp_model.masks.runs import MaskRuns
 
@@ -97,3 +99,23 @@ def test_nothing_has_no_polygons() -> None:
     assert polygons_of(nothing, max_error_px=1) == []
     assert polygon_iou([], nothing) == 1.0
     assert not mask_of([], height=4, width=5).any()
+
+
+def test_the_holes_of_a_net_are_joined_by_what_lies_near_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    n_measured = 0
+
+    class CountingTree(cKDTree):
+        def query(self, points: NDArray[np.float64]) -> object:
+            nonlocal n_measured
+            n_measured += len(points)
+            return super().query(points)
+
+    net = np.ones((400, 400), dtype=np.bool_)
+    net[2::10, 3::10] = False
+    expected = polygons_of(net, max_error_px=1.0)
+    monkeypatch.setattr(polygons, "cKDTree", CountingTree)
+    (outline,) = polygons_of(net, max_error_px=1.0)
+    np.testing.assert_array_equal(outline, expected[0])
+    assert n_measured < 10 * len(outline)
