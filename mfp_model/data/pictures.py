@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from mfp_model.data.exif import UPRIGHT, orientation_of
 from mfp_model.data.image_header import ImageHeader
 from mfp_model.data.orientation import SIDEWAYS, turned
 from mfp_model.data.png import pixels_alone, without_needless_chunks
-from mfp_model.errors import ImageError
+from mfp_model.errors import ImageError, MfpError
 from mfp_model.masks.rle import MAX_PIXELS
 
 # What browsers show, and photos' other formats. Not, for example, EPS, which Pillow would hand to
@@ -127,19 +128,22 @@ def read_header(content: bytes, *, max_megapixels: float = MAX_PIXELS / 1e6) -> 
 
 
 def _claims_a_turn(image: Image.Image, content: bytes) -> bool:
-    """Whether other programs may turn the file, by EXIF that browsers pass over, or by XMP."""
+    """Whether other programs may turn the file: by EXIF that browsers pass over, or by XMP."""
     if image.format == "PNG":  # EXIF of a PNG is read with its pixels
         return len(without_needless_chunks(content)) < len(content) and any(
             mark in content for mark in _MARKS_OF_A_TURN
         )
-    return image.getexif().get(ExifTags.Base.Orientation, UPRIGHT) in range(2, 9)
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation, UPRIGHT) in range(2, 9)
+    except (SyntaxError, ValueError, TypeError, struct.error):  # damaged: each reads it as it may
+        return True
 
 
 @contextmanager
 def _opened(content: bytes, max_megapixels: float) -> Iterator[Image.Image]:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore")  # of bombs, which are refused, and of damaged details
             image = _image(without_needless_chunks(content))
             megapixels = image.width * image.height / 1e6
             if megapixels > max_megapixels:
@@ -158,7 +162,9 @@ def _opened(content: bytes, max_megapixels: float) -> Iterator[Image.Image]:
             f"image of more than {LARGEST_MEGAPIXELS} megapixels: at most "
             f"{min(max_megapixels, LARGEST_MEGAPIXELS):g} are allowed"
         ) from None
-    except (OSError, SyntaxError, ValueError, RuntimeError) as error:  # the last one of AVIF
+    except (MfpError, MemoryError):
+        raise
+    except Exception as error:  # damaged files make Pillow raise any
         raise ImageError(f"image cannot be decoded: {error}") from None
 
 

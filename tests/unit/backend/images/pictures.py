@@ -84,6 +84,10 @@ def pictures() -> dict[str, bytes]:
         for kind in ("JPEG", "WEBP", "AVIF")
     }
     long, odd = exif(6, kind=4), b"Exif\0\0none"
+    files |= {  # without dots an inch Pillow looks into EXIF before anybody asks
+        f"JPEG with dots an inch and {what} EXIF": saved("JPEG", exif=content, dpi=(72, 72))
+        for what, content in (("damaged", odd), ("emptied", odd[:6] + bytes(30)), ("cut", odd[:8]))
+    }
     text = b"a\0" + b"b" * 2_000_000
     return files | {
         "JPEG with orientation 3 in EXIF and 6 in XMP": saved("JPEG", exif=exif(3), xmp=_XMP),

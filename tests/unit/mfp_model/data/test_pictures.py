@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Callable
 
 import pytest
@@ -31,7 +32,14 @@ def _avif_without_items() -> bytes:
     return _saved("AVIF", "RGB").replace(b"iloc", b"none")
 
 
-@pytest.mark.parametrize("damaged", [_png_without_palette, _avif_without_items])
+def _tiff_with_a_fraction_for_a_place() -> bytes:
+    content, strips, long, rational = _saved("TIFF", "L"), 273, 4, 5
+    return content.replace(struct.pack("<HH", strips, long), struct.pack("<HH", strips, rational))
+
+
+@pytest.mark.parametrize(
+    "damaged", [_png_without_palette, _avif_without_items, _tiff_with_a_fraction_for_a_place]
+)
 def test_a_damaged_file_is_an_image_error_whoever_looks(damaged: Callable[[], bytes]) -> None:
     content = damaged()
     for look in (decode_image, check_whole):
