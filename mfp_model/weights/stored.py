@@ -24,18 +24,29 @@ def widened_tensors(file: Any, path: Path) -> Iterator[tuple[str, Values]]:  # n
         path: What errors name.
 
     Raises:
-        CheckpointError: A value is not finite.
+        CheckpointError: A value is not finite, or of a type that NumPy has not.
     """
     names = set(file.keys())
     for name in sorted(names):
         if name.endswith(SCALE):
             continue
-        stored = file.get_tensor(name)
-        scale = file.get_tensor(name + SCALE) if name + SCALE in names else None
+        stored = _tensor(file, name, path)
+        scale = _tensor(file, name + SCALE, path) if name + SCALE in names else None
         for part in (stored, scale):
             if part is not None and not np.isfinite(part).all():
                 raise CheckpointError(f"checkpoint {path}: {name} is not finite everywhere")
         yield name, _widened(stored, scale)
+
+
+def _tensor(file: Any, name: str, path: Path) -> Values:  # noqa: ANN401
+    try:
+        values: Values = file.get_tensor(name)
+    except (AttributeError, TypeError):
+        kind = file.get_slice(name).get_dtype()
+        raise CheckpointError(
+            f"checkpoint {path}: {name} is stored as {kind}, expected F32, F16 or I8"
+        ) from None
+    return values
 
 
 def _widened(stored: Values, scale: Values | None) -> Values:

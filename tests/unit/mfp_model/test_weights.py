@@ -8,12 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from safetensors import safe_open
 from safetensors.numpy import save_file
+from safetensors.torch import save_file as save_torch_file
 
 from mfp_model.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from mfp_model.errors import CheckpointError
 from mfp_model.weights import DEFAULT_WEIGHTS, weights_version
 from mfp_model.weights.checking import check_weights
+from mfp_model.weights.versions import model_version
 
 
 def _changed(path: Path, *, size: Any = 64, value: float | None = None) -> Path:  # noqa: ANN401
@@ -76,3 +80,16 @@ def test_a_cut_file_is_refused_by_name(path: Path, n_bytes: int) -> None:
 def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="nothing"):
         check_weights(tmp_path / "nothing.safetensors")
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float8_e4m3fn])
+def test_a_type_that_numpy_has_not_is_told_by_name(path: Path, kind: torch.dtype) -> None:
+    with safe_open(path, framework="pt") as file:
+        metadata, names = file.metadata(), list(file.keys())
+        tensors = {name: file.get_tensor(name) for name in names}
+    save_torch_file({**tensors, names[0]: tensors[names[0]].to(kind)}, path, metadata)
+    for read in (check_weights, load_checkpoint, model_version):
+        with pytest.raises(
+            CheckpointError, match=f"{names[0]} is stored as [BF816]+.*, expected F32"
+        ):
+            read(path)
