@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,17 @@ class Spool:
         for name in (f"{self._path.name}*", f".{self._path.name}.lock"):
             for path in self._path.parent.glob(name):
                 path.unlink()
+
+    def numbers(self, digests: Sequence[str]) -> list[int]:
+        """Return an id for each state of a task: what is in with it has its own, others a free one.
+
+        Args:
+            digests: What tells the tasks from each other, and from what they were before.
+        """
+        ids = dict(self._database.execute("SELECT digest, id FROM tasks").fetchall())
+        taken = {ids[digest] for digest in digests if digest in ids}
+        free = (number for number in count(1) if number not in taken)
+        return [ids[digest] if digest in ids else next(free) for digest in digests]
 
     def keeps(self, task: int, digest: str) -> bool:
         """Return whether a task is in as it is now; if so, it stays in.

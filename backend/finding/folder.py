@@ -35,7 +35,7 @@ class FolderImage:
     """An image to find objects on; it can be sent to another process.
 
     Attributes:
-        number: Its place among the images, from 1.
+        number: Its place among the images, from 1; after a cut that which it had before.
         path: Where it is in the folder.
         digest: Tells the file from what it was before.
         entry: Its row in COCO; None where it cannot be used.
@@ -117,8 +117,9 @@ def annotate_folder(
         placer = ImagePlacer(files, folder / "images", mode="copy", max_megapixels=max_megapixels)
 
         def left() -> Iterator[FolderImage]:
-            for number, path in enumerate(paths, start=1):
-                if spool.keeps(number, digest := _digest(root, path)):
+            digests = [_digest(root, path) for path in paths]
+            for number, path, digest in zip(spool.numbers(digests), paths, digests, strict=True):
+                if spool.keeps(number, digest):
                     summary.skipped += 1
                     report()
                 else:
