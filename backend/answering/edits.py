@@ -74,7 +74,7 @@ class Edits:
         """
         masks, now = self._masks(task, region), self._answered.clock()
         answered = self._answered.of(task, region)
-        taken = {name for made in before for name in made.edit.regions}
+        taken = {name for made in before if made.runs.rows.size for name in made.edit.regions}
         objects = [
             page_object
             for page_object in objects_on_page(masks, answered, task, region, now)

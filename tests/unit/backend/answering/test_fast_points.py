@@ -37,6 +37,18 @@ def test_no_two_objects_of_one_answer_have_one_id() -> None:
     np.testing.assert_array_equal(mask_of(rows[0]), mask_of(first))
 
 
+def test_a_click_on_a_mask_that_a_click_before_took_away_whole_corrects_that_mask() -> None:
+    page = ClickedPage(config=AUTO)
+    first = page.click("p", 60, 60)
+    page.save(first)
+    away = point("n", 60, 60, is_positive=False)
+    assert page.ask(away) == []  # the page keeps the mask, and the point
+    for _ in range(2):
+        (added,) = page.ask(away, point("q", 75, 60))
+        assert added["id"] == first["id"]
+        assert mask_of(added)[60, [45, 75, 90]].all()
+
+
 def test_a_point_on_a_mask_that_was_not_shown_yet_is_an_object_of_its_own() -> None:
     page = ClickedPage(config=AUTO)
     placed = [point("a", 60, 60), point("b", 70, 60)]
