@@ -14,6 +14,7 @@ from mfp_model.masks.rle import encode_mask
 from tests.unit.backend.exchange.labeled import png
 
 MASK = np.zeros((30, 40), dtype=np.bool_)
+MASK[5:15, 10:30] = True
 
 
 def masks_by_place(root: Path) -> dict[tuple[Any, ...], list[np.ndarray]]:

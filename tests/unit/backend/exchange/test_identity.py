@@ -20,9 +20,6 @@ from mfp_model.errors import DataError
 from tests.unit.backend.exchange.folders import MASK, masks_by_place, turned_photo
 from tests.unit.backend.exchange.labeled import CONFIG, Files, export, png, row, task, write_tasks
 
-MASK[5:15, 10:30] = True
-
-
 _ORGANS = TaskConfigs(
     """<View><Image name="before" value="$pair.before"/><Image name="after" value="$after"/>
     <BrushLabels name="organs" toName="before"><Label value="Liver" alias="liver"/></BrushLabels>
