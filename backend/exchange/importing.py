@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,9 +13,12 @@ from backend.exchange.task_making import DIGEST_KEY, FORMS, ImportSummary, TaskM
 from backend.label_studio.access import LabelStudioRefusedError
 from backend.label_studio.api import LabelStudioApi
 from backend.label_studio.label_config import TaskConfigs
+from backend.storage.locks import by_turns
 from mfp_model.data.coco_data import CocoData, CocoImage
 from mfp_model.errors import ConfigError, DataError, ImageError, MfpError, check_choice
 from mfp_model.files import writing_atomically
+
+_log = logging.getLogger(__name__)
 
 
 class CocoImport:
@@ -36,6 +40,7 @@ class CocoImport:
         """
         check_choice("form", form, FORMS)
         self._tasks = in_tasks(folder.images, configs.common)
+        self._file = folder.path
         self._strict = strict
         self._problems: list[str] = []
         self._maker = TaskMaker(
@@ -53,7 +58,8 @@ class CocoImport:
         """Make tasks in a project, one by one; run again after a cut, it goes on.
 
         What the project has from an earlier import is known by a digest of name, image and masks.
-        So another folder with the same names is imported, too.
+        So another folder with the same names is imported, too. An import of the same folder that
+        another process of this machine is at is waited for.
 
         Args:
             api: Label Studio.
@@ -65,6 +71,16 @@ class CocoImport:
             LabelStudioError: It cannot be reached, or does not accept the token.
             ConfigError: With `strict`, the first problem.
         """
+        with by_turns(self._file, on_waiting=self._tell_waiting):
+            return self._into_project(api, project, address, report)
+
+    def _into_project(
+        self,
+        api: LabelStudioApi,
+        project: int,
+        address: ImageAddress | None,
+        report: Callable[[], None],
+    ) -> ImportSummary:
         imported = api.data_values(project, DIGEST_KEY)
         n_tasks = n_known = 0
         for images in self._tasks:
@@ -111,6 +127,9 @@ class CocoImport:
                 self._note(_named(images, error))
             for _ in images:
                 report()
+
+    def _tell_waiting(self) -> None:
+        _log.warning("%s: another process imports it; waiting for that", self._file)
 
     def _note(self, problem: str) -> None:
         if self._strict:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,6 +30,28 @@ def locked(path: Path, kind: int = fcntl.LOCK_EX) -> Iterator[None]:
     """
     with _held(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), kind):
         yield
+
+
+@contextmanager
+def by_turns(path: Path, *, on_waiting: Callable[[], None]) -> Iterator[None]:
+    """Hold a file that is only read, as far as its file system has locks for that.
+
+    Args:
+        path: The file, which is there.
+        on_waiting: Called before another process that holds it is waited for.
+    """
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            on_waiting()
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError:  # NFS locks only what may be written
+            pass
+        yield
+    finally:
+        os.close(handle)
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -63,6 +65,28 @@ class _LabelStudio:
         if len(self.tasks) == self._fails_at:
             raise DataError("cut")
         self.tasks += tasks
+
+
+def test_two_imports_at_once_make_each_task_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, api = read_coco(_exported(tmp_path)), _LabelStudio()
+    asked = api.data_values
+
+    def slow(project: int, key: str) -> set[str]:
+        values = asked(project, key)
+        time.sleep(0.1)  # in which the other one asks, too
+        return values
+
+    api.data_values = slow  # type: ignore[method-assign]
+    importers = [CocoImport(folder, CONFIG, form="predictions") for _ in range(2)]
+    threads = [Thread(target=x.into_project, args=(api, 7)) for x in importers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(api.tasks) == 3
+    assert "another process imports it" in caplog.text
 
 
 def test_an_import_that_was_cut_goes_on_without_making_a_task_twice(tmp_path: Path) -> None:
