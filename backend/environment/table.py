@@ -65,7 +65,7 @@ class Setting:
             raise self._refused(f"{path}: {self.key} = {self._shown(value)}", error) from None
 
     def _shown(self, value: object) -> str:
-        shown = re.sub(r"//[^/@]*@", "//…@", repr(value))  # without a password of an address
+        shown = re.sub(r"//.*@", "//…@", repr(value))  # without a password of an address
         return "…" if self.reader.is_secret else shown[:_SHOWN_LETTERS]
 
     def _refused(self, what: str, error: ValueError) -> ConfigError:

@@ -121,9 +121,10 @@ def test_a_bad_value_is_refused_by_name(name: str, value: str, message: str) -> 
 
 
 def test_a_refused_value_shows_no_password_and_no_thousand_letters() -> None:
-    with pytest.raises(ConfigError, match="LABEL_STUDIO_URL='http://…@labels.example'") as refused:
-        Settings.from_env({"LABEL_STUDIO_URL": "http://me:word@labels.example"})
-    assert "word" not in str(refused.value)
+    for password in ("word", "pass/word", "p@ss/w@rd"):
+        url = f"http://me:{password}@labels.example"
+        with pytest.raises(ConfigError, match="LABEL_STUDIO_URL='http://…@labels.example'"):
+            Settings.from_env({"LABEL_STUDIO_URL": url})
     with pytest.raises(ConfigError) as refused:
         Settings.from_env({"MFP_MAX_WAITING": "9" * 5000})
     assert len(str(refused.value)) < 300
