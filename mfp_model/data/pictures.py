@@ -22,12 +22,17 @@ from mfp_model.data.exif import UPRIGHT, orientation_of
 from mfp_model.data.image_header import ImageHeader
 from mfp_model.data.orientation import SIDEWAYS, turned
 from mfp_model.data.png import pixels_alone, without_needless_chunks
-from mfp_model.errors import ImageError, MfpError
+from mfp_model.errors import ImageError
 from mfp_model.masks.rle import MAX_PIXELS
 
+LARGEST_MEGAPIXELS = 178  # Pillow takes larger ones for decompression bombs
+UNREADABLE = (
+    *(OSError, SyntaxError, ValueError, RuntimeError, TypeError, AttributeError, AssertionError),
+    *(LookupError, ArithmeticError, EOFError, struct.error, Image.DecompressionBombError),
+)
+"""What Pillow raises where a file is damaged, or too large: nearly anything."""
 # What browsers show, and photos' other formats. Not, for example, EPS, which Pillow would hand to
 # another program to run.
-LARGEST_MEGAPIXELS = 178  # Pillow takes larger ones for decompression bombs
 _FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "JPEG2000", "PPM")
 _16_BIT_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 _STRETCHED_FORMATS = ("TIFF", "JPEG2000")
@@ -135,7 +140,7 @@ def _claims_a_turn(image: Image.Image, content: bytes) -> bool:
         )
     try:
         return image.getexif().get(ExifTags.Base.Orientation, UPRIGHT) in range(2, 9)
-    except (SyntaxError, ValueError, TypeError, struct.error):  # damaged: each reads it as it may
+    except UNREADABLE:  # damaged: each reads it as it may
         return True
 
 
@@ -162,9 +167,7 @@ def _opened(content: bytes, max_megapixels: float) -> Iterator[Image.Image]:
             f"image of more than {LARGEST_MEGAPIXELS} megapixels: at most "
             f"{min(max_megapixels, LARGEST_MEGAPIXELS):g} are allowed"
         ) from None
-    except (MfpError, MemoryError):
-        raise
-    except Exception as error:  # damaged files make Pillow raise any
+    except UNREADABLE as error:
         raise ImageError(f"image cannot be decoded: {error}") from None
 
 

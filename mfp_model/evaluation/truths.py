@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from mfp_model.data.pictures import UNREADABLE
 from mfp_model.errors import DataError
 
 VOID = 255
@@ -98,7 +99,7 @@ def _read(path: Path) -> _Values:
                 return _Values(values=np.asarray(picture, dtype=np.int64), are_colours=False)
             is_plain = picture.mode in ("1", "L", "LA", "RGB", "RGBA") or picture.mode[0] == "I"
             pixels = np.asarray(picture if is_plain else picture.convert("RGB")).astype(np.int64)
-    except (OSError, SyntaxError, ValueError, RuntimeError) as error:
+    except UNREADABLE as error:
         raise DataError(f"{path}: not a readable picture ({error})") from None
     if pixels.ndim == 2:
         return _Values(values=pixels, are_colours=False)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mfp_model.data.coco import OnProblem, refuse
-from mfp_model.data.pictures import read_image
+from mfp_model.data.pictures import UNREADABLE, read_image
 from mfp_model.data.sbd import read_names
 from mfp_model.errors import DataError
 from mfp_model.evaluation.objects import or_tell
@@ -62,7 +62,7 @@ def _voc_image(root: Path, name: str) -> VocImage:
     try:
         with Image.open(path) as file:
             classes = np.asarray(file)  # a palette's indices are the classes
-    except (OSError, SyntaxError, ValueError, RuntimeError) as error:
+    except UNREADABLE as error:
         raise DataError(f"{path}: {error}") from None
     if classes.ndim != 2 or classes.shape != image.shape[:2]:
         raise DataError(f"{name}: classes {classes.shape}, expected {image.shape[:2]}")

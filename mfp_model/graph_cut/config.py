@@ -68,7 +68,9 @@ def load_config(path: Path) -> GraphCutConfig:
     try:
         return GraphCutConfig(**json.loads(path.read_bytes())["config"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{path}: expected a file of mfp tune-graph-cut, got {error!r:.200}") from None
+        raise ConfigError(
+            f"{path}: expected a file of mfp tune-graph-cut, got {error!r:.200}"
+        ) from None
 
 
 def _check(name: str, value: float, low: float, high: float, kind: type, word: str) -> None:

@@ -152,3 +152,24 @@ def test_pairs_without_a_truth_and_of_another_meaning_are_told_and_the_rest_is_r
     problems.clear()
     targets = list(READERS["index"](tmp_path, on_problem=problems.append))
     assert [target.name for target in targets] == ["a#1", "b#1", "b#2"]
+
+
+@pytest.mark.parametrize(
+    ("form", "images", "truths"),
+    [("berkeley", "images", "masks"), ("voc", "JPEGImages", "SegmentationObject")],
+)
+def test_a_truth_of_more_pixels_than_can_be_read_is_told_and_the_rest_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, images: str, truths: str
+) -> None:
+    (tmp_path / truths).mkdir()
+    for name, often in (("a", 1), ("b", 2)):
+        _photo(tmp_path / images / f"{name}.jpg")
+        truth = np.tile(_OBJECT.astype(np.uint8), (often, often))
+        Image.fromarray(truth).save(tmp_path / truths / f"{name}.png")
+    (tmp_path / "ImageSets/Segmentation").mkdir(parents=True)
+    (tmp_path / "ImageSets/Segmentation/val.txt").write_text("b\na\n")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", _OBJECT.size)
+    problems: list[str] = []
+    (target,) = READERS[form](tmp_path, on_problem=problems.append)
+    assert (target.name[0], len(problems)) == ("a", 1)
+    assert f"{truths}/b.png: not a readable picture" in problems[0]
