@@ -16,7 +16,7 @@ import base64
 import os
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from backend.images.address import (
     absolute,
@@ -95,7 +95,8 @@ class ImageSources:
         self._web = web
         self._label_studio_url = label_studio_url
         self._page_url = public_url or label_studio_url
-        self._names = [url for url in (label_studio_url, public_url) if url]
+        names = [url for url in (label_studio_url, public_url) if url]
+        self._names = sorted(names, key=_path_letters, reverse=True)  # one without a path fits all
         self._max_bytes = max_bytes
         self._uploads_dir = (
             label_studio_data_dir / "media" / "upload" if label_studio_data_dir else None
@@ -177,6 +178,10 @@ class ImageSources:
                 f"image {shown!r}: more than {self._max_bytes} bytes (MFP_MAX_IMAGE_MB)"
             )
         return content
+
+
+def _path_letters(url: str) -> int:
+    return len(urlsplit(url).path.rstrip("/"))
 
 
 def _inside(root: Path, name: str) -> Path | None:

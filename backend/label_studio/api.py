@@ -12,10 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from backend.label_studio.access import (
-    LabelStudioAccess,
-    LabelStudioRefusedError,
-)
+from backend.label_studio.access import LabelStudioAccess, LabelStudioRefusedError
 from backend.label_studio.calling import call
 from backend.label_studio.refusals import of_known_form
 from backend.settings import Settings
@@ -42,7 +39,7 @@ def label_studio_api(settings: Settings) -> LabelStudioApi:
     """
     if not settings.label_studio_url or not settings.label_studio_api_key:
         raise ConfigError("LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY: expected both")
-    return LabelStudioApi(label_studio_access(settings))
+    return LabelStudioApi(label_studio_access(settings), page_url=settings.label_studio_page)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +49,12 @@ class LabelStudioApi:
     Attributes:
         access: The way to it.
         waits_s: How long to wait before each further try.
+        page_url: Where people reach it; empty where that is the same.
     """
 
     access: LabelStudioAccess
     waits_s: tuple[float, ...] = ()
+    page_url: str = ""
 
     def patient(self) -> LabelStudioApi:
         """Return the same Label Studio, asked again for a minute and a half while it is away.
@@ -87,7 +86,7 @@ class LabelStudioApi:
 
     def upload_file(self, project: int, path: Path) -> str:
         """Upload an image without making a task of it, and return its address."""
-        below = urlsplit(self.access.url).path.rstrip("/")
+        below = urlsplit(self.page_url or self.access.url).path.rstrip("/")
         return f"{below}/data/{self._uploaded(project, path)}"
 
     def _uploaded(self, project: int, path: Path) -> str:

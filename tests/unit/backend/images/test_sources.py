@@ -185,6 +185,20 @@ def test_an_image_of_label_studio_is_found_under_each_of_its_names(
     assert web.urls == ["http://ls:8080/label-studio/data/upload/1/none.png?x=1"]
 
 
+@pytest.mark.parametrize("base", ["", "/annotate", "http://ls:8080", "//labels.example/annotate"])
+def test_a_path_that_label_studio_has_in_browsers_only_is_taken_off(
+    web: _RecordingFetcher, base: str
+) -> None:
+    sources = ImageSources(
+        web,
+        label_studio_url="http://ls:8080",
+        public_url="https://labels.example/annotate",
+        max_bytes=10,
+    )
+    sources.read(f"{base}/data/upload/1/a.png", "1")
+    assert web.urls == ["http://ls:8080/data/upload/1/a.png"]
+
+
 @pytest.mark.parametrize(
     "address",
     [

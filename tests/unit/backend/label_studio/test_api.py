@@ -17,10 +17,10 @@ from backend.label_studio.access import (
     LabelStudioRefusedError,
     LabelStudioUnreachableError,
 )
-from backend.label_studio.api import LabelStudioApi
+from backend.label_studio.api import LabelStudioApi, label_studio_api
 from backend.label_studio.asking import ask
 from mfp_model.errors import DataError
-from tests.fakes import LoopbackSite, QuietHandler
+from tests.fakes import LoopbackSite, QuietHandler, temporary_settings
 
 
 def _answering(*answers: tuple[int, object]) -> tuple[type[BaseHTTPRequestHandler], list[str]]:
@@ -162,6 +162,19 @@ def test_an_uploaded_file_has_an_address_that_exists_below_a_path_too(
         address = _api(site.url + below).upload_file(1, tmp_path / "a.png")
     assert address == f"{below}/data/upload/1/a.png"
     assert asked[1] == f"GET {below}/api/import/file-upload/7"
+
+
+def test_an_uploaded_file_has_the_address_that_it_has_in_browsers(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"x")
+    handler, _ = _answering((201, {"file_upload_ids": [7]}), (200, {"file": "upload/1/a.png"}))
+    with LoopbackSite(handler).serving() as site:
+        settings = temporary_settings(
+            label_studio_url=site.url,
+            label_studio_public_url="https://labels.example/annotate",
+            label_studio_api_key="key",
+        )
+        address = label_studio_api(settings).upload_file(1, tmp_path / "a.png")
+    assert address == "/annotate/data/upload/1/a.png"
 
 
 _SEVERAL = (
