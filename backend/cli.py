@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import importlib.metadata
+import io
 import logging
 import os
 import sqlite3
@@ -54,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells where it found keys
     name = "mfp"
+    _print_any_letter()
     try:
         options = make_parser().parse_typed(arguments)
         if options.run is None:
@@ -81,6 +83,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 1
+
+
+def _print_any_letter() -> None:
+    """Escape letters that standard output cannot show; Python does so for standard error alone."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def make_parser() -> CommandParser:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import resource
 import sys
 import time
@@ -15,7 +16,7 @@ from backend.commands.options import (
     segmenter_of,
 )
 from backend.commands.parsing import Commands, add_json, box, click, of
-from backend.commands.printing import note, note_replaced, show, value_text
+from backend.commands.printing import note, show, value_text, write_file
 from backend.environment.readers import file, new_file
 from mfp_model.errors import ConfigError, ImageError
 
@@ -82,9 +83,9 @@ def _segment(options: argparse.Namespace) -> None:
     started = time.perf_counter()
     mask = segmenter.segment(image, prompts, prior).mask
     elapsed_ms = (time.perf_counter() - started) * 1000
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    note_replaced(options.out)
-    Image.fromarray(mask.astype(np.uint8) * 255).save(options.out, format="PNG")
+    picture = io.BytesIO()
+    Image.fromarray(mask.astype(np.uint8) * 255).save(picture, format="PNG")
+    write_file(options.out, picture.getvalue())
     area = int(mask.sum())
     if not area:
         note("the mask is empty; click on the middle of the object")
