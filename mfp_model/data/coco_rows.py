@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,9 +46,18 @@ def checked_image(row: dict[str, Any]) -> dict[str, Any]:
     if min(size.values()) < 1 or size["height"] * size["width"] > MAX_PIXELS:
         raise DataError(f"{size['width']}x{size['height']}, expected 1..{MAX_PIXELS} pixels")
     name = file_name(row)
-    if not name or "\0" in name or leads_out(name):
+    if not name or "\0" in name or leads_out(name) or not _can_be_a_file(name):
         raise DataError(f"file_name={row.get('file_name')!r:.80}, expected a file in {IMAGES}/")
     return {**row, **size}
+
+
+def _can_be_a_file(name: str) -> bool:
+    """Whether a name has no half of a letter, as JSON can write it and no file is called."""
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def check_annotation(row: Mapping[str, Any], *, height: int, width: int) -> None:

@@ -158,7 +158,8 @@ def _counts(rle: Any, height: int, width: int) -> NDArray[np.int64]:  # noqa: AN
             raise DataError(f"RLE counts {counts!r:.40}: expected whole numbers up to {MAX_PIXELS}")
         runs = np.array(counts, dtype=np.int64)
     else:
-        runs = _uncompressed(counts.encode() if isinstance(counts, str) else counts)
+        text = counts.encode(errors="surrogatepass") if isinstance(counts, str) else counts
+        runs = _uncompressed(text)
     if (runs < 0).any():
         raise DataError(f"RLE counts: {int(runs.min())} among them, expected none below 0")
     if int(runs.sum()) != height * width:

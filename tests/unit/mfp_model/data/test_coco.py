@@ -151,6 +151,7 @@ def test_a_mask_without_an_id_is_named_by_its_place(tmp_path: Path) -> None:
         {"file_name": "../../secret.png"},
         {"file_name": "/etc/passwd"},
         {"file_name": "a\0b"},
+        {"file_name": "a\ud800.png"},
         {"file_name": ["a.png"]},
         {"id": 1.5},
         {"id": [1]},

@@ -87,6 +87,7 @@ def test_what_reaches_out_of_the_image_is_cut_at_its_edge() -> None:
         ({"size": [60, 80], "counts": ""}, "COCO's letters"),
         ({"size": [60, 80], "counts": "~~~"}, "COCO's letters"),
         ({"size": [60, 80], "counts": "ü"}, "COCO's letters"),
+        ({"size": [60, 80], "counts": "\ud800"}, "COCO's letters"),
         ({"size": [60, 80], "counts": "0o"}, "COCO's letters"),
         ({"size": [60, 80], "counts": "0oooooooooo0"}, "11 letters"),
         ({"size": [60, 80], "counts": encode_mask(np.ones((9, 9), bool))["counts"]}, "81 pixels"),
