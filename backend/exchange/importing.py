@@ -79,7 +79,7 @@ class CocoImport:
         api: LabelStudioApi,
         project: int,
         address: ImageAddress | None,
-        report: Callable[[], None],
+        report: Callable[[], object],
     ) -> ImportSummary:
         imported = api.data_values(project, DIGEST_KEY)
         n_tasks = n_known = 0
