@@ -203,7 +203,7 @@ class TestFinders:
                 return {"out": torch.zeros(1, len(VOC_CLASSES), 8, 8)}
 
         monkeypatch.setattr(
-            "mfp_model.finding.finders.deeplabv3_resnet101", lambda **options: Looking()
+            "torchvision.models.segmentation.deeplabv3_resnet101", lambda **options: Looking()
         )
         torch.save({}, tmp_path / "none.pth")
         finder = DeepLabFinder(tmp_path / "none.pth", torch.device("cpu"))
