@@ -45,8 +45,23 @@ def split(
         groups: list[tuple[PlacedPrompt, ...]] = [(placed,) for placed in together]
     else:
         clicks = tuple(placed for placed in region.placed if not isinstance(placed.prompt, Box))
-        groups = _by_object(clicks) if region.control.auto_accept else [clicks]
+        is_auto = region.control.auto_accept
+        groups = _by_object(_without_spent(clicks, answered)) if is_auto else [clicks]
     return [replace(region, placed=group) for group in groups]
+
+
+def _without_spent(
+    clicks: tuple[PlacedPrompt, ...], answered: Iterable[AnsweredObject]
+) -> tuple[PlacedPrompt, ...]:
+    """The clicks without earlier ones that took a mask away whole, which the page does not show."""
+    spent = {
+        name
+        for answered_object in answered
+        if not answered_object.shown.rows.size
+        for name in answered_object.open_ids
+    }
+    *earlier, newest = clicks
+    return (*(placed for placed in earlier if placed.id not in spent), newest)
 
 
 def _by_object(clicks: tuple[PlacedPrompt, ...]) -> list[tuple[PlacedPrompt, ...]]:

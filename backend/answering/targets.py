@@ -22,16 +22,16 @@ from backend.answering.on_page import (
     PageObject,
     has_labels,
     has_taken_in,
+    is_begun,
     is_continued,
     is_left_over,
 )
+from backend.answering.waiting_boxes import boxed_object
 from backend.label_studio.region_request import PlacedPrompt, RegionRequest
-from mfp_model.masks.bounds import Bounds
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.prompts import Box, Click
 
 _MAX_PROMPTS = 100  # of an object; more edit its mask
-_BOXED_IOU = 0.6  # of a box with that around a mask: so alike they mean one object
 
 
 def begun_edit(
@@ -44,23 +44,41 @@ def begun_edit(
         box: A box that waits for its check, and that the first prompt is about.
         region: The prompts.
     """
-    first = region.placed[0]
-    if isinstance(first.prompt, Box):
-        anew = None if region.leaves_selected else _boxed(objects, first.prompt, region)
+    first = region.placed[0].prompt
+    if isinstance(first, Box):
+        anew = None if region.leaves_selected else boxed_object(objects, first, region)
         return _new(objects, region, regions=anew.regions if anew else ())
-    target = _target(objects, first.prompt, region)
-    if target is None and box is not None:
-        target = _pending(box)
-    if target is None and not (first.prompt.is_positive or region.may_leave_selected):
-        target = _last(objects, region)
+    meant = ((_meant(objects, box, click, region), click) for click in _leading(region))
+    target, click = next((pair for pair in meant if pair[0] is not None), (None, first))
     if target is None:
         return _new(objects, region)
-    if _may_be_undone(target, first.prompt, region):
+    if _may_be_undone(target, click, region):
         return _new(objects, region, regions=target.regions)
     joined = _joined(objects, target, region)
     if target.answered is not None and not joined:
         return _going_on(target, target.answered, region)
     return _edit_of(target, joined, region)
+
+
+def _leading(region: RegionRequest) -> tuple[Click, ...]:
+    """The clicks up to the first without Alt, of which the first that means an object decides.
+
+    One with Alt may mean none, and the page sends it along with the next.
+    """
+    clicks = region.clicks
+    signs = [click.is_positive for click in clicks]
+    return clicks[: signs.index(True) + 1] if True in signs else clicks
+
+
+def _meant(
+    objects: list[PageObject], box: AnsweredObject | None, click: Click, region: RegionRequest
+) -> PageObject | None:
+    target = _target(objects, click, region)
+    if target is None and box is not None:
+        return _pending(box)
+    if target is None and not (click.is_positive or region.may_leave_selected):
+        return _last(objects, region)
+    return target
 
 
 def continued_edit(
@@ -104,29 +122,6 @@ def _may_be_undone(target: PageObject, click: Click, region: RegionRequest) -> b
     return is_on_mask and not (target.is_saved or region.adds_to_selected)
 
 
-def _boxed(objects: list[PageObject], box: Box, region: RegionRequest) -> PageObject | None:
-    """The object that a box means anew: one that it lies around, and that may have been undone.
-
-    As with a click the page decides: what the box gives takes its place, or is new.
-    """
-    ious = [
-        (_box_iou(around, box), page_object)
-        for page_object in objects
-        if not page_object.is_saved and has_labels(page_object.labels, region)
-        if (around := page_object.runs.bounds())
-    ]
-    iou, best = max(ious, key=lambda entry: entry[0], default=(0.0, None))
-    return best if iou >= _BOXED_IOU else None
-
-
-def _box_iou(around: Bounds, box: Box) -> float:
-    """The IoU of a box with that around a mask."""
-    across = max(0.0, min(around.right, box.right) - max(around.left, box.left))
-    down = max(0.0, min(around.bottom, box.bottom) - max(around.top, box.top))
-    area = around.width * around.height + (box.right - box.left) * (box.bottom - box.top)
-    return across * down / (area - across * down)
-
-
 def _last(objects: list[PageObject], region: RegionRequest) -> PageObject | None:
     """The object of the points' labels that was answered last; no one of many alike."""
     answered = (
@@ -167,8 +162,8 @@ def is_of_saved(objects: list[PageObject], answered: AnsweredObject, region: Reg
     saved = [page_object for page_object in objects if page_object.is_saved]
     if any({*page_object.regions} & {*answered.regions} for page_object in saved):
         return True  # that is an older answer
-    click = region.placed[0].prompt
-    return not isinstance(click, Box) and _target(saved, click, region) is not None
+    clicks = _leading(region) if is_begun(answered) else region.clicks[:1]
+    return any(_target(saved, click, region) is not None for click in clicks)
 
 
 def _edit_of(target: PageObject, joined: list[PageObject], region: RegionRequest) -> Edit:

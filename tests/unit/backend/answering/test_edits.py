@@ -142,6 +142,19 @@ def test_a_mask_in_a_relation_is_edited_with_auto_accept_only(page: int | None) 
     assert "region there is in a relation" in client.get("/").text
 
 
+@pytest.mark.parametrize("attribute", ["", ' autoAccept="true"'])
+@pytest.mark.parametrize("sign", [True, False])
+def test_a_click_with_alt_that_missed_every_mask_leaves_the_next_one_its_mask(
+    attribute: str, sign: bool
+) -> None:
+    client, config, drafts = _client(), BRUSH.format(attribute), [saved(row("there", CAT))]
+    missed = point("m", 150, 60, is_positive=False)
+    assert _answer(client, missed, config=config, drafts=drafts) == []
+    hit = point("n", 70, 60, is_positive=sign)
+    (region,) = _answer(client, missed, hit, config=config, drafts=drafts)
+    assert region["id"] == "there"
+
+
 def test_a_click_beside_all_masks_is_a_new_object_that_covers_none() -> None:
     there = saved(row("r1", CAT), row("r2", box(120, 20, 140, 100), "Dog"))
     (region,) = _answer(_client(), point("p", 100, 60), annotations=[there])

@@ -9,7 +9,9 @@ import pytest
 from backend.answering.encoding import Encoded, MaskEncoder
 from tests.unit.backend.answering.clicked_page import AUTO, ClickedPage, mask_of
 from tests.unit.backend.page import (
+    box,
     point,
+    row,
 )
 
 
@@ -47,6 +49,17 @@ def test_a_click_on_a_mask_that_a_click_before_took_away_whole_corrects_that_mas
         (added,) = page.ask(away, point("q", 75, 60))
         assert added["id"] == first["id"]
         assert mask_of(added)[60, [45, 75, 90]].all()
+
+
+def test_a_click_that_took_a_mask_away_whole_keeps_none_from_the_next_click() -> None:
+    page = ClickedPage(config=AUTO)
+    small, other = row("small", box(20, 50, 30, 60)), row("other", box(60, 20, 110, 100))
+    page.save(small, other)
+    away = point("n", 25, 55, is_positive=False)
+    assert page.ask(away) == []
+    (taken,) = page.ask(away, point("m", 100, 60, is_positive=False))
+    assert taken["id"] == "other"
+    assert not mask_of(taken)[60, 100]
 
 
 def test_a_point_on_a_mask_that_was_not_shown_yet_is_an_object_of_its_own() -> None:

@@ -81,6 +81,16 @@ def test_an_object_that_was_begun_before_the_first_draft_is_corrected_with_all_i
     assert mask_of(taken)[60, [75, 110]].all()
 
 
+def test_a_correction_before_the_page_has_saved_goes_on_beside_a_saved_mask() -> None:
+    page = ClickedPage()
+    other = page.click("o", 150, 60)
+    page.save(other)
+    first = page.click("p", 60, 60)
+    away = point("n", 60, 75, is_positive=False)
+    for rows in page.ask(away), page.ask(away, point("q", 150, 60)):
+        assert [region["id"] for region in rows] == [first["id"]]
+
+
 def test_after_some_seconds_without_a_draft_an_answer_no_longer_counts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
