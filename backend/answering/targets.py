@@ -14,8 +14,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from backend.answering.answered_object import AnsweredObject
 from backend.answering.edit import Edit
 from backend.answering.on_page import (
@@ -88,9 +86,23 @@ def continued_edit(
     as_answered = (page_object for page_object in objects if page_object.answered is answered)
     target = next(as_answered, _pending(answered))
     joined = _joined(objects, target, region) if target.is_saved else []
-    if joined or any(has_taken_in(target, other) for other in objects if other.is_saved):
-        return _edit_of(target, joined, region)
+    others = [other for other in objects if other.is_saved and other is not target]
+    if joined or any(has_taken_in(target, other) for other in others):
+        edit = _edit_of(target, joined, region)
+        return (
+            replace(edit, placed=_merged(answered, region))
+            if _is_before_prompts(target, others)
+            else edit
+        )
     return _going_on(target, answered, region)
+
+
+def _is_before_prompts(target: PageObject, others: list[PageObject]) -> bool:
+    """Whether a draft has a mask as it was before all of its prompts, none of which it shows."""
+    prior = None if target.answered is None else target.answered.prior
+    if prior is None or target.runs.minus(prior).rows.size:
+        return False
+    return not prior.minus(target.runs.union(*(other.runs for other in others))).rows.size
 
 
 def _new(
@@ -146,7 +158,7 @@ def _target(objects: list[PageObject], click: Click, region: RegionRequest) -> P
         hit = [page_object for page_object in objects if lies_on(page_object.runs, click)]
     if region.adds_to_selected and not any(page_object.is_saved for page_object in hit):
         beside = [page_object for page_object in fitting if page_object not in hit] or hit
-        return min(beside, key=lambda page_object: _distance(page_object.runs, click), default=None)
+        return min(beside, key=lambda page_object: page_object.runs.distance(click), default=None)
     hit = [target for target in hit if not any(is_left_over(target, other) for other in hit)]
     return min(hit, key=lambda page_object: int(page_object.runs.lengths.sum()), default=None)
 
@@ -234,11 +246,3 @@ def _joined(
 def lies_on(runs: MaskRuns, click: Click) -> bool:
     """Return whether a click lies on a mask."""
     return runs.index_under(click) is not None
-
-
-def _distance(runs: MaskRuns, click: Click) -> float:
-    """Pixels from a click to a mask."""
-    if not runs.rows.size:
-        return float("inf")
-    across = np.maximum(np.maximum(runs.starts - click.x, click.x - runs.stops), 0)
-    return float(np.hypot(across, runs.rows + 0.5 - click.y).min())

@@ -219,3 +219,10 @@ class MaskRuns:
         """Return the index of the run that a click lies on, None if it lies beside the mask."""
         row, column = click.pixel(height=self.height, width=self.width)
         return self.index_at(x=column, y=row)
+
+    def distance(self, click: Click) -> float:
+        """Return the pixels from a click to the mask, infinity to one without pixels."""
+        if not self.rows.size:
+            return float("inf")
+        across = np.maximum(np.maximum(self.starts - click.x, click.x - self.stops), 0)
+        return float(np.hypot(across, self.rows + 0.5 - click.y).min())

@@ -5,7 +5,9 @@ import pytest
 from tests.unit.backend.answering.clicked_page import AUTO, ClickedPage, mask_of
 from tests.unit.backend.page import (
     POLYGON,
+    box,
     point,
+    row,
 )
 
 
@@ -34,6 +36,18 @@ def test_masks_are_joined_click_by_click_and_an_undone_click_takes_its_mask_back
     (without,) = page.ask(on_first, point("t", 34, 62))
     assert not (mask_of(without) & mask_of(second)).any()
     assert "meta" not in without
+
+
+def test_a_correction_that_is_not_saved_yet_stays_when_its_mask_takes_in_another_one() -> None:
+    page = ClickedPage()
+    page.save(row("first", box(10, 10, 90, 110)), row("second", box(120, 10, 190, 110)))
+    page.click("n", 30, 60, is_positive=False)  # and is accepted
+    on_both = point("r", 85, 60), point("s", 150, 60)
+    for placed in on_both[:1], on_both, (*on_both, point("t", 85, 80)), on_both[:1]:
+        (region,) = page.ask(*placed)
+        assert region["id"] == "first"
+        assert not mask_of(region)[60, 30]
+        assert mask_of(region)[60, 185] == (len(placed) > 1)
 
 
 def test_a_mask_that_another_one_took_in_does_not_come_back_before_the_page_has_saved() -> None:
