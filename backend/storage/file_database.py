@@ -21,6 +21,8 @@ from backend.storage.tables import Part
 from backend.storage.upgrading import prepare_file
 from mfp_model.errors import ConfigError
 
+_NOTHING = (-1, -1)  # the identity of no file
+
 
 class FileDatabase(Database):
     """A SQLite file that processes of one machine share.
@@ -143,16 +145,18 @@ class FileDatabase(Database):
         What was moved with its folder is used until somebody makes the folder anew.
         """
         path = self._path
-        return path is not None and _identity(path) != self._opened_as and path.parent.is_dir()
+        if path is None or self._opened_as == _NOTHING:
+            return path is not None
+        return _identity(path) != self._opened_as and path.parent.is_dir()
 
     def _change_file(self) -> None:
-        """Use the file that lies there now; the one before stays open where that fails."""
-        before = self._file
+        """Use the file that lies there now; where that fails the next use tries again."""
+        self._file.close()  # first: the disk has room for another one only then
+        self._opened_as = _NOTHING
         try:
             self._file, self._connection = self._opened()
         except ConfigError as error:  # refused at a start, which this is not
             raise StorageError(str(error)) from None
-        before.close()
 
     def _opened(self) -> tuple[sqlite3.Connection, Connection]:
         """The file as SQLite's driver gives it, and as SQLAlchemy does."""

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from backend.learning.jobs import JobQueue
+from backend.storage import file_database
 from backend.storage.data_folder import DataFolder
 from backend.storage.errors import StorageError
 from backend.storage.file_database import FileDatabase
@@ -178,6 +179,29 @@ def test_a_file_that_cannot_be_used_fails_until_it_is_taken_away(tmp_path: Path)
     for side in ("-wal", "-shm"):
         aside.with_name(aside.name + side).rename(path.with_name(path.name + side))
     assert database.read(select(things.c.name), {}) == [("a",)]
+
+
+def test_a_file_that_was_removed_is_free_before_another_one_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "things.sqlite3"
+    database = FileDatabase(path, THINGS)
+    path.unlink()
+
+    def opened(*_: object, **__: object) -> sqlite3.Connection:
+        still_open = [link for link in Path("/proc/self/fd").iterdir() if _leads_to(link, path)]
+        raise sqlite3.OperationalError(f"{len(still_open)} open")
+
+    monkeypatch.setattr(file_database, "open_database", opened)
+    with pytest.raises(StorageError, match="0 open"):
+        database.write((insert(things), [{"name": "b"}]))
+    monkeypatch.undo()
+    database.write((insert(things), [{"name": "b"}]))
+    assert database.read(select(things.c.name), {}) == [("b",)]
+
+
+def _leads_to(link: Path, path: Path) -> bool:
+    return link.is_symlink() and os.readlink(link).startswith(str(path))
 
 
 def test_a_queue_that_is_damaged_takes_jobs_again(tmp_path: Path) -> None:
