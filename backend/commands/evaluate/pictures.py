@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from mfp_model.evaluation.objects import EvaluationObject
     from mfp_model.evaluation.protocol import ClickedObject
 
+_MAX_BYTES = 200  # of a name; file systems take 255, with what is put before and behind it
+
 
 class Pictures:
     """Pictures in a folder, each under its object's name, as far as files can have it.
@@ -32,7 +34,8 @@ class Pictures:
         write_atomically(self._folder / f"{self._own_name(target.name)}.png", png(picture))
 
     def _own_name(self, name: str) -> str:
-        name = re.sub(r"[^\w.#-]", "_", name)
+        encoded = re.sub(r"[^\w.#-]", "_", name).encode()
+        name = encoded[-_MAX_BYTES:].decode(errors="ignore")  # the end tells an image's objects
         names = chain([name], (f"{name}-{number}" for number in count(2)))
         own = next(name for name in names if name.casefold() not in self._names)
         self._names.add(own.casefold())

@@ -27,6 +27,16 @@ def test_each_object_has_a_picture_though_their_names_are_alike(tmp_path: Path) 
     }
 
 
+def test_a_name_that_files_cannot_have_keeps_its_end(tmp_path: Path) -> None:
+    pictures = Pictures(tmp_path)
+    for number in (1, 2):
+        pictures.save(*_clicked(f"{'фото ' * 50}.jpg#{number}"))
+    assert [path.name[-10:] for path in sorted(tmp_path.iterdir())] == [
+        ".jpg#1.png",
+        ".jpg#2.png",
+    ]
+
+
 def _clicked(name: str) -> tuple[EvaluationObject, ClickedObject]:
     mask = np.ones((4, 6), np.bool_)
     image = np.zeros((4, 6, 3), np.uint8)
