@@ -1,14 +1,15 @@
 import json
-import time
 from dataclasses import replace
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
+from backend.exchange import importing
 from backend.exchange.image_addresses import original, prefixed
 from backend.exchange.importing import CocoImport
 from backend.exchange.task_making import FILE_KEY
@@ -67,26 +68,26 @@ class _LabelStudio:
         self.tasks += tasks
 
 
-def test_two_imports_at_once_make_each_task_once(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_an_import_waits_for_another_one_of_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, api = read_coco(_exported(tmp_path)), _LabelStudio()
+    folder, api, waits = read_coco(_exported(tmp_path)), _LabelStudio(), Event()
+    importers = [CocoImport(folder, CONFIG, form="predictions") for _ in range(2)]
+    monkeypatch.setattr(importing, "_log", SimpleNamespace(warning=lambda *_: waits.set()))
+    second = Thread(target=importers[1].into_project, args=(api, 7))
     asked = api.data_values
 
-    def slow(project: int, key: str) -> set[str]:
+    def asked_by_the_first(project: int, key: str) -> set[str]:
+        api.data_values = asked  # type: ignore[method-assign]
         values = asked(project, key)
-        time.sleep(0.1)  # in which the other one asks, too
+        second.start()
+        assert waits.wait(10)
         return values
 
-    api.data_values = slow  # type: ignore[method-assign]
-    importers = [CocoImport(folder, CONFIG, form="predictions") for _ in range(2)]
-    threads = [Thread(target=x.into_project, args=(api, 7)) for x in importers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(api.tasks) == 3
-    assert "another process imports it" in caplog.text
+    api.data_values = asked_by_the_first  # type: ignore[method-assign]
+    summary = importers[0].into_project(api, 7)  # type: ignore[arg-type]
+    second.join()
+    assert (summary.tasks, len(api.tasks)) == (3, 3)
 
 
 def test_an_import_that_was_cut_goes_on_without_making_a_task_twice(tmp_path: Path) -> None:
