@@ -17,6 +17,7 @@ from backend.answering.on_page import (
     annotation_name,
     is_continued,
     is_found_anew,
+    may_be_lost,
     objects_on_page,
 )
 from backend.answering.splitting import split
@@ -186,13 +187,16 @@ class Edits:
     def hangs_on_draft(self, task: TaskRequest, region: RegionRequest) -> bool:
         """Return whether a first click may mean what is on one page of several, but not on this.
 
-        That is a box that waits for its check, or a mask of another draft.
+        That is a box that waits for its check, a mask of another draft, or one that may be lost.
         """
-        if may_be_in_box(self._answered.of(task, region), task, region, self._answered.clock()):
+        answered, now = self._answered.of(task, region), self._answered.clock()
+        if may_be_in_box(answered, task, region, now):
             return True
         click, elsewhere = region.placed[0].prompt, replace(task.there, rows=task.there.elsewhere)
         masks = self._masks(replace(task, there=elsewhere), region)
-        return isinstance(click, Click) and any(lies_on(mask.runs, click) for mask in masks)
+        lost = (entry.answer for entry in answered if may_be_lost(entry, task, region, now))
+        unsure = (*(mask.runs for mask in masks), *lost)
+        return isinstance(click, Click) and any(lies_on(runs, click) for runs in unsure)
 
     def _masks(self, task: TaskRequest, region: RegionRequest) -> list[ExistingMask]:
         size = {"height": region.height, "width": region.width}

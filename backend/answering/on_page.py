@@ -235,6 +235,18 @@ def _may_stand(
     return now - answered.at < waits_s
 
 
+def may_be_lost(
+    answered: AnsweredObject, task: TaskRequest, region: RegionRequest, now: float
+) -> bool:
+    """Return whether the clicked page may have an answer no more, as the task was opened since.
+
+    If the page was loaded again, it has not. If somebody else opened the task, it has. The next
+    draft tells.
+    """
+    is_unsaved = not is_saved(answered, task) and now - answered.at < _UNSAVED_S
+    return answered.is_left and is_unsaved and is_ours(answered, task, region)
+
+
 def is_begun(answered: AnsweredObject) -> bool:
     """Return whether an object was made by prompts that the page still sends, and by no others."""
     return answered.is_new and answered.open_ids == answered.point_ids

@@ -15,6 +15,7 @@ from tests.unit.backend.page import (
     row,
     saved,
     settings_of,
+    site_of,
 )
 
 
@@ -187,6 +188,27 @@ def test_a_correction_that_a_reload_lost_does_not_come_back(is_opened: bool) -> 
         page.save(first, {name: part for name, part in away.items() if name != "is_positive"})
     later = mask_of(page.click("m", 60, 79, is_positive=False))
     assert later[60, 45]
+    assert not later[79, 60]
+
+
+@pytest.mark.parametrize("is_reload", [False, True])
+def test_whether_a_page_lost_a_correction_when_its_task_was_opened_its_draft_tells(
+    is_reload: bool,
+) -> None:
+    page, again = ClickedPage(), point("m", 60, 79, is_positive=False)
+    first = page.click("p", 60, 60)
+    page.save(first)
+    (corrected,) = page.ask(point("n", 45, 60, is_positive=False))
+    opening = request(config=page.config, **page.task)
+    opening["params"]["context"] = None
+    assert page.client.post("/predict", json=opening).status_code == 200
+    shown = first if is_reload else corrected
+    site_of().drafts = [saved(shown, again, id=1, annotation=None)]
+    try:
+        later = mask_of(page.ask(again)[0])
+    finally:
+        site_of().drafts = None
+    assert later[60, 45] == is_reload
     assert not later[79, 60]
 
 
