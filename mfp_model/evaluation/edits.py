@@ -22,7 +22,7 @@ _GOALS = (0.85, 0.90)
 _TRIES = 20
 _DAMAGED_IOU = 0.97  # a prior as good as this is damaged again
 
-Curve = tuple[float, ...]  # IoU before the first click, after it, ...
+IouCurve = tuple[float, ...]  # IoU before the first click, after it, ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class EditScores:
     n_objects: int
 
 
-def edit_object(segmenter: Segmenter, target: EvaluationObject) -> dict[str, Curve]:
+def edit_object(segmenter: Segmenter, target: EvaluationObject) -> dict[str, IouCurve]:
     """Return a curve for each kind of damage to a mask, that of starting from scratch last.
 
     Args:
@@ -55,7 +55,7 @@ def edit_object(segmenter: Segmenter, target: EvaluationObject) -> dict[str, Cur
     Raises:
         PromptError: The segmenter cannot edit masks.
     """
-    curves: dict[str, Curve] = {}
+    curves: dict[str, IouCurve] = {}
     for kind in (*DAMAGES, _SCRATCH):
         prior = None if kind == _SCRATCH else _damaged(kind, target)
         before = 0.0 if prior is None else mask_iou(prior, target.truth, target.valid)
@@ -66,7 +66,7 @@ def edit_object(segmenter: Segmenter, target: EvaluationObject) -> dict[str, Cur
     return curves
 
 
-def score_edits(edited_objects: Iterable[dict[str, Curve]]) -> dict[str, EditScores]:
+def score_edits(edited_objects: Iterable[dict[str, IouCurve]]) -> dict[str, EditScores]:
     """Return the scores over what `edit_object` returned, by kind of damage.
 
     Raises:
@@ -89,7 +89,7 @@ def _damaged(kind: str, target: EvaluationObject) -> NDArray[np.bool_]:
     return np.asarray(prior, dtype=np.bool_)
 
 
-def _scores(of_kind: list[Curve]) -> EditScores:
+def _scores(of_kind: list[IouCurve]) -> EditScores:
     curves = np.array([curve + curve[-1:] * (MAX_CLICKS + 1 - len(curve)) for curve in of_kind])
     clicked = [curve for curve in of_kind if len(curve) > 1]
     first, second, third = (float(value) for value in curves[:, 1:4].mean(axis=0))
