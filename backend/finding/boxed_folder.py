@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -72,7 +73,7 @@ def mask_folder(
                 made = _made(mask_in_box, data, image, max_megapixels)
                 write_atomically(path, json.dumps(made).encode())
             _count(json.loads(path.read_text()), summary)
-            if image.path.is_file():
+            if _is_readable(image.path):
                 target = folder / IMAGES / image.file_name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(image.path, target)
@@ -100,9 +101,13 @@ def _count(made: Mapping[str, Any], summary: BoxSummary) -> None:
         summary.add(row["box_iou"])
 
 
+def _is_readable(path: Path) -> bool:
+    return os.path.isfile(path) and os.access(path, os.R_OK)
+
+
 def _digest(image: CocoImage, version: str) -> str:
     """Tells an image with its boxes from any other, and from what it was before."""
-    state = image.path.stat() if image.path.is_file() else None
+    state = image.path.stat() if _is_readable(image.path) else None
     file = [state.st_size, state.st_mtime_ns] if state else []
     rows = [annotation.entry for annotation in image.annotations]
     content = json.dumps([version, image.entry, file, rows], sort_keys=True)

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -82,7 +83,8 @@ def image_path(file: Path, row: Mapping[str, Any]) -> Path:
     """
     name = file_name(row)
     places = [folder / name for folder in _folders(file, row)]
-    return next((path for path in places if path.is_file()), places[0])
+    # Path.is_file raises where a name is too long, or a folder may not be looked into.
+    return next((path for path in places if os.path.isfile(path)), places[0])
 
 
 def _folders(file: Path, row: Mapping[str, Any]) -> Iterator[Path]:

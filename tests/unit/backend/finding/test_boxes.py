@@ -246,3 +246,14 @@ def test_boxes_that_are_none_are_named(tmp_path: Path) -> None:
     assert "the mask is empty" in summary.problems[0]
     with pytest.raises(DataError, match="segmentation"):
         read_coco(root)
+
+
+def test_a_file_of_a_name_that_is_too_long_costs_itself_only(tmp_path: Path) -> None:
+    root = _coco(tmp_path / "boxes", [[10, 6, 20, 18]], n_images=2)
+    content = json.loads((root / "annotations.json").read_text())
+    content["images"][0]["file_name"] = "a" * 300 + ".png"
+    (root / "annotations.json").write_text(json.dumps(content))
+    summary = _masks(root, tmp_path / "out")
+    assert summary.masks == 1
+    (problem,) = summary.problems
+    assert "File name too long" in problem
