@@ -92,7 +92,7 @@ def export_coco(
     """
     options = options or ExportOptions()
     key = json.dumps([source.name, asdict(options), asdict(config.common) if config else None])
-    with WholeFolder(out, mark="export.json", parts=_PARTS).building() as folder:
+    with _whole(out).building() as folder:
         (folder / "images").mkdir(exist_ok=True)
         gather_images(folder)
         _remove_written(folder)
@@ -116,6 +116,19 @@ def export_coco(
         spool.remove()
         write_atomically(folder / "export.json", json.dumps(asdict(summary), indent=1).encode())
     return summary
+
+
+def check_out(out: Path) -> None:
+    """Refuse a folder that `export_coco` would not replace.
+
+    Raises:
+        ConfigError: It has something else in it, or cannot be written.
+    """
+    _whole(out).check()
+
+
+def _whole(out: Path) -> WholeFolder:
+    return WholeFolder(out, mark="export.json", parts=_PARTS)
 
 
 def _remove_written(folder: Path) -> None:

@@ -60,7 +60,7 @@ def mask_folder(
         ConfigError: The folder has something else in it, or somebody else writes it.
     """
     summary = BoxSummary()
-    with WholeFolder(out, mark=_MARK, parts=(IMAGES, ANNOTATIONS)).building() as folder:
+    with _whole(out).building() as folder:
         (folder / _MADE).mkdir(exist_ok=True)
         shutil.rmtree(folder / IMAGES, ignore_errors=True)  # of a run that was cut
         (folder / IMAGES).mkdir()
@@ -91,6 +91,19 @@ def mask_folder(
         shutil.rmtree(folder / _MADE)
         write_atomically(folder / _MARK, json.dumps(summary.figures()).encode())
     return summary
+
+
+def check_out(out: Path) -> None:
+    """Refuse a folder that `mask_folder` would not replace.
+
+    Raises:
+        ConfigError: It has something else in it, or cannot be written.
+    """
+    _whole(out).check()
+
+
+def _whole(out: Path) -> WholeFolder:
+    return WholeFolder(out, mark=_MARK, parts=(IMAGES, ANNOTATIONS))
 
 
 def _count(made: Mapping[str, Any], summary: BoxSummary) -> None:

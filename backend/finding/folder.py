@@ -171,7 +171,9 @@ def images_of(root: Path, out: Path) -> list[Path]:
 
     Raises:
         ImageError: There is none.
+        OSError: The folder cannot be read.
     """
+    next(root.iterdir(), None)  # `rglob` says nothing where it may not look
     written = out.resolve()
     candidates = (path for path in root.rglob("*") if path.suffix.lower() in _SUFFIXES)
     paths = sorted(

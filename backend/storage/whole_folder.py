@@ -86,7 +86,7 @@ class WholeFolder:
         """Look at the place before what is built is computed.
 
         Raises:
-            ConfigError: It holds something else, or cannot be renamed.
+            ConfigError: It holds something else, or cannot be made or renamed.
         """
         path = self._path
         if _is_mounted(path):
@@ -94,6 +94,9 @@ class WholeFolder:
                 f"{path}: something is mounted there, so it cannot be replaced as a whole; name a "
                 "folder in it"
             )
+        there = next(folder for folder in path.parents if os.path.exists(folder))
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise ConfigError(f"{path}: nothing can be written in {there}; name another folder")
         try:
             names = {entry.name for entry in path.iterdir()}
         except FileNotFoundError:

@@ -80,13 +80,14 @@ def add(commands: Commands) -> None:
 def _export(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from backend.exchange.export import export_coco
+    from backend.exchange.export import check_out, export_coco
     from backend.images.sources import image_sources
     from backend.label_studio.api import label_studio_access
 
     _name_what_has_no_effect(options)
     settings = options.settings
     source, config = _source(options)
+    check_out(options.out)
     if options.out.is_dir() and any(options.out.iterdir()):
         note_replaced(options.out)
     with tqdm(total=source.total, unit=source.unit, unit_scale=source.unit == "B") as bar:

@@ -30,10 +30,11 @@ def add(commands: Commands) -> None:
 def _masks(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from backend.finding.boxed_folder import mask_folder
+    from backend.finding.boxed_folder import check_out, mask_folder
     from mfp_model.data.coco import read_coco
 
     data = read_coco(options.coco, on_problem=options.problems.tell, wants_boxes=True)
+    check_out(options.out)
     if options.out.is_dir() and any(options.out.iterdir()):
         note_replaced(options.out)
     make, version = mask_maker(boxes_segmenter(options.checkpoint, options.device))

@@ -82,6 +82,8 @@ _REFUSED = {
     "annotate --folder .": "--folder and --out: expected both",
     "annotate --folder . --out o --inpainter-weights photo.png": "has no use for them",
     "annotate --folder . --out .": "exists and is not empty",
+    "annotate --folder . --out photo.png/o": "nothing can be written in",
+    "coco masks --coco none.json --out .": "exists and is not empty",
     "annotate --folder . --out o --replicas 2": "--replicas: expected --ray with it",
     "annotate --folder . --out o --ray --finder deeplab": "expected --finder mfp, got deeplab",
     "evaluate boxes --format coco --root . --replicas 2": "--replicas: expected --ray with it",
@@ -123,6 +125,7 @@ def test_arguments_are_checked_before_torch_is_loaded(tmp_path: Path) -> None:
     here.mkdir()
     Image.new("RGB", (70, 50), "green").save(here / "photo.png")
     Image.new("L", (5, 4)).save(here / "small.png")
+    (here / "none.json").write_text('{"images": [], "annotations": []}')
     subprocess.run(
         [sys.executable, "-c", _EACH_FORKED, str(outputs)],
         cwd=here,
@@ -136,7 +139,8 @@ def test_arguments_are_checked_before_torch_is_loaded(tmp_path: Path) -> None:
         assert printed == "1 False\n", (command, error)  # exit code, and whether torch is there
         assert message in error, command
         assert len(error.splitlines()) == 1, command
-    assert sorted(path.name for path in here.iterdir()) == ["photo.png", "small.png"]
+    names = sorted(path.name for path in here.iterdir())
+    assert names == ["none.json", "photo.png", "small.png"]
 
 
 def test_a_bad_setting_is_one_line_that_names_it(

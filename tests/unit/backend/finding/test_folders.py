@@ -136,3 +136,7 @@ class TestFolders:
         (tmp_path / "none").mkdir()
         with pytest.raises(ImageError, match="no image"):
             images_of(tmp_path / "none", tmp_path / "out")
+
+    def test_one_that_cannot_be_read_is_not_taken_for_an_empty_one(self, tmp_path: Path) -> None:
+        with pytest.raises(FileNotFoundError):
+            images_of(tmp_path / "gone", tmp_path / "out")

@@ -86,6 +86,17 @@ def test_a_mount_point_is_refused_before_anything_is_computed(
     assert [path.name for path in out.iterdir()] == ["first"]
 
 
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)
+    with (
+        pytest.raises(ConfigError, match="masks: nothing can be written in"),
+        WholeFolder(tmp_path / "new" / "masks", mark="mark", parts=()).building(),
+    ):
+        raise AssertionError("computed")
+
+
 def test_the_root_of_all_files_is_refused() -> None:
     with pytest.raises(ConfigError, match="something is mounted there"):
         WholeFolder(Path("/"), mark="mark", parts=()).check()
