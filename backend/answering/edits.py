@@ -12,15 +12,9 @@ from backend.answering.edit import Edit
 from backend.answering.existing import ExistingMask, ExistingMasks
 from backend.answering.left_points import without_left_points
 from backend.answering.made import FoundAlike, Made
-from backend.answering.on_page import (
-    PageObject,
-    annotation_name,
-    is_continued,
-    is_found_anew,
-    may_be_lost,
-    objects_on_page,
-)
+from backend.answering.on_page import PageObject, objects_on_page
 from backend.answering.splitting import split
+from backend.answering.standing import annotation_name, is_continued, is_found_anew, may_be_lost
 from backend.answering.targets import (
     begun_edit,
     continued_edit,

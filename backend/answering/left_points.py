@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from backend.answering.answered_object import AnsweredObject
 from backend.answering.existing import ExistingMask
-from backend.answering.on_page import is_begun, is_continued, is_same
+from backend.answering.standing import is_begun, is_continued, is_same
 from backend.label_studio.page import storable
 from backend.label_studio.region_request import RegionRequest
 from backend.label_studio.request import TaskRequest

@@ -11,17 +11,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from backend.answering.answered import WAITING_S
 from backend.answering.answered_object import AnsweredObject
 from backend.answering.existing import ExistingMask
+from backend.answering.standing import (
+    is_begun,
+    is_continued,
+    is_ours,
+    is_same,
+    is_saved,
+    may_stand,
+)
 from backend.label_studio.page import storable
 from backend.label_studio.region_request import RegionRequest
 from backend.label_studio.request import TaskRequest
 from mfp_model.masks.runs import MaskRuns
-
-_UNSAVED_S = 8.0  # the page saves after five
-# Of polygons, in pixels and as a share of the object; a brush is saved as it was answered.
-_ROUNDING_PX, _ROUNDING = 2, 0.001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -45,15 +48,6 @@ class PageObject:
     at: float = 0.0
     is_saved: bool = True
     is_ahead: bool = False
-
-
-def annotation_name(task: TaskRequest, region: RegionRequest) -> str:
-    """Return what tells the annotation from the task's others.
-
-    Of one that several people may begin, each for themselves, it names whoever clicks.
-    """
-    is_open = task.there.is_shared or not (task.there.name or task.is_alone)
-    return f"points {min(region.point_ids)}" if is_open else task.there.name
 
 
 def objects_on_page(
@@ -97,7 +91,7 @@ def objects_on_page(
             is_saved=False,
         )
         for answered_object in ours
-        if answered_object.regions not in parts and _may_stand(answered_object, task, region, now)
+        if answered_object.regions not in parts and may_stand(answered_object, task, region, now)
     ]
     objects = [*saved, *unsaved]
     return sorted(objects, key=lambda page_object: page_object.at)
@@ -117,16 +111,6 @@ def _newest(answered: Iterable[AnsweredObject]) -> list[AnsweredObject]:
         regions.add(entry.regions[0])
         prompts |= entry.open_ids
     return newest[::-1]
-
-
-def is_continued(answered: AnsweredObject, region: RegionRequest) -> bool:
-    """Return whether the prompts are the next ones of an object that is not accepted."""
-    return not answered.open_ids.isdisjoint(region.point_ids)
-
-
-def is_found_anew(answered: AnsweredObject, region: RegionRequest) -> bool:
-    """Return whether an object was found by all like this with an example that is asked again."""
-    return not answered.alike_to.isdisjoint(region.point_ids)
 
 
 def has_taken_in(target: PageObject, other: PageObject) -> bool:
@@ -199,62 +183,3 @@ def _saved(
         answered=answered if may_count else None,
         is_ahead=not was_saved,
     )
-
-
-def is_ours(answered: AnsweredObject, task: TaskRequest, region: RegionRequest) -> bool:
-    """Return whether it was answered for the annotation that is clicked in.
-
-    Masks of one prediction have the same ids in several people's annotations, those of new objects
-    do not.
-    """
-    return (
-        answered.annotation == annotation_name(task, region)
-        or is_continued(answered, region)
-        or task.there.has_any(answered.asked_ids)
-        or (answered.is_new and task.there.has_any(frozenset(answered.regions)))
-    )
-
-
-def is_saved(answered: AnsweredObject, task: TaskRequest) -> bool:
-    """Return whether the annotation was saved since it was answered, and no prompt waited then."""
-    is_stale = answered.stamp == storable(task.there.stamp)
-    return not is_stale and not task.there.has_waiting(answered.asked_ids)
-
-
-def _may_stand(
-    answered: AnsweredObject, task: TaskRequest, region: RegionRequest, now: float
-) -> bool:
-    """Whether an answer that no draft has may be on the page.
-
-    A draft with its points says that it still waited for the check a few seconds ago.
-    """
-    is_replaced = is_continued(answered, region) or is_found_anew(answered, region)
-    if not answered.is_new or answered.is_left or is_replaced or is_saved(answered, task):
-        return False
-    waits_s = WAITING_S if task.there.has_open(answered.asked_ids) else _UNSAVED_S
-    return now - answered.at < waits_s
-
-
-def may_be_lost(
-    answered: AnsweredObject, task: TaskRequest, region: RegionRequest, now: float
-) -> bool:
-    """Return whether the clicked page may have an answer no more, as the task was opened since.
-
-    If the page was loaded again, it has not. If somebody else opened the task, it has. The next
-    draft tells.
-    """
-    is_unsaved = not is_saved(answered, task) and now - answered.at < _UNSAVED_S
-    return answered.is_left and is_unsaved and is_ours(answered, task, region)
-
-
-def is_begun(answered: AnsweredObject) -> bool:
-    """Return whether an object was made by prompts that the page still sends, and by no others."""
-    return answered.is_new and answered.open_ids == answered.point_ids
-
-
-def is_same(drawn: MaskRuns, answered: AnsweredObject, region: RegionRequest) -> bool:
-    """Return whether what is drawn is the answer, but for what the page rounds its numbers by."""
-    n_either = int(drawn.union(answered.shown).lengths.sum())
-    n_both = int(drawn.intersection(answered.shown).lengths.sum())
-    rounding_px = _ROUNDING_PX + _ROUNDING * n_either if region.control.kind == "polygon" else 0
-    return n_either - n_both <= rounding_px

@@ -16,14 +16,8 @@ from dataclasses import replace
 
 from backend.answering.answered_object import AnsweredObject
 from backend.answering.edit import Edit
-from backend.answering.on_page import (
-    PageObject,
-    has_labels,
-    has_taken_in,
-    is_begun,
-    is_continued,
-    is_left_over,
-)
+from backend.answering.on_page import PageObject, has_labels, has_taken_in, is_left_over
+from backend.answering.standing import is_begun, is_continued
 from backend.answering.waiting_boxes import boxed_object
 from backend.label_studio.region_request import PlacedPrompt, RegionRequest
 from mfp_model.masks.runs import MaskRuns

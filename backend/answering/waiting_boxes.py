@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from backend.answering.answered import WAITING_S
 from backend.answering.answered_object import AnsweredObject
-from backend.answering.on_page import PageObject, has_labels, is_continued, is_ours, is_saved
+from backend.answering.on_page import PageObject, has_labels
+from backend.answering.standing import is_continued, is_ours, is_saved
 from backend.label_studio.region_request import RegionRequest
 from backend.label_studio.request import TaskRequest
 from mfp_model.masks.bounds import Bounds

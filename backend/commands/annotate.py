@@ -104,7 +104,8 @@ def _check_place(options: argparse.Namespace) -> None:
 
         label_studio_api(options.settings).n_tasks(options.project)
     else:
-        from backend.finding.folder import check_out, images_of
+        from backend.finding.folder import check_out
+        from backend.finding.folder_images import images_of
 
         check_out(options.out)
         images_of(options.folder, options.out)

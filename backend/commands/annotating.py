@@ -57,13 +57,14 @@ def annotate_folder(options: argparse.Namespace) -> AnnotateSummary:
     from tqdm import tqdm
 
     from backend.finding import folder
+    from backend.finding.folder_images import images_of
 
     def give_up(asked: FolderImage, why: str) -> FoundObjects:
         return folder.FoundObjects(problem=why)
 
     load = partial(_load_folder, sendable(options))
     with (
-        tqdm(total=len(folder.images_of(options.folder, options.out)), unit="image") as bar,
+        tqdm(total=len(images_of(options.folder, options.out)), unit="image") as bar,
         workers_of(options, load, give_up) as workers,
     ):
         return folder.annotate_folder(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from backend.exchange.coco import write_annotations
 from backend.exchange.placing import ImagePlacer
 from backend.exchange.spool import Spool, TaskEntries
 from backend.finding.each import Each
+from backend.finding.folder_images import FolderFiles, images_of, state_digest
 from backend.finding.project import AnnotateSummary, ObjectFinder
 from backend.finding.storing import Report
 from backend.storage.whole_folder import WholeFolder
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 _MARK = "annotate.json"
 _PARTS = ("images", "annotations.json", "spool.sqlite3")
-_SUFFIXES = tuple(".avif .bmp .gif .jp2 .jpeg .jpg .png .ppm .tif .tiff .webp".split())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -113,11 +112,11 @@ def annotate_folder(
     with WholeFolder(out, mark=_MARK, parts=_PARTS).building() as folder:
         (folder / "images").mkdir(exist_ok=True)
         spool = Spool(folder / "spool.sqlite3", key=key)
-        files = _Files(root)
+        files = FolderFiles(root)
         placer = ImagePlacer(files, folder / "images", mode="copy", max_megapixels=max_megapixels)
 
         def left() -> Iterator[FolderImage]:
-            digests = [_digest(root, path) for path in paths]
+            digests = [state_digest(root, path) for path in paths]
             for number, path, digest in zip(spool.numbers(digests), paths, digests, strict=True):
                 if spool.keeps(number, digest):
                     summary.skipped += 1
@@ -150,45 +149,8 @@ def check_out(out: Path) -> None:
     WholeFolder(out, mark=_MARK, parts=_PARTS).check()
 
 
-def _digest(root: Path, path: Path) -> str:
-    """Tells a file from others, and from what it was before; one that is gone is no more."""
-    try:
-        state = (root / path).stat()
-        content = f"{path} {state.st_size} {state.st_mtime_ns}"
-    except OSError:
-        content = f"{path}"
-    return hashlib.sha256(content.encode(errors="surrogateescape")).hexdigest()
-
-
-def images_of(root: Path, out: Path) -> list[Path]:
-    """Return the image files of a folder and the folders in it, sorted, relative to it.
-
-    What is hidden is none of them, and what an earlier run wrote.
-
-    Args:
-        root: The folder.
-        out: Where copies of them are written, which may lie in the folder.
-
-    Raises:
-        ImageError: There is none.
-        OSError: The folder cannot be read.
-    """
-    next(root.iterdir(), None)  # `rglob` says nothing where it may not look
-    written = out.resolve()
-    candidates = (path for path in root.rglob("*") if path.suffix.lower() in _SUFFIXES)
-    paths = sorted(
-        path.relative_to(root)
-        for path in candidates
-        if path.is_file() and not path.resolve().is_relative_to(written)
-    )
-    paths = [path for path in paths if not any(part.startswith(".") for part in path.parts)]
-    if not paths:
-        raise ImageError(f"{root}: no image in it")
-    return paths
-
-
 def _placed(
-    placer: ImagePlacer, files: _Files, number: int, path: Path, digest: str
+    placer: ImagePlacer, files: FolderFiles, number: int, path: Path, digest: str
 ) -> FolderImage:
     """An image that is copied into the COCO folder."""
     try:
@@ -233,19 +195,3 @@ def _annotation(layer: LayeredObject, image: int) -> tuple[str, dict[str, Any]]:
         "score": round(layer.whole.score, 4),
         "order": layer.order,
     }
-
-
-@dataclass(frozen=True, slots=True)
-class _Files:
-    """Images by their path in a folder."""
-
-    root: Path
-
-    def read(self, address: str, task_id: str) -> bytes:
-        try:
-            return (self.root / address).read_bytes()
-        except OSError as error:
-            raise ImageError(f"{address}: {error.strerror}") from None
-
-    def mounted(self, address: str) -> Path | None:
-        return (self.root / address).absolute()

@@ -200,7 +200,7 @@ def test_ctrl_on_one_of_them_takes_its_place_before_the_page_saves() -> None:
 def test_they_count_as_long_as_they_may_wait_for_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
     client, example = _client(), point("p", *_PLACES[0], label="All cats")
     rows = _answer(example, client=client)
-    monkeypatch.setattr("backend.answering.on_page._UNSAVED_S", 0.0)
+    monkeypatch.setattr("backend.answering.standing._UNSAVED_S", 0.0)
     x, y = _PLACES[3]
     pending = saved(example)  # what the page saves while it shows them
     (taken,) = _answer(point("n", x, y + 9, is_positive=False), client=client, drafts=[pending])

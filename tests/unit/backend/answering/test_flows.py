@@ -97,7 +97,7 @@ def test_after_some_seconds_without_a_draft_an_answer_no_longer_counts(
 ) -> None:
     page = ClickedPage()
     page.click("p", 60, 60)
-    monkeypatch.setattr("backend.answering.on_page._UNSAVED_S", 0.0)
+    monkeypatch.setattr("backend.answering.standing._UNSAVED_S", 0.0)
     assert page.ask(point("n", 60, 60, is_positive=False)) == []
 
 

@@ -14,7 +14,8 @@ from PIL import Image
 from backend.exchange.image_addresses import prefixed
 from backend.exchange.importing import CocoImport
 from backend.finding.each import here
-from backend.finding.folder import annotate_folder, find_on, images_of
+from backend.finding.folder import annotate_folder, find_on
+from backend.finding.folder_images import images_of
 from backend.finding.project import AnnotateSummary, ObjectFinder
 from backend.label_studio.label_config import TaskConfigs
 from mfp_model.data.coco import read_coco
