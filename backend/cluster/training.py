@@ -16,7 +16,8 @@ from backend.cluster.connecting import connected, prepare
 from backend.cluster.messages import ClusterError
 from backend.cluster.places import Plan
 from mfp_model.errors import MfpError
-from mfp_model.training.train import TrainingJob, train
+from mfp_model.training.job import TrainingJob
+from mfp_model.training.train import train
 
 _MAX_LOSSES = 3  # of ranks, after each of which all go on from the state that was saved
 _LOOK_EVERY_S = 0.5

@@ -19,7 +19,7 @@ from mfp_model.names import LOSSES, PRESETS, STRATEGIES, UNET, listed
 
 if TYPE_CHECKING:
     from mfp_model.checkpoints.checkpoint import Checkpoint
-    from mfp_model.training.train import TrainingJob
+    from mfp_model.training.job import TrainingJob
 
 _NUMBERS = (
     ("samples", count(low=1), "samples in all; default: the preset's"),
@@ -121,8 +121,8 @@ def _job(
 ) -> TrainingJob:
     from mfp_model.networks.network import NetworkConfig, default_input_size
     from mfp_model.training.config import TrainingConfig
+    from mfp_model.training.job import N_VALIDATION, TrainingJob
     from mfp_model.training.presets import RUNS
-    from mfp_model.training.train import N_VALIDATION, TrainingJob
 
     preset = RUNS[options.preset]
     config = TrainingConfig(**_fields(options, preset.fields, folders))

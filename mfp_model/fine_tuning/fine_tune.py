@@ -11,13 +11,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache, lru_cache, partial
-from math import ceil
 from pathlib import Path
 from typing import Any
 
 from mfp_model.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from mfp_model.data.coco import OnProblem, read_coco, refuse
-from mfp_model.engines.device import best_device
 from mfp_model.files import write_atomically
 from mfp_model.fine_tuning.blends import best_blend, blended
 from mfp_model.fine_tuning.corrections import Corrections, split_corrections
@@ -29,20 +27,12 @@ from mfp_model.fine_tuning.gate import (
     judge_general,
 )
 from mfp_model.fine_tuning.job import FineTuneJob, Progress, Report, StoppedError
-from mfp_model.fine_tuning.recipe import (
-    BLENDS,
-    EPOCH_SAMPLES,
-    MIN_EPOCHS,
-    N_VALIDATION,
-    PATIENCE,
-    REPLAY_WEIGHT,
-    recipe,
-)
+from mfp_model.fine_tuning.recipe import BLENDS, training_of
 from mfp_model.fine_tuning.replay import write_replay
 from mfp_model.fine_tuning.report import write_report
 from mfp_model.segmenters.mfp import MfpSegmenter
 from mfp_model.training.datasets import read_dataset
-from mfp_model.training.train import TrainingJob, train
+from mfp_model.training.train import train
 
 # Steps of a run and the share of the whole that is done when each ends.
 _STEPS = {"replay": 0.1, "judge the old": 0.15, "train": 0.85, "judge the new": 1.0}
@@ -172,30 +162,10 @@ class _FineTuning:
         return judgement
 
     def _train(self, corrections: Corrections, replay: Path | None) -> None:
-        job = self._job
-        own = ((replay, REPLAY_WEIGHT),) if replay else ()
-        folders = ((corrections.train, 1.0), *own, *job.replay)
-        config = recipe(self._base.config, folders, n_samples=job.n_samples)
-        training = TrainingJob(
-            config=config,
-            network_config=self._base.config,
-            out=job.work / "tuned.safetensors",
-            version=job.version,
-            start=self._base,
-            validation=((corrections.held_out, 1.0),),
-            leaves_out_shared=True,
-            n_validation=N_VALIDATION,
-            epoch_samples=min(EPOCH_SAMPLES, ceil(config.n_samples / MIN_EPOCHS)),
-            validates_start=True,
-            patience=PATIENCE,
-            save_every_s=30.0,
-            n_workers=job.n_workers,
-            device=str(best_device(job.device)),
-            chooses_threads=job.chooses_threads,
-        )
+        training = training_of(self._job, self._base, corrections, replay)
         train(
             training,
-            report=lambda step: self._tell("train", step["n_seen"] / config.n_samples),
+            report=lambda step: self._tell("train", step["n_seen"] / training.config.n_samples),
             should_stop=self._should_stop,
             on_problem=lambda problem: None,  # told at the start
         )

@@ -8,6 +8,27 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mfp_model.files import is_empty, write_atomically
+from mfp_model.training import ranks
+
+_LOG_EVERY = 20  # steps averaged in a line of the log
+
+
+class MeanLog:
+    """A CSV file that gets a line of means every 20 steps, from the first of several processes."""
+
+    def __init__(self, path: Path) -> None:
+        """Add to the file at a path, or begin it."""
+        self._path = path
+        self._steps: list[Mapping[str, float]] = []
+
+    def add(self, step: Mapping[str, float]) -> None:
+        """Note a step: `n_seen` and figures."""
+        self._steps.append(step)
+        if len(self._steps) == _LOG_EVERY:
+            steps, self._steps = self._steps, []
+            if ranks.rank() == 0:
+                means = {name: sum(x[name] for x in steps) / len(steps) for name in step}
+                append_row(self._path, {**means, "n_seen": step["n_seen"]})
 
 
 def drop_rows_after(path: Path, n_seen: float) -> None:

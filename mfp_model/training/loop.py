@@ -147,7 +147,19 @@ class Run:
 
         with self.precision():
             graded = rounds.graded(state.network, draw, generator)
-        loss = graded.loss
+        self._descend(graded)
+        state.n_seen += len(graded.truth) * ranks.n_ranks()
+        state.n_drawn += graded.n_new
+        state.rounds = rounds.state_dict()
+        return graded
+
+    def _descend(self, graded: Graded) -> None:
+        """Take the step along the gradient of graded answers, with the adversary and the average.
+
+        Raises:
+            ConfigError: The gradient is not finite.
+        """
+        state, config, loss = self.state, self.config, graded.loss
         if state.adversary:
             penalty = state.adversary.penalty(graded.image, graded.logits)
             loss = loss + config.adversarial_weight * penalty
@@ -164,10 +176,6 @@ class Run:
         if state.adversary:
             state.adversary.learn(graded.image, graded.logits, graded.truth)
         state.averaged.update_parameters(state.network)
-        state.n_seen += len(graded.truth) * ranks.n_ranks()
-        state.n_drawn += graded.n_new
-        state.rounds = rounds.state_dict()
-        return graded
 
 
 def _parameter_groups(network: ClickNetwork, config: TrainingConfig) -> list[dict[str, Any]]:

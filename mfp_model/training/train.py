@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
@@ -14,10 +12,9 @@ from mfp_model.data.coco import OnProblem, refuse
 from mfp_model.drawing import png
 from mfp_model.engines.device import best_device
 from mfp_model.files import is_empty, write_atomically
-from mfp_model.networks.network import NetworkConfig
 from mfp_model.training import ranks
-from mfp_model.training.config import TrainingConfig
-from mfp_model.training.curves import append_row, drop_rows_after
+from mfp_model.training.curves import MeanLog, append_row, drop_rows_after
+from mfp_model.training.job import TrainingFiles, TrainingJob
 from mfp_model.training.loop import Run
 from mfp_model.training.overlap import learned_apart
 from mfp_model.training.provenance import origin
@@ -29,84 +26,6 @@ from mfp_model.training.validation import HeldOut, Validation, held_out_samples,
 _log = logging.getLogger(__name__)
 
 Report = Callable[[Mapping[str, float]], None]
-
-N_VALIDATION = 128
-_LOG_EVERY = 20  # steps averaged in a line of the log
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingFiles:
-    """Where a run writes, all beside its checkpoint.
-
-    Attributes:
-        checkpoint: The best averaged weights by validation, the newest ones without it.
-    """
-
-    checkpoint: Path
-
-    @property
-    def state(self) -> Path:
-        """What a run that was cut goes on from."""
-        return self.checkpoint.with_name(self.checkpoint.name + ".state")
-
-    @property
-    def log(self) -> Path:
-        """A CSV file, a line every 20 steps: samples, loss, IoU, learning rate, speed."""
-        return self.checkpoint.with_name(self.checkpoint.stem + ".log.csv")
-
-    @property
-    def validation_log(self) -> Path:
-        """A CSV file, a line an epoch: samples, score, mean IoU after 1 to 5 clicks."""
-        return self.checkpoint.with_name(self.checkpoint.stem + ".validation.csv")
-
-    def sheet(self, epoch: int) -> Path:
-        """The picture sheet of an epoch's validation."""
-        return self.checkpoint.with_name(f"{self.checkpoint.stem}.epoch-{epoch:03d}.png")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class TrainingJob:
-    """A run, and what is done with it on the way.
-
-    Attributes:
-        config: The run.
-        network_config: The network.
-        out: Checkpoint file.
-        version: The checkpoint's version.
-        start: Weights to begin with; None for random ones.
-        validation: Data sets, as in `TrainingConfig.folders`, none of whose images should be
-            trained on; those that are give a warning in the log.
-        leaves_out_shared: Do not learn from these images.
-        n_validation: Samples drawn from them.
-        epoch_samples: Samples between two validations; None for as many as there are images.
-        validates_start: Validate what is begun with, too, for the log alone.
-        patience: Validations without a better score after which the run ends; None for no end.
-        save_every_s: Seconds between two saves of the state.
-        n_workers: Processes that prepare samples, for each rank.
-        device: Where to train, see `best_device`; None for `auto`.
-        chooses_threads: Compute with as many threads as is fastest at the time, on a CPU.
-    """
-
-    config: TrainingConfig
-    network_config: NetworkConfig
-    out: Path
-    version: str
-    start: Checkpoint | None = None
-    validation: tuple[tuple[Path, float], ...] = ()
-    leaves_out_shared: bool = False
-    n_validation: int = N_VALIDATION
-    epoch_samples: int | None = None
-    validates_start: bool = False
-    patience: int | None = None
-    save_every_s: float = 120.0
-    n_workers: int = 1
-    device: str | None = None
-    chooses_threads: bool = False
-
-    @property
-    def files(self) -> TrainingFiles:
-        """Where the run writes."""
-        return TrainingFiles(checkpoint=self.out)
 
 
 def train(
@@ -146,15 +65,25 @@ def train(
     run.state.begin({**origin(job.config, source), "start": job.start and job.start.version})
     if held_out is not None and job.validates_start and is_empty(job.files.validation_log):
         _log_validation(job.files, 0, 0, _validated(run, held_out))
+    _learn(job, run, source, held_out, report=report, should_stop=should_stop)
+
+
+def _learn(
+    job: TrainingJob,
+    run: Run,
+    source: SampleSource,
+    held_out: HeldOut | None,
+    *,
+    report: Report,
+    should_stop: Callable[[], bool],
+) -> None:
+    """Take steps until all samples are seen, somebody stops it, or patience is at its end."""
     epoch = job.epoch_samples or sum(len(images) for images in source.folders)
-    recent: list[Mapping[str, float]] = []
+    log = MeanLog(job.files.log)
     unsaved_s, n_before = 0.0, run.state.n_seen
     for step in run.steps(source, n_workers=job.n_workers):
         report(step)
-        recent = [*recent, step]
-        if len(recent) == _LOG_EVERY:
-            _log_mean(job.files.log, recent)
-            recent = []
+        log.add(step)
         unsaved_s += step["seconds"]
         is_done = run.state.n_seen >= job.config.n_samples
         stops = is_done or ranks.mean([should_stop()])[0] > 0
@@ -167,9 +96,9 @@ def train(
                 _write_weights(job, run)
             save_state(run.state, job.files.state)
             unsaved_s = 0.0
-        n_before = run.state.n_seen
         if stops:
             break
+        n_before = run.state.n_seen
 
 
 def _begun(job: TrainingJob, device: torch.device, held_out: HeldOut | None) -> Run:
@@ -233,13 +162,6 @@ def _write_weights(job: TrainingJob, run: Run, **scores: tuple[float, ...]) -> N
     )
     if ranks.rank() == 0:
         save_checkpoint(checkpoint, job.out, bits=16)
-
-
-def _log_mean(path: Path, steps: list[Mapping[str, float]]) -> None:
-    if ranks.rank() != 0:
-        return
-    means = {name: sum(step[name] for step in steps) / len(steps) for name in steps[0]}
-    append_row(path, {**means, "n_seen": steps[-1]["n_seen"]})
 
 
 def _log_validation(files: TrainingFiles, epoch: int, n_seen: int, validation: Validation) -> None:

@@ -11,7 +11,7 @@ from mfp_model.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_c
 from mfp_model.errors import ConfigError, DataError
 from mfp_model.evaluation.scores import Scores
 from mfp_model.fine_tuning import fine_tune as module
-from mfp_model.fine_tuning import gate
+from mfp_model.fine_tuning import gate, recipe
 from mfp_model.fine_tuning.corrections import split_corrections
 from mfp_model.fine_tuning.fine_tune import fine_tune
 from mfp_model.fine_tuning.gate import GENERAL_SET, Judgement, verdict
@@ -173,8 +173,8 @@ def job(
     general = make_coco_folder(tmp_path / "general", n_images=1)
     monkeypatch.setattr(gate, "GENERAL_SET", general)
     monkeypatch.setattr(module, "GENERAL_SET", general)
-    monkeypatch.setattr(module, "N_VALIDATION", 2)
-    monkeypatch.setattr(module, "EPOCH_SAMPLES", 32)
+    monkeypatch.setattr(recipe, "N_VALIDATION", 2)
+    monkeypatch.setattr(recipe, "EPOCH_SAMPLES", 32)
     monkeypatch.setattr(module, "BLENDS", (1.0, 0.5))
     save_checkpoint(tiny_checkpoint, tmp_path / "base.safetensors")
     return FineTuneJob(

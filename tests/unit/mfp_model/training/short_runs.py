@@ -9,7 +9,8 @@ import torch
 
 from mfp_model.networks.network import NetworkConfig
 from mfp_model.training.config import Phase, TrainingConfig
-from mfp_model.training.train import TrainingJob, train
+from mfp_model.training.job import TrainingJob
+from mfp_model.training.train import train
 from tests.unit.mfp_model.coco_folder import make_coco_folder
 
 NETWORK = NetworkConfig(input_size=64)

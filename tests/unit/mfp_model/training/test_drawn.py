@@ -14,9 +14,10 @@ from mfp_model.networks.network import NetworkConfig, Outputs
 from mfp_model.training.adversary import Adversary
 from mfp_model.training.config import Phase, TrainingConfig
 from mfp_model.training.drawn import DrawnRounds, drawn_clicks
+from mfp_model.training.job import TrainingJob
 from mfp_model.training.losses import cross_entropy, dice_loss, nearness_to_edge, total_loss
 from mfp_model.training.samples import Sample
-from mfp_model.training.train import TrainingJob, train
+from mfp_model.training.train import train
 from tests.unit.mfp_model.coco_folder import make_coco_folder
 
 _PHASE = Phase(height=32, width=32, batch=2)

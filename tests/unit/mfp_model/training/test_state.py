@@ -12,7 +12,8 @@ from mfp_model.checkpoints.checkpoint import load_checkpoint
 from mfp_model.errors import CheckpointError, ImageError
 from mfp_model.networks.network import NetworkConfig
 from mfp_model.training import train as train_module
-from mfp_model.training.train import TrainingJob, train
+from mfp_model.training.job import TrainingJob
+from mfp_model.training.train import train
 from mfp_model.training.validation import HeldOut, Validation
 from tests.unit.mfp_model.training.short_runs import job_of_one_step
 
