@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cache, lru_cache, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,28 @@ def fine_tune(
 ReportShare = Callable[[float], None]
 
 
+class _Blend:
+    """A mixture of weights that is tried: what is slow to make is made when it is first needed."""
+
+    def __init__(
+        self,
+        share: float,
+        make: Callable[[], Checkpoint],
+        load: Callable[[Checkpoint], MfpSegmenter],
+    ) -> None:
+        self.share = share
+        self._make = make
+        self._load = load
+
+    @cached_property
+    def checkpoint(self) -> Checkpoint:
+        return self._make()
+
+    @cached_property
+    def segmenter(self) -> MfpSegmenter:
+        return self._load(self.checkpoint)
+
+
 class _FineTuning:
     def __init__(self, job: FineTuneJob, report: Report, should_stop: Callable[[], bool]) -> None:
         self._job = job
@@ -97,14 +119,14 @@ class _FineTuning:
         )
         self._train(corrections, replay if has_replay else None)
         tuned = load_checkpoint(job.work / "tuned.safetensors")
-        new, decision, checkpoint, segmenter = self._best_blend(tuned, corrections, old)
-        manifest = self._manifest(checkpoint, corrections, old, new, decision)
-        save_checkpoint(checkpoint, job.out, bits=16)
+        new, decision, blend = self._best_blend(tuned, corrections, old)
+        manifest = self._manifest(blend.checkpoint, corrections, old, new, decision)
+        save_checkpoint(blend.checkpoint, job.out, bits=16)
         write_report(
             job.report,
             manifest=manifest,
             old=(old, self._old_segmenter()),
-            new=(new, segmenter),
+            new=(new, blend.segmenter),
             held_out=corrections.held_out,
             validation_log=job.work / "tuned.validation.csv",
         )
@@ -174,28 +196,32 @@ class _FineTuning:
 
     def _best_blend(
         self, tuned: Checkpoint, corrections: Corrections, old: Judgement
-    ) -> tuple[Judgement, Verdict, Checkpoint, MfpSegmenter]:
-        @lru_cache(maxsize=1)
-        def made(share: float) -> Checkpoint:
+    ) -> tuple[Judgement, Verdict, _Blend]:
+        """The blend that is tried last is the one that is taken, see `best_blend`."""
+        blend, n_before = self._blend(tuned, BLENDS[0]), 0
+
+        def judged(share: float, with_general: bool) -> Judgement:
+            nonlocal blend, n_before
+            if share != blend.share:
+                blend, n_before = self._blend(tuned, share), n_before + 1
+            return self._judged(
+                lambda: blend.segmenter,
+                corrections,
+                f"blend-{share:g}",
+                lambda done: self._tell("judge the new", (n_before + done) / (len(BLENDS) + 1)),
+                with_general=with_general,
+            )
+
+        _, new, decision = best_blend(BLENDS, judged, old)
+        return new, decision, blend
+
+    def _blend(self, tuned: Checkpoint, share: float) -> _Blend:
+        def make() -> Checkpoint:
             path = self._job.work / f"tuned.{share:g}.safetensors"
             save_checkpoint(blended(self._base, tuned, share), path, bits=16)
             return load_checkpoint(path)  # what is judged is what will be served
 
-        segmenter = lru_cache(maxsize=1)(lambda share: self._segmenter(made(share)))
-        tried: list[float] = []
-
-        def judged(share: float, with_general: bool) -> Judgement:
-            if share not in tried[-1:]:
-                tried.append(share)  # where none passes the first share comes again
-
-            def report(done: float) -> None:
-                self._tell("judge the new", (len(tried) - 1 + done) / (len(BLENDS) + 1))
-
-            of_share, name = partial(segmenter, share), f"blend-{share:g}"
-            return self._judged(of_share, corrections, name, report, with_general=with_general)
-
-        share, new, decision = best_blend(BLENDS, judged, old)
-        return new, decision, made(share), segmenter(share)
+        return _Blend(share, make, self._segmenter)
 
     def _manifest(
         self,
