@@ -22,7 +22,7 @@ from backend.environment.readers import folder, new_file
 from mfp_model.errors import DataError
 
 if TYPE_CHECKING:
-    from mfp_model.evaluation.occlusions import BehindResult
+    from mfp_model.evaluation.behind import BehindResult
     from mfp_model.finding.finders import Finder
     from mfp_model.finding.inpainters import Inpainter
 
@@ -90,8 +90,9 @@ def _occlusions(
     import numpy as np
     from tqdm import tqdm
 
+    from mfp_model.evaluation.behind import behind_scores, look_behind
     from mfp_model.evaluation.datasets import unread_coco_objects
-    from mfp_model.evaluation.occlusions import behind_scores, look_behind, occlusions
+    from mfp_model.evaluation.occlusions import occlusions
 
     config = layers_config_of(options)
     tell = options.problems.tell
@@ -115,7 +116,7 @@ def _occlusions(
 
 def _write_sheet(path: Path, pairs: Sequence[tuple[BehindResult, BehindResult]]) -> None:
     from mfp_model.drawing import png
-    from mfp_model.evaluation.occlusions import sheet
+    from mfp_model.evaluation.behind import sheet
 
     write_file(path, png(sheet(pairs[:12])))
 

@@ -11,8 +11,9 @@ from PIL import Image
 from torch import Tensor, nn
 
 from mfp_model.errors import CheckpointError, ConfigError, DataError, ImageError
+from mfp_model.evaluation.behind import behind_scores, look_behind, sheet
 from mfp_model.evaluation.objects import EvaluationObject, UnreadObject
-from mfp_model.evaluation.occlusions import behind_scores, look_behind, occlusions, sheet
+from mfp_model.evaluation.occlusions import occlusions
 from mfp_model.evaluation.voc import ClassIou, VocImage, class_map, class_names, compared, read_voc
 from mfp_model.finding.finders import (
     VOC_CLASSES,
