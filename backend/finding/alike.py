@@ -104,16 +104,15 @@ class ProjectAlike:
         taken = np.zeros(image.shape[:2], dtype=np.bool_)
         for source in chosen(labeled_task(task), ChoiceRules(), Counter()):
             for region in regions_of(source.result, Counter()):
-                if isinstance(region, MaskRegion) and self._is_meant(region, taken.shape):
+                if isinstance(region, MaskRegion) and self._is_obstacle(region, taken.shape):
                     with suppress(DataError):
                         taken |= region_mask(region)
         return taken
 
-    def _is_meant(self, region: MaskRegion, size: tuple[int, ...]) -> bool:
+    def _is_obstacle(self, region: MaskRegion, size: tuple[int, ...]) -> bool:
         """Whether it is a mask on the task's first image, of its size."""
-        is_here = region.to_name in ("", self._image_name) and not region.item_index
-        is_mask = region.kind in ("brush", "polygon")
-        return is_here and is_mask and (region.height, region.width) == size
+        is_mask = region.kind in ("brush", "polygon") and (region.height, region.width) == size
+        return is_mask and region.is_on_first(self._image_name)
 
     def _rows(self, alike: AlikeObject, control: MaskControl) -> list[Row]:
         fields = RowFields(control=control, labels=self._labels, score=round(alike.score, 4))

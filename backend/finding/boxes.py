@@ -101,15 +101,14 @@ class BoxTasks:
             regions = [
                 (region, source.score if region.score is None else region.score)
                 for region in regions_of(source.result, Counter())
-                if isinstance(region, MaskRegion) and self._is_meant(region)
+                if isinstance(region, MaskRegion) and self._is_box(region)
             ]
             if regions:
                 return regions
         return []
 
-    def _is_meant(self, region: MaskRegion) -> bool:
-        is_here = region.to_name in ("", self._image_name) and not region.item_index
-        return region.kind == "rectangle" and is_here
+    def _is_box(self, region: MaskRegion) -> bool:
+        return region.kind == "rectangle" and region.is_on_first(self._image_name)
 
 
 class ProjectBoxes:

@@ -51,6 +51,10 @@ class MaskRegion:
     item_index: int | None = None
     is_crowd: bool = False
 
+    def is_on_first(self, image_name: str) -> bool:
+        """Return whether it lies on an image of this name, the first one where it is a list."""
+        return self.to_name in ("", image_name) and not self.item_index
+
 
 def regions_of(result: object, left_out: Counter[str]) -> Iterator[MaskRegion | DataError]:
     """Yield the regions of a result, and an error in place of each one that is damaged.
