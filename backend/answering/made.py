@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from backend.answering.edit import Edit
-from backend.images.loader import LoadedImage
 from backend.label_studio.region_request import RegionRequest
-from mfp_model.errors import ImageError
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.segmenter import Segmenter
 
@@ -46,16 +44,3 @@ class FoundAlike:
     regions: tuple[str, ...]
     runs: MaskRuns
     shown: MaskRuns | None
-
-
-def check_size(image: LoadedImage, region: RegionRequest) -> None:
-    """Refuse an image of another size than the page sees.
-
-    Raises:
-        ImageError: It is of another size.
-    """
-    height, width = image.pixels.shape[:2]
-    if (width, height) != (region.width, region.height):
-        raise ImageError(
-            f"image is {width}x{height}, but the page sees {region.width}x{region.height}"
-        )

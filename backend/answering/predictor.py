@@ -13,7 +13,7 @@ from backend.answering.doubts import Doubts
 from backend.answering.edit import Answered, Edit
 from backend.answering.edits import Edits
 from backend.answering.encoding import Encoded, MaskEncoder, together
-from backend.answering.made import Made, check_size
+from backend.answering.made import Made
 from backend.answering.openings import Openings
 from backend.answering.prefetch import Prefetcher
 from backend.answering.rounds import ClickStore
@@ -130,7 +130,7 @@ class Predictor:
             ):
                 with self._telemetry.step("image"):
                     image = self._images.load(task.image, task_id=task.task_id)
-                check_size(image, region)
+                image.check_size(width=region.width, height=region.height)
                 made = self._made_objects(task, region, image, place)
                 if self._is_unsure(task, region, made):
                     with self._telemetry.step("page"):

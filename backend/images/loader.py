@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from backend.images.address import split_address
 from backend.images.sources import ImageFiles
 from backend.storage.bounded_cache import BoundedCache, OnUse
+from mfp_model.errors import ImageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -27,6 +28,16 @@ class LoadedImage:
 
     pixels: NDArray[np.uint8]
     digest: str
+
+    def check_size(self, *, width: int, height: int) -> None:
+        """Refuse to be of another size than the page sees.
+
+        Raises:
+            ImageError: It is of another size.
+        """
+        there = self.pixels.shape[1], self.pixels.shape[0]
+        if there != (width, height):
+            raise ImageError(f"image is {there[0]}x{there[1]}, but the page sees {width}x{height}")
 
 
 class ImageLoader:
