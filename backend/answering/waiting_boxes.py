@@ -10,7 +10,7 @@ from backend.answering.on_page import PageObject, has_labels
 from backend.answering.standing import is_continued, is_ours, is_saved
 from backend.label_studio.region_request import RegionRequest
 from backend.label_studio.request import TaskRequest
-from mfp_model.masks.bounds import Bounds
+from mfp_model.masks.bounds import rectangle_iou
 from mfp_model.prompts import Box
 
 _BOXED_IOU = 0.6  # of a box with that around a mask: so alike they mean one object
@@ -88,18 +88,10 @@ def boxed_object(objects: list[PageObject], box: Box, region: RegionRequest) -> 
     As with a click the page decides: what the box gives takes its place, or is new.
     """
     ious = [
-        (_box_iou(around, box), page_object)
+        (rectangle_iou(around, box), page_object)
         for page_object in objects
         if not page_object.is_saved and has_labels(page_object.labels, region)
         if (around := page_object.runs.bounds())
     ]
     iou, best = max(ious, key=lambda entry: entry[0], default=(0.0, None))
     return best if iou >= _BOXED_IOU else None
-
-
-def _box_iou(around: Bounds, box: Box) -> float:
-    """The IoU of a box with that around a mask."""
-    across = max(0.0, min(around.right, box.right) - max(around.left, box.left))
-    down = max(0.0, min(around.bottom, box.bottom) - max(around.top, box.top))
-    area = around.width * around.height + (box.right - box.left) * (box.bottom - box.top)
-    return across * down / (area - across * down)

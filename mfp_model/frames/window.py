@@ -28,22 +28,10 @@ class Window:
         """Rows in the window."""
         return self.bottom - self.top
 
-    @property
-    def area(self) -> int:
-        """Pixels in the window."""
-        return self.width * self.height
-
     def covers(self, other: Window) -> bool:
         """Return whether no pixel of the other window lies outside this one."""
         starts = self.left <= other.left and self.top <= other.top
         return starts and self.right >= other.right and self.bottom >= other.bottom
-
-    def iou(self, other: Window) -> float:
-        """Return intersection over union of the two windows."""
-        width = min(self.right, other.right) - max(self.left, other.left)
-        height = min(self.bottom, other.bottom) - max(self.top, other.top)
-        shared = max(0, width) * max(0, height)
-        return shared / (self.area + other.area - shared)
 
 
 def whole(height: int, width: int) -> Window:

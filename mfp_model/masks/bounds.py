@@ -1,14 +1,34 @@
-"""Where a mask lies, and how much of two masks is the same."""
+"""Where a mask lies, and how much of two masks or rectangles is the same."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mfp_model.prompts import Box
+
+
+class Rectangle(Protocol):
+    """What has four sides, such as `Bounds`, `Box` and `Window`."""
+
+    @property
+    def left(self) -> float:
+        """Where it begins across."""
+
+    @property
+    def top(self) -> float:
+        """Where it begins down."""
+
+    @property
+    def right(self) -> float:
+        """Where it ends across."""
+
+    @property
+    def bottom(self) -> float:
+        """Where it ends down."""
 
 
 class Bounds(NamedTuple):
@@ -48,6 +68,18 @@ def bounds_of(mask: NDArray[np.bool_] | NDArray[np.uint8]) -> Bounds | None:
     """
     left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
     return Bounds(left, top, left + width, top + height) if width else None
+
+
+def rectangle_iou(first: Rectangle, second: Rectangle) -> float:
+    """Return the intersection over union of two rectangles, one of which has an area."""
+    across = max(0, min(first.right, second.right) - max(first.left, second.left))
+    down = max(0, min(first.bottom, second.bottom) - max(first.top, second.top))
+    shared = across * down
+    return shared / (_area(first) + _area(second) - shared)
+
+
+def _area(rectangle: Rectangle) -> float:
+    return (rectangle.right - rectangle.left) * (rectangle.bottom - rectangle.top)
 
 
 def mask_iou(

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 
 from mfp_model.frames.layered_map import LayeredMap
 from mfp_model.frames.window import Window, whole
+from mfp_model.masks.bounds import rectangle_iou
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.prediction import MASK_THRESHOLD, Prediction
 from mfp_model.prompts import Box, Click
@@ -55,7 +56,7 @@ def box_window(box: Box, *, height: int, width: int) -> Window:
 
 def fits(window: Window, wanted: Window) -> bool:
     """Return whether a window serves as well as the one that is wanted."""
-    return window.iou(wanted) >= _KEEP_IOU
+    return rectangle_iou(window, wanted) >= _KEEP_IOU
 
 
 def over_border(window: Window, clicks: Iterable[Click], *, height: int, width: int) -> Window:
