@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,30 +64,19 @@ def mask_folder(
         (folder / _MADE).mkdir(exist_ok=True)
         shutil.rmtree(folder / IMAGES, ignore_errors=True)  # of a run that was cut
         (folder / IMAGES).mkdir()
-        done: list[tuple[CocoImage, Path]] = []
+        paths: list[Path] = []
         for image in data.images:
             path = folder / _MADE / f"{_digest(image, version)}.json"
-            if path.exists() and not json.loads(path.read_text())["problems"]:
+            if _is_made(path):
                 summary.skipped += 1
             else:
                 made = _made(mask_in_box, data, image, max_megapixels)
                 write_atomically(path, json.dumps(made).encode())
             _count(json.loads(path.read_text()), summary)
-            if _is_readable(image.path):
-                target = folder / IMAGES / image.file_name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(image.path, target)
-            done.append((image, path))
+            _copy(image, folder / IMAGES)
+            paths.append(path)
             report()
-        write_coco(
-            folder / ANNOTATIONS,
-            images=(image.entry for image, _ in done),
-            annotations=(
-                row for _, path in done for row in json.loads(path.read_text())["annotations"]
-            ),
-            categories=[{"id": number, "name": name} for number, name in data.categories.items()],
-            about=version,
-        )
+        _write(folder / ANNOTATIONS, data, paths, version)
         shutil.rmtree(folder / _MADE)
         write_atomically(folder / _MARK, json.dumps(summary.figures()).encode())
     return summary
@@ -112,6 +101,29 @@ def _count(made: Mapping[str, Any], summary: BoxSummary) -> None:
     summary.images += bool(made["annotations"])
     for row in made["annotations"]:
         summary.add(row["box_iou"])
+
+
+def _is_made(path: Path) -> bool:
+    """Whether an image was done before, without a problem."""
+    return path.exists() and not json.loads(path.read_text())["problems"]
+
+
+def _copy(image: CocoImage, images: Path) -> None:
+    if _is_readable(image.path):
+        target = images / image.file_name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(image.path, target)
+
+
+def _write(path: Path, data: CocoData, made: Sequence[Path], version: str) -> None:
+    """Write what each image came to."""
+    write_coco(
+        path,
+        images=(image.entry for image in data.images),
+        annotations=(row for each in made for row in json.loads(each.read_text())["annotations"]),
+        categories=[{"id": number, "name": name} for number, name in data.categories.items()],
+        about=version,
+    )
 
 
 def _is_readable(path: Path) -> bool:

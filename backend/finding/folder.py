@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,31 +111,16 @@ def annotate_folder(
     paths = images_of(root, out)
     key = json.dumps([str(root.absolute()), version, label])
     with WholeFolder(out, mark=_MARK, parts=_PARTS).building() as folder:
-        (folder / "images").mkdir(exist_ok=True)
-        spool = Spool(folder / "spool.sqlite3", key=key)
-        files = FolderFiles(root)
-        placer = ImagePlacer(files, folder / "images", mode="copy", max_megapixels=max_megapixels)
-
-        def left() -> Iterator[FolderImage]:
-            digests = [state_digest(root, path) for path in paths]
-            for number, path, digest in zip(spool.numbers(digests), paths, digests, strict=True):
-                if spool.keeps(number, digest):
-                    summary.skipped += 1
-                    report()
-                else:
-                    yield _placed(placer, files, number, path, digest)
-
-        try:
-            for asked, found_objects in each(left()):
+        images = _FolderImages(root, folder / "images", max_megapixels=max_megapixels)
+        with closing(Spool(folder / "spool.sqlite3", key=key)) as spool:
+            for asked, found_objects in each(images.left(paths, spool, summary, report)):
                 _count(summary, found_objects)
                 spool.add(asked.number, _entries(asked, found_objects, label), digest=asked.digest)
                 report()
             spool.forget_others()
-            placer.keep_only(spool.files())
+            images.keep_only(spool.files())
             write_annotations(folder, spool, spool.labels(), about=version)
             summary.problems = spool.problems(-1)
-        finally:
-            spool.close()
         spool.remove()
         write_atomically(folder / _MARK, json.dumps(dataclasses.asdict(summary)).encode())
     return summary
@@ -149,18 +135,40 @@ def check_out(out: Path) -> None:
     WholeFolder(out, mark=_MARK, parts=_PARTS).check()
 
 
-def _placed(
-    placer: ImagePlacer, files: FolderFiles, number: int, path: Path, digest: str
-) -> FolderImage:
-    """An image that is copied into the COCO folder."""
-    try:
-        placed = placer.place(path.as_posix(), task_id=number, prefix=f"{number}-")
-        content = files.read(path.as_posix(), "")
-    except ImageError as error:
-        return FolderImage(number=number, path=path, digest=digest, content=error)
-    entry = {"id": number, "file_name": placed.file_name}
-    entry |= {"width": placed.width, "height": placed.height}
-    return FolderImage(number=number, path=path, digest=digest, entry=entry, content=content)
+class _FolderImages:
+    """A folder's images, which are copied into a COCO folder."""
+
+    def __init__(self, root: Path, copies: Path, *, max_megapixels: float) -> None:
+        copies.mkdir(exist_ok=True)
+        self._root = root
+        self._files = FolderFiles(root)
+        self._placer = ImagePlacer(self._files, copies, mode="copy", max_megapixels=max_megapixels)
+
+    def left(
+        self, paths: Sequence[Path], spool: Spool, summary: AnnotateSummary, report: Report
+    ) -> Iterator[FolderImage]:
+        """Yield the images that are not done yet."""
+        digests = [state_digest(self._root, path) for path in paths]
+        for number, path, digest in zip(spool.numbers(digests), paths, digests, strict=True):
+            if spool.keeps(number, digest):
+                summary.skipped += 1
+                report()
+            else:
+                yield self._placed(number, path, digest)
+
+    def keep_only(self, names: Collection[str]) -> None:
+        """Remove all other copies."""
+        self._placer.keep_only(names)
+
+    def _placed(self, number: int, path: Path, digest: str) -> FolderImage:
+        try:
+            placed = self._placer.place(path.as_posix(), task_id=number, prefix=f"{number}-")
+            content = self._files.read(path.as_posix(), "")
+        except ImageError as error:
+            return FolderImage(number=number, path=path, digest=digest, content=error)
+        entry = {"id": number, "file_name": placed.file_name}
+        entry |= {"width": placed.width, "height": placed.height}
+        return FolderImage(number=number, path=path, digest=digest, entry=entry, content=content)
 
 
 def _count(summary: AnnotateSummary, found_objects: FoundObjects) -> None:

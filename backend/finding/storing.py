@@ -78,17 +78,7 @@ def store_predictions(
         outcomes = each(_read_ahead(left, read, n_ahead=batch))
         n_tasks = batch
         while n_tasks == batch:
-            made: list[Entry] = []
-            n_tasks = 0
-            try:
-                for asked, outcome in islice(outcomes, batch):
-                    n_tasks += 1
-                    _add(summary, outcome.summary)
-                    if outcome.entry is not None:
-                        made.append({"task": int(asked.task["id"]), **outcome.entry})
-                    report()
-            finally:  # who stops it keeps what was made
-                predictions.store(made, summary.problems)
+            n_tasks = predictions.store_made(islice(outcomes, batch), summary, report)
     return summary
 
 
@@ -138,7 +128,24 @@ class _Predictions:
                 else:
                     yield task
 
-    def store(self, entries: list[Entry], problems: list[str]) -> None:
+    def store_made(
+        self, outcomes: Iterator[tuple[TaskImage, Outcome]], summary: Counts, report: Report
+    ) -> int:
+        """Store what some tasks came to, and return how many they were."""
+        made: list[Entry] = []
+        n_tasks = 0
+        try:
+            for asked, outcome in outcomes:
+                n_tasks += 1
+                _add(summary, outcome.summary)
+                if outcome.entry is not None:
+                    made.append({"task": int(asked.task["id"]), **outcome.entry})
+                report()
+        finally:  # who stops it keeps what was made
+            self._store(made, summary.problems)
+        return n_tasks
+
+    def _store(self, entries: list[Entry], problems: list[str]) -> None:
         """Store some: together, else one by one, so that one task costs only itself."""
         if not entries:
             return
