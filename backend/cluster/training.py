@@ -7,7 +7,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Mapping, MutableMapping
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -59,8 +59,6 @@ def train_on_cluster(
     # Ray ends first, which ends a call to it that the thread waits for.
     with ThreadPoolExecutor(1) as pool, connected(address, n_cpus=plan.n_cpus):
         import ray
-        from ray.exceptions import RayError
-        from ray.train import TrainingFailedError
 
         n_ranks, has_gpus = plan.places()
         n_threads = plan.settings.n_torch_threads
@@ -68,28 +66,42 @@ def train_on_cluster(
         board = ray.remote(num_cpus=0)(_Board).remote()
         # In a thread, since in the main one Ray Train takes Ctrl-C over.
         fitted = pool.submit(_fit, _absolute(job), board, n_ranks, n_threads, has_gpus)
-        until = time.monotonic() + _PATIENCE_S
-        has_begun = is_done = False
-        while not is_done:
-            is_done = bool(wait([fitted], timeout=_LOOK_EVERY_S).done)
-            stops = should_stop()
-            if stops and not has_begun:
-                return
-            for kind, value in ray.get(board.taken.remote(stops)):
-                has_begun = True
-                if kind == "step":
-                    report(value)
-                elif kind == "problem":
-                    on_problem(value)
-                elif kind == "error":
-                    raise value
-            if not has_begun and time.monotonic() > until:
-                _log.warning("the training waits for room on the cluster")
-                until = math.inf
-        try:
-            fitted.result()
-        except (TrainingFailedError, RayError) as error:
-            raise ClusterError(f"training on the cluster: {error}") from error
+        listeners: dict[str, Callable[[Any], object]] = {
+            "begin": lambda _: None,
+            "step": report,
+            "problem": on_problem,
+            "error": _fail,
+        }
+        _follow(fitted, board, listeners, should_stop)
+
+
+def _follow(
+    fitted: Future[None],
+    board: Any,  # noqa: ANN401, an actor of Ray
+    listeners: Mapping[str, Callable[[Any], object]],
+    should_stop: Callable[[], bool],
+) -> None:
+    """Pass on what the ranks tell until they have ended, or are stopped before they began."""
+    import ray
+
+    until = time.monotonic() + _PATIENCE_S
+    has_begun = is_done = False
+    while not is_done:
+        is_done = bool(wait([fitted], timeout=_LOOK_EVERY_S).done)
+        stops = should_stop()
+        if stops and not has_begun:
+            return
+        for kind, value in ray.get(board.taken.remote(stops)):
+            has_begun = True
+            listeners[kind](value)
+        if not has_begun and time.monotonic() > until:
+            _log.warning("the training waits for room on the cluster")
+            until = math.inf
+    fitted.result()
+
+
+def _fail(error: MfpError) -> None:
+    raise error
 
 
 def _absolute(job: TrainingJob) -> TrainingJob:
@@ -122,7 +134,8 @@ def _fit(
     n_threads: int,
     has_gpus: bool,
 ) -> None:
-    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.exceptions import RayError
+    from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
     from ray.train.torch import TorchTrainer
 
     own_files = job.out.with_name(job.out.name + ".ray")
@@ -142,6 +155,8 @@ def _fit(
     )
     try:
         trainer.fit()
+    except (TrainingFailedError, RayError) as error:
+        raise ClusterError(f"training on the cluster: {error}") from error
     finally:
         shutil.rmtree(own_files, ignore_errors=True)
 
