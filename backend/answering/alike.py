@@ -15,7 +15,7 @@ from backend.answering.made import FoundAlike, Made
 from backend.images.loader import LoadedImage
 from backend.label_studio.request import TaskRequest
 from backend.label_studio.rows import empty_result, result
-from mfp_model.finding.alike import MAX_ALIKE, find_alike
+from mfp_model.finding.alike import MAX_ALIKE, AlikeObject, find_alike
 from mfp_model.finding.likeness import example_of
 from mfp_model.masks.runs import MaskRuns
 
@@ -42,38 +42,49 @@ def alike_answer(
         encoder: Makes rows of masks.
         edits: Remembers what is answered.
     """
-    region, edit, segmenter = made.region, made.edit, made.segmenter
+    region, edit, version = made.region, made.edit, made.segmenter.version
     shown = made.runs if _is_begun(edit) else edit.before if edit.is_new else edit.prior
     if shown is None or not shown.rows.size:
         return empty_result()
-    mask = shown.mask()
-    taken = mask if edit.others is None else mask | edit.others.mask()
-    with turn():
-        looks = example_of(segmenter, image.pixels, mask)
-    limit = MAX_ALIKE - 1 if edit.is_new else MAX_ALIKE
-    alike_objects = find_alike(segmenter, image.pixels, looks, taken=taken, limit=limit, turn=turn)
+    alike_objects = _found_alike(made, shown, image, turn)
 
     def encoded(which: Edit, runs: MaskRuns, score: float) -> Encoded:
-        return encoder.encode(task, region, which, runs, score=score, version=segmenter.version)
+        return encoder.encode(task, region, which, runs, score=score, version=version)
 
     new = Edit(placed=())
     others = [encoded(new, alike.runs, round(alike.score, 4)) for alike in alike_objects]
-    edits.note_alike(
-        task,
-        region,
-        [
-            FoundAlike(regions=answer.regions, runs=alike.runs, shown=answer.shown)
-            for alike, answer in zip(alike_objects, others, strict=True)
-        ],
-    )
+    noted = [
+        FoundAlike(regions=answer.regions, runs=alike.runs, shown=answer.shown)
+        for alike, answer in zip(alike_objects, others, strict=True)
+    ]
+    edits.note_alike(task, region, noted)
     answers = [encoded(edit, shown, made.score), *others] if edit.is_new else others
     if _is_begun(edit):
         example = answers[0]
         edits.note(task, region, edit, shown, regions=example.regions, shown=example.shown)
+    return _together(answers, version)
+
+
+def _found_alike(
+    made: Made,
+    example: MaskRuns,
+    image: LoadedImage,
+    turn: Callable[[], AbstractContextManager[object]],
+) -> list[AlikeObject]:
+    """What looks like the example and covers no mask that is there."""
+    mask, others = example.mask(), made.edit.others
+    taken = mask if others is None else mask | others.mask()
+    with turn():
+        looks = example_of(made.segmenter, image.pixels, mask)
+    limit = MAX_ALIKE - 1 if made.edit.is_new else MAX_ALIKE
+    return find_alike(made.segmenter, image.pixels, looks, taken=taken, limit=limit, turn=turn)
+
+
+def _together(answers: list[Encoded], version: str) -> dict[str, Any]:
     rows = [row for answer in answers for row in answer.entry["result"]]
     scores = [answer.entry["score"] for answer in answers]
     mean = float(np.mean(scores)) if scores else 0.0
-    return result(rows, score=round(mean, 4), version=segmenter.version)
+    return result(rows, score=round(mean, 4), version=version)
 
 
 def _is_begun(edit: Edit) -> bool:

@@ -76,10 +76,23 @@ class MaskEncoder:
             score=score,
             notes=tuple(f"region {name} is in it now: {DELETE_NOTE}" for name in edit.joined),
         )
-        if region.control.kind == "brush":
-            rows = with_details(brush_rows(runs, fields), task.there.rows)
-            entry = result(rows, score=score, version=version)
-            return Encoded(entry=entry, regions=_ids(entry))
+        if region.control.kind == "polygon":
+            return self._outlined(task, edit, runs, fields, score=score, version=version)
+        rows = with_details(brush_rows(runs, fields), task.there.rows)
+        entry = result(rows, score=score, version=version)
+        return Encoded(entry=entry, regions=_ids(entry))
+
+    def _outlined(
+        self,
+        task: TaskRequest,
+        edit: Edit,
+        runs: MaskRuns,
+        fields: RowFields,
+        *,
+        score: float,
+        version: str,
+    ) -> Encoded:
+        """A mask as polygons, which have not all of its pixels."""
         mask = runs.mask()
         polygons = polygons_of(mask, max_error_px=self._polygon_error_px)
         iou = round(polygon_iou(polygons, mask), 4)
@@ -87,7 +100,7 @@ class MaskEncoder:
         gone = _left_over(task, edit, n_parts=len(polygons))
         notes = (f"region {name} is no part of it now: {DELETE_NOTE}" for name in gone)
         fields = replace(fields, notes=(*fields.notes, *notes))
-        size = {"height": region.height, "width": region.width}
+        size = {"height": runs.height, "width": runs.width}
         rows = with_details(polygon_rows(polygons, fields, **size), task.there.rows)
         entry = result(rows, score=score, version=version, polygon_iou=iou)
         shown = MaskRuns.of(mask_of(polygons, **size))
