@@ -11,16 +11,17 @@ from pathlib import Path
 from backend.learning.job_logs import JobLogs
 from backend.learning.job_rows import Job
 from backend.learning.jobs import JobQueue, LostJobError
-from backend.learning.material import collect
+from backend.learning.material import collect, first_left_out
 from backend.learning.stop_signal import StopSignal
 from backend.models.registry import ModelRegistry, model_registry
 from backend.models.version import beginning
 from backend.settings import Settings
 from backend.storage.errors import StorageError
 from backend.storage.shared_state import SharedState
-from mfp_model.errors import MfpError
+from mfp_model.errors import DataError, MfpError
 from mfp_model.files import write_atomically
 from mfp_model.fine_tuning.fine_tune import fine_tune
+from mfp_model.fine_tuning.gate import Verdict
 from mfp_model.fine_tuning.job import FineTuneJob, Progress, StoppedError
 from mfp_model.weights import DEFAULT_WEIGHTS, weights_version
 
@@ -94,14 +95,7 @@ class _JobRun:
         job = self._job
         take_folder(self._folder, job)
         tuning = self._tuning()
-        decision = fine_tune(
-            tuning,
-            report=self._report,
-            should_stop=self._should_stop,
-            on_problem=lambda problem: _log.warning(
-                "job %d: not learned from: %s", job.id, problem
-            ),
-        )
+        decision = self._learned(tuning)
         about = {**tuning.read_manifest(), "queued": job.created}
         self._registry.add(tuning.version, tuning.out, tuning.report, about)
         self._tell("promote", 1.0)  # refused where another worker runs it by now
@@ -110,6 +104,22 @@ class _JobRun:
         state = "promoted" if decision.passes else "kept"
         _log.info("job %d: %s: %s", job.id, state, decision.reason)
         self._queue.end(job.id, state, decision.sentence, version=tuning.version, worker=job.worker)
+
+    def _learned(self, tuning: FineTuneJob) -> Verdict:
+        """Learn and judge; where there is too little to learn from, say what was left out."""
+        try:
+            return fine_tune(
+                tuning,
+                report=self._report,
+                should_stop=self._should_stop,
+                on_problem=lambda problem: _log.warning(
+                    "job %d: not learned from: %s", self._job.id, problem
+                ),
+            )
+        except DataError as error:
+            if left_out := first_left_out(tuning.data):
+                raise DataError(f"{error}; left out, see the log: {left_out}") from None
+            raise
 
     def _tuning(self) -> FineTuneJob:
         """The run, once what it learns from is collected."""

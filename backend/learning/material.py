@@ -72,9 +72,19 @@ def _export(data: Path, project: int, settings: Settings, report: Callable[[floa
     )
 
 
+def first_left_out(data: Path) -> str:
+    """Return the first mask or image that an export left out, and why; empty for none."""
+    return next(iter(_left_out(data)), "")
+
+
+def _left_out(data: Path) -> list[str]:
+    messages: list[str] = json.loads((data / "export.json").read_text())["messages"]
+    return messages
+
+
 def _add_clicks(data: Path, project: str, sessions: Database | None) -> None:
     """Add what people clicked, where it was recorded, so that the gate can replay it."""
-    for message in json.loads((data / "export.json").read_text())["messages"]:
+    for message in _left_out(data):
         _log.warning("project %s: not learned from: %s", project, message)
     n_clicked = 0 if sessions is None else add_clicks(data, read_objects(sessions, project=project))
     _log.info("project %s: %d masks have recorded clicks", project, n_clicked)

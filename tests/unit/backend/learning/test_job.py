@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,6 +48,32 @@ def test_a_job_whose_storage_fails_has_tried_and_one_that_is_lost_has_not(
     still = queue.job(job.id)
     assert still is not None
     assert still.state == "running"
+
+
+def test_a_job_with_too_little_to_learn_from_says_what_was_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = SharedState(tmp_path / "data")
+    queue = JobQueue(state.jobs())
+    queue.enqueue("7")
+    job = queue.begin("me")
+    assert job is not None
+    data = state.data.job(job.id) / "data"
+    problem = "task 3: region r: label 'Old': expected one of New"
+
+    def export(*_: object, **__: object) -> Path:
+        data.mkdir()
+        (data / "annotations.json").write_text('{"images": [], "annotations": []}')
+        (data / "export.json").write_text(json.dumps({"messages": [problem]}))
+        return data
+
+    monkeypatch.setattr(job_module, "StopSignal", _NeverAsked)
+    monkeypatch.setattr(job_module, "collect", export)
+    assert run_job(job.id, "me", Settings(data_dir=state.data.root), state)
+    failed = queue.job(job.id)
+    assert failed is not None
+    assert failed.state == "failed"
+    assert failed.message.endswith(f"expected at least 4; left out, see the log: {problem}")
 
 
 def test_a_job_of_a_new_queue_never_learns_from_what_another_one_has_exported(
