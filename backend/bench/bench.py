@@ -155,21 +155,24 @@ def _images(sizes: tuple[Size, ...]) -> Iterator[tuple[Size, np.ndarray[Any, Any
                 yield size, np.asarray(image.convert("RGB"))
 
 
-def _server_figures(config: BenchConfig, report: Report) -> dict[str, Any]:
-    n_crowd = min(_N_CROWD_PHOTOS, config.n_annotators)
-    n_open = min(_N_OPEN_PHOTOS, config.n_open_objects)
-    flow_sizes = [_FLOW_SIZE] if config.n_flows else []
-    sizes = [*config.sizes, *flow_sizes, *[_FULL_HD] * n_crowd, *[_12_MEGAPIXELS] * n_open]
-    settings = {
+def _settings(config: BenchConfig) -> dict[str, str]:
+    return {
         "MFP_SEGMENTER": config.segmenter,
         "MFP_ENGINE": config.engine,
         "MFP_DEVICE": config.device,
         **({"MFP_CHECKPOINT": str(config.checkpoint)} if config.checkpoint else {}),
     }
+
+
+def _server_figures(config: BenchConfig, report: Report) -> dict[str, Any]:
+    n_crowd = min(_N_CROWD_PHOTOS, config.n_annotators)
+    n_open = min(_N_OPEN_PHOTOS, config.n_open_objects)
+    flow_sizes = [_FLOW_SIZE] if config.n_flows else []
+    sizes = [*config.sizes, *flow_sizes, *[_FULL_HD] * n_crowd, *[_12_MEGAPIXELS] * n_open]
     figures: dict[str, Any] = {"clicks": {}}
     with ExitStack() as stack:
         server, photos = stack.enter_context(
-            bench_server(sizes, settings=settings, tray=_FLOW_SIZE)
+            bench_server(sizes, settings=_settings(config), tray=_FLOW_SIZE)
         )
         tray = photos.pop()
         rest = iter(photos)

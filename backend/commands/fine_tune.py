@@ -5,12 +5,16 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from backend.commands.options import add_device, parse_folders
 from backend.commands.parsing import Commands, add_count, add_json, of
 from backend.commands.printing import facts, note_replaced, show
 from backend.environment.readers import file, folder, new_file
 from mfp_model.data.coco_layout import annotation_file
+
+if TYPE_CHECKING:
+    from mfp_model.fine_tuning.job import FineTuneJob
 
 _NOT_BETTER_CODE = 2
 
@@ -56,8 +60,7 @@ def _fine_tune(options: argparse.Namespace) -> int:
 
     from backend.learning.stop_signal import StopSignal
     from mfp_model.fine_tuning.fine_tune import fine_tune
-    from mfp_model.fine_tuning.job import FineTuneJob, Progress
-    from mfp_model.weights import DEFAULT_WEIGHTS
+    from mfp_model.fine_tuning.job import Progress
 
     replay = parse_folders(options.replay)
     note_replaced(options.out)
@@ -71,17 +74,7 @@ def _fine_tune(options: argparse.Namespace) -> int:
             bar.set_description_str(progress.step)
             bar.update(int(100 * progress.share) - bar.n)
 
-        job = FineTuneJob(
-            data=options.data,
-            base=options.base or DEFAULT_WEIGHTS,
-            out=options.out,
-            version=version,
-            work=options.work or Path(scratch),
-            replay=replay,
-            n_samples=options.samples,
-            device=options.device,
-            engine=options.settings.engine,
-        )
+        job = _job(options, version, replay, options.work or Path(scratch))
         decision = fine_tune(
             job,
             report=report,
@@ -91,3 +84,22 @@ def _fine_tune(options: argparse.Namespace) -> int:
     verdict = {"passes": decision.passes, "reason": decision.reason, "report": str(job.report)}
     show(options, {**verdict, "sentence": decision.sentence}, [decision.sentence, *facts(verdict)])
     return 0 if decision.passes else _NOT_BETTER_CODE
+
+
+def _job(
+    options: argparse.Namespace, version: str, replay: tuple[tuple[Path, float], ...], work: Path
+) -> FineTuneJob:
+    from mfp_model.fine_tuning.job import FineTuneJob
+    from mfp_model.weights import DEFAULT_WEIGHTS
+
+    return FineTuneJob(
+        data=options.data,
+        base=options.base or DEFAULT_WEIGHTS,
+        out=options.out,
+        version=version,
+        work=work,
+        replay=replay,
+        n_samples=options.samples,
+        device=options.device,
+        engine=options.settings.engine,
+    )

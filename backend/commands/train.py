@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backend.cluster.places import Plan
 from backend.commands.cluster import add_ray, check_ray
 from backend.commands.options import add_device, parse_folders
 from backend.commands.parsing import Commands, of
+from backend.commands.training_job import job_of
 from backend.environment.readers import count, file, new_file, number
 from mfp_model.errors import ConfigError
-from mfp_model.names import LOSSES, PRESETS, STRATEGIES, UNET, listed
+from mfp_model.names import LOSSES, PRESETS, STRATEGIES, listed
 
 if TYPE_CHECKING:
-    from mfp_model.checkpoints.checkpoint import Checkpoint
     from mfp_model.training.job import TrainingJob
 
 _NUMBERS = (
@@ -40,19 +38,7 @@ _RUNNING_SHARE = 0.02  # of the newest step in the running means that the progre
 def add(commands: Commands) -> None:
     """Add the command."""
     parser = commands.add("train", "train a network, going on from FILE.state", _train)
-    parser.add_argument(
-        "--train",
-        action="append",
-        required=True,
-        metavar="DATA[:WEIGHT]",
-        help="COCO folder, COCO or LVIS annotation file, or SBD's dataset folder; repeatable",
-    )
-    parser.add_argument(
-        "--val", action="append", default=[], metavar="DATA[:WEIGHT]", help="held-out data"
-    )
-    parser.add_argument(
-        "--out", type=of(new_file()), required=True, metavar="FILE", help="the checkpoint"
-    )
+    _add_files(parser)
     parser.add_argument(
         "--preset",
         choices=PRESETS,
@@ -89,6 +75,22 @@ def add(commands: Commands) -> None:
     add_ray(parser, "train on a cluster, a process for each replica")
 
 
+def _add_files(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--train",
+        action="append",
+        required=True,
+        metavar="DATA[:WEIGHT]",
+        help="COCO folder, COCO or LVIS annotation file, or SBD's dataset folder; repeatable",
+    )
+    parser.add_argument(
+        "--val", action="append", default=[], metavar="DATA[:WEIGHT]", help="held-out data"
+    )
+    parser.add_argument(
+        "--out", type=of(new_file()), required=True, metavar="FILE", help="the checkpoint"
+    )
+
+
 def _threads(text: str) -> int | str:
     if text == "auto":
         return text
@@ -106,47 +108,12 @@ def _train(options: argparse.Namespace) -> None:
 
     from backend.learning.stop_signal import StopSignal
 
-    job = _job(options, folders, validation)
+    job = job_of(options, folders, validation)
     stop = StopSignal()
     is_first = options.ray or options.environment.get("RANK", "0") == "0"
     with tqdm(total=job.config.n_samples, unit="sample", disable=not is_first) as bar:
         run = _on_cluster if options.ray else _here
         run(options, job, report=_Progress(bar).show, should_stop=lambda: stop.is_asked)
-
-
-def _job(
-    options: argparse.Namespace,
-    folders: tuple[tuple[Path, float], ...],
-    validation: tuple[tuple[Path, float], ...],
-) -> TrainingJob:
-    from mfp_model.networks.network import NetworkConfig, default_input_size
-    from mfp_model.training.config import TrainingConfig
-    from mfp_model.training.job import N_VALIDATION, TrainingJob
-    from mfp_model.training.presets import RUNS
-
-    preset = RUNS[options.preset]
-    config = TrainingConfig(**_fields(options, preset.fields, folders))
-    if options.prior_probability and (preset.backbone == UNET or config.scheme == "drawn"):
-        raise ConfigError("--prior-probability: expected adaptive clicks, and no U-Net as preset")
-    start = _start(options, preset.backbone)
-    size = default_input_size(preset.backbone)
-    network_config = (
-        start.config if start else NetworkConfig(backbone=preset.backbone, input_size=size)
-    )
-    n_ranks = options.replicas or int(options.environment.get("WORLD_SIZE", "1"))
-    return TrainingJob(
-        config=config,
-        network_config=network_config,
-        out=options.out,
-        version=options.version or options.preset,
-        start=start,
-        validation=validation,
-        epoch_samples=options.epoch_samples,
-        n_validation=options.val_samples or N_VALIDATION,
-        n_workers=_n_workers(n_ranks) if options.workers is None else options.workers,
-        device=options.device,
-        chooses_threads=options.threads == "auto",
-    )
 
 
 def _here(options: argparse.Namespace, job: TrainingJob, **calls: Callable[..., Any]) -> None:
@@ -177,61 +144,6 @@ def _on_cluster(options: argparse.Namespace, job: TrainingJob, **calls: Callable
         **calls,
         on_problem=options.problems.tell,
     )
-
-
-def _fields(
-    options: argparse.Namespace,
-    preset: Mapping[str, Any],
-    folders: tuple[tuple[Path, float], ...],
-) -> dict[str, Any]:
-    """The preset's fields of the run, with what the options change."""
-    fields = {**preset, "folders": folders, "seed": options.seed or 0}
-    for name, value in (
-        ("n_samples", options.samples),
-        ("learning_rate", options.learning_rate),
-        ("prior_probability", options.prior_probability),
-        ("min_object_px", options.min_object_px),
-        ("loss", options.loss),
-        ("boundary_weight", options.boundary_weight),
-        ("adversarial_weight", options.adversarial_weight),
-    ):
-        if value is not None:
-            fields[name] = value
-    if options.clicks == "adaptive":
-        fields["scheme"] = "streamed"
-    elif options.clicks:
-        fields |= {"scheme": "drawn", "strategy": options.clicks}
-    if options.batch is not None:
-        fields["phases"] = tuple(replace(x, batch=options.batch) for x in fields["phases"])
-    return fields
-
-
-def _n_workers(n_ranks: int) -> int:
-    return max(1, min(8, (os.cpu_count() or 1) // n_ranks))
-
-
-def _start(options: argparse.Namespace, backbone: str) -> Checkpoint | None:
-    from backend.models.downloads import fetch_weights
-    from mfp_model.checkpoints.checkpoint import load_checkpoint
-    from mfp_model.checkpoints.published import load_backbone
-    from mfp_model.weights.sources import WEIGHTS_SOURCES
-
-    if options.start and options.init:
-        raise ConfigError("--start and --init: expected one of them")
-    if options.init in WEIGHTS_SOURCES:
-        weights = fetch_weights(options.init, options.settings.cache_dir)
-        return load_backbone(backbone, weights)
-    if options.init:
-        return load_backbone(backbone, Path(options.init))
-    if not options.start:
-        return None
-    checkpoint = load_checkpoint(options.start)
-    if checkpoint.config.backbone != backbone:
-        raise ConfigError(
-            f"--start {options.start}: has backbone {checkpoint.config.backbone}, "
-            f"expected {backbone} as in --preset"
-        )
-    return checkpoint
 
 
 class _Progress:

@@ -132,11 +132,7 @@ def _opened(task: object, project: str, configs: TaskConfigs, rules: ProjectRule
 
 
 def _clicked(
-    task: object,
-    project: str,
-    configs: TaskConfigs,
-    points: list[Point],
-    rules: ProjectRules,
+    task: object, project: str, configs: TaskConfigs, points: list[Point], rules: ProjectRules
 ) -> TaskRequest:
     if not isinstance(task, dict):
         raise RequestError(f"task: expected an object, got {type(task).__name__}")

@@ -71,9 +71,7 @@ def render_status(service: Service) -> str:
     set_aside: list[str] = reader.read(
         "data folder", lambda: [path.name for path in damaged_files(service.state.data.root)], []
     )
-    outcomes = {
-        outcome: int(figures.value("mfp_clicks_total", outcome=outcome)) for outcome in _OUTCOMES
-    }
+    outcomes = _outcomes(figures)
     return render_template(
         "status.html",
         models=models,
@@ -88,10 +86,7 @@ def render_status(service: Service) -> str:
         uptime=duration(reader.read("uptime", journal.uptime_s, 0.0)),
         outcomes=outcomes,
         waiting=int(figures.value("mfp_waiting")),
-        cache_mb={
-            name: figures.value("mfp_cache_bytes", cache=name) / 1e6
-            for name in ("images", "clicks")
-        },
+        cache_mb=_cache_mb(figures),
         median_ms=minutes.median_ms,
         clicks_chart=clicks_chart(minutes.each),
         times_chart=times_chart(minutes.each),
@@ -103,6 +98,15 @@ def render_status(service: Service) -> str:
         label_studio_url=service.label_studio_url,
         has_sessions=service.state.has_sessions,
     )
+
+
+def _outcomes(figures: Figures) -> dict[str, int]:
+    return {name: int(figures.value("mfp_clicks_total", outcome=name)) for name in _OUTCOMES}
+
+
+def _cache_mb(figures: Figures) -> dict[str, float]:
+    names = ("images", "clicks")
+    return {name: figures.value("mfp_cache_bytes", cache=name) / 1e6 for name in names}
 
 
 def _next_step(

@@ -114,7 +114,18 @@ def click_object(
         obeyed.append([_is_obeyed(click, mask) for click in clicks])
         if len(clicks) <= MEASURED_AFTER:
             measured = mask
-    result = ObjectResult(
+    result = _result(target, ious, obeyed, measured, seconds)
+    return ClickedObject(result=result, clicks=tuple(clicks[:MEASURED_AFTER]), mask=measured)
+
+
+def _result(
+    target: EvaluationObject,
+    ious: list[float],
+    obeyed: list[list[bool]],
+    measured: NDArray[np.bool_],
+    seconds: float,
+) -> ObjectResult:
+    return ObjectResult(
         name=target.name,
         ious=tuple(ious),
         seconds=seconds,
@@ -125,7 +136,6 @@ def click_object(
         n_earlier=sum(len(answers) - 1 for answers in obeyed),
         n_earlier_obeyed=sum(sum(answers[:-1]) for answers in obeyed),
     )
-    return ClickedObject(result=result, clicks=tuple(clicks[:MEASURED_AFTER]), mask=measured)
 
 
 def _aimed(

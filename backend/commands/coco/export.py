@@ -62,6 +62,13 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--images", choices=("copy", "link", "none"), default="copy", help="default: copy"
     )
+    _add_choice(parser)
+    parser.add_argument("--strict", action="store_true", help="stop at the first problem")
+    add_json(parser)
+
+
+def _add_choice(parser: argparse.ArgumentParser) -> None:
+    """Which of the masks are written."""
     parser.add_argument("--only-submitted", action="store_true", help="no drafts")
     parser.add_argument(
         "--annotators",
@@ -73,8 +80,6 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--predictions", action="store_true", help="for tasks without annotation, the newest one"
     )
-    parser.add_argument("--strict", action="store_true", help="stop at the first problem")
-    add_json(parser)
 
 
 def _export(options: argparse.Namespace) -> None:

@@ -67,6 +67,10 @@ def add(commands: Commands) -> None:
     add_count(parser, "--seed", "of jitter and scatter; default: 0", low=0)
     add_measuring_ray(parser)
     add_json(parser)
+    _add_pictures(parser)
+
+
+def _add_pictures(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--plot", type=of(new_file()), metavar="FILE.png", help="mean IoU against clicks"
     )

@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 from functools import partial
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from backend.commands.cluster import check_ray, sendable, workers_of
 from backend.commands.evaluate.measuring import (
@@ -20,6 +21,9 @@ from backend.commands.options import add_project, add_segmenter_options
 from backend.commands.parsing import Commands, add_json
 from backend.commands.printing import show, table
 from mfp_model.errors import DataError
+
+if TYPE_CHECKING:
+    from mfp_model.evaluation.recorded import RecordedScores
 
 
 def add(commands: Commands) -> None:
@@ -69,13 +73,13 @@ def _evaluate(options: argparse.Namespace) -> None:
         "checkpoint": workers.version,
     }
     options.problems.tell(*problems)
-    lines = [
-        f"{options.segmenter} ({workers.version}), {scores.n_objects} objects, "
-        f"{scores.n_clicks} clicks",
+    show(options, report, _lines(f"{options.segmenter} ({workers.version})", scores))
+
+
+def _lines(measured: str, scores: RecordedScores) -> list[str]:
+    curve = enumerate(scores.miou_at, start=1)
+    return [
+        f"{measured}, {scores.n_objects} objects, {scores.n_clicks} clicks",
         f"mean IoU after the last click {scores.final_iou:.3f}",
-        *table(
-            ("after clicks", "mean IoU"),
-            [(n, value) for n, value in enumerate(scores.miou_at, start=1)],
-        ),
+        *table(("after clicks", "mean IoU"), list(curve)),
     ]
-    show(options, report, lines)
