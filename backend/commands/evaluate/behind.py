@@ -96,22 +96,21 @@ def _occlusions(
 
     config = layers_config_of(options)
     tell = options.problems.tell
-    objects = list(unread_coco_objects(options.occlusions, on_problem=tell))
+    objects = unread_coco_objects(options.occlusions, on_problem=tell)
+    generator = np.random.default_rng(options.seed or 0)
+    pictures = list(occlusions(objects, options.limit, generator, on_problem=tell))
+    if not pictures:
+        raise DataError(f"{options.occlusions}: no two objects of which one can cover the other")
     results = {}
     for name, rounds in (("without", 0), ("with", config.max_rounds)):
-        generator = np.random.default_rng(options.seed or 0)
-        made = occlusions(objects, options.limit, generator, on_problem=tell)
-        pictures = tqdm(made, total=options.limit)
         steps = dataclasses.replace(config, max_rounds=rounds)
-        results[name] = list(look_behind(pictures, finder, inpainter, steps))
-    if not results["with"]:
-        raise DataError(f"{options.occlusions}: no two objects of which one can cover the other")
+        results[name] = list(look_behind(tqdm(pictures), finder, inpainter, steps))
     if options.sheet:
         _write_sheet(options.sheet, list(zip(results["without"], results["with"], strict=True)))
     report: dict[str, Any] = {
         name: dataclasses.asdict(behind_scores(collected)) for name, collected in results.items()
     }
-    return {**report, "n_pictures": len(results["with"])}
+    return {**report, "n_pictures": len(pictures)}
 
 
 def _write_sheet(path: Path, pairs: Sequence[tuple[BehindResult, BehindResult]]) -> None:
