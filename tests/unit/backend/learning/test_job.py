@@ -11,6 +11,7 @@ import pytest
 from backend.learning import job as job_module
 from backend.learning import work as work_module
 from backend.learning.job import free_version, run_job, take_folder
+from backend.learning.job_rows import Job
 from backend.learning.jobs import JobQueue, LostJobError
 from backend.models.version import beginning, check_name
 from backend.settings import Settings
@@ -26,14 +27,20 @@ class _NeverAsked:
     is_asked = False
 
 
-def test_a_job_whose_storage_fails_has_tried_and_one_that_is_lost_has_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    state = SharedState(tmp_path / "data")
+def _begun(folder: Path) -> tuple[SharedState, JobQueue, Job]:
+    """A job that a worker has taken from a new queue."""
+    state = SharedState(folder / "data")
     queue = JobQueue(state.jobs())
     queue.enqueue("7")
     job = queue.begin("me")
     assert job is not None
+    return state, queue, job
+
+
+def test_a_job_whose_storage_fails_has_tried_and_one_that_is_lost_has_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, queue, job = _begun(tmp_path)
     failures: list[MfpError] = [StorageError("sessions are away"), LostJobError("lost")]
 
     def fail(*_: object, **__: object) -> None:
@@ -53,11 +60,7 @@ def test_a_job_whose_storage_fails_has_tried_and_one_that_is_lost_has_not(
 def test_a_job_with_too_little_to_learn_from_says_what_was_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    state = SharedState(tmp_path / "data")
-    queue = JobQueue(state.jobs())
-    queue.enqueue("7")
-    job = queue.begin("me")
-    assert job is not None
+    state, queue, job = _begun(tmp_path)
     data = state.data.job(job.id) / "data"
     problem = "task 3: region r: label 'Old': expected one of New"
 
