@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from backend.label_studio.access import LabelStudioAccess, LabelStudioError
@@ -39,27 +40,43 @@ class ProjectRules:
 UNKNOWN_RULES = ProjectRules(doubt="LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY are not both set")
 
 
+_Change = tuple[int, int]  # how many were told here, and when the last was told anywhere
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Answer:
     rules: ProjectRules
     at: float
+    change: _Change
 
 
 class ProjectSettings:
     """Asks Label Studio for the rules of projects, and keeps them for a minute.
 
-    A click waits for at most a second, and only at a project's first. Later ones get what was
-    answered last, for at most ten minutes, while Label Studio is asked again beside them.
+    A click waits for at most a second, and only at a project's first or after a change. Later ones
+    get what was answered last, for at most ten minutes, while Label Studio is asked again beside
+    them.
     """
 
     def __init__(
         self,
         access: LabelStudioAccess,
         *,
+        changes: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
         max_wait_s: float = _MAX_WAIT_S,
     ) -> None:
+        """Ask nothing yet.
+
+        Args:
+            access: Label Studio, and its token.
+            changes: The file that is touched at a change, for all workers; None for one process.
+            clock: Seconds, rising.
+            max_wait_s: How long a click waits for Label Studio.
+        """
         self._access = access
+        self._changes = changes
+        self._n_changes = 0
         self._clock = clock
         self._max_wait_s = max_wait_s
         self._lock = threading.Lock()
@@ -73,30 +90,40 @@ class ProjectSettings:
         Args:
             project: Label Studio's project id.
         """
-        rules, asking = self._kept(project)
-        if rules is not None:
-            return rules
-        wait([asking] if asking else [], self._max_wait_s)
-        return self._kept(project)[0] or ProjectRules(doubt="Label Studio has not answered yet")
+        answer, asking = self._kept(project)
+        if asking is not None and (answer is None or answer.change != self._change()):
+            wait([asking], self._max_wait_s)
+            answer, _ = self._kept(project)
+        if answer is None:
+            return ProjectRules(doubt="Label Studio has not answered yet")
+        return answer.rules
+
+    def changed(self) -> None:
+        """Ask for all projects again, in every worker: the settings of one were changed."""
+        self._n_changes += 1
+        if self._changes is not None:
+            self._changes.touch()
 
     def prepare(self, project: str) -> None:
         """Ask for a project whose task is opened, so that no click waits for it."""
         self._kept(project)
 
-    def _kept(self, project: str) -> tuple[ProjectRules | None, Future[None] | None]:
+    def _kept(self, project: str) -> tuple[_Answer | None, Future[None] | None]:
         """What was answered, and what is being asked."""
+        change = self._change()
         if not self._access.url or not self._access.has_key or not project.isdecimal():
-            return UNKNOWN_RULES, None
+            return _Answer(rules=UNKNOWN_RULES, at=0, change=change), None
         with self._lock:
             answer = self._answers.get(project)
             age = self._clock() - answer.at if answer else _MAX_AGE_S
+            is_fresh = answer is not None and answer.change == change and age < _FRESH_S
             has_room = project not in self._asking and len(self._asking) < _MAX_ASKING
-            if age >= _FRESH_S and has_room:
+            if not is_fresh and has_room:
                 self._asking[project] = self._asker.submit(self._ask, project)
-            rules = answer.rules if answer is not None and age < _MAX_AGE_S else None
-            return rules, self._asking.get(project)
+            return answer if age < _MAX_AGE_S else None, self._asking.get(project)
 
     def _ask(self, project: str) -> None:
+        change = self._change()
         try:
             rules = _rules(self._project(project))
         except LabelStudioError as error:
@@ -106,10 +133,18 @@ class ProjectSettings:
             before = self._answers.get(project)
             now = self._clock()
             if rules.doubt and before and not before.rules.doubt and now - before.at < _MAX_AGE_S:
-                return  # what was answered last still holds
+                self._answers[project] = replace(before, change=change)  # it still holds
+                return
             if len(self._answers) >= _MAX_PROJECTS:
                 self._answers.clear()
-            self._answers[project] = _Answer(rules=rules, at=now)
+            self._answers[project] = _Answer(rules=rules, at=now, change=change)
+
+    def _change(self) -> _Change:
+        """Which change was the last, here and in other workers."""
+        try:
+            return self._n_changes, self._changes.stat().st_mtime_ns if self._changes else 0
+        except FileNotFoundError:
+            return self._n_changes, 0
 
     def _project(self, project: str) -> dict[str, Any]:
         body = ask(self._access, f"/api/projects/{project}/", f"project {project}")

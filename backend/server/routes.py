@@ -80,6 +80,8 @@ def _add_label_studio_routes(app: Flask, service: Service) -> None:
             return {"status": "ok", "job": None}
         if isinstance(body, dict):
             service.recorder.webhook(body)
+            if body.get("action") == "PROJECT_UPDATED":
+                service.projects.changed()
         return {"status": "ok", "job": job.id if job else None}
 
 

@@ -54,6 +54,7 @@ from mfp_model.weights.versions import model_version
 
 _KEPT_S = 3600.0  # images and clicks
 _EXISTING_BYTES = 64_000_000
+_CHANGES = "projects-changed"  # the file that workers tell each other by
 _N_TURNS = 2  # one prepares or finishes a round while the network computes another's
 
 
@@ -129,7 +130,7 @@ def create_service(
         registry=registry,
         trainer=trainer,
         setup=ProjectSetup(models, finders, telemetry),
-        projects=ProjectSettings(access),
+        projects=ProjectSettings(access, changes=shared_dir and shared_dir / _CHANGES),
         inbox=Inbox(trainer.take, partial(telemetry.failed, during="a webhook"), queue.know),
         recorder=recorder,
         state=state,

@@ -1,5 +1,6 @@
 import threading
 import time
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -16,8 +17,11 @@ class _Clock:
         return self.now
 
 
-def _asking(site: ProjectSite, clock: _Clock, *, key: str = "key") -> ProjectSettings:
-    return ProjectSettings(LabelStudioAccess(url=site.url, api_key=key), clock=clock, max_wait_s=5)
+def _asking(
+    site: ProjectSite, clock: _Clock, *, key: str = "key", changes: Path | None = None
+) -> ProjectSettings:
+    access = LabelStudioAccess(url=site.url, api_key=key)
+    return ProjectSettings(access, changes=changes, clock=clock, max_wait_s=5)
 
 
 def test_a_project_says_how_many_annotate_and_whether_predictions_are_shown() -> None:
@@ -93,3 +97,25 @@ def test_a_label_studio_that_hangs_gathers_no_line_of_questions() -> None:
     while projects.of("100").doubt != "away":
         assert time.monotonic() < until
     assert access.n_asked <= 101
+
+
+def test_a_change_that_label_studio_tells_counts_at_the_next_click_in_all_workers(
+    tmp_path: Path,
+) -> None:
+    site, clock = ProjectSite(model_version="m-1"), _Clock()
+    workers = [_asking(site, clock, changes=tmp_path / "changed") for _ in range(2)]
+    assert [worker.of("3").model_version for worker in workers] == ["m-1", "m-1"]
+    site.project["model_version"] = "m-2"
+    workers[0].changed()
+    assert [worker.of("3").model_version for worker in workers] == ["m-2", "m-2"]
+    assert site.n_asked == 4
+
+
+def test_after_a_change_clicks_do_not_wait_for_a_label_studio_that_went_away() -> None:
+    site, clock = ProjectSite(), _Clock()
+    projects = _asking(site, clock)
+    assert projects.of("3").n_annotators == 1
+    site.is_up = False
+    projects.changed()
+    assert [projects.of("3").n_annotators for _ in range(3)] == [1, 1, 1]
+    assert site.n_asked == 2

@@ -24,6 +24,7 @@ from mfp_model.errors import CheckpointError
 from mfp_model.prediction import Prediction
 from mfp_model.segmenter import Segmenter
 from tests.fakes import DiskSegmenter, temporary_settings
+from tests.unit.backend.page import ProjectSite
 
 Capture = Callable[[str], Any]
 
@@ -266,6 +267,17 @@ def test_webhooks_of_projects_that_never_asked_for_a_model_are_not_recorded(
 )
 def test_webhooks_are_taken(capture: Capture, name: str) -> None:
     assert _client().post("/webhook", json=capture(name)).status_code == 200
+
+
+def test_a_projects_settings_count_as_soon_as_a_webhook_tells_that_they_changed() -> None:
+    site = ProjectSite(maximum_annotations=1)
+    models = ServedModels(lambda checkpoint: DiskSegmenter(), version="disks-1")
+    service = create_service(site.settings(), models=models)
+    client = make_app(site.settings(), service).test_client()
+    assert service.projects.of("3").n_annotators == 1
+    site.project["maximum_annotations"] = 2
+    assert client.post("/webhook", json={"action": "PROJECT_UPDATED"}).status_code == 200
+    assert service.projects.of("3").n_annotators == 2
 
 
 def test_an_unknown_page_is_not_found() -> None:
