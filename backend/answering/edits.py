@@ -178,18 +178,28 @@ class Edits:
             for page_object in objects
         )
 
-    def hangs_on_draft(self, task: TaskRequest, region: RegionRequest) -> bool:
-        """Return whether a first click may mean what is on one page of several, but not on this.
+    def hangs_on_draft(
+        self, task: TaskRequest, region: RegionRequest, edits: Iterable[Edit]
+    ) -> bool:
+        """Return whether prompts may mean what is on one page of several, but not on this.
 
         That is a box that waits for its check, a mask of another draft, or one that may be lost.
+
+        Args:
+            task: The task.
+            region: The prompts, of which the first one decides.
+            edits: What they edit, as far as is known.
         """
         answered, now = self._answered.of(task, region), self._answered.clock()
         if may_be_in_box(answered, task, region, now):
             return True
         click, elsewhere = region.placed[0].prompt, replace(task.there, rows=task.there.elsewhere)
         masks = self._masks(replace(task, there=elsewhere), region)
-        lost = (entry.answer for entry in answered if may_be_lost(entry, task, region, now))
-        unsure = (*(mask.runs for mask in masks), *lost)
+        lost = [entry for entry in answered if may_be_lost(entry, task, region, now)]
+        names = {name for entry in lost for name in entry.regions}
+        if any(not names.isdisjoint(map(storable, edit.regions)) for edit in edits):
+            return True
+        unsure = (*(mask.runs for mask in masks), *(entry.answer for entry in lost))
         return isinstance(click, Click) and any(lies_on(runs, click) for runs in unsure)
 
     def _masks(self, task: TaskRequest, region: RegionRequest) -> list[ExistingMask]:

@@ -152,7 +152,7 @@ class Predictor:
 
     def _is_unsure(self, task: TaskRequest, region: RegionRequest, made: list[Made]) -> bool:
         """Whether the draft that the page saves of the click tells more than is known."""
-        if self._edits.hangs_on_draft(task, region):
+        if self._edits.hangs_on_draft(task, region, [mask.edit for mask in made]):
             return True
         is_unsaved = task.is_alike and self._edits.may_have_unsaved(task, region)
         return (task.there.is_unsure or is_unsaved) and any(mask.hangs_on_page for mask in made)

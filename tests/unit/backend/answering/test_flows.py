@@ -19,6 +19,12 @@ from tests.unit.backend.page import (
 )
 
 
+def _open(page: ClickedPage) -> None:
+    opening = request(config=page.config, **page.task)
+    opening["params"]["context"] = None
+    assert page.client.post("/predict", json=opening).status_code == 200
+
+
 def test_clicks_beside_what_was_answered_make_new_objects_that_keep_clear_of_it() -> None:
     page = ClickedPage()
     first, second = page.click("p", 60, 60), page.click("q", 90, 60)
@@ -181,9 +187,7 @@ def test_a_correction_that_a_reload_lost_does_not_come_back(is_opened: bool) -> 
     page.save(first)
     assert not mask_of(page.ask(away)[0])[60, 45]
     if is_opened:
-        opening = request(config=page.config, **page.task)
-        opening["params"]["context"] = None
-        assert page.client.post("/predict", json=opening).status_code == 200
+        _open(page)
     else:  # which Label Studio does not tell of a task with a prediction
         page.save(first, {name: part for name, part in away.items() if name != "is_positive"})
     later = mask_of(page.click("m", 60, 79, is_positive=False))
@@ -192,16 +196,15 @@ def test_a_correction_that_a_reload_lost_does_not_come_back(is_opened: bool) -> 
 
 
 @pytest.mark.parametrize("is_reload", [False, True])
+@pytest.mark.parametrize("y", [79, 85])  # on the mask, and beside it
 def test_whether_a_page_lost_a_correction_when_its_task_was_opened_its_draft_tells(
-    is_reload: bool,
+    y: int, is_reload: bool
 ) -> None:
-    page, again = ClickedPage(), point("m", 60, 79, is_positive=False)
+    page, again = ClickedPage(), point("m", 60, y, is_positive=False)
     first = page.click("p", 60, 60)
     page.save(first)
     (corrected,) = page.ask(point("n", 45, 60, is_positive=False))
-    opening = request(config=page.config, **page.task)
-    opening["params"]["context"] = None
-    assert page.client.post("/predict", json=opening).status_code == 200
+    _open(page)
     shown = first if is_reload else corrected
     site_of().drafts = [saved(shown, again, id=1, annotation=None)]
     try:
