@@ -78,10 +78,11 @@ def may_be_lost(
     """Return whether the clicked page may have an answer no more, as the task was opened since.
 
     If the page was loaded again, it has not. If somebody else opened the task, it has. The next
-    draft tells.
+    draft tells, or a prompt that goes on with the answer: it has the answer, then.
     """
     is_unsaved = not is_saved(answered, task) and now - answered.at < _UNSAVED_S
-    return answered.is_left and is_unsaved and is_ours(answered, task, region)
+    is_doubtful = answered.is_left and not is_continued(answered, region)
+    return is_doubtful and is_unsaved and is_ours(answered, task, region)
 
 
 def is_same(drawn: MaskRuns, answered: AnsweredObject, region: RegionRequest) -> bool:

@@ -215,6 +215,16 @@ def test_whether_a_page_lost_a_correction_when_its_task_was_opened_its_draft_tel
     assert not later[79, 60]
 
 
+def test_the_next_click_of_an_object_asks_for_no_draft_when_its_task_was_opened() -> None:
+    page, begun = ClickedPage(), point("p", 60, 60)
+    page.ask(begun)
+    _open(page)
+    n_asked = site_of().n_asked_for_drafts
+    (more,) = page.ask(begun, point("q", 110, 60))
+    assert mask_of(more)[60, [45, 110]].all()
+    assert site_of().n_asked_for_drafts == n_asked
+
+
 def test_a_polygon_that_was_given_another_label_keeps_it_when_the_other_one_is_corrected() -> None:
     page = ClickedPage(config=POLYGON.format(""))
     first, second = page.ask(point("p", 40, 60), point("q", 120, 60))
