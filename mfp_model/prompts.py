@@ -9,9 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Real
 from typing import ClassVar, TypeAlias
 
 from mfp_model.errors import PromptError
+
+_SIGNS = frozenset({True, False})  # and what equals them: 1, 0, NumPy's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +27,7 @@ class Click:
         is_positive: True for "object", False for "not object".
 
     Raises:
-        PromptError: A coordinate is no finite number >= 0.
+        PromptError: A coordinate is no finite number >= 0, or `is_positive` neither True nor False.
     """
 
     KIND: ClassVar[str] = "click"
@@ -34,6 +37,7 @@ class Click:
 
     def __post_init__(self) -> None:
         _check_coordinates(self.KIND, x=self.x, y=self.y)
+        _check_sign(self.KIND, self.is_positive)
 
     def pixel(self, *, height: int, width: int) -> tuple[int, int]:
         """Return row and column of the clicked pixel; the far edges belong to the last ones."""
@@ -56,7 +60,7 @@ class Stroke:
         counts: The painted pixels as a compressed COCO RLE's counts.
 
     Raises:
-        PromptError: A coordinate is no finite number >= 0.
+        PromptError: A coordinate is no finite number >= 0, or `is_positive` neither True nor False.
     """
 
     KIND: ClassVar[str] = "stroke"
@@ -69,6 +73,7 @@ class Stroke:
 
     def __post_init__(self) -> None:
         _check_coordinates(self.KIND, x=self.x, y=self.y)
+        _check_sign(self.KIND, self.is_positive)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,8 +146,10 @@ def check_prompts(
 
     Raises:
         PromptError: A prompt is of another kind, lies outside the image, or was painted on an
-            image of another size.
+            image of another size; or it is one prompt alone.
     """
+    if not isinstance(prompts, Iterable):
+        raise PromptError(f"prompts {type(prompts).__name__}: expected a list of them")
     checked = tuple(prompts)
     for prompt in checked:
         if not isinstance(prompt, kinds):
@@ -192,14 +199,21 @@ def parse_box(text: str) -> Box:
 
 def _check_coordinates(kind: str, **values: float) -> None:
     for name, value in values.items():
-        try:
-            is_good = math.isfinite(value) and value >= 0
+        try:  # code without types may give any
+            is_good = isinstance(value, Real) and math.isfinite(value) and value >= 0
         except OverflowError:
             value, is_good = math.inf, False
-        except (TypeError, ValueError):  # code without types may give any
-            is_good = False
         if not is_good:
-            raise PromptError(f"{kind} {name}={value!s:.40}: expected a finite number >= 0")
+            raise PromptError(f"{kind} {name}={value!r:.40}: expected a finite number >= 0")
+
+
+def _check_sign(kind: str, value: bool) -> None:
+    try:
+        is_good = value in _SIGNS
+    except TypeError:  # arrays and lists
+        is_good = False
+    if not is_good:  # "-" and -1 are as true as True, and mean the opposite
+        raise PromptError(f"{kind} is_positive={value!r:.40}: expected True or False")
 
 
 def _numbers(parts: list[str], message: str) -> list[float]:

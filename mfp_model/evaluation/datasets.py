@@ -141,13 +141,13 @@ def _clicks(triples: object, name: str, turn: int, *, height: int, width: int) -
     size = {"height": height, "width": width}
     try:
         clicks = [
-            Click(x=x, y=y, is_positive=bool(sign))
+            Click(x=x, y=y, is_positive=sign)
             for x, y, sign in triples  # type: ignore[attr-defined]
         ]
         check_prompts(clicks, kinds=(Click,), **size)
     except (TypeError, ValueError, PromptError):
         raise DataError(
-            f"{name}: clicks={triples!r:.60}: expected [x, y, sign] each, on the image"
+            f"{name}: clicks={triples!r:.60}: expected [x, y, 1 or 0] each, on the image"
         ) from None
     places = [turned_point(click.x, click.y, turn, **size) for click in clicks]
     return tuple(replace(click, x=x, y=y) for click, (x, y) in zip(clicks, places, strict=True))

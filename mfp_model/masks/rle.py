@@ -76,7 +76,9 @@ def stroke_of(mask: NDArray[np.bool_], *, is_positive: bool = True) -> Stroke:
     Raises:
         PromptError: There is none, or it is no such mask.
     """
-    if mask.ndim != 2 or mask.dtype not in (np.bool_, np.uint8):
+    if not isinstance(mask, np.ndarray):  # code without types may give any
+        raise PromptError(f"mask {type(mask).__name__}: expected a numpy array, bool [H, W]")
+    if mask.ndim != 2 or mask.dtype != np.bool_:
         raise PromptError(f"mask {mask.dtype} {list(mask.shape)}: expected bool [H, W]")
     middle = deepest_click(mask)
     height, width = mask.shape

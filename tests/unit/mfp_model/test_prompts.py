@@ -1,9 +1,12 @@
 import math
 from dataclasses import replace
+from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from mfp_model.errors import PromptError
 from mfp_model.masks.rle import stroke_of
@@ -31,7 +34,13 @@ def test_text_becomes_a_click() -> None:
     assert parse_click("0,0,-") == Click(x=0, y=0, is_positive=False)
 
 
-@pytest.mark.parametrize("x", [-1, math.nan, pytest.param(10**5000, id="digits"), "a", None, 1j])
+@pytest.mark.parametrize(
+    "x",
+    [
+        *(-1, math.nan, pytest.param(10**5000, id="digits"), "3", None, 1j, Decimal(3)),
+        *(np.array([3.0]), torch.tensor(3.0), torch.tensor([3.0, 4.0])),
+    ],
+)
 def test_a_place_that_is_no_number_is_refused(x: Any) -> None:  # noqa: ANN401
     with pytest.raises(PromptError, match="^click x=.*: expected a finite number >= 0$"):
         Click(x=x, y=1)
@@ -39,12 +48,28 @@ def test_a_place_that_is_no_number_is_refused(x: Any) -> None:  # noqa: ANN401
         Box(left=0, top=0, right=x, bottom=1)
 
 
+@pytest.mark.parametrize("sign", ["-", "+", -1, 2, None, [1], np.ones(2), math.nan])
+def test_a_sign_that_is_neither_true_nor_false_is_refused(sign: Any) -> None:  # noqa: ANN401
+    for make in (partial(Click, x=1, y=1), partial(replace, _STROKE)):
+        with pytest.raises(PromptError, match="^.* is_positive=.*: expected True or False$"):
+            make(is_positive=sign)
+
+
+@pytest.mark.parametrize("sign", [1, 0, 1.0, np.True_, np.False_])
+def test_ones_and_zeros_are_signs(sign: Any) -> None:  # noqa: ANN401
+    assert Click(x=1, y=1, is_positive=sign) == Click(x=1, y=1, is_positive=bool(sign))
+
+
 @pytest.mark.parametrize(
-    "mask", [np.ones((4, 4)), np.ones((4, 4, 3), dtype=np.bool_), np.ones(4, dtype=np.bool_)]
+    "mask",
+    [np.ones((4, 4)), np.ones((4, 4, 3), dtype=np.bool_), np.ones(4, dtype=np.bool_)]
+    + [np.array([[1, 2], [3, 4]], dtype=np.uint8)],
 )
 def test_what_is_no_mask_makes_no_stroke(mask: Any) -> None:  # noqa: ANN401
     with pytest.raises(PromptError, match=r"^mask .*\]: expected bool \[H, W\]"):
         stroke_of(mask)
+    with pytest.raises(PromptError, match=r"^mask list: expected a numpy array, bool \[H, W\]"):
+        stroke_of(mask.tolist())
 
 
 @pytest.mark.parametrize("text", ["", "1,2", "1,2,3", "a,2,+", "1,2,3,+", "nan,1,+", "-1,2,+"])
@@ -101,6 +126,8 @@ def test_a_kind_that_is_not_understood_is_named() -> None:
 def test_what_is_no_prompt_is_named() -> None:
     with pytest.raises(PromptError, match="a tuple: the segmenter does not know it, only click or"):
         _checked([(5, 5)], height=9, width=9)  # type: ignore[list-item]
+    with pytest.raises(PromptError, match="^prompts Click: expected a list of them$"):
+        _checked(Click(x=1, y=1), height=9, width=9)  # type: ignore[arg-type]
 
 
 def test_a_stroke_of_another_image_or_nowhere_is_named() -> None:

@@ -30,8 +30,10 @@ def test_nothing_on_a_crowd_is_an_error_but_the_object_itself_counts(tmp_path: P
     assert (square.valid == (~crowd | square.truth)).all()
 
 
-@pytest.mark.parametrize("clicks", [[[81, 5, 1]], [[-1, 5, 0]], [[float("inf"), 5, 1]]])
-def test_recorded_clicks_off_the_image_cost_their_object_only(
+@pytest.mark.parametrize(
+    "clicks", [[[81, 5, 1]], [[-1, 5, 0]], [[float("inf"), 5, 1]], [[5, 5, -1]], [[5, 5, "0"]]]
+)
+def test_recorded_clicks_off_the_image_or_without_a_sign_cost_their_object_only(
     tmp_path: Path, clicks: list[list[float]]
 ) -> None:
     root = make_coco_folder(tmp_path, n_images=1)
