@@ -122,10 +122,10 @@ class Segmenter(ABC):
         check_image(image)
         if isinstance(previous, np.ndarray):
             previous = mask_prediction(MaskRuns.of(_checked_mask(previous, image)))
-        last = previous or empty_prediction(image)
+        last = previous
         for prediction in self.rounds(image, prompts, previous):
             last = prediction
-        return last
+        return empty_prediction(image) if last is None else last
 
 
 def _checked_mask(mask: NDArray[np.bool_], image: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -166,11 +166,16 @@ def check_previous(
         edits: Whether it may be a mask.
 
     Raises:
-        PromptError: `previous` answers prompts that are not a prefix of `prompts`, is of another
-            size, or is a mask where it may not be one.
+        PromptError: `previous` is no prediction, answers prompts that are not a prefix of
+            `prompts`, is of another size, or is a mask where it may not be one.
     """
     if previous is None:
         return 0
+    if not isinstance(previous, Prediction):  # code without types may give any
+        raise PromptError(
+            f"previous {type(previous).__name__}: expected a Prediction, or in `segment` a mask as "
+            "a numpy array, bool [H, W]"
+        )
     size = (previous.layers.height, previous.layers.width)
     if size != image.shape[:2]:
         raise PromptError(f"previous is of {size} pixels, expected {image.shape[:2]}")

@@ -19,7 +19,7 @@ def best_device(name: str) -> torch.device:
         return torch.device("cuda" if has_cuda else "cpu")
     try:
         device = torch.device(name)
-    except RuntimeError:
+    except (RuntimeError, TypeError):  # code without types may give any
         raise ConfigError(f"device {name!r}: expected {listed(DEVICES)}") from None
     n_devices = {"cpu": 1, "cuda": torch.cuda.device_count() if has_cuda else 0}
     if (device.index or 0) >= n_devices.get(device.type, 0):

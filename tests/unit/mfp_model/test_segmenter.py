@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -81,6 +82,9 @@ def test_bad_input_is_refused(tiny_segmenter: MfpSegmenter, photo: NDArray[np.ui
     previous = tiny_segmenter.segment(photo, [Click(x=1, y=1)])
     with pytest.raises(PromptError, match="not the first"):
         tiny_segmenter.segment(photo, [Click(x=2, y=1)], previous)
+    for mask in (torch.ones(photo.shape[:2], dtype=torch.bool), [[True]], previous.runs):
+        with pytest.raises(PromptError, match=r"^previous .*: expected a Prediction, or in `seg"):
+            tiny_segmenter.segment(photo, [Click(x=2, y=1)], mask)  # type: ignore[arg-type]
 
 
 def test_unknown_names_are_refused() -> None:
@@ -88,6 +92,8 @@ def test_unknown_names_are_refused() -> None:
         load_segmenter("magic")
     with pytest.raises(ConfigError, match="expected auto"):
         load_segmenter("mfp", device="abacus")
+    with pytest.raises(ConfigError, match="device None: expected auto"):
+        load_segmenter("mfp", device=None)  # type: ignore[arg-type]
     with pytest.raises(CheckpointError, match="no such file"):
         load_segmenter("mfp", checkpoint=Path("/nowhere"))
     with pytest.raises(CheckpointError, match="no such file"):
