@@ -61,7 +61,7 @@ class Plan:
 
 def without_secrets(settings: Settings) -> Settings:
     """Return the settings that a process of a cluster may have."""
-    return replace(settings, label_studio_api_key="", password="", database_url="")
+    return replace(settings, label_studio_api_key="", username="", password="", database_url="")
 
 
 def _threads(n_cores: int, n_replicas: int) -> int:
