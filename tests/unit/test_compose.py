@@ -61,6 +61,14 @@ def test_nothing_but_the_balancer_is_published_and_ray_is_on_a_network_of_its_ow
     assert services["replicas"]["networks"] == ["ray"]
 
 
+def test_the_docs_name_every_secret_to_be_set() -> None:
+    docs = "".join((_ROOT / "docs" / page).read_text() for page in ("team.md", "cluster.md"))
+    composes = "".join((_ROOT / name).read_text() for name in _FILES)
+    secrets = set(re.findall(r"\$\{(\w+_(?:PASSWORD|TOKEN)):-", composes))
+    assert len(secrets) == 6
+    assert [name for name in secrets if name not in docs] == []
+
+
 def test_replicas_get_no_password_but_rays() -> None:
     for name in ("ray-head", "replicas"):
         environment = _services("compose.cluster.yaml")[name]["environment"]
