@@ -1,34 +1,50 @@
-"""Fixtures that several test folders share."""
+"""Fixtures that several test folders share.
+
+pytest's own process, which only hands the tests out, reads this as well. So torch is imported
+where a fixture needs it.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import settings
 from numpy.typing import NDArray
 
-from mfp_model.checkpoints.checkpoint import Checkpoint, save_checkpoint
-from mfp_model.networks.network import MfpNetwork, NetworkConfig
-from mfp_model.segmenters.mfp import MfpSegmenter
 from tests import postgres as postgres_module
 from tests.postgres import Postgres
 
+if TYPE_CHECKING:
+    from mfp_model.checkpoints.checkpoint import Checkpoint
+    from mfp_model.segmenters.mfp import MfpSegmenter
+
 settings.register_profile("project", deadline=None)  # machines may be busy
 settings.load_profile("project")
-torch.set_num_threads(1)  # for networks this tiny, several only wait for each other
 
 _CAPTURES = Path(__file__).parent / "data" / "captures"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """For networks this tiny, several threads only wait for each other."""
+    import torch
+
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
 def tiny_checkpoint() -> Checkpoint:
     """Random weights for inputs of 64 pixels: quick, and every bug shows as well."""
+    import torch
+
+    from mfp_model.checkpoints.checkpoint import Checkpoint
+    from mfp_model.networks.network import MfpNetwork, NetworkConfig
+
     config = NetworkConfig(input_size=64)
     with torch.random.fork_rng():
         torch.manual_seed(7)
@@ -42,6 +58,8 @@ def tiny_checkpoint() -> Checkpoint:
 @pytest.fixture(scope="session")
 def tiny_weights(tiny_checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny checkpoint's file."""
+    from mfp_model.checkpoints.checkpoint import save_checkpoint
+
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
     save_checkpoint(tiny_checkpoint, path)
     return path
@@ -49,6 +67,8 @@ def tiny_weights(tiny_checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture(scope="session")
 def tiny_segmenter(tiny_checkpoint: Checkpoint) -> MfpSegmenter:
+    from mfp_model.segmenters.mfp import MfpSegmenter
+
     return MfpSegmenter(tiny_checkpoint, device="cpu")
 
 
