@@ -58,7 +58,10 @@ def _alpha(
 ) -> NDArray[np.uint8]:
     rle, touches = value.get("rle"), value.get("touches") or []
     if value.get("maskDataURL"):
-        raise DataError("brush with an embedded picture: not read")
+        raise DataError(
+            "brush with an embedded picture: not read; "
+            "submit it once, so that it is saved as a mask"
+        )
     if not isinstance(touches, list) or not isinstance(rle, list | None) or not (rle or touches):
         raise DataError("brush: expected a list rle, touches, or both")
     size = {"height": height, "width": width}

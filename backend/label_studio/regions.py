@@ -12,8 +12,12 @@ from mfp_model.data.coco_rows import is_number
 from mfp_model.errors import DataError
 
 KINDS = ("brush", "polygon", "rectangle", "ellipse")
-_MARKS = {"brush": "rle", "polygon": "points", "ellipse": "radiusX", "rectangle": "height"}
-_BRUSH_SHAPES = ("rle", "touches", "maskDataURL", "format")
+_MARKS = {  # of a brush any: a draft has what was painted since, and no RLE of what is all new
+    "brush": ("rle", "touches", "maskDataURL"),
+    "polygon": ("points",),
+    "ellipse": ("radiusX",),
+    "rectangle": ("height",),
+}
 CROWD_NOTE = "crowd"  # of a region
 MAX_SIDE_PX = 1_000_000  # of an image, as rows and points say it
 MAX_PIXELS = 200_000_000  # of an image whose masks a request carries
@@ -77,7 +81,7 @@ def regions_of(result: object, left_out: Counter[str]) -> Iterator[MaskRegion | 
             yield DataError(f"row {index}: expected an object with a value, got {row!r:.60}")
         elif str(row.get("type")).startswith("bitmask"):
             yield DataError(f"region {row.get('id')}: bitmask regions are not read")
-        elif _kind(row) is None and "rle" in row["value"] and not _is_copy(row, shaped):
+        elif _kind(row) is None and _shows(row, "brush") and not _is_copy(row, shaped):
             yield DataError(f"region {row.get('id')}: {row.get('type')!r:.40} masks are not read")
         elif _kind(row) is None:
             left_out[f"{str(row.get('type'))[:40]} rows"] += 1
@@ -98,8 +102,13 @@ def _kind(row: Mapping[str, Any]) -> str | None:
     if kind in KINDS:
         return kind
     if kind == "":  # a generic label's row repeats the shape
-        return next((kind for kind, mark in _MARKS.items() if mark in row["value"]), None)
+        return next((kind for kind in _MARKS if _shows(row, kind)), None)
     return None
+
+
+def _shows(row: Mapping[str, Any], kind: str) -> bool:
+    """Whether a row with a value has such a shape in it."""
+    return any(mark in row["value"] for mark in _MARKS[kind])
 
 
 def is_of_shape(row: Mapping[str, Any]) -> bool:
@@ -118,9 +127,8 @@ def _is_copy(row: Mapping[str, Any], shaped: Container[str]) -> bool:
 
 def _is_point(row: Mapping[str, Any]) -> bool:
     """Whether a row of a shape's type has a place and no shape."""
-    value, mark = row["value"], _MARKS[str(_kind(row))]
-    marks = _BRUSH_SHAPES if mark == "rle" else (mark,)
-    return "x" in value and "y" in value and not any(name in value for name in marks)
+    value = row["value"]
+    return "x" in value and "y" in value and not _shows(row, str(_kind(row)))
 
 
 def finite_score(row: Mapping[str, Any], left_out: Counter[str]) -> float | None:
@@ -136,8 +144,8 @@ def _region(region_id: str, rows: list[Mapping[str, Any]], left_out: Counter[str
     plain = [row for row in rows if row.get("type") != "labels"] or rows
     row = plain[0]
     kind = _kind(row)
-    mark = _MARKS[str(kind)]
-    if any(other["value"].get(mark) != row["value"].get(mark) for other in rows):
+    marks = _MARKS[str(kind)]
+    if any(other["value"].get(mark) != row["value"].get(mark) for other in rows for mark in marks):
         raise DataError("two shapes of one id")
     return MaskRegion(
         id=region_id,

@@ -54,3 +54,30 @@ def test_seed_strokes_are_no_objects(tmp_path: Path) -> None:
     assert len(content["annotations"]) == 1
     assert summary.left_out == {"seed strokes": 1}
     assert summary.problems == 0
+
+
+def _generic(value: dict[str, object], kind: str) -> list[dict[str, object]]:
+    """A region's two rows beside a generic `<Labels>`, which repeat what is new of it."""
+    shape = row(_ALL, from_name="shape", type=kind, value={"format": "rle", **value})
+    label = {**shape, "from_name": "label", "type": "labels"}
+    return [shape, {**label, "value": {"format": "rle", **value, "labels": ["Dog"]}}]
+
+
+def test_what_was_painted_anew_in_a_draft_has_its_generic_label(tmp_path: Path) -> None:
+    rows = _generic({"touches": [{**_LINE, "type": "add"}]}, "brush")
+    content, summary = export(tmp_path, [task(1, drafts=[_draft(*rows)])])
+    (annotation,) = content["annotations"]
+    names = {category["id"]: category["name"] for category in content["categories"]}
+    assert names[annotation["category_id"]] == "Dog"
+    assert summary.problems == 0
+
+
+def test_what_the_magic_wand_made_in_a_draft_is_named(tmp_path: Path) -> None:
+    wand, label = _generic({"maskDataURL": "data:image/png;base64,AAAA"}, "magicwand")
+    alone = {**wand, "id": "r2"}
+    _, summary = export(tmp_path, [task(1, drafts=[_draft(wand, label, alone)])])
+    assert summary.messages == [
+        "task 1: draft 7: region r2: 'magicwand' masks are not read",
+        "task 1: draft 7: region r1: brush with an embedded picture: not read; submit it once, so "
+        "that it is saved as a mask",
+    ]
