@@ -61,15 +61,10 @@ def is_saved(answered: AnsweredObject, task: TaskRequest) -> bool:
 def may_stand(
     answered: AnsweredObject, task: TaskRequest, region: RegionRequest, now: float
 ) -> bool:
-    """Return whether an answer that no draft has may be on the page.
-
-    A draft with its points says that it still waited for the check a few seconds ago.
-    """
+    """Return whether an answer that no draft has may be on the page."""
     is_replaced = is_continued(answered, region) or is_found_anew(answered, region)
-    if not answered.is_new or answered.is_left or is_replaced or is_saved(answered, task):
-        return False
-    waits_s = WAITING_S if task.there.has_open(answered.asked_ids) else _UNSAVED_S
-    return now - answered.at < waits_s
+    is_there = answered.is_new and not (answered.is_left or is_replaced)
+    return is_there and _may_be_unsaved(answered, task, now)
 
 
 def may_be_lost(
@@ -80,9 +75,17 @@ def may_be_lost(
     If the page was loaded again, it has not. If somebody else opened the task, it has. The next
     draft tells, or a prompt that goes on with the answer: it has the answer, then.
     """
-    is_unsaved = not is_saved(answered, task) and now - answered.at < _UNSAVED_S
     is_doubtful = answered.is_left and not is_continued(answered, region)
-    return is_doubtful and is_unsaved and is_ours(answered, task, region)
+    return is_doubtful and _may_be_unsaved(answered, task, now) and is_ours(answered, task, region)
+
+
+def _may_be_unsaved(answered: AnsweredObject, task: TaskRequest, now: float) -> bool:
+    """Whether the page may have an answer, accepted or not, and no draft of it yet.
+
+    A draft with its points says that it still waited for the check a few seconds ago.
+    """
+    waits_s = WAITING_S if task.there.has_open(answered.asked_ids) else _UNSAVED_S
+    return now - answered.at < waits_s and not is_saved(answered, task)
 
 
 def is_same(drawn: MaskRuns, answered: AnsweredObject, region: RegionRequest) -> bool:

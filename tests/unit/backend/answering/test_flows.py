@@ -215,6 +215,24 @@ def test_whether_a_page_lost_a_correction_when_its_task_was_opened_its_draft_tel
     assert not later[79, 60]
 
 
+def test_an_answer_that_waited_for_its_check_when_its_task_was_opened_is_asked_for_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    page, begun = ClickedPage(), {**point("p", 60, 60), "from_name": "click"}
+    (first,) = page.ask(begun)
+    page.save(begun)
+    _open(page)
+    monkeypatch.setattr("backend.answering.standing._UNSAVED_S", 0.0)  # and was accepted only now
+    away = point("n", 60, 75, is_positive=False)
+    site_of().drafts = [saved(first, away, id=1, annotation=None)]
+    try:
+        (taken,) = page.ask(away)
+    finally:
+        site_of().drafts = None
+    assert taken["id"] == first["id"]
+    assert mask_of(taken)[50, 60]
+
+
 def test_the_next_click_of_an_object_asks_for_no_draft_when_its_task_was_opened() -> None:
     page, begun = ClickedPage(), point("p", 60, 60)
     page.ask(begun)
