@@ -14,7 +14,7 @@ demo: environments
 	$(BIN)/python -m backend.demo
 
 test:
-	@$(MAKE) --no-print-directory -j2 check .venv-label-studio/database .venv-label-studio-ml/installed
+	@$(MAKE) --no-print-directory -j2 check .venv-label-studio/database .venv/compiled .venv-label-studio-ml/installed
 	$(BIN)/python -m pytest -n auto tests/unit tests/parity
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/e2e
 
@@ -64,6 +64,12 @@ environments:
 	$(PYTHON) -m venv .venv
 	$(BIN)/python $(INSTALL) -e '.[dev]'
 	@touch .venv/installed $@
+
+# What the tests import, compiled beside mypy. Otherwise each of their processes would do it for
+# itself, all at a time. What cannot be imported is told by the tests.
+.venv/compiled: .venv/dev
+	-@$(BIN)/python -m pytest --collect-only -qq >/dev/null 2>&1
+	@touch $@
 
 .venv/docs: .venv/installed
 	$(BIN)/python $(INSTALL) -e '.[docs]'
