@@ -15,6 +15,7 @@ from mfp_model.drawing import draw_dot, figure_png, png
 from mfp_model.masks.bounds import Bounds, bounds_of
 
 _N_CLICKS = 8  # in the plots
+_N_VERSIONS = 8  # of their own curve: the newest
 _TILE_PX = 240
 _MARGIN = 0.35  # around an object, of its longer side
 _MIN_MARGIN_PX = 12
@@ -52,10 +53,7 @@ def ious_plot(objects: Sequence[RecordedObject]) -> bytes | None:
 
     An object that is done keeps its last value.
     """
-    by_version: dict[str, list[list[float]]] = {}
-    for clicked in objects:
-        if clicked.final is not None:
-            by_version.setdefault(clicked.version, []).append(clicked.ious())
+    by_version = _by_version(objects)
     if not by_version:
         return None
     figure = _figure()
@@ -70,6 +68,20 @@ def ious_plot(objects: Sequence[RecordedObject]) -> bytes | None:
     axes.set_ylim(max(0.0, min(0.9, lowest - 0.03)), 1.005)
     axes.legend(title="version (objects)", loc="lower right")
     return _png(figure)
+
+
+def _by_version(objects: Sequence[RecordedObject]) -> dict[str, list[list[float]]]:
+    """How good the answers to objects were, by version; those of older versions together."""
+    by_version: dict[str, list[list[float]]] = {}
+    for clicked in objects:
+        if clicked.final is not None:
+            by_version.setdefault(clicked.version, []).append(clicked.ious())
+    names = [*by_version]  # in the order of their first objects
+    if len(names) <= _N_VERSIONS:
+        return by_version
+    older = [curve for name in names[:-_N_VERSIONS] for curve in by_version[name]]
+    newest = {name: by_version[name] for name in names[-_N_VERSIONS:]}
+    return {"older ones": older, **newest}
 
 
 def object_picture(clicked: RecordedObject, image: NDArray[np.uint8] | None) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,16 @@ def test_objects_are_shown_on_their_photos_where_these_can_be_had(
         )
         pages.append(path.read_text())
     assert pages[0] != pages[1]
+
+
+def test_the_newest_of_many_versions_have_curves_of_their_own(
+    person: Person, tmp_path: Path
+) -> None:
+    person.save(person.click(point("p1", 50, 60)))
+    (clicked,) = person.objects()
+    objects = [replace(clicked, version=f"v-{number}") for number in range(60)]
+    write_report(tmp_path / "many.html", objects, label_studio_url="")  # a warning is an error
+    assert "<td>v-0<td>" in (tmp_path / "many.html").read_text()
 
 
 def test_the_command_writes_the_report(
