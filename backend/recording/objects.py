@@ -37,16 +37,12 @@ class RecordedMask:
         """
         return unpack(self.packed, height=self.height, width=self.width)
 
-    def iou(self, other: RecordedMask) -> float:
-        """Return the intersection over union with a mask of the same size; 1 for two empty ones."""
-        return self.runs.iou(other.runs)
-
     def is_same(self, other: RecordedMask) -> bool:
         """Return whether another mask is this one, but for what drawing as polygons changes."""
         if self == other:
             return True
         has_size = (self.height, self.width) == (other.height, other.width)
-        return has_size and self.iou(other) >= _SAME_IOU
+        return has_size and self.runs.iou(other.runs) >= _SAME_IOU
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +88,7 @@ class RecordedObject:
     regions: set[str] = field(default_factory=set)
     seconds: float = 0.0
     final: RecordedMask | None = None
+    _ious: list[float] | None = field(default=None, init=False)
 
     @property
     def clicks(self) -> tuple[Click, ...]:
@@ -99,10 +96,18 @@ class RecordedObject:
         return self.answers[-1].clicks
 
     def ious(self) -> list[float]:
-        """Return the IoU of each answer with what was saved, nothing where nothing was."""
-        return (
-            [] if self.final is None else [answer.mask.iou(self.final) for answer in self.answers]
-        )
+        """Return the IoU of each answer with what was saved, nothing where nothing was.
+
+        They are computed once, when all of the object is known.
+        """
+        if self._ious is None:
+            self._ious = [] if self.final is None else _ious(self.answers, self.final)
+        return self._ious
+
+
+def _ious(answers: Sequence[Answer], final: RecordedMask) -> list[float]:
+    saved = final.runs
+    return [1.0 if x.mask == final else x.mask.runs.iou(saved) for x in answers]
 
 
 def read_objects(database: Database, *, project: str = "") -> list[RecordedObject]:

@@ -138,5 +138,4 @@ def _worst(objects: Sequence[RecordedObject]) -> list[RecordedObject]:
 
 
 def _first_iou(clicked: RecordedObject) -> float:
-    assert clicked.final is not None
-    return clicked.answers[0].mask.iou(clicked.final)
+    return clicked.ious()[0]

@@ -12,6 +12,7 @@ import pytest
 from backend.cli import main
 from backend.recording.report import figures, write_report
 from backend.settings import Settings
+from mfp_model.masks.runs import MaskRuns
 from tests.unit.backend.page import HEIGHT, WIDTH, box, point, row
 from tests.unit.backend.recording.person import CAT, Person, corrected
 
@@ -78,6 +79,19 @@ def test_the_newest_of_many_versions_have_curves_of_their_own(
     objects = [replace(clicked, version=f"v-{number}") for number in range(60)]
     write_report(tmp_path / "many.html", objects, label_studio_url="")  # a warning is an error
     assert "<td>v-0<td>" in (tmp_path / "many.html").read_text()
+
+
+def test_an_answer_is_compared_with_what_was_saved_once(
+    person: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person.save(corrected(person.click(point("p1", 50, 60)), CAT))
+    compared = []
+    iou = MaskRuns.iou
+    monkeypatch.setattr(MaskRuns, "iou", lambda a, b: compared.append(1) or iou(a, b))
+    objects = person.objects()
+    write_report(tmp_path / "report.html", objects, label_studio_url="")
+    figures("all", objects)
+    assert len(compared) == 1
 
 
 def test_the_command_writes_the_report(
