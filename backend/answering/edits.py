@@ -60,6 +60,8 @@ class Edits:
     ) -> Edit:
         """Return what an object's prompts edit, and what is around it.
 
+        A read-only mask is kept clear of and never edited. It can be an example of all like this.
+
         Args:
             task: The task.
             region: The object and its prompts.
@@ -67,7 +69,8 @@ class Edits:
                 them, but the object keeps clear of them, too.
             behind: Further objects of the same request. What they go on from is not this one's.
         """
-        masks, now = self._masks(task, region), self._answered.clock()
+        there, now = self._masks(task, region), self._answered.clock()
+        masks = [mask for mask in there if task.is_alike or not mask.is_readonly]
         answered = self._answered.of(task, region)
         taken = {name for made in before if made.runs.rows.size for name in made.edit.regions}
         objects = [
@@ -87,7 +90,8 @@ class Edits:
             return edit
         edited = {*edit.regions, *edit.joined}
         others = [page_object for page_object in objects if edited.isdisjoint(page_object.regions)]
-        beside = [made.runs for made in before]
+        fixed = [mask.runs for mask in there if mask not in masks]
+        beside = [*(made.runs for made in before), *fixed]
         return replace(edit, others=_others(others, beside, edit))
 
     def prepare(self, task: TaskRequest, *, height: int, width: int) -> None:

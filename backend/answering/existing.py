@@ -35,11 +35,13 @@ class ExistingMask:
         id: Label Studio's id of the region.
         labels: Its labels, in order.
         runs: Its pixels.
+        is_readonly: Nobody is to change it.
     """
 
     id: str
     labels: tuple[str, ...]
     runs: MaskRuns
+    is_readonly: bool = False
 
 
 class ExistingMasks:
@@ -94,7 +96,9 @@ class ExistingMasks:
                 _tell_unread(region, error)
                 return None
             self._runs.put(digest, runs, _OVERHEAD_BYTES + runs.n_bytes)
-        return ExistingMask(id=region.id, labels=region.labels, runs=runs)
+        return ExistingMask(
+            id=region.id, labels=region.labels, runs=runs, is_readonly=region.is_readonly
+        )
 
     def _painted_px(self, digest: str, region: MaskRegion) -> int:
         """What a mask's strokes take; a damaged one is named where it is read."""

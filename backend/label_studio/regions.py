@@ -40,6 +40,7 @@ class MaskRegion:
         score: The model's, where the row has one.
         item_index: Which image of a list of images, None where there is no list.
         is_crowd: Its note says that it is a group of objects (`crowd`).
+        is_readonly: It was imported so that nobody changes it (`readonly`).
     """
 
     id: str
@@ -54,6 +55,7 @@ class MaskRegion:
     score: float | None = None
     item_index: int | None = None
     is_crowd: bool = False
+    is_readonly: bool = False
 
     def is_on_first(self, image_name: str) -> bool:
         """Return whether it lies on an image of this name, the first one where it is a list."""
@@ -160,6 +162,7 @@ def _region(region_id: str, rows: list[Mapping[str, Any]], left_out: Counter[str
         score=finite_score(row, left_out),
         item_index=_item_index(row),
         is_crowd=CROWD_NOTE in notes_of(row),
+        is_readonly=any(other.get("readonly") is True for other in rows),
     )
 
 

@@ -103,6 +103,16 @@ def test_a_mask_saved_while_the_page_showed_the_image_turned_is_edited_like_othe
     assert not _mask(region)[25, 25]
 
 
+def test_a_read_only_mask_is_kept_clear_of_and_never_edited() -> None:
+    client, there = _client(), saved(row("r1", CAT, readonly=True))
+    (beside,) = _answer(client, point("p1", 100, 60), drafts=[there])
+    assert not (_mask(beside) & CAT).any()
+    (inside,) = _answer(client, point("p2", 50, 60), drafts=[there])
+    assert inside["id"] != "r1"
+    assert _mask(inside)[60, 50]
+    assert _answer(client, point("p3", 50, 60, is_positive=False), drafts=[there]) == []
+
+
 def test_what_was_said_of_a_mask_comes_with_its_edit() -> None:
     there = row("there", CAT)
     choice = {**there, "type": "choices", "from_name": "state"}
