@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from backend.environment.reader import Reader, Refused
-from backend.environment.readers import count, new_file
+from backend.environment.readers import count, new_file, site
 from mfp_model.errors import ConfigError, PromptError
 from mfp_model.prompts import Box, Click, parse_box, parse_click
 
@@ -134,9 +134,7 @@ def _prompt(parse: Callable[[str], T], text: str) -> T:
 
 def web_address(text: str) -> str:
     """Return an address; `127.0.0.1:9090` stands for `http://127.0.0.1:9090`."""
-    from backend.environment.readers import address
-
-    return of(address())(text if "://" in text else f"http://{text}")
+    return of(site())(text if "://" in text else f"http://{text}")
 
 
 def add_count(

@@ -26,25 +26,17 @@ def text(*, is_secret: bool = False) -> Reader[str]:
     return of_text("text", str, is_secret=is_secret)
 
 
-def address() -> Reader[str]:
-    """An address of the web, without a slash at its end."""
-
-    def read(value: str) -> str:
-        parts = urlsplit(value)
-        has_host = bool(parts.hostname) and parts.port != 0  # `port` refuses more than 65535
-        return checked(value, parts.scheme in ("http", "https") and has_host).rstrip("/")
-
-    return of_text("http://… or https://…, with a host, a port up to 65535", read)
-
-
 def site() -> Reader[str]:
     """The address of a site to which paths are added, without a slash at its end."""
 
     def read(value: str) -> str:
-        has_only_path = not re.search(r"[?#@\\\s]", value)
-        return address().from_text(checked(value, has_only_path))
+        parts = urlsplit(value)
+        has_host = bool(parts.hostname) and parts.port != 0  # `port` refuses more than 65535
+        is_plain = has_host and not re.search(r"[?#@\\\s]", value)
+        return checked(value, is_plain and parts.scheme in ("http", "https")).rstrip("/")
 
-    return of_text(f"{address().expected}, and no user, blank, ? or #", read)
+    expected = "http://… or https://…, with a host, a port up to 65535, and no user, blank, ? or #"
+    return of_text(expected, read)
 
 
 def token() -> Reader[str]:
