@@ -11,7 +11,6 @@ import os
 import sqlite3
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from backend.commands import (
     annotate,
@@ -37,9 +36,6 @@ from backend.commands.printing import Problems
 from backend.environment.readers import count
 from backend.settings import Settings
 from mfp_model.errors import MfpError
-
-if TYPE_CHECKING:
-    from backend.server.replicas import ReplicasChoice
 
 _DISTRIBUTION = "label-studio-mfp"
 
@@ -138,8 +134,13 @@ def _add_serve(commands: Commands) -> None:
 
 
 def _serve(options: argparse.Namespace) -> None:
+    check_ray(options)
+    from backend.server.replicas import ReplicasChoice
     from backend.server.serve import serve
 
+    replicas = None
+    if options.ray:
+        replicas = ReplicasChoice(address=options.address or "", n_replicas=options.replicas or 0)
     settings = options.settings
     if options.device:
         settings = dataclasses.replace(settings, device=options.device)
@@ -149,18 +150,8 @@ def _serve(options: argparse.Namespace) -> None:
         port=options.port,
         n_workers=options.workers,
         n_threads=options.threads,
-        replicas=_replicas(options),
+        replicas=replicas,
     )
-
-
-def _replicas(options: argparse.Namespace) -> ReplicasChoice | None:
-    """What `--ray` and its options say."""
-    check_ray(options)
-    from backend.server.replicas import ReplicasChoice
-
-    if options.ray:
-        return ReplicasChoice(address=options.address or "", n_replicas=options.replicas or 0)
-    return None
 
 
 class _Version(argparse.Action):

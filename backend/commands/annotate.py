@@ -47,7 +47,9 @@ def add(commands: Commands) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     add_project(source, "of the settings' Label Studio: predictions")
     source.add_argument("--folder", type=of(folder()), metavar="DIR", help="of images, into --out")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="COCO folder")
+    parser.add_argument(
+        "--out", type=of(folder(may_be_new=True)), metavar="DIR", help="COCO folder"
+    )
     parser.add_argument(
         "--from",
         dest="source",

@@ -30,7 +30,7 @@ _OPAQUE = 128
 def add(commands: Commands) -> None:
     """Add the command."""
     parser = commands.add("segment", "segment an object in an image file", _segment)
-    parser.add_argument("image", type=Path, metavar="IMAGE", help="a photo")
+    parser.add_argument("image", type=of(file()), metavar="IMAGE", help="a photo")
     parser.add_argument(
         "--click",
         action="append",
@@ -60,21 +60,20 @@ def add(commands: Commands) -> None:
 
 
 def _segment(options: argparse.Namespace) -> None:
-    import numpy as np
-    from PIL import Image
-
-    from backend.images.decoding import decode_image
-    from mfp_model.prompts import Box, Click, check_prompts
-
     check_segmenter_options(options)
-    if options.out.exists() and options.out.samefile(options.image):
-        raise ConfigError(f"--out {options.out}: is the image itself, expected another file")
-    max_megapixels = options.settings.max_megapixels
-    image = decode_image(_content(options.image), max_megapixels=max_megapixels)
-    height, width = image.shape[:2]
     given = ([options.box] if options.box else []) + options.click
     if not given:
         raise ConfigError("expected --click or --box")
+    import numpy as np
+    from PIL import Image
+
+    from mfp_model.prompts import Box, Click, check_prompts
+
+    if options.out.exists() and options.out.samefile(options.image):
+        raise ConfigError(f"--out {options.out}: is the image itself, expected another file")
+    max_megapixels = options.settings.max_megapixels
+    image = _pixels(options.image, max_megapixels=max_megapixels)
+    height, width = image.shape[:2]
     prompts = check_prompts(given, height=height, width=width, kinds=(Click, Box))
     prior = None
     if options.mask:
@@ -99,18 +98,19 @@ def _segment(options: argparse.Namespace) -> None:
     show(options, {**report, "ms": round(elapsed_ms, 1), "peak_mb": round(peak_mb)}, [line])
 
 
-def _content(path: Path) -> bytes:
+def _pixels(path: Path, *, max_megapixels: float) -> NDArray[np.uint8]:
+    """The image in a file, which errors name."""
+    from backend.images.decoding import decode_image
+
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ImageError(f"{path}: {error.strerror}") from None
+        return decode_image(path.read_bytes(), max_megapixels=max_megapixels)
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from None
 
 
 def _mask(path: Path, shape: tuple[int, int], *, max_megapixels: float) -> NDArray[np.bool_]:
     """White, or any light colour, is the object."""
-    from backend.images.decoding import decode_image
-
-    pixels = decode_image(_content(path), max_megapixels=max_megapixels)
+    pixels = _pixels(path, max_megapixels=max_megapixels)
     is_object: NDArray[np.bool_] = pixels.mean(axis=2) >= _OPAQUE
     if is_object.shape != shape:
         (height, width), (expected_height, expected_width) = is_object.shape, shape

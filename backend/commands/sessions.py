@@ -10,7 +10,6 @@ from backend.commands.options import add_project
 from backend.commands.parsing import Commands, add_json, of
 from backend.commands.printing import facts, note, note_replaced, show
 from backend.environment.readers import new_file
-from backend.label_studio.access import LabelStudioError
 from mfp_model.errors import DataError, ImageError
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from backend.recording.objects import RecordedObject
-    from backend.settings import Settings
 
 
 def add(commands: Commands) -> None:
@@ -36,51 +34,40 @@ def add(commands: Commands) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
+    from backend.images.sources import image_sources
+    from backend.label_studio.access import LabelStudioError
+    from backend.label_studio.api import label_studio_access
     from backend.recording.objects import read_objects
     from backend.recording.report import figures, write_report
+    from backend.recording.targets import image_of
     from backend.storage.shared_state import SharedState
 
     project = str(options.project or "")
     settings = options.settings
-    state = SharedState(*settings.places)
-    objects = read_objects(state.recorded(), project=project)
+    objects = read_objects(SharedState(*settings.places).recorded(), project=project)
     if not objects:
         what = f"of project {project} was" if project else "was"
         raise DataError(f"nothing {what} recorded yet in {settings.data_dir}")
     note_replaced(options.out)
-    images = _Images(settings) if not options.no_photos else None
+    sources = image_sources(settings, label_studio_access(settings))
+    missing: list[str] = []
+
+    def photo_of(clicked: RecordedObject) -> NDArray[np.uint8] | None:
+        if options.no_photos:
+            return None
+        try:
+            return image_of(clicked, sources, max_megapixels=settings.max_megapixels)
+        except (ImageError, LabelStudioError) as error:
+            missing.append(str(error))
+            return None
+
     write_report(
-        options.out,
-        objects,
-        label_studio_url=settings.label_studio_page,
-        image_of=images.image_of if images else lambda clicked: None,
+        options.out, objects, label_studio_url=settings.label_studio_page, image_of=photo_of
     )
-    if images and images.missing:
+    if missing:
         note(
-            f"{len(images.missing)} photos are not shown: {images.missing[0]}; LABEL_STUDIO_URL "
+            f"{len(missing)} photos are not shown: {missing[0]}; LABEL_STUDIO_URL "
             "and LABEL_STUDIO_API_KEY say where they are, --no-photos asks for none"
         )
     report = dataclasses.asdict(figures("all", objects))
     show(options, report, [*facts(report), f"report: {options.out}"])
-
-
-class _Images:
-    """Reads the images of objects, and notes why some cannot be had."""
-
-    def __init__(self, settings: Settings) -> None:
-        from backend.images.sources import image_sources
-        from backend.label_studio.api import label_studio_access
-
-        self._sources = image_sources(settings, label_studio_access(settings))
-        self._max_megapixels = settings.max_megapixels
-        self.missing: list[str] = []
-
-    def image_of(self, clicked: RecordedObject) -> NDArray[np.uint8] | None:
-        """Return an object's image, None where it cannot be had."""
-        from backend.recording.targets import image_of
-
-        try:
-            return image_of(clicked, self._sources, max_megapixels=self._max_megapixels)
-        except (ImageError, LabelStudioError) as error:
-            self.missing.append(str(error))
-            return None

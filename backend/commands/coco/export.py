@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backend.commands.coco.label_configs import (
@@ -15,7 +14,7 @@ from backend.commands.coco.label_configs import (
 from backend.commands.options import add_project
 from backend.commands.parsing import Commands, add_json, of
 from backend.commands.printing import facts, note_replaced, note_without_effect, show
-from backend.environment.readers import file, number
+from backend.environment.readers import file, folder, number
 from mfp_model.names import EXPORT_FORMS, listed
 
 if TYPE_CHECKING:
@@ -37,7 +36,9 @@ def add(commands: Commands) -> None:
     source.add_argument(
         "--export", type=of(file()), metavar="FILE.json", help="a JSON or JSON_MIN export"
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder")
+    parser.add_argument(
+        "--out", type=of(folder(may_be_new=True)), required=True, metavar="DIR", help="the folder"
+    )
     parser.add_argument(
         "--format",
         choices=EXPORT_FORMS,

@@ -13,8 +13,9 @@ from backend.commands.coco.label_configs import (
     label_config_of,
 )
 from backend.commands.options import add_project
-from backend.commands.parsing import Commands, add_json
+from backend.commands.parsing import Commands, add_json, of
 from backend.commands.printing import facts, note_replaced, show
+from backend.environment.readers import new_file
 from mfp_model.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -37,7 +38,9 @@ def add(commands: Commands) -> None:
     )
     target = parser.add_mutually_exclusive_group(required=True)
     add_project(target, "of the settings' Label Studio")
-    target.add_argument("--out", type=Path, metavar="FILE.json", help="tasks to import by hand")
+    target.add_argument(
+        "--out", type=of(new_file()), metavar="FILE.json", help="tasks to import by hand"
+    )
     add_label_config(parser)
     address = parser.add_mutually_exclusive_group()
     address.add_argument(

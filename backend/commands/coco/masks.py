@@ -7,8 +7,9 @@ from pathlib import Path
 
 from backend.commands.boxes import boxes_segmenter, mask_maker, show_summary
 from backend.commands.options import add_checkpoint, add_device
-from backend.commands.parsing import Commands, add_json
+from backend.commands.parsing import Commands, add_json, of
 from backend.commands.printing import note_replaced
+from backend.environment.readers import folder
 
 
 def add(commands: Commands) -> None:
@@ -21,7 +22,9 @@ def add(commands: Commands) -> None:
         metavar="DIR",
         help="COCO folder, or its annotations.json; only its boxes count",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="COCO folder")
+    parser.add_argument(
+        "--out", type=of(folder(may_be_new=True)), required=True, metavar="DIR", help="COCO folder"
+    )
     add_checkpoint(parser)
     add_device(parser)
     add_json(parser)

@@ -13,22 +13,6 @@ from mfp_model.evaluation import plots
 from tests.unit.mfp_model.coco_folder import make_coco_folder
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["segment", "nowhere.png", "--click", "1,1,+"], "nowhere.png"),
-        (["segment", "nowhere.png", "--click", "1,1"], "expected X,Y,+"),
-    ],
-)
-def test_a_mistake_is_one_line_and_exit_code_1(
-    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main([*arguments, "--out", str(tmp_path / "m.png")]) == 1
-    error = capsys.readouterr().err
-    assert message in error
-    assert len(error.splitlines()) == 1
-
-
 @pytest.mark.slow
 def test_evaluate_prints_and_writes_the_scores(
     tiny_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
