@@ -117,19 +117,17 @@ def make_parser() -> CommandParser:
 # Here, since the other commands do not know the server.
 def _add_serve(commands: Commands) -> None:
     parser = commands.add("serve", "answer Label Studio", _serve)
-    parser.add_argument(
-        "--host", default="127.0.0.1", metavar="NAME", help="to listen at; default: 127.0.0.1"
-    )
+    parser.add_argument("--host", default="127.0.0.1", metavar="NAME", help="to listen at")
     parser.add_argument(
         "--port",
         type=of(count(low=1, high=65535)),
         default=9090,
         metavar="N",
-        help="to listen at; default: 9090",
+        help="to listen at",
     )
     add_count(parser, "--workers", "processes", default=1)
     add_count(parser, "--threads", "of each process; default: MFP_MAX_WAITING + 4")
-    add_device(parser, None, "MFP_DEVICE")
+    add_device(parser, None, "; default: MFP_DEVICE")
     add_ray(parser, "let replicas of Ray Serve compute, on any machines")
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from backend.cli import make_parser
+from backend.commands.parsing import help_of
 from backend.environment.gone import GONE
 from backend.environment.table import FILE_VARIABLE, Setting, rows
 from backend.settings import Settings
@@ -107,14 +108,12 @@ def _section(parser: argparse.ArgumentParser) -> str:
 
 
 def _argument(action: argparse.Action) -> str:
-    value = action.metavar or (
-        "{" + ",".join(map(str, action.choices)) + "}" if action.choices else action.dest.upper()
-    )
+    value = action.metavar or action.dest.upper()
     takes_value = action.nargs != 0
     shown = f"[{value}]" if action.nargs == "?" else str(value)
     parts = [*action.option_strings[:1], *([shown] if takes_value else [])]
     needed = " (needed)" if action.required and action.option_strings else ""
-    return f"| `{_cell(' '.join(parts))}`{needed} | {_cell(action.help or '')} |"
+    return f"| `{_cell(' '.join(parts))}`{needed} | {_cell(help_of(action))} |"
 
 
 def _row(row: Setting) -> str:

@@ -8,10 +8,10 @@ import sys
 from dataclasses import asdict
 
 from backend.commands.options import add_segmenter_options, check_segmenter_options
-from backend.commands.parsing import Commands, add_count, add_json, of
+from backend.commands.parsing import Commands, add_choice, add_count, add_json, of
 from backend.commands.printing import facts, note_without_effect, show, table, write_file
 from backend.environment.readers import new_file, number
-from mfp_model.names import BACKBONES, listed
+from mfp_model.names import BACKBONES
 
 _POSITIVE = 1e-9
 
@@ -20,18 +20,14 @@ def add(commands: Commands) -> None:
     """Add the command."""
     parser = commands.add("bench", "measure clicks, engine and the running server", _bench)
     add_segmenter_options(parser)
-    parser.add_argument(
-        "--network",
-        choices=BACKBONES,
-        metavar="NAME",
-        help=f"engine and steps of a network with random weights: {listed(BACKBONES)}",
-    )
+    words = "engine and steps of a network with random weights: {}"
+    add_choice(parser, "--network", BACKBONES, words)
     parser.add_argument(
         "--sizes",
         type=_sizes,
         default="1024x768,1920x1080,4000x3000",
         metavar="WxH,…",
-        help="of the photos; default: 1024x768,1920x1080,4000x3000",
+        help="of the photos",
     )
     add_count(parser, "--objects", "clicked on, for each size", default=12)
     add_count(parser, "--concurrency", "annotators at once; 0: none", low=0, default=16)
@@ -40,7 +36,7 @@ def add(commands: Commands) -> None:
         type=of(number(low=_POSITIVE)),
         default=20.0,
         metavar="S",
-        help="how long they click; default: 20",
+        help="how long they click",
     )
     add_count(parser, "--flows", "objects of each way to a mask; 0: none", low=0, default=5)
     add_count(parser, "--open-objects", "kept open on 100 large photos", low=0, default=0)

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
-from backend.commands.parsing import add_count, of
+from backend.commands.parsing import add_choice, add_count, of
 from backend.environment.readers import folder
 from mfp_model.errors import DataError
-from mfp_model.names import FORMATS, listed
+from mfp_model.names import FORMATS
 
 if TYPE_CHECKING:
     from mfp_model.evaluation.objects import EvaluationObject
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 def add_labelled_data(parser: argparse.ArgumentParser) -> None:
     """Add what names a folder of labelled objects."""
-    parser.add_argument(
-        "--format", choices=FORMATS, required=True, metavar="NAME", help=listed(FORMATS)
-    )
+    add_choice(parser, "--format", FORMATS, required=True)
     parser.add_argument(
         "--root", type=of(folder()), required=True, metavar="DIR", help="the labelled folder"
     )

@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backend.commands.parsing import add_count, of
+from backend.commands.parsing import add_choice, add_count, of
 from backend.commands.printing import note_without_effect
 from backend.environment.readers import count, device, file
 from mfp_model.errors import ConfigError
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 
 
 def add_device(
-    parser: argparse.ArgumentParser, default: str | None = "auto", default_in_words: str = ""
+    parser: argparse.ArgumentParser, default: str | None = "auto", words: str = ""
 ) -> None:
-    """Add `--device`."""
+    """Add `--device`; words say what it is where there is no default."""
     parser.add_argument(
         "--device",
         type=of(device()),
         default=default,
         metavar="NAME",
-        help=f"{listed(DEVICES)}; default: {default_in_words or default}",
+        help=f"{listed(DEVICES)}{words}",
     )
 
 
@@ -50,25 +50,14 @@ def add_checkpoint(parser: argparse.ArgumentParser, what: str = "default: the sh
 
 def add_segmenter_options(parser: argparse.ArgumentParser) -> None:
     """Add what chooses a segmenter, its weights and its device."""
-    parser.add_argument(
-        "--segmenter",
-        choices=SEGMENTERS,
-        default="mfp",
-        metavar="NAME",
-        help=f"{listed(SEGMENTERS)}; default: mfp",
-    )
+    add_choice(parser, "--segmenter", SEGMENTERS, default="mfp")
     add_checkpoint(parser)
     parser.add_argument(
         "--constants", type=of(file()), metavar="FILE", help="of a graph cut, by mfp tune-graph-cut"
     )
     add_device(parser)
-    parser.add_argument(
-        "--engine",
-        choices=ENGINES,
-        default="auto",
-        metavar="NAME",
-        help=f"{listed(ENGINES)}; openvino on CPUs only, -f32 in float32 everywhere; default: auto",
-    )
+    words = "{}; openvino on CPUs only, -f32 in float32 everywhere"
+    add_choice(parser, "--engine", ENGINES, words, default="auto")
 
 
 def check_segmenter_options(options: argparse.Namespace) -> None:
@@ -101,9 +90,9 @@ def segmenter_of(options: argparse.Namespace) -> Segmenter:
 
 def add_finder_options(parser: argparse.ArgumentParser) -> None:
     """Add what finds objects without clicks, and what is behind them."""
-    parser.add_argument("--finder", choices=FINDERS, default="mfp", help="default: mfp")
+    add_choice(parser, "--finder", FINDERS, default="mfp")
     add_checkpoint(parser, "of the finder; default: the shipped or fetched one")
-    parser.add_argument("--inpainter", choices=INPAINTERS, default="telea", help="default: telea")
+    add_choice(parser, "--inpainter", INPAINTERS, default="telea")
     parser.add_argument(
         "--inpainter-weights",
         type=of(file()),
@@ -111,15 +100,9 @@ def add_finder_options(parser: argparse.ArgumentParser) -> None:
         help=f"of {listed(INPAINTERS_WITH_WEIGHTS)}, TorchScript",
     )
     add_count(parser, "--rounds", "how often something is removed; 0: only find", low=0, default=4)
-    parser.add_argument(
-        "--removal", choices=REMOVALS, default="surest", help="a round's; default: surest"
-    )
-    parser.add_argument(
-        "--combination",
-        choices=COMBINATIONS,
-        default="layers",
-        help="objects with their order (default), or one mask of what was object in every round",
-    )
+    add_choice(parser, "--removal", REMOVALS, "what a round removes: {}", default="surest")
+    words = "{}: objects with their order, or one mask of what was object in every round"
+    add_choice(parser, "--combination", COMBINATIONS, words, default="layers")
     add_device(parser)
 
 

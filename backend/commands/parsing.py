@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from backend.environment.reader import Reader, Refused
-from backend.environment.readers import count, new_file, site
+from backend.environment.readers import choice, count, new_file, site
 from mfp_model.errors import ConfigError, PromptError
+from mfp_model.names import listed
 from mfp_model.prompts import Box, Click, parse_box, parse_click
 
 T = TypeVar("T")
@@ -52,6 +53,20 @@ class _HelpText(argparse.HelpFormatter):
     def __init__(self, prog: str) -> None:
         columns = int(os.get_terminal_size().columns) if os.isatty(1) else _WIDTH
         super().__init__(prog, width=min(_WIDTH, columns) - 1, max_help_position=28)
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        return help_of(action)
+
+
+def help_of(action: argparse.Action) -> str:
+    """Return what an argument is, and its value where none is typed."""
+    words, default = action.help or "", action.default
+    if isinstance(default, bool) or not isinstance(default, str | int | float):
+        return words
+    if default in ("", argparse.SUPPRESS):
+        return words
+    shown = f"{default:g}" if isinstance(default, float) else default
+    return f"{words}; default: {shown}" if words else f"default: {shown}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +165,39 @@ def add_count(
     Args:
         parser: The command's.
         option: What is typed, such as `--limit`.
-        words: What the number is; a default is told behind them.
+        words: What the number is.
         low: The least one.
         default: The number where none is typed.
     """
-    sentence = words if default is None else f"{words}; default: {default}"
+    parser.add_argument(option, type=of(count(low=low)), default=default, metavar="N", help=words)
+
+
+def add_choice(
+    parser: argparse._ActionsContainer,
+    option: str,
+    names: tuple[str, ...] | dict[str, str],
+    words: str = "{}",
+    *,
+    default: str | None = None,
+    required: bool = False,
+) -> None:
+    """Add an option that takes one of some names.
+
+    Args:
+        parser: The command's.
+        option: What is typed, such as `--finder`.
+        names: They.
+        words: What is chosen; `{}` stands for the names.
+        default: The name where none is typed.
+        required: Whether one must be typed.
+    """
     parser.add_argument(
-        option, type=of(count(low=low)), default=default, metavar="N", help=sentence
+        option,
+        type=of(choice(tuple(names))),
+        default=default,
+        required=required,
+        metavar="NAME",
+        help=words.format(listed(names)),
     )
 
 

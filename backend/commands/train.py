@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from backend.cluster.places import Plan
 from backend.commands.cluster import add_ray, check_ray
 from backend.commands.options import add_device, parse_folders
-from backend.commands.parsing import Commands, of
+from backend.commands.parsing import Commands, add_choice, of
 from backend.commands.training_job import job_of
 from backend.environment.readers import count, file, new_file, number
 from mfp_model.errors import ConfigError
-from mfp_model.names import LOSSES, PRESETS, STRATEGIES, listed
+from mfp_model.names import LOSSES, PRESETS, STRATEGIES
 
 if TYPE_CHECKING:
     from mfp_model.training.job import TrainingJob
@@ -39,24 +39,13 @@ def add(commands: Commands) -> None:
     """Add the command."""
     parser = commands.add("train", "train a network, going on from FILE.state", _train)
     _add_files(parser)
-    parser.add_argument(
-        "--preset",
-        choices=PRESETS,
-        default="lite2",
-        metavar="NAME",
-        help=f"{listed(PRESETS)}; default: lite2",
-    )
+    add_choice(parser, "--preset", PRESETS, default="lite2")
     parser.add_argument(
         "--version", metavar="NAME", help="model version in the checkpoint; default: the preset"
     )
-    parser.add_argument(
-        "--clicks",
-        choices=("adaptive", *STRATEGIES),
-        metavar="NAME",
-        help=f"where clicks lie: {listed(('adaptive', *STRATEGIES))}; adaptive: where the mask "
-        "is wrong; default: the preset's",
-    )
-    parser.add_argument("--loss", choices=LOSSES, help="default: the preset's")
+    words = "where clicks lie: {}; adaptive: where the mask is wrong; default: the preset's"
+    add_choice(parser, "--clicks", ("adaptive", *STRATEGIES), words)
+    add_choice(parser, "--loss", LOSSES, "{}; default: the preset's")
     parser.add_argument(
         "--start", type=of(file()), metavar="FILE", help="a checkpoint to begin with"
     )
@@ -71,7 +60,7 @@ def add(commands: Commands) -> None:
         metavar="N|auto",
         help="threads that compute on a CPU; auto: as many as is fastest at the time",
     )
-    add_device(parser, None, "cuda where there is one, else cpu")
+    add_device(parser, None, "; default: cuda where there is one, else cpu")
     add_ray(parser, "train on a cluster, a process for each replica")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from backend.commands.labelled import add_labelled_data, check_labelled_data, labelled_objects
 from backend.commands.options import add_checkpoint, add_device
-from backend.commands.parsing import Commands, add_count, of
+from backend.commands.parsing import Commands, add_choice, add_count, of
 from backend.commands.printing import note_without_effect, write_file
 from backend.environment.readers import folder, new_file
 from mfp_model.names import FEATURES
@@ -25,9 +25,7 @@ def add(commands: Commands) -> None:
         "tune-graph-cut", "choose the graph cut's constants on a labelled folder", _tune
     )
     add_labelled_data(parser)
-    parser.add_argument(
-        "--features", choices=(*FEATURES, "both"), default="both", help="default: both"
-    )
+    add_choice(parser, "--features", (*FEATURES, "both"), default="both")
     add_count(parser, "--folds", "parts held out in turn", low=2, default=4)
     add_checkpoint(parser, "of the deep features")
     add_device(parser)

@@ -12,10 +12,10 @@ from backend.commands.coco.label_configs import (
     label_config_of,
 )
 from backend.commands.options import add_project
-from backend.commands.parsing import Commands, add_json, of
+from backend.commands.parsing import Commands, add_choice, add_json, of
 from backend.commands.printing import facts, note_replaced, note_without_effect, show
 from backend.environment.readers import file, folder, number
-from mfp_model.names import EXPORT_FORMS, listed
+from mfp_model.names import EXPORT_FORMS
 
 if TYPE_CHECKING:
     from backend.exchange.entries import ExportOptions
@@ -39,13 +39,8 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--out", type=of(folder(may_be_new=True)), required=True, metavar="DIR", help="the folder"
     )
-    parser.add_argument(
-        "--format",
-        choices=EXPORT_FORMS,
-        default="coco",
-        metavar="NAME",
-        help=f"{listed(EXPORT_FORMS)} (pictures of classes and instances); default: coco",
-    )
+    words = "{} (pictures of classes and instances)"
+    add_choice(parser, "--format", EXPORT_FORMS, words, default="coco")
     parser.add_argument(
         "--val-share",
         type=of(number(low=0, high=0.9)),
@@ -60,9 +55,7 @@ def add(commands: Commands) -> None:
         metavar="PX",
         help=f"off the edge, with --polygons or yolo-seg; default: {_POLYGON_ERROR_PX}",
     )
-    parser.add_argument(
-        "--images", choices=("copy", "link", "none"), default="copy", help="default: copy"
-    )
+    add_choice(parser, "--images", ("copy", "link", "none"), default="copy")
     _add_choice(parser)
     parser.add_argument("--strict", action="store_true", help="stop at the first problem")
     add_json(parser)
@@ -71,12 +64,8 @@ def add(commands: Commands) -> None:
 def _add_choice(parser: argparse.ArgumentParser) -> None:
     """Which of the masks are written."""
     parser.add_argument("--only-submitted", action="store_true", help="no drafts")
-    parser.add_argument(
-        "--annotators",
-        choices=("newest", "all"),
-        default="newest",
-        help="of a task's annotations the ground truth or else the newest (default), or all",
-    )
+    words = "of a task's annotations {}; the ground truth comes before the newest"
+    add_choice(parser, "--annotators", ("newest", "all"), words, default="newest")
     parser.add_argument("--cancelled", action="store_true", help="annotations of skipped tasks too")
     parser.add_argument(
         "--predictions", action="store_true", help="for tasks without annotation, the newest one"

@@ -54,7 +54,8 @@ def add(commands: Commands) -> None:
         dest="form",
         choices=("predictions", "annotations"),
         default="predictions",
-        help="default: predictions",
+        metavar="NAME",
+        help="predictions or annotations",
     )
     parser.add_argument("--strict", action="store_true", help="stop at the first problem")
     add_json(parser)

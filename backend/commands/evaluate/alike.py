@@ -7,10 +7,10 @@ import dataclasses
 from itertools import islice
 
 from backend.commands.options import add_checkpoint, add_device
-from backend.commands.parsing import Commands, add_count, add_json, of
+from backend.commands.parsing import Commands, add_choice, add_count, add_json, of
 from backend.commands.printing import show, table
 from backend.environment.readers import folder
-from mfp_model.names import EXAMPLES, listed
+from mfp_model.names import EXAMPLES
 
 
 def add(commands: Commands) -> None:
@@ -19,13 +19,7 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--root", type=of(folder()), required=True, metavar="DIR", help="COCO folder"
     )
-    parser.add_argument(
-        "--example",
-        choices=EXAMPLES,
-        default="click",
-        metavar="NAME",
-        help=f"what is given of one object: {listed(EXAMPLES)}; default: click",
-    )
+    add_choice(parser, "--example", EXAMPLES, "what is given of one object: {}", default="click")
     add_count(parser, "--min-objects", "of a category that an image must have", low=2, default=6)
     add_count(parser, "--limit", "the first N images only")
     add_checkpoint(parser)

@@ -22,7 +22,7 @@ from backend.commands.evaluate.measuring import (
 from backend.commands.evaluate.pictures import Pictures
 from backend.commands.labelled import add_labelled_data, check_labelled_data, labelled_objects
 from backend.commands.options import add_segmenter_options
-from backend.commands.parsing import Commands, add_count, add_json, of
+from backend.commands.parsing import Commands, add_choice, add_count, add_json, of
 from backend.commands.printing import note_without_effect, show, table, write_file
 from backend.environment.readers import file, folder, new_file, number
 from mfp_model.errors import DataError
@@ -57,13 +57,8 @@ def add(commands: Commands) -> None:
         metavar="PX",
         help="how far clicks may miss their aim",
     )
-    parser.add_argument(
-        "--clicks",
-        choices=("deepest", "human"),
-        default="deepest",
-        help="where clicks lie: in the middle of the error (default), or scattered as three "
-        "groups of people's",
-    )
+    words = "{}: in the middle of the error, or scattered as three groups of people's"
+    add_choice(parser, "--clicks", ("deepest", "human"), words, default="deepest")
     add_count(parser, "--seed", "of jitter and scatter; default: 0", low=0)
     add_measuring_ray(parser)
     add_json(parser)

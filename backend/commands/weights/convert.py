@@ -26,7 +26,12 @@ def add(commands: Commands) -> None:
         help="our checkpoint",
     )
     parser.add_argument(
-        "--bits", type=int, choices=(32, 16, 8), default=32, help="of kernels; default: 32"
+        "--bits",
+        type=int,
+        choices=(32, 16, 8),
+        default=32,
+        metavar="N",
+        help="of kernels: 32, 16 or 8",
     )
     add_json(parser, takes_file=False)
 
