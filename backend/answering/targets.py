@@ -168,8 +168,7 @@ def is_of_saved(objects: list[PageObject], answered: AnsweredObject, region: Reg
     saved = [page_object for page_object in objects if page_object.is_saved]
     if any({*page_object.regions} & {*answered.regions} for page_object in saved):
         return True  # that is an older answer
-    clicks = _leading(region) if is_begun(answered) else region.clicks[:1]
-    return any(_target(saved, click, region) is not None for click in clicks)
+    return is_begun(answered) and any(_target(saved, click, region) for click in _leading(region))
 
 
 def _edit_of(target: PageObject, joined: list[PageObject], region: RegionRequest) -> Edit:

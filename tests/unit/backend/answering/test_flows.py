@@ -10,6 +10,7 @@ from tests.unit.backend.answering.clicked_page import ClickedPage, mask_of, rect
 from tests.unit.backend.page import (
     BRUSH,
     POLYGON,
+    box,
     point,
     request,
     row,
@@ -96,6 +97,16 @@ def test_a_correction_before_the_page_has_saved_goes_on_beside_a_saved_mask() ->
     away = point("n", 60, 75, is_positive=False)
     for rows in page.ask(away), page.ask(away, point("q", 150, 60)):
         assert [region["id"] for region in rows] == [first["id"]]
+
+
+def test_further_corrections_of_a_mask_on_another_one_before_it_is_saved_stay_with_it() -> None:
+    page, away = ClickedPage(), point("n", 60, 75, label="Dog", is_positive=False)
+    page.save(row("below", box(10, 10, 190, 110)))
+    first = page.click("p", 60, 60, label="Dog")
+    (taken,) = page.ask(away)
+    (more,) = page.ask(away, point("m", 60, 45, label="Dog", is_positive=False))
+    assert first["id"] == taken["id"] == more["id"]
+    assert not mask_of(more)[[45, 75], 60].any()
 
 
 def test_after_some_seconds_without_a_draft_an_answer_no_longer_counts(
