@@ -69,8 +69,9 @@ class Checkpoint:
 
 
 def build_network(config: NetworkConfig) -> ClickNetwork:
-    """Return the network of a config with random weights, in training mode."""
-    return MFPResNetUNet(config) if config.backbone == UNET else MfpNetwork(config)
+    """Return the network of a config with random weights in float32, in training mode."""
+    network = MFPResNetUNet(config) if config.backbone == UNET else MfpNetwork(config)
+    return network.float()  # whatever type PyTorch makes by default
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path, *, bits: int = 32) -> None:

@@ -62,7 +62,8 @@ def check_engine(engine: Engine, network: ClickNetwork) -> None:
     size = network.config.input_size
     random = torch.Generator().manual_seed(0)
     image, maps, click_maps = (
-        torch.rand(1, n_channels, size, size, generator=random) for n_channels in (3, 2, 2)
+        torch.rand(1, n_channels, size, size, generator=random, dtype=torch.float32)
+        for n_channels in (3, 2, 2)
     )
     with torch.inference_mode():
         expected = network(image, maps, click_maps).logits

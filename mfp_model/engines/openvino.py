@@ -77,7 +77,9 @@ def _compiled(network: ClickNetwork, precision: str) -> Any:  # noqa: ANN401, Op
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tracing is deprecated, and tells of shapes that are fixed
         traced = torch.jit.trace(  # type: ignore[no-untyped-call]
-            network, tuple(torch.zeros(shape) for shape in shapes), check_trace=False
+            network,
+            tuple(torch.zeros(shape, dtype=torch.float32) for shape in shapes),
+            check_trace=False,
         )
         decoder = TorchScriptPythonDecoder(traced)
         frontend = FrontEndManager().load_by_framework("pytorch")

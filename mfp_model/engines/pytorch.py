@@ -52,7 +52,10 @@ class PyTorchEngine(Engine):
     def _captured(self) -> _Graph | None:
         """A graph that answers as the network does, or None."""
         size = self.config.input_size
-        inputs = tuple(torch.rand(1, n, size, size, device=self._device) for n in (3, 2, 2))
+        inputs = tuple(
+            torch.rand(1, n, size, size, dtype=torch.float32, device=self._device)
+            for n in (3, 2, 2)
+        )
         try:
             with torch.inference_mode():
                 graph = _Graph(self, inputs)

@@ -21,10 +21,10 @@ def click_tensor(sequences: Sequence[Sequence[tuple[float, float, bool]]]) -> Te
     N is the longest sequence's length and at least 1; shorter ones are padded with sign 0.
     """
     n_clicks = max([1, *(len(sequence) for sequence in sequences)])
-    clicks = torch.zeros(len(sequences), n_clicks, 3)
+    clicks = torch.zeros(len(sequences), n_clicks, 3, dtype=torch.float32)
     for row, sequence in zip(clicks, sequences, strict=True):
         for slot, (x, y, is_positive) in zip(row, sequence, strict=False):
-            slot[:] = torch.tensor([x, y, 1.0 if is_positive else -1.0])
+            slot[:] = torch.tensor([x, y, 1.0 if is_positive else -1.0], dtype=torch.float32)
     return clicks
 
 
@@ -74,6 +74,6 @@ def draw_click_maps(
     # What must not be drawn is written to one spare pixel behind the maps, so that no shape
     # depends on the data and a GPU never waits for the CPU.
     spare = n_batch * 2 * height * width
-    maps = torch.zeros(spare + 1, device=clicks.device)
+    maps = torch.zeros(spare + 1, dtype=torch.float32, device=clicks.device)
     maps[torch.where(drawn, index, spare).flatten()] = 1.0
     return maps[:spare].view(n_batch, 2, height, width)

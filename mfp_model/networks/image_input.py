@@ -19,7 +19,10 @@ def image_tensor(image: NDArray[np.uint8], device: torch.device) -> Tensor:
 
 def normalised_tensor(image: NDArray[np.uint8], device: torch.device) -> Tensor:
     """Return `image_tensor`, normalised as for networks that learned from ImageNet."""
-    mean, std = (torch.tensor(x, device=device)[:, None, None] for x in (IMAGE_MEAN, IMAGE_STD))
+    mean, std = (
+        torch.tensor(x, dtype=torch.float32, device=device)[:, None, None]
+        for x in (IMAGE_MEAN, IMAGE_STD)
+    )
     return normalised(image_tensor(image, device), mean, std)
 
 

@@ -91,8 +91,9 @@ class ClickNetwork(nn.Module, ABC):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        self.register_buffer("mean", torch.tensor(IMAGE_MEAN)[:, None, None], persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGE_STD)[:, None, None], persistent=False)
+        for name, values in (("mean", IMAGE_MEAN), ("std", IMAGE_STD)):
+            constant = torch.tensor(values, dtype=torch.float32)[:, None, None]
+            self.register_buffer(name, constant, persistent=False)
 
     @abstractmethod
     def small_outputs(self, image: Tensor, maps: Tensor, click_maps: Tensor) -> Outputs:

@@ -112,8 +112,8 @@ class WindowRounds:
         positions = click_tensor([clicks_to_network(clicks, view.window, size)]).to(self._device)
         maps = None if previous is None else torch.from_numpy(previous)[None].to(self._device)
         if self._averages_flip:
-            mirrored = positions * torch.tensor([-1.0, 1.0, 1.0], device=self._device)
-            mirrored += torch.tensor([float(size), 0.0, 0.0], device=self._device)
+            mirrored = positions * positions.new_tensor([-1.0, 1.0, 1.0])
+            mirrored += positions.new_tensor([float(size), 0.0, 0.0])
             inputs, positions = (
                 torch.cat([inputs, inputs.flip(-1)]),
                 torch.cat([positions, mirrored]),

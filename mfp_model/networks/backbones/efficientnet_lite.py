@@ -70,8 +70,9 @@ class EfficientNetLiteBackbone(nn.Module):
         self.narrow = nn.Conv2d(widths[-1], _N_COARSEST, 1)
         self.attention = GlobalAttention(_N_COARSEST)
         self.pyramid = FeaturePyramid((*widths[:-1], _N_COARSEST), self.n_channels)
-        self.register_buffer("scale", torch.tensor(IMAGE_STD) / _PUBLISHED_STD, persistent=False)
-        shift = (torch.tensor(IMAGE_MEAN) - _PUBLISHED_MEAN) / _PUBLISHED_STD
+        mean, std = (torch.tensor(x, dtype=torch.float32) for x in (IMAGE_MEAN, IMAGE_STD))
+        self.register_buffer("scale", std / _PUBLISHED_STD, persistent=False)
+        shift = (mean - _PUBLISHED_MEAN) / _PUBLISHED_STD
         self.register_buffer("shift", shift, persistent=False)
 
     def forward(self, image: Tensor, guidance: Tensor) -> Tensor:

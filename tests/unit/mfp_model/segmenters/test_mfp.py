@@ -2,9 +2,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mfp_model.checkpoints.checkpoint import Checkpoint
 from mfp_model.engines.engine import Engine
 from mfp_model.frames.crops import crop_to_network
 from mfp_model.frames.window import Window, whole
@@ -111,3 +113,23 @@ def test_the_estimated_iou_is_the_score(
     prediction = tiny_segmenter.segment(photo, prompts)
     assert prediction.iou is not None
     assert 0 <= prediction.score == prediction.iou <= 1
+
+
+@pytest.mark.parametrize("engine", ["openvino-f32", "pytorch-f32"])
+def test_answers_do_not_depend_on_the_type_that_pytorch_makes_by_default(
+    tiny_checkpoint: Checkpoint, photo: NDArray[np.uint8], engine: str
+) -> None:
+    def answer(segmenter: MfpSegmenter) -> bytes:
+        clicks = [Click(x=70, y=40), Click(x=20, y=20, is_positive=False)]
+        probabilities = segmenter.segment(photo, clicks).probability_map
+        return probabilities.tobytes() + segmenter.appearance(photo[:64, :64]).tobytes()
+
+    before = MfpSegmenter(tiny_checkpoint, device="cpu", engine=engine, averages_flip=True)
+    wanted = answer(before)
+    for kind in (torch.float64, torch.bfloat16):
+        torch.set_default_dtype(kind)
+        try:
+            after = MfpSegmenter(tiny_checkpoint, device="cpu", engine=engine, averages_flip=True)
+            assert [answer(before), answer(after)] == [wanted, wanted]
+        finally:
+            torch.set_default_dtype(torch.float32)
