@@ -51,6 +51,14 @@ def test_the_wheel_holds_weights_configurations_and_photos(tmp_path: Path) -> No
     assert not [name for name in names if name.startswith("tests/")]
 
 
+def test_label_studio_mls_own_versions_fit_ours() -> None:
+    """Else pip finds no versions for the extra, which names the package that has these pins."""
+    pins = {"flask": "1.1.2", "jinja2": "3.0.3", "werkzeug": "2.0.2"}  # of 1.0.9, beside others
+    project = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]
+    ours = {r.name: r.specifier for r in map(Requirement, project["dependencies"])}
+    assert [name for name, pin in pins.items() if pin not in ours[name]] == []
+
+
 def _locked(name: str) -> dict[str, str]:
     """Version by package."""
     return {pin["name"]: pin["version"] for pin in _LOCKED.finditer((_LOCKS / name).read_text())}
