@@ -103,9 +103,10 @@ class _DecodingProcess:
     def __init__(self, max_megapixels: float) -> None:
         quiet = ("-W", "ignore")  # whatever a file makes Pillow warn of is no line of the log
         command = [sys.executable, *quiet, "-m", "backend.images.decoder", str(max_megapixels)]
-        self._process: subprocess.Popen[bytes] = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
+        with _held_back():
+            self._process: subprocess.Popen[bytes] = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._to, self._from = self._process.stdin, self._process.stdout
@@ -163,6 +164,19 @@ class _DecodingProcess:
         return height, width
 
 
+@contextmanager
+def _held_back() -> Iterator[None]:
+    """Keep signals from what is started: Ctrl-C and systemd send them to all processes.
+
+    They are for the server, which ends this.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.kill()
     process.wait()
@@ -198,8 +212,6 @@ def _fill(pipe: Any, place: memoryview) -> None:  # noqa: ANN401, a buffered rea
 
 def main() -> None:
     """Decode what comes on standard input, one image after another, to standard output."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # Ctrl-C and systemd send them to all processes;
-        signal.signal(number, signal.SIG_IGN)  # they are for the server, which ends this
     with suppress(ValueError, OSError):  # macOS has none, and a lower one stays
         resource.setrlimit(resource.RLIMIT_AS, (_ADDRESS_BYTES, _ADDRESS_BYTES))
     max_megapixels = float(sys.argv[1])

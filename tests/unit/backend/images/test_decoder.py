@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from backend.images.decoder import Decoder, _Room, main
+from backend.images.decoder import Decoder, _DecodingProcess, _Room, main
 from backend.images.decoding import decode_image
 from mfp_model.errors import ImageError
 
@@ -134,6 +134,13 @@ def test_a_signal_that_all_processes_get_ends_no_image_in_work(number: signal.Si
     process.megapixels(_file(_photo()), time_limit_s=60)
     os.kill(process._process.pid, number)
     assert process.pixels().shape == (200, 300, 3)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_nor_one_that_waits_for_its_process_to_start(number: signal.Signals) -> None:
+    process = _DecodingProcess(max_megapixels=2)
+    os.kill(process._process.pid, number)
+    assert process.megapixels(_file(_photo()), time_limit_s=60) == 0.06
 
 
 def test_many_at_a_time_are_all_decoded(decoder: Decoder) -> None:
