@@ -1,7 +1,8 @@
 """The parent process: keeps workers and fine-tuning alive, whatever happens to one of them.
 
-gunicorn's arbiter does the work. It differs here in three things: one worker that cannot start
-never ends the others, new workers are ready before old ones go, and `mfp work` is watched too.
+gunicorn's arbiter does the work. It differs here in four things: one worker that cannot start
+never ends the others, new workers are ready before old ones go, Ctrl-C lets clicks be finished, and
+`mfp work` is watched too.
 """
 
 from __future__ import annotations
@@ -59,6 +60,10 @@ class Supervisor(Arbiter):  # type: ignore[misc]
         self._n_failed = 0
         self._spawn_at = 0.0
         super().__init__(app)
+
+    def handle_int(self) -> None:
+        """End as at SIGTERM; a second Ctrl-C ends what is still being computed."""
+        self.handle_term()
 
     def reload(self) -> None:
         """Start new workers beside the old ones, which end once as many new ones are ready."""

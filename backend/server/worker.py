@@ -37,6 +37,10 @@ class ReadingWorker(Worker):  # type: ignore[misc]
             self.log.exception("a worker cannot start")
             sys.exit(FAILED_CODE)
 
+    def handle_quit(self, sig: int, frame: object) -> None:
+        """End as at SIGTERM: Ctrl-C reaches all processes, and gunicorn's own way cuts clicks."""
+        self.alive = False
+
     def run(self) -> None:
         """Serve until asked to end; what is being answered then is finished."""
         server = self.app

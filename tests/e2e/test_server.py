@@ -230,15 +230,19 @@ def test_a_promotion_changes_new_objects_only_and_loses_no_click(
     assert _metric(server, 'mfp_clicks_total{outcome="failed"}') == 0
 
 
-def test_sigterm_ends_it_cleanly(server: Server, capture: Callable[[str], Any]) -> None:
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_what_is_being_computed_is_finished_before_it_ends(
+    server: Server, ending: signal.Signals, capture: Callable[[str], Any]
+) -> None:
     _predict(server, _body(capture, (60, 60)))  # the weights are loaded
-    many = _body(capture, *[(10 + 2 * i, 20 + i) for i in range(30)])
+    many = _body(capture, *[(10 + 4 * i, 20 + 2 * i) for i in range(15)])
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(_predict, server, many)
         _until(lambda: _metric(server, "mfp_waiting") == 1)
-        server.process.send_signal(signal.SIGTERM)
+        os.killpg(server.process.pid, ending)  # systemd and Ctrl-C send it to all processes
         assert answer.result(60)["result"], "what is being computed is finished"
     assert server.process.wait(40) == 0
+    assert "Traceback" not in server.log.read_text()
 
 
 def test_clicks_superseded_on_the_way_are_answered_empty(
