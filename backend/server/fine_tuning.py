@@ -118,6 +118,7 @@ class FineTuningProcess:
         )
 
     def _tell(self, message: str) -> None:
+        _log.error("%s", message)
         self._note(FineTuningError(message))
         self._write(
             FineTuningState(

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from backend.server.fine_tuning import FineTuningProcess
+from tests.fakes import temporary_settings
+
 _LIMIT_S = 20.0
 _STARTING = """
 import dataclasses, os, sys
@@ -36,6 +39,25 @@ def test_it_ends_with_a_server_that_ends_at_once(tmp_path: Path) -> None:
     if _runs(pid):
         os.kill(pid, signal.SIGTERM)
         pytest.fail("it runs on")
+
+
+class _Ending(FineTuningProcess):
+    def _started(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(["true"])
+
+
+def test_the_log_and_the_status_page_say_that_it_ended(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    noted: list[Exception] = []
+    settings = temporary_settings()
+    process = _Ending(settings, {}, tmp_path, noted.append)
+    until = time.monotonic() + _LIMIT_S
+    while not noted and time.monotonic() < until:
+        time.sleep(0.02)
+        process.look()
+    assert [str(error) for error in noted] == caplog.messages
+    assert "`mfp work` ended by itself" in caplog.text
 
 
 def _runs(pid: int) -> bool:
