@@ -12,6 +12,8 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,10 @@ from PIL import Image
 
 from backend.bench import bench
 from backend.cli import main, make_parser
+from mfp_model import loading
+from mfp_model.evaluation import tuning
+from mfp_model.finding.finders import ClickFinder
+from mfp_model.segmenter import Segmenter
 from tests.published_weights import published_weights
 from tests.unit.mfp_model.coco_folder import make_coco_folder
 from tests.unit.pages import ROOT, blocks, commands
@@ -51,6 +57,30 @@ def _runs_elsewhere(command: str) -> bool:
         f" {part}" in command if part.startswith("--") else f"{arguments} ".startswith(f"{part} ")
         for part in _RUN_ELSEWHERE
     )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def shipped_network() -> Iterator[None]:
+    """All commands here compute with the shipped weights, which are made ready once."""
+    made = cache(loading._network)
+    anew = loading._network
+
+    def network(name: str, checkpoint: Path | None, device: str, engine: str) -> Segmenter:
+        return (anew if checkpoint else made)(name, checkpoint, device, engine)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loading, "_network", network)
+        yield
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What commands repeat on their own is repeated little."""
+    monkeypatch.setattr(bench, "_N_ENGINE_REPEATS", 1)
+    monkeypatch.setattr(bench, "_N_STEP_REPEATS", 1)
+    axes = [(name, values[-2:]) for name, values in tuning._AXES]
+    monkeypatch.setattr(tuning, "_AXES", axes)
+    monkeypatch.setitem(ClickFinder.__init__.__kwdefaults__, "grid", 2)
 
 
 @pytest.fixture
@@ -96,7 +126,7 @@ def test_python_in_four_lines(page: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [c for c in commands() if c.startswith("mfp ")])
-def test_commands_run(command: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_run(command: str, folder: Path, few: None) -> None:
     arguments = shlex.split(command)[1:]
     if arguments[0] in ("coco", "fine-tune"):
         _make_what_is_exchanged(folder)
@@ -104,12 +134,12 @@ def test_commands_run(command: str, folder: Path, monkeypatch: pytest.MonkeyPatc
         make_parser().parse_args(arguments)
         return
     if arguments[0] == "train":
-        arguments += ["--samples", "4", "--val-samples", "4"]
+        arguments += ["--samples", "4", "--val-samples", "4", "--batch", "2"]
     if arguments[0] == "bench":
         arguments = ["lite2" if argument == "vit_b" else argument for argument in arguments]
         arguments += ["--sizes", "90x70"]
-        monkeypatch.setattr(bench, "_N_ENGINE_REPEATS", 1)
-        monkeypatch.setattr(bench, "_N_STEP_REPEATS", 1)
+    if arguments[0] == "tune-graph-cut":
+        arguments += ["--limit", "1"]
     if arguments[:2] == ["evaluate", "behind"]:
         arguments += ["--limit", "2", "--rounds", "1"]
     if "MFP_vit_base.pth" in arguments:  # another published layout does, and is small
