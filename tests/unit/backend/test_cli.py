@@ -12,6 +12,8 @@ from backend.cli import main
 from mfp_model.evaluation import plots
 from tests.unit.mfp_model.coco_folder import make_coco_folder
 
+_MADE_IN_NO_TIME = ("--engine", "pytorch")
+
 
 @pytest.mark.slow
 def test_evaluate_prints_and_writes_the_scores(
@@ -20,7 +22,7 @@ def test_evaluate_prints_and_writes_the_scores(
     folder = make_coco_folder(tmp_path / "coco", n_images=1)
     out = tmp_path / "scores.json"
     arguments = ["evaluate", "clicks", "--format", "coco", "--root", str(folder), "--limit", "1"]
-    arguments += ["--checkpoint", str(tiny_weights)]
+    arguments += ["--checkpoint", str(tiny_weights), *_MADE_IN_NO_TIME]
     assert main([*arguments, "--json", str(out)]) == 0
     table = capsys.readouterr().out
     assert main([*arguments, "--json"]) == 0
@@ -44,7 +46,7 @@ def test_evaluation_takes_jitter_flip_size_and_constants_and_draws_a_plot(
 ) -> None:
     folder = make_coco_folder(tmp_path / "coco", n_images=1)
     common = ["evaluate", "clicks", "--format", "coco", "--root", str(folder), "--limit", "1"]
-    common += ["--checkpoint", str(tiny_weights)]
+    common += ["--checkpoint", str(tiny_weights), *_MADE_IN_NO_TIME]
     assert main([*common, "--json", str(tmp_path / "one.json")]) == 0
     changes = ["--flip", "--jitter", "3", "--input-size", "96", "--modulation", "distance=rgb"]
     plot = tmp_path / "plot.png"
@@ -177,6 +179,7 @@ def test_an_option_without_effect_is_said(
     arguments += [
         "--checkpoint",
         str(tiny_weights),
+        *_MADE_IN_NO_TIME,
         *options.format(report=tmp_path / "r.json").split(),
     ]
     assert main(arguments) == 0

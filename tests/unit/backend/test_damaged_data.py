@@ -26,6 +26,7 @@ def test_evaluation_measures_the_others_and_ends_with_code_2_where_an_object_is_
 ) -> None:
     folder = _damaged_folder(tmp_path / "coco", n_images=1)
     arguments = ["evaluate", "clicks", "--format", "coco", "--root", str(folder), "--json"]
+    arguments += ["--engine", "pytorch"]  # made in no time
     assert main([*arguments, "--checkpoint", str(tiny_weights)]) == 2
     printed = capsys.readouterr()
     assert json.loads(printed.out)["n_objects"] == 1
