@@ -9,9 +9,12 @@ import pytest
 from PIL import Image
 
 from backend.cli import main
+from mfp_model.engines.choice import make_engine
 from mfp_model.evaluation import plots
+from mfp_model.segmenters import mfp
 from tests.unit.mfp_model.coco_folder import make_coco_folder
 
+# Of the tiny network, where no test is about its engine.
 _MADE_IN_NO_TIME = ("--engine", "pytorch")
 
 
@@ -83,8 +86,12 @@ def test_an_earlier_report_of_another_command_is_refused_before_anything_is_meas
 
 @pytest.mark.slow
 def test_the_ablation_prints_the_supplements_table(
-    tiny_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_weights: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(mfp, "make_engine", lambda name, *rest: make_engine("pytorch", *rest))
     folder = make_coco_folder(tmp_path / "coco", n_images=1)
     arguments = ["evaluate", "ablation", "--format", "coco", "--root", str(folder), "--limit", "1"]
     out = tmp_path / "table.json"
