@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from backend.environment.reader import Reader, Refused
-from backend.environment.readers import choice, count, new_file, site
+from backend.environment.readers import count, new_file, site
 from mfp_model.errors import ConfigError, PromptError
 from mfp_model.names import listed
 from mfp_model.prompts import Box, Click, parse_box, parse_click
@@ -193,7 +193,7 @@ def add_choice(
     """
     parser.add_argument(
         option,
-        type=of(choice(tuple(names))),
+        choices=tuple(names),
         default=default,
         required=required,
         metavar="NAME",

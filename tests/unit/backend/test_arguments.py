@@ -71,7 +71,7 @@ _REFUSED = {
     "segment photo.png --click 9,1,+ --out photo.png": "is the image itself",
     "segment photo.png --click 9,1,+ --out .": "--out: '.': is a folder",
     "segment photo.png --click 9,1,+ --mask small.png --out m.png": "small.png: has 5x4 pixels",
-    "segment photo.png --click 9,1,+ --out m.png --segmenter sam": "'sam': expected one of mfp,",
+    "segment photo.png --click 9,1,+ --out m.png --segmenter sam": "invalid choice: 'sam'",
     "segment photo.png --click 9,1,+ --out m.png --constants photo.png": "no use for it",
     "evaluate clicks --format coco --root . --pictures photo.png": "is a file, expected a folder",
     "tune-graph-cut --format coco --root . --out photo.png": "is a file, expected a folder",
