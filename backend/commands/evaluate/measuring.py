@@ -69,6 +69,8 @@ def add_mfp_on_objects(parser: argparse.ArgumentParser) -> None:
     add_device(parser)
     add_measuring_ray(parser)
     add_json(parser)
+    parser.set_defaults(segmenter="mfp", constants=None, engine="auto")
+    parser.set_defaults(input_size=None, flip=False, modulation=[])
 
 
 def add_measuring_ray(parser: argparse.ArgumentParser) -> None:
@@ -104,7 +106,7 @@ def each_of_mfp(
     from tqdm import tqdm
 
     leave_out = partial(left_out, options.problems.tell)
-    load = partial(_load_mfp, sendable(options), measure)
+    load = partial(load_measured, sendable(options), measure)
     with workers_of(options, load, leave_out) as workers:
         targets = islice(labelled_objects(options), 0, None, options.every)
         for _, result in tqdm(workers.each(targets), unit="object"):
@@ -112,24 +114,16 @@ def each_of_mfp(
                 yield result
 
 
-def _load_mfp(
-    options: argparse.Namespace, measure: Callable[[Segmenter, EvaluationObject], Result | None]
-) -> BatchWork[EvaluationObject, Result | None]:
-    from backend.cluster.batch import BatchWork
-    from mfp_model.loading import load_segmenter
-
-    segmenter = load_segmenter("mfp", checkpoint=options.checkpoint, device=options.device)
-    answer = partial(measure, segmenter)
-    return BatchWork(answer=answer, version=segmenter.version, segmenter=segmenter)
-
-
 def load_measured(
     options: argparse.Namespace, measure: Callable[[Segmenter, Item], Result]
 ) -> BatchWork[Item, Result | None]:
-    """Return the work of measuring with `measured_segmenter`, item by item; loads torch."""
+    """Return the work of measuring the options' segmenter, item by item; loads torch."""
     from backend.cluster.batch import BatchWork
 
-    segmenter = measured_segmenter(options)
+    if _is_changed(options):
+        segmenter = changed_segmenter(options, _modulation(options))
+    else:
+        segmenter = segmenter_of(options)
     answer = partial(measure, segmenter)
     return BatchWork(answer=answer, version=segmenter.version, segmenter=segmenter)
 
@@ -147,18 +141,13 @@ def check_measured(options: argparse.Namespace) -> None:
             constants of the modulation outside their range.
     """
     check_segmenter_options(options)
-    is_changed = options.modulation or options.input_size is not None or options.flip
-    if is_changed and options.segmenter != "mfp":
+    if _is_changed(options) and options.segmenter != "mfp":
         raise ConfigError(f"--segmenter {options.segmenter}: cannot be changed as mfp can")
     _modulation(options)
 
 
-def measured_segmenter(options: argparse.Namespace) -> Segmenter:
-    """Return the segmenter, with what the options change of its checkpoint; loads torch."""
-    modulation = _modulation(options)
-    if modulation is None and options.input_size is None and not options.flip:
-        return segmenter_of(options)
-    return changed_segmenter(options, modulation)
+def _is_changed(options: argparse.Namespace) -> bool:
+    return bool(options.modulation or options.input_size is not None or options.flip)
 
 
 def _modulation(options: argparse.Namespace) -> ModulationConfig | None:
