@@ -10,7 +10,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from backend.exchange.coco import write_annotations
@@ -159,7 +159,7 @@ def _fill(
             number, digest = None, ""
         else:
             seen.add(task.id)
-            digest = hashlib.sha256(json.dumps(asdict(task), sort_keys=True).encode()).hexdigest()
+            digest = _digest(task)
             if spool.keeps(task.id, digest):  # from before the cut
                 continue
             entries = reader.entries(task)
@@ -172,6 +172,12 @@ def _fill(
             if is_strict:
                 raise DataError(problem) from None
             spool.add(number, TaskEntries(problems=[problem]), digest=digest)
+
+
+def _digest(task: LabeledTask) -> str:
+    """Tells a task's state from others; `asdict` would copy each number of each RLE."""
+    content = {each.name: getattr(task, each.name) for each in fields(task)}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _categories(config: TaskConfigs | None, labels: tuple[str, ...]) -> tuple[str, ...]:
