@@ -68,15 +68,13 @@ def project_tasks(api: LabelStudioApi, project: int) -> TaskSource:
     """
 
     def read(report: Callable[[int], None]) -> Iterator[LabeledTask | DataError]:
-        after = -1
-        while True:
-            rows = api.tasks_after(project, after, limit=_PAGE)
-            if not rows:
-                return
+        after, n_read = -1, 0
+        while rows := api.tasks_after(project, after, limit=_PAGE):
             for row in rows:
                 after = int(row["id"])
                 yield labeled_task(row)
-            report(n_all - api.n_tasks(project, after=after))
+            n_read += len(rows)
+            report(min(n_read, n_all))  # more may have come meanwhile
 
     n_all = api.n_tasks(project)
     return TaskSource(

@@ -225,9 +225,9 @@ class LabelStudioApi:
         with of_known_form(self.access.url):
             return {**task, "drafts": list(drafts)}
 
-    def n_tasks(self, project: int, *, after: int = -1) -> int:
-        """Return how many tasks with a higher id than `after` the project has."""
-        return int(self._after(project, after, limit=1, fields="task_only")["total"])
+    def n_tasks(self, project: int) -> int:
+        """Return how many tasks the project has."""
+        return int(self._after(project, -1, limit=1, fields="task_only")["total"])
 
     def _after(self, project: int, task: int, *, limit: int, fields: str = "all") -> dict[str, Any]:
         higher = {"filter": "filter:tasks:id", "operator": "greater", "value": task}
