@@ -9,20 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from backend.label_studio import brush_rle
+from backend.label_studio.stroke_pixels import Floats, covered_runs, n_rows
 from mfp_model.errors import DataError
 
 _MAX_THRESHOLD = 128  # the eraser's soft edge leaves 1 to 254
-_FRACTION_BITS = 4  # of a pixel's coordinates in OpenCV's fixed point
-_MAX_WIDTH_PX = 32_767  # OpenCV's
-_MAX_PAINTED_PX = 10_000_000_000  # two seconds; 800 strokes on 12 megapixels
+_MAX_PAINTED_PX = 10_000_000_000  # some seconds; 800 strokes of 40 points on 12 megapixels
+_STROKE_PX, _ROW_PX = 500_000, 2500  # so many pixels take as long as a stroke, or a row of a step
 _LIMIT_PERCENT = 1000.0  # a stroke may leave the image, but not for this far
 
-_Stroke = tuple[NDArray[np.int32], int, str]  # see `_stroke`
+_Stroke = tuple[Floats, float, str]  # see `_stroke`
 
 
 def brush_mask(value: Mapping[str, Any], *, height: int, width: int) -> NDArray[np.bool_]:
@@ -70,7 +69,7 @@ def _alpha(
         threshold = min(_MAX_THRESHOLD, max(1, (int(alpha.max(initial=0)) + 1) // 2))
         alpha = np.where(alpha >= threshold, np.uint8(255), np.uint8(0))
     strokes = _strokes(value, **size)
-    if _n_painted(strokes, **size) > _MAX_PAINTED_PX:
+    if _n_painted(strokes, height=height) > _MAX_PAINTED_PX:
         raise DataError(
             f"brush of {len(touches)} strokes: more than {_MAX_PAINTED_PX} pixels to paint; "
             "submit it once, so that it is saved as a mask"
@@ -92,15 +91,16 @@ def painted_px(value: Mapping[str, Any], *, height: int, width: int) -> int:
         DataError: A stroke is damaged.
     """
     size = {"height": height, "width": width}
-    return _n_painted(_strokes(value, **size), **size)
+    return _n_painted(_strokes(value, **size), height=height)
 
 
-def _n_painted(strokes: list[_Stroke], *, height: int, width: int) -> int:
-    """Pixels to be painted, about: the image, a wide line for each step, a disc for each end."""
+def _n_painted(strokes: list[_Stroke], *, height: int) -> int:
+    """Pixels to be painted, about: a wide line for each step, a disc for each end."""
     n_pixels = 0
     for line, thickness_px, _ in strokes:
-        steps = np.abs(np.diff(line.astype(np.int64), axis=0)).sum() >> _FRACTION_BITS
-        n_pixels += height * width + thickness_px * (int(steps) + len(line) * thickness_px)
+        steps = float(np.abs(np.diff(line, axis=0)).sum())
+        n_pixels += int(thickness_px * (steps + len(line) * thickness_px))
+        n_pixels += _STROKE_PX + _ROW_PX * n_rows(line, thickness_px, height=height)
     return n_pixels
 
 
@@ -111,7 +111,7 @@ def _strokes(value: Mapping[str, Any], *, height: int, width: int) -> list[_Stro
 
 
 def _stroke(touch: object, *, height: int, width: int) -> _Stroke:
-    """Points in OpenCV's fixed point, width in pixels, and whether it adds or erases."""
+    """Points and width in pixels, and whether it adds or erases."""
     try:
         points = np.array(touch["relativePoints"], dtype=np.float64).reshape(-1, 2)  # type: ignore[index]
         thickness = float(touch["relativeStrokeWidth"])  # type: ignore[index]
@@ -123,15 +123,14 @@ def _stroke(touch: object, *, height: int, width: int) -> _Stroke:
         raise DataError(
             f"brush stroke: {kind!r:.20}, {thickness:g} percent wide, or points far off"
         )
-    scaled = points * [width, height] / 100 - 0.5  # OpenCV counts from the first pixel's centre
-    line = np.round(scaled * (1 << _FRACTION_BITS)).astype(np.int32)
-    return line, min(_MAX_WIDTH_PX, max(1, round(thickness * width / 100))), kind
+    return points * [width, height] / 100, max(1.0, thickness * width / 100), kind
 
 
-def _paint(alpha: NDArray[np.uint8], line: NDArray[np.int32], thickness_px: int, kind: str) -> None:
+def _paint(alpha: NDArray[np.uint8], line: Floats, thickness_px: float, kind: str) -> None:
     """Paint a stroke, or erase along it, with round ends."""
     if not len(line):
         return
-    drawn = np.zeros_like(alpha)
-    cv2.polylines(drawn, [line], False, 255, thickness_px, cv2.LINE_8, _FRACTION_BITS)
-    alpha[drawn > 0] = 255 if kind == "add" else 0
+    value, (height, width) = 255 if kind == "add" else 0, alpha.shape
+    for runs in covered_runs(line, thickness_px, height=height, width=width):
+        for row, first, stop in zip(*(part.tolist() for part in runs), strict=True):
+            alpha[row, first:stop] = value
