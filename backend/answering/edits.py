@@ -14,7 +14,14 @@ from backend.answering.left_points import without_left_points
 from backend.answering.made import FoundAlike, Made
 from backend.answering.on_page import PageObject, objects_on_page
 from backend.answering.splitting import split
-from backend.answering.standing import annotation_name, is_continued, is_found_anew, may_be_lost
+from backend.answering.standing import (
+    annotation_name,
+    is_continued,
+    is_found_anew,
+    is_ours,
+    may_be_lost,
+    may_stand,
+)
 from backend.answering.targets import (
     begun_edit,
     continued_edit,
@@ -173,13 +180,12 @@ class Edits:
     def may_have_unsaved(self, task: TaskRequest, region: RegionRequest) -> bool:
         """Return whether objects found before may be on the page, which has not saved them."""
         now = self._answered.clock()
-        objects = objects_on_page([], self._answered.of(task, region), task, region, now)
-        saved = task.there.has_any
         return any(
-            page_object.answered is not None
-            and page_object.answered.alike_to
-            and not saved(frozenset(page_object.regions))
-            for page_object in objects
+            entry.alike_to
+            and (may_stand(entry, task, region, now) or may_be_lost(entry, task, region, now))
+            and is_ours(entry, task, region)
+            and not task.there.has_any(frozenset(entry.regions))
+            for entry in self._answered.of(task, region)
         )
 
     def hangs_on_draft(

@@ -103,6 +103,12 @@ def _hit(rows: list[dict[str, Any]]) -> set[tuple[int, int]]:
     return {(x, y) for x, y in _PLACES for mask in masks if mask[y, x]}
 
 
+def _open(client: FlaskClient) -> None:
+    opening = request(config=_CONFIG.format(kind="BrushLabels"))
+    opening["params"]["context"] = None
+    assert client.post("/predict", json=opening).status_code == 200
+
+
 def test_one_click_is_answered_with_each_object_under_the_label_that_is_meant() -> None:
     rows = _answer(point("p", *_PLACES[0], label="All cats"))
     assert _hit(rows) == set(_PLACES)
@@ -270,12 +276,24 @@ def test_a_next_example_keeps_clear_of_what_the_draft_has_of_the_last_ones() -> 
     assert _hit(_answer(again, client=other)) == set(_PLACES)
 
 
+@pytest.mark.parametrize("is_opened", [False, True])
+def test_a_next_example_doubles_nothing_also_where_somebody_else_opened_the_task(
+    is_opened: bool,
+) -> None:
+    site = ProjectSite()
+    client, (*before, further) = _client(site.settings()), _PLACES
+    rows = _answer(point("p", *before[0], label="All cats"), client=client, places=before)
+    if is_opened:
+        _open(client)
+    example = point("q", *further, label="All cats")
+    site.drafts = [saved(*rows, example, id=1, annotation=None)]
+    assert _hit(_answer(example, client=client)) == {further}
+
+
 def test_what_is_on_a_page_that_was_opened_again_is_in_its_draft_alone() -> None:
     client = _client()
     rows = _answer(point("p", *_PLACES[0], label="All cats"), client=client)
-    opening = request(config=_CONFIG.format(kind="BrushLabels"))
-    opening["params"]["context"] = None
-    assert client.post("/predict", json=opening).status_code == 200
+    _open(client)
     x, y = _PLACES[3]
     click = point("n", x, y + 9, is_positive=False)
     assert _answer(click, client=client) == []
