@@ -69,6 +69,13 @@ def test_the_docs_name_every_secret_to_be_set() -> None:
     assert [name for name in secrets if name not in docs] == []
 
 
+def test_no_health_check_starts_ray_every_few_seconds() -> None:
+    services = [s for name in _FILES for s in _services(name).values()]
+    checks = [s["healthcheck"].get("test", [""]) for s in services if "healthcheck" in s]
+    assert len(checks) == 6
+    assert not [check for check in checks if "ray" in check]
+
+
 def test_replicas_get_no_password_but_rays() -> None:
     for name in ("ray-head", "replicas"):
         environment = _services("compose.cluster.yaml")[name]["environment"]
