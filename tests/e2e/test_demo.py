@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,12 +24,6 @@ from tests.e2e.flows import first_id, lies_at, mask_ids, mask_of_answer
 from tests.e2e.labeling_page import LabelingPage
 
 _BOWL, _FIG, _WALL = (85.0, 55.0), (58.0, 56.0), (12.0, 85.0)  # places on the photo, in percent
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo's folder, which its first start fills."""
-    return tmp_path_factory.mktemp("demo")
 
 
 def _started(data: Path) -> tuple[subprocess.Popen[str], str]:
@@ -64,56 +59,62 @@ def _project(printed: str) -> tuple[LabelStudioApi, str, int]:
     return api, match[1], int(match[2])
 
 
-def test_the_demo_starts_twice_takes_free_ports_and_stops_cleanly(data: Path) -> None:
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """What the demo printed at its first start, and at its second, which runs."""
+    data = tmp_path_factory.mktemp("demo")
     with socket.socket() as busy:
         busy.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         busy.bind(("127.0.0.1", 9090))
         busy.listen()
-        process, printed = _started(data)
-        assert "Port 9090 is taken" in printed
-        for word in ("Login", "Password", "Auto-Annotation", "Auto-Accept", "Ctrl+Alt+click"):
-            assert word in printed
-        api, _, project = _project(printed)
-        assert len(api.tasks(project)) == 6
-        _stop(process)
-    again, printed = _started(data)
-    try:
-        api, url, project = _project(printed)
-        assert len(api.tasks(project)) == 6
-        assert requests.get(f"{url}/health", timeout=5).status_code == 200
-    finally:
-        _stop(again)
+        process, first = _started(data)
+        try:
+            api, _, project = _project(first)
+            assert len(api.tasks(project)) == 6
+        finally:
+            _stop(process)
+    process, second = _started(data)
+    yield first, second
+    _stop(process)
+
+
+def test_the_demo_starts_twice_takes_free_ports_and_stops_cleanly(
+    printed: tuple[str, str],
+) -> None:
+    first, second = printed
+    assert "Port 9090 is taken" in first
+    for word in ("Login", "Password", "Auto-Annotation", "Auto-Accept", "Ctrl+Alt+click"):
+        assert word in first
+    api, url, project = _project(second)
+    assert len(api.tasks(project)) == 6
+    assert requests.get(f"{url}/health", timeout=5).status_code == 200
 
 
 @pytest.mark.browser
-def test_its_page_works_as_the_printed_lines_say(data: Path, browser: Browser) -> None:
-    process, printed = _started(data)
-    try:
-        api, url, project = _project(printed)
-        (task,) = (task for task in api.tasks(project) if "bowl" in task["data"]["image"])
-        person = new_person(browser)
-        log_in(person, url, USER, PASSWORD)
-        tab = LabelingPage(person, url)
-        tab.open_task(project, task["id"])
-        tab.switch_on_clicking()
-        tab.switch_auto_accept(True)
-        tab.switch_on_clicking()  # the switch may have cost the tool
-        first = tab.click(*_BOWL)
-        assert (tab.suggestions(), mask_ids(tab)) == (0, {first_id(first)})
-        assert lies_at(mask_of_answer(first), *_FIG)
-        taken = tab.click(*_FIG, alt=True, on_mask=True)
-        assert first_id(taken) == first_id(first)
-        assert not lies_at(mask_of_answer(taken), *_FIG)
-        if folder := os.environ.get("MFP_SCREENSHOTS"):
-            tab.screenshot(Path(folder) / "demo.png")
-        second = tab.click(*_WALL)
-        assert (tab.suggestions(), mask_ids(tab)) == (0, {first_id(first), first_id(second)})
-        tab.submit()
-        person.close()
-        (task,) = (each for each in api.tasks(project) if each["id"] == task["id"])
-        saved = [
-            row["id"] for row in task["annotations"][0]["result"] if "brushlabels" in row["type"]
-        ]
-        assert set(saved) == {first_id(first), first_id(second)}
-    finally:
-        _stop(process)
+def test_its_page_works_as_the_printed_lines_say(
+    printed: tuple[str, str], browser: Browser
+) -> None:
+    api, url, project = _project(printed[1])
+    (task,) = (task for task in api.tasks(project) if "bowl" in task["data"]["image"])
+    person = new_person(browser)
+    log_in(person, url, USER, PASSWORD)
+    tab = LabelingPage(person, url)
+    tab.open_task(project, task["id"])
+    tab.switch_on_clicking()
+    tab.switch_auto_accept(True)
+    tab.switch_on_clicking()  # the switch may have cost the tool
+    first = tab.click(*_BOWL)
+    assert (tab.suggestions(), mask_ids(tab)) == (0, {first_id(first)})
+    assert lies_at(mask_of_answer(first), *_FIG)
+    taken = tab.click(*_FIG, alt=True, on_mask=True)
+    assert first_id(taken) == first_id(first)
+    assert not lies_at(mask_of_answer(taken), *_FIG)
+    if folder := os.environ.get("MFP_SCREENSHOTS"):
+        tab.screenshot(Path(folder) / "demo.png")
+    second = tab.click(*_WALL)
+    assert (tab.suggestions(), mask_ids(tab)) == (0, {first_id(first), first_id(second)})
+    tab.submit()
+    person.close()
+    (task,) = (each for each in api.tasks(project) if each["id"] == task["id"])
+    saved = [row["id"] for row in task["annotations"][0]["result"] if "brushlabels" in row["type"]]
+    assert set(saved) == {first_id(first), first_id(second)}
