@@ -134,7 +134,7 @@ def test_commands_run(command: str, folder: Path, few: None) -> None:
         make_parser().parse_args(arguments)
         return
     if arguments[0] == "train":
-        arguments += ["--samples", "4", "--val-samples", "4", "--batch", "2"]
+        arguments += ["--samples", "2", "--val-samples", "2", "--batch", "2"]
     if arguments[0] == "bench":
         arguments = ["lite2" if argument == "vit_b" else argument for argument in arguments]
         arguments += ["--sizes", "90x70"]
