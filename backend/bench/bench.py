@@ -6,7 +6,7 @@ import platform
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -86,10 +86,9 @@ def bench(config: BenchConfig, *, report: Report = lambda step: None) -> dict[st
     checkpoint = _checkpoint(config)
     if checkpoint is not None:
         report("engine")
-        times = compare_engines(
+        figures["engine"] = compare_engines(
             checkpoint, engine=config.engine, device=config.device, n_repeats=_N_ENGINE_REPEATS
         )
-        figures["engine"] = times.figures()
     report("steps")
     figures["steps_ms"], figures["state_bytes"] = _steps(config, checkpoint)
     if config.network is None:
@@ -178,25 +177,22 @@ def _server_figures(config: BenchConfig, report: Report) -> dict[str, Any]:
         rest = iter(photos)
         if n_open:
             report("memory")
-            open_objects = measure_open_objects(
+            figures["open_objects"] = measure_open_objects(
                 server, photos[-n_open:], n_objects=config.n_open_objects
             )
-            figures["open_objects"] = asdict(open_objects)
         for number, (width, height) in enumerate(config.sizes):
             report(f"clicks at {width}x{height}")
-            times = measure_clicks(
+            figures["clicks"][f"{width}x{height}"] = measure_clicks(
                 server.url, 1000 + number, next(rest), n_objects=config.n_objects
             )
-            figures["clicks"][f"{width}x{height}"] = times.figures()
         if config.n_flows:
             report("flows")
             figures["flows"] = measure_flows(server.url, next(rest), tray, n_objects=config.n_flows)
         if config.n_annotators:
             report(f"{config.n_annotators} annotators")
             shared = [next(rest) for _ in range(n_crowd)]
-            crowd = measure_crowd(
+            figures["annotators"] = measure_crowd(
                 server.url, shared, n_annotators=config.n_annotators, seconds=config.seconds
             )
-            figures["annotators"] = crowd.figures()
         figures["server_memory_mb"] = round(memory_mb(server.process.pid), 1)
     return figures

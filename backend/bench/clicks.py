@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -15,39 +14,14 @@ _PREFETCH_S = 1.5
 KINDS = ("first", "next", "undo", "moved")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClickTimes:
-    """Milliseconds from request to mask, on one photo.
+def measure_clicks(url: str, task: int, photo: Photo, *, n_objects: int) -> dict[str, float]:
+    """Return the milliseconds from request to mask, of objects with six clicks each on one photo.
 
-    Attributes:
-        first: First clicks on objects of a task that was opened before.
-        next: Later clicks.
-        undo: Clicks after the last one was taken back.
-        moved: Questions after the last point was dragged.
-        n_empty: Clicks answered without a mask, as when a negative one takes all of it.
-        n_failed: Clicks answered with an error or not at all.
+    They are the median and the 95th percentile of each kind: `first` clicks on objects of a task
+    that was opened before, the `next` ones, those after an `undo`, and questions after the last
+    point was `moved`. `n_empty` clicks were answered without a mask, as when a negative one takes
+    all of it, and `n_failed` with an error or not at all.
     """
-
-    first: list[float] = field(default_factory=list)
-    next: list[float] = field(default_factory=list)
-    undo: list[float] = field(default_factory=list)
-    moved: list[float] = field(default_factory=list)
-    n_empty: int
-    n_failed: int
-
-    def figures(self) -> dict[str, float]:
-        """Return median and 95th percentile of each kind."""
-        shares = {"median": 50, "p95": 95}
-        times = {
-            f"{kind}_{name}_ms": round(float(np.percentile(getattr(self, kind) or [0], share)), 1)
-            for kind in KINDS
-            for name, share in shares.items()
-        }
-        return {**times, "n_empty": self.n_empty, "n_failed": self.n_failed}
-
-
-def measure_clicks(url: str, task: int, photo: Photo, *, n_objects: int) -> ClickTimes:
-    """Return the times of objects with six clicks each."""
     annotator = SimulatedAnnotator(url=url)
     random = np.random.default_rng(task)
     annotator.open(task, photo)
@@ -57,7 +31,12 @@ def measure_clicks(url: str, task: int, photo: Photo, *, n_objects: int) -> Clic
         for kind, ms in _click_object(annotator, random):
             if index:  # the first object warms up
                 times[kind].append(ms)
-    return ClickTimes(**times, n_empty=annotator.n_empty, n_failed=annotator.n_failed)
+    figures = {
+        f"{kind}_{name}_ms": round(float(np.percentile(taken or [0], share)), 1)
+        for kind, taken in times.items()
+        for name, share in (("median", 50), ("p95", 95))
+    }
+    return {**figures, "n_empty": annotator.n_empty, "n_failed": annotator.n_failed}
 
 
 def _click_object(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
 from functools import partial
 
 import torch
@@ -18,53 +17,23 @@ from mfp_model.networks.network import Computes, run_round
 _N_CROWD = 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineTimes:
-    """Medians, plain and engine measured in turns.
-
-    Attributes:
-        engine: What computed.
-        device: Where.
-        plain_later_ms: A later click's round, plain: maps, modulation and one pass.
-        engine_later_ms: The same by the engine.
-        plain_first_ms: A first click's: two passes on the image and one on the box zoomed into.
-        engine_first_ms: The same by the engine.
-        difference: Largest difference of a probability between the two.
-        batch_16_per_s: Later rounds per second of the engine in batches of 16, on GPUs only.
-    """
-
-    engine: str
-    device: str
-    plain_later_ms: float
-    engine_later_ms: float
-    plain_first_ms: float
-    engine_first_ms: float
-    difference: float
-    batch_16_per_s: float | None
-
-    def figures(self) -> dict[str, object]:
-        """Return the figures, rounded, and how many times as fast as plain the engine is."""
-        figures = {
-            **asdict(self),
-            "later_ratio": self.plain_later_ms / self.engine_later_ms,
-            "first_ratio": self.plain_first_ms / self.engine_first_ms,
-        }
-        return {
-            name: float(f"{value:.3g}") if isinstance(value, float) else value
-            for name, value in figures.items()
-        }
-
-
 def compare_engines(
     checkpoint: Checkpoint, *, engine: str, device: str, n_repeats: int
-) -> EngineTimes:
-    """Return the times of a checkpoint's network.
+) -> dict[str, object]:
+    """Return the times of a checkpoint's network, medians of plain and engine in turns.
+
+    A later click's round is maps, modulation and one pass; a first click's is two passes. The
+    ratios say how many times as fast as plain the engine is.
 
     Args:
         checkpoint: The weights; random ones take as long.
         engine: As in `make_engine`.
         device: As in `best_device`.
         n_repeats: Rounds of each kind.
+
+    Returns:
+        Milliseconds, the ratios, the largest difference of a probability between the two, and on
+        GPUs the engine's later rounds per second in batches of 16.
 
     Raises:
         ConfigError: Unknown engine or device.
@@ -93,17 +62,22 @@ def compare_engines(
         crowd = None
         if where.type == "cuda":
             (ms,) = _medians([partial(later, fast, _N_CROWD)], where, n_repeats)
-            crowd = 1000 * _N_CROWD / ms
-    return EngineTimes(
-        engine=fast.name,
-        device=torch.cuda.get_device_name(where) if where.type == "cuda" else "cpu",
-        plain_later_ms=plain_later,
-        engine_later_ms=engine_later,
-        plain_first_ms=plain_first,
-        engine_first_ms=engine_first,
-        difference=float(difference),
-        batch_16_per_s=crowd,
-    )
+            crowd = float(f"{1000 * _N_CROWD / ms:.3g}")
+    figures = {
+        "plain_later_ms": plain_later,
+        "engine_later_ms": engine_later,
+        "plain_first_ms": plain_first,
+        "engine_first_ms": engine_first,
+        "difference": float(difference),
+        "later_ratio": plain_later / engine_later,
+        "first_ratio": plain_first / engine_first,
+    }
+    return {
+        "engine": fast.name,
+        "device": torch.cuda.get_device_name(where) if where.type == "cuda" else "cpu",
+        **{name: float(f"{value:.3g}") for name, value in figures.items()},
+        "batch_16_per_s": crowd,
+    }
 
 
 def _medians(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,34 +12,19 @@ from backend.bench.server import Photo, memory_mb
 from backend.demo.processes import Server
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenObjects:
-    """What many open objects cost.
-
-    Attributes:
-        n_objects: Objects with two clicks each.
-        n_photos: Photos that they are on.
-        n_failed: Clicks without an answer.
-        memory_mb_before: Resident memory of the server with its weights, after one click.
-        memory_mb_highest: The most that was seen.
-        seconds: How long all of it took.
-    """
-
-    n_objects: int
-    n_photos: int
-    n_failed: int
-    memory_mb_before: float
-    memory_mb_highest: float
-    seconds: float
-
-
-def measure_open_objects(server: Server, photos: Sequence[Photo], *, n_objects: int) -> OpenObjects:
+def measure_open_objects(
+    server: Server, photos: Sequence[Photo], *, n_objects: int
+) -> dict[str, float]:
     """Click once on every object, and then once more on each of them.
 
     Args:
         server: The server.
         photos: Photos to spread the objects over.
-        n_objects: In all.
+        n_objects: In all, with two clicks each.
+
+    Returns:
+        Clicks without an answer, the server's resident memory with its weights after one click,
+        the most that was seen, and how long all of it took.
     """
     random = np.random.default_rng(0)
     first = SimulatedAnnotator(url=server.url)  # whose click waits for the weights
@@ -56,11 +40,11 @@ def measure_open_objects(server: Server, photos: Sequence[Photo], *, n_objects: 
                 annotator.open(1 + number, photos[number])
             annotator.click(*random.uniform(20, 80, size=2))
             highest = max(highest, memory_mb(server.process.pid))
-    return OpenObjects(
-        n_objects=n_objects,
-        n_photos=len(photos),
-        n_failed=sum(annotator.n_failed for annotator in annotators),
-        memory_mb_before=round(before, 1),
-        memory_mb_highest=round(highest, 1),
-        seconds=round(time.monotonic() - started, 1),
-    )
+    return {
+        "n_objects": n_objects,
+        "n_photos": len(photos),
+        "n_failed": sum(annotator.n_failed for annotator in annotators),
+        "memory_mb_before": round(before, 1),
+        "memory_mb_highest": round(highest, 1),
+        "seconds": round(time.monotonic() - started, 1),
+    }

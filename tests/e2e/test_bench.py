@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from backend.bench.bench import BenchConfig, bench
+from backend.bench.crowd import measure_crowd
+from backend.bench.server import Photo
 from backend.bench.table import report_lines
 from backend.cli import main
 from tests.processes import children
@@ -59,6 +61,13 @@ def test_a_short_bench_measures_and_tells_everything(
     ):
         assert part in text
     assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_crowd_that_is_never_answered_is_told() -> None:
+    photo = Photo(name="1.jpg", width=90, height=70)
+    crowd = measure_crowd("http://127.0.0.1:9", [photo], n_annotators=2, seconds=0.5, every_s=0.2)
+    assert crowd["n_failed"] > 0
+    assert (crowd["n_clicks"], crowd["median_ms"], crowd["unfairness"]) == (0, 0, 0)
 
 
 def test_a_segmenter_without_a_network_and_a_network_without_weights() -> None:
