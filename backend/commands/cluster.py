@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from backend.cluster.places import without_secrets
-from backend.commands.parsing import of
-from backend.environment.reader import Reader
-from backend.environment.readers import count
+from backend.commands.parsing import auto_or_count, of
 from backend.finding.each import Each, here
 from mfp_model.errors import ConfigError
 
@@ -39,19 +37,9 @@ def add_replicas(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--replicas",
-        type=of(_n_replicas()),
+        type=of(auto_or_count()),
         metavar="N",
         help="auto (default) for one a GPU, or for each group of cores",
-    )
-
-
-def _n_replicas() -> Reader[int]:
-    """A number of replicas; 0 stands for `auto`."""
-    number = count(low=1)
-    return Reader(
-        expected=f"auto or {number.expected}",
-        from_text=lambda text: 0 if text == "auto" else number.from_text(text),
-        from_toml=number.from_toml,
     )
 
 

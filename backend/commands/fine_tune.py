@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backend.commands.options import add_device, parse_folders
+from backend.commands.options import add_device, weighted_folder
 from backend.commands.parsing import Commands, add_count, add_json, of
 from backend.commands.printing import facts, note_replaced, show
 from backend.environment.readers import file, folder, new_file
@@ -35,6 +35,7 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--replay",
         action="append",
+        type=weighted_folder,
         default=[],
         metavar="DIR[:WEIGHT]",
         help="further COCO folder to learn from, beside the data's weight of 1; repeatable",
@@ -62,7 +63,6 @@ def _fine_tune(options: argparse.Namespace) -> int:
     from mfp_model.fine_tuning.fine_tune import fine_tune
     from mfp_model.fine_tuning.job import Progress
 
-    replay = parse_folders(options.replay)
     note_replaced(options.out)
     stop = StopSignal()
     with (
@@ -74,7 +74,7 @@ def _fine_tune(options: argparse.Namespace) -> int:
             bar.set_description_str(progress.step)
             bar.update(int(100 * progress.share) - bar.n)
 
-        job = _job(options, version, replay, options.work or Path(scratch))
+        job = _job(options, version, options.work or Path(scratch))
         decision = fine_tune(
             job,
             report=report,
@@ -86,9 +86,7 @@ def _fine_tune(options: argparse.Namespace) -> int:
     return 0 if decision.passes else _NOT_BETTER_CODE
 
 
-def _job(
-    options: argparse.Namespace, version: str, replay: tuple[tuple[Path, float], ...], work: Path
-) -> FineTuneJob:
+def _job(options: argparse.Namespace, version: str, work: Path) -> FineTuneJob:
     from mfp_model.fine_tuning.job import FineTuneJob
     from mfp_model.weights import DEFAULT_WEIGHTS
 
@@ -98,7 +96,7 @@ def _job(
         out=options.out,
         version=version,
         work=work,
-        replay=replay,
+        replay=tuple(options.replay),
         n_samples=options.samples,
         device=options.device,
         engine=options.settings.engine,

@@ -165,29 +165,19 @@ def add_project(parser: argparse._ActionsContainer, words: str) -> None:
     parser.add_argument("--project", type=of(count(low=1)), metavar="ID", help=words)
 
 
-def parse_folders(texts: list[str]) -> tuple[tuple[Path, float], ...]:
-    """Return data sets with their weights from `DIR` or `DIR:WEIGHT`.
-
-    Raises:
-        ConfigError: There is nothing of that name, or a weight is not a number above 0.
-    """
-    folders = []
-    for text in texts:
-        root, colon, weight = text.rpartition(":")
-        if not colon or Path(text).exists():
-            folders.append((_existing(text), 1.0))
-            continue
-        try:
-            share = float(weight)
-        except ValueError:
-            raise ConfigError(f"{text!r}: expected DIR or DIR:WEIGHT, got {weight!r}") from None
-        if not 0 < share < math.inf:
-            raise ConfigError(f"{text!r}: expected a finite weight above 0")
-        folders.append((_existing(root), share))
-    return tuple(folders)
-
-
-def _existing(text: str) -> Path:
-    if not Path(text).exists():
-        raise ConfigError(f"{text!r}: no such file or folder")
-    return Path(text)
+def weighted_folder(text: str) -> tuple[Path, float]:
+    """Return a data set with its weight, from `DIR` or `DIR:WEIGHT`."""
+    root, colon, weight = text.rpartition(":")
+    if not colon or Path(text).exists():
+        root, weight = text, "1"
+    try:
+        share = float(weight)
+    except ValueError:
+        share = math.nan
+    if not 0 < share < math.inf:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected DIR or DIR:WEIGHT, a finite weight above 0, got {weight!r}"
+        )
+    if not Path(root).exists():
+        raise argparse.ArgumentTypeError(f"{root!r}: no such file or folder")
+    return Path(root), share

@@ -130,6 +130,16 @@ def of(reader: Reader[T]) -> Callable[[str], T]:
     return read
 
 
+def auto_or_count() -> Reader[int]:
+    """A whole number of at least 1; 0 stands for `auto`."""
+    number = count(low=1)
+    return Reader(
+        expected=f"auto or {number.expected}",
+        from_text=lambda text: 0 if text == "auto" else number.from_text(text),
+        from_toml=number.from_toml,
+    )
+
+
 def click(text: str) -> Click:
     """Return the click that `X,Y,+` or `X,Y,-` describes."""
     return _prompt(parse_click, text)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from backend.cluster.places import Plan
 from backend.commands.cluster import add_ray, check_ray
-from backend.commands.options import add_device, parse_folders
-from backend.commands.parsing import Commands, add_choice, of
+from backend.commands.options import add_device, weighted_folder
+from backend.commands.parsing import Commands, add_choice, auto_or_count, of
 from backend.commands.training_job import job_of
 from backend.environment.readers import count, file, new_file, number
 from mfp_model.errors import ConfigError
@@ -56,7 +56,7 @@ def add(commands: Commands) -> None:
         parser.add_argument(f"--{name}", type=of(reader), metavar="N", help=words)
     parser.add_argument(
         "--threads",
-        type=_threads,
+        type=of(auto_or_count()),
         metavar="N|auto",
         help="threads that compute on a CPU; auto: as many as is fastest at the time",
     )
@@ -68,36 +68,33 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--train",
         action="append",
+        type=weighted_folder,
         required=True,
         metavar="DATA[:WEIGHT]",
         help="COCO folder, COCO or LVIS annotation file, or SBD's dataset folder; repeatable",
     )
     parser.add_argument(
-        "--val", action="append", default=[], metavar="DATA[:WEIGHT]", help="held-out data"
+        "--val",
+        action="append",
+        type=weighted_folder,
+        default=[],
+        metavar="DATA[:WEIGHT]",
+        help="held-out data",
     )
     parser.add_argument(
         "--out", type=of(new_file()), required=True, metavar="FILE", help="the checkpoint"
     )
 
 
-def _threads(text: str) -> int | str:
-    if text == "auto":
-        return text
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a number of at least 1, or auto")
-    return int(text)
-
-
 def _train(options: argparse.Namespace) -> None:
     check_ray(options)
     if options.ray and options.threads is not None:
         raise ConfigError("--threads: a cluster's processes take MFP_TORCH_THREADS")
-    folders, validation = parse_folders(options.train), parse_folders(options.val)
     from tqdm import tqdm
 
     from backend.learning.stop_signal import StopSignal
 
-    job = job_of(options, folders, validation)
+    job = job_of(options)
     stop = StopSignal()
     is_first = options.ray or options.environment.get("RANK", "0") == "0"
     with tqdm(total=job.config.n_samples, unit="sample", disable=not is_first) as bar:
@@ -114,7 +111,7 @@ def _here(options: argparse.Namespace, job: TrainingJob, **calls: Callable[..., 
 
     if int(options.environment.get("WORLD_SIZE", "1")) > 1:
         ranks.join(int(options.environment["LOCAL_RANK"]))
-    if isinstance(options.threads, int):
+    if options.threads:
         torch.set_num_threads(options.threads)
     train(job, **calls, on_problem=options.problems.tell)
     ranks.leave()

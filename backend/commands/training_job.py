@@ -17,17 +17,8 @@ if TYPE_CHECKING:
     from mfp_model.training.job import TrainingJob
 
 
-def job_of(
-    options: argparse.Namespace,
-    folders: tuple[tuple[Path, float], ...],
-    validation: tuple[tuple[Path, float], ...],
-) -> TrainingJob:
+def job_of(options: argparse.Namespace) -> TrainingJob:
     """Return what the options of `mfp train` ask for.
-
-    Args:
-        options: Of the command.
-        folders: What to train on.
-        validation: What is held out.
 
     Raises:
         ConfigError: Options do not go together.
@@ -39,7 +30,7 @@ def job_of(
     from mfp_model.training.presets import RUNS
 
     preset = RUNS[options.preset]
-    config = TrainingConfig(**_fields(options, preset.fields, folders))
+    config = TrainingConfig(**_fields(options, preset.fields))
     if options.prior_probability and (preset.backbone == UNET or config.scheme == "drawn"):
         raise ConfigError("--prior-probability: expected adaptive clicks, and no U-Net as preset")
     start = _start(options, preset.backbone)
@@ -54,22 +45,18 @@ def job_of(
         out=options.out,
         version=options.version or options.preset,
         start=start,
-        validation=validation,
+        validation=tuple(options.val),
         epoch_samples=options.epoch_samples,
         n_validation=options.val_samples or N_VALIDATION,
         n_workers=_n_workers(n_ranks) if options.workers is None else options.workers,
         device=options.device,
-        chooses_threads=options.threads == "auto",
+        chooses_threads=options.threads == 0,
     )
 
 
-def _fields(
-    options: argparse.Namespace,
-    preset: Mapping[str, Any],
-    folders: tuple[tuple[Path, float], ...],
-) -> dict[str, Any]:
+def _fields(options: argparse.Namespace, preset: Mapping[str, Any]) -> dict[str, Any]:
     """The preset's fields of the run, with what the options change."""
-    fields = {**preset, "folders": folders, "seed": options.seed or 0}
+    fields = {**preset, "folders": tuple(options.train), "seed": options.seed or 0}
     for name, value in (
         ("n_samples", options.samples),
         ("learning_rate", options.learning_rate),
