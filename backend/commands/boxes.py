@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,15 +31,9 @@ def boxes_segmenter(checkpoint: Path | None, device: str) -> Segmenter:
 
 def mask_maker(segmenter: Segmenter) -> tuple[MaskInBox, str]:
     """Return what makes the mask of a box, and the model version of such masks."""
-    import numpy as np
-    from numpy.typing import NDArray
+    from mfp_model.finding.boxes import mask_in_box
 
-    from mfp_model.finding.boxes import BoxedMask, mask_in_box
-
-    def make(image: NDArray[np.uint8], corners: NDArray[np.float64]) -> BoxedMask:
-        return mask_in_box(segmenter, image, corners)
-
-    return make, f"{segmenter.version}-boxes"
+    return partial(mask_in_box, segmenter), f"{segmenter.version}-boxes"
 
 
 def show_summary(options: argparse.Namespace, summary: BoxSummary) -> None:

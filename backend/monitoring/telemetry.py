@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
+import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from werkzeug.exceptions import HTTPException
 
@@ -30,11 +31,9 @@ class Telemetry:
         self._refused_at = -_REFUSAL_EVERY_S
         self._traced: dict[str, float] = {}  # when a traceback was logged, by its place
 
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
+    def step(self, name: str) -> AbstractContextManager[object]:
         """Time a step of an answer: image, edit, wait, round, page, mask, encode."""
-        with self.metrics.step_seconds.labels(name).time():
-            yield
+        return self.metrics.step_seconds.labels(name).time()
 
     def cache(self, name: str) -> OnUse:
         """Return what a cache reports its uses to."""
@@ -96,11 +95,9 @@ class Telemetry:
 
     def _log_bug(self, error: Exception, during: str) -> None:
         """Log it with its traceback, and the same one soon after with a line."""
-        where = error.__traceback__
-        while where is not None and where.tb_next is not None:
-            where = where.tb_next
-        name = f"{type(error).__name__} {where.tb_frame.f_code.co_filename if where else ''}"
-        place = f"{name}:{where.tb_lineno if where else 0}"
+        (where,) = traceback.extract_tb(error.__traceback__, limit=-1) or [None]
+        name = f"{type(error).__name__} {where.filename if where else ''}"
+        place = f"{name}:{where.lineno if where else 0}"
         now = time.monotonic()
         if now - self._traced.get(place, -_TRACEBACK_EVERY_S) < _TRACEBACK_EVERY_S:
             _log.error("%s in request %s: %s, as before", during, request_id.get(), name)

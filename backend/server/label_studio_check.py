@@ -20,14 +20,10 @@ def check_label_studio(access: LabelStudioAccess, telemetry: Telemetry) -> None:
     until = time.monotonic() + _STARTS_S
     while True:
         try:
-            access.check()
-        except LabelStudioUnreachableError as error:
-            if time.monotonic() > until:
+            return access.check()
+        except MfpError as error:
+            may_start = isinstance(error, LabelStudioUnreachableError)
+            if not may_start or time.monotonic() > until:
                 telemetry.failed(error, during="looking for Label Studio")
                 return
-            time.sleep(_LOOK_EVERY_S)
-        except MfpError as error:
-            telemetry.failed(error, during="looking for Label Studio")
-            return
-        else:
-            return
+        time.sleep(_LOOK_EVERY_S)
