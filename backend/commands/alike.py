@@ -34,13 +34,13 @@ def task_and_region(text: str) -> tuple[int, str]:
 def annotate_like(options: argparse.Namespace) -> AnnotateSummary:
     """Find what looks like the region; loads torch."""
     from backend.images.sources import image_sources
-    from backend.label_studio.api import label_studio_access, label_studio_api
+    from backend.label_studio.api import label_studio_api
     from backend.label_studio.label_config import parse_label_config
 
     settings = options.settings
     api = label_studio_api(settings)
     config = parse_label_config(api.label_config(options.project))
-    sources = image_sources(settings, label_studio_access(settings))
+    sources = image_sources(settings)
     example = _example(options, api, config, sources)
     return store(options, partial(_load_alike, example), every_task)
 

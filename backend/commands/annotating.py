@@ -91,7 +91,7 @@ def store(options: argparse.Namespace, load: LoadTaskWork, wanted_of: WantedOf[S
     from backend.finding.storing import store_predictions
     from backend.finding.task_work import lost_task
     from backend.images.sources import image_sources
-    from backend.label_studio.api import label_studio_access, label_studio_api
+    from backend.label_studio.api import label_studio_api
     from backend.label_studio.label_config import parse_label_config
 
     settings = options.settings
@@ -108,7 +108,7 @@ def store(options: argparse.Namespace, load: LoadTaskWork, wanted_of: WantedOf[S
             api.patient(),
             options.project,
             config,
-            image_sources(settings, label_studio_access(settings)),
+            image_sources(settings),
             batch=options.batch or BATCH,
             report=bar.update,
         )

@@ -77,8 +77,8 @@ def note_without_effect(option: str, reason: str) -> None:
 
 
 def note_replaced(path: Path) -> None:
-    """Say that a file or folder that is there will be replaced."""
-    if path.exists():
+    """Say that a file, or a folder with something in it, will be replaced."""
+    if any(path.iterdir()) if path.is_dir() else path.exists():
         note(f"{path} was there already, and is replaced")
 
 

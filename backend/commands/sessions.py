@@ -36,7 +36,6 @@ def add(commands: Commands) -> None:
 def _report(options: argparse.Namespace) -> None:
     from backend.images.sources import image_sources
     from backend.label_studio.access import LabelStudioError
-    from backend.label_studio.api import label_studio_access
     from backend.recording.objects import read_objects
     from backend.recording.report import figures, write_report
     from backend.recording.targets import image_of
@@ -49,7 +48,7 @@ def _report(options: argparse.Namespace) -> None:
         what = f"of project {project} was" if project else "was"
         raise DataError(f"nothing {what} recorded yet in {settings.data_dir}")
     note_replaced(options.out)
-    sources = image_sources(settings, label_studio_access(settings))
+    sources = image_sources(settings)
     missing: list[str] = []
 
     def photo_of(clicked: RecordedObject) -> NDArray[np.uint8] | None:

@@ -29,6 +29,7 @@ from backend.images.address import (
 from backend.images.data_uri import data_uri_content
 from backend.images.web import FetchLimits, WebFetcher
 from backend.label_studio.access import LabelStudioAccess
+from backend.label_studio.api import label_studio_access
 from backend.settings import MEGABYTE, Settings
 from mfp_model.errors import ImageError
 
@@ -58,8 +59,8 @@ class ImageFiles(Protocol):
         """
 
 
-def image_sources(settings: Settings, access: LabelStudioAccess) -> ImageSources:
-    """Return what reads images, within the limits of the settings."""
+def image_sources(settings: Settings, access: LabelStudioAccess | None = None) -> ImageSources:
+    """Return what reads images, within the limits of the settings; None makes its own access."""
     max_bytes = int(settings.max_image_mb * MEGABYTE)
     limits = FetchLimits(
         max_bytes=max_bytes,
@@ -70,7 +71,7 @@ def image_sources(settings: Settings, access: LabelStudioAccess) -> ImageSources
         public_url=settings.label_studio_public_url,
     )
     return ImageSources(
-        WebFetcher(access, limits),
+        WebFetcher(access or label_studio_access(settings), limits),
         label_studio_url=settings.label_studio_url,
         public_url=settings.label_studio_public_url,
         max_bytes=max_bytes,

@@ -12,7 +12,7 @@ from backend.exchange.entries import ExportOptions
 from backend.exchange.export import export_coco
 from backend.exchange.tasks import project_tasks
 from backend.images.sources import image_sources
-from backend.label_studio.api import label_studio_access, label_studio_api
+from backend.label_studio.api import label_studio_api
 from backend.label_studio.label_config import TaskConfigs
 from backend.recording.objects import read_objects
 from backend.recording.targets import add_clicks
@@ -64,7 +64,7 @@ def _export(data: Path, project: int, settings: Settings, report: Callable[[floa
         source,
         data,
         config=TaskConfigs(api.label_config(project)),
-        sources=image_sources(settings, label_studio_access(settings)),
+        sources=image_sources(settings),
         options=ExportOptions(
             rules=ChoiceRules(only_submitted=True), max_megapixels=settings.max_megapixels
         ),

@@ -24,7 +24,7 @@ from backend.finding.storing import store_predictions
 from backend.finding.task_work import outcome_of
 from backend.images.sources import image_sources
 from backend.label_studio.access import LabelStudioAccess
-from backend.label_studio.api import LabelStudioApi, label_studio_access
+from backend.label_studio.api import LabelStudioApi
 from backend.label_studio.brush_rle import encode
 from backend.label_studio.label_config import parse_label_config
 from mfp_model.finding.layers import LayeredObject
@@ -239,7 +239,7 @@ def test_a_night_of_502_and_a_deleted_task_cost_that_tasks_prediction_only(
             replace(LabelStudioApi(access), waits_s=(0.05,) * 3),
             project,
             config,
-            image_sources(settings, label_studio_access(settings)),
+            image_sources(settings),
             batch=4,
             report=lambda: None,
         )

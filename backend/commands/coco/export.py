@@ -77,14 +77,12 @@ def _export(options: argparse.Namespace) -> None:
 
     from backend.exchange.export import check_out, export_coco
     from backend.images.sources import image_sources
-    from backend.label_studio.api import label_studio_access
 
     _name_what_has_no_effect(options)
     settings = options.settings
     source, config = _source(options)
     check_out(options.out)
-    if options.out.is_dir() and any(options.out.iterdir()):
-        note_replaced(options.out)
+    note_replaced(options.out)
     with tqdm(total=source.total, unit=source.unit, unit_scale=source.unit == "B") as bar:
 
         def report(n_read: int) -> None:
@@ -94,7 +92,7 @@ def _export(options: argparse.Namespace) -> None:
             source,
             options.out,
             config=config,
-            sources=image_sources(settings, label_studio_access(settings)),
+            sources=image_sources(settings),
             options=_export_options(options),
             report=report,
         )

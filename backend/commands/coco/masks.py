@@ -38,8 +38,7 @@ def _masks(options: argparse.Namespace) -> None:
 
     data = read_coco(options.coco, on_problem=options.problems.tell, wants_boxes=True)
     check_out(options.out)
-    if options.out.is_dir() and any(options.out.iterdir()):
-        note_replaced(options.out)
+    note_replaced(options.out)
     make, version = mask_maker(boxes_segmenter(options.checkpoint, options.device))
     with tqdm(total=len(data.images), unit="image") as bar:
         summary = mask_folder(

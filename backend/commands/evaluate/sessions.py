@@ -43,7 +43,6 @@ def _evaluate(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from backend.images.sources import image_sources
-    from backend.label_studio.api import label_studio_access
     from backend.recording.objects import read_objects
     from backend.recording.targets import targets_of
     from backend.storage.shared_state import SharedState
@@ -59,7 +58,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     problems: list[str] = []
     targets = targets_of(
         objects,
-        image_sources(settings, label_studio_access(settings)),
+        image_sources(settings),
         max_megapixels=settings.max_megapixels,
         problems=problems,
     )
