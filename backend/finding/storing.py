@@ -113,6 +113,7 @@ class _Predictions:
         self._api = api
         self._project = project
         self._version = version
+        self._is_shown = False
 
     def missing(self, wanted: Wanted[Summary], summary: Summary, report: Report) -> Iterator[Task]:
         """Yield the tasks that have none, and something to do."""
@@ -146,32 +147,23 @@ class _Predictions:
         return n_tasks
 
     def _store(self, entries: list[Entry], problems: list[str]) -> None:
-        """Store some: together, else one by one, so that one task costs only itself."""
-        if not entries:
-            return
-        try:
-            self._api.import_predictions(self._project, entries)
-        except LabelStudioRefusedError:
-            left = entries
-        except LabelStudioError:  # some of it may have been stored, and Label Studio be back by now
-            left = [entry for entry in entries if not self._is_stored(entry)]
-        else:
-            left = []
+        """Store some one by one, so that one task costs only itself."""
         n_refused = 0
-        for entry in left:
+        for entry in entries:
             try:
                 self._store_one(entry)
             except LabelStudioRefusedError as error:
                 n_refused += 1
                 problems.append(f"task {entry['task']}: {error}")
-        if n_refused < len(entries):
+        if n_refused < len(entries) and not self._is_shown:
             self._api.show_predictions(self._project, self._version)  # which must exist by then
+            self._is_shown = True
 
     def _store_one(self, entry: Entry) -> None:
         """Store one once, where Label Studio may be away and have stored it nevertheless."""
         for n_left in reversed(range(_TRIES)):
             try:
-                self._api.import_predictions(self._project, [entry])
+                self._api.add_prediction(entry)
             except LabelStudioRefusedError:
                 raise
             except LabelStudioError:

@@ -111,9 +111,12 @@ class LabelStudioApi:
         """Make tasks, with their predictions and annotations."""
         self._call("POST", f"/api/projects/{project}/import", body=tasks)
 
-    def import_predictions(self, project: int, predictions: list[dict[str, Any]]) -> None:
-        """Store predictions, each with its `task`, all of them or none."""
-        self._call("POST", f"/api/projects/{project}/import/predictions", body=predictions)
+    def add_prediction(self, prediction: dict[str, Any]) -> None:
+        """Store a prediction, which names its `task`.
+
+        Label Studio stores several at a time, too, but counts all tasks of their project then.
+        """
+        self._call("POST", "/api/predictions/", body=prediction)
 
     def show_predictions(self, project: int, version: str) -> None:
         """Let a project show the predictions of a model version, and sort by their scores."""

@@ -171,7 +171,7 @@ class _Passing(QuietHandler):
 
     def _pass(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        stores = self.command == "POST" and self.path.endswith("/predictions")
+        stores = self.command == "POST" and self.path.endswith("/predictions/")
         self.server.n_stored += stores
         if stores and self.server.n_stored == 1:
             delete_task(self.server.api, self.server.gone)

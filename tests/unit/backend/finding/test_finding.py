@@ -199,7 +199,7 @@ def serving(
                 self._answer({"total": len(rest), "tasks": rest})
 
         def do_POST(self) -> None:
-            stored.extend(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            stored.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             self._answer({})
 
         do_PATCH = do_GET

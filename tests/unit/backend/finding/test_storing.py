@@ -33,13 +33,12 @@ class Project:
     def tasks_after(self, project: int, task: int, *, limit: int) -> list[dict[str, Any]]:
         return [row for row in self._rows if int(row["id"]) > task][:limit]
 
-    def import_predictions(self, project: int, predictions: list[dict[str, Any]]) -> None:
-        if len(self.stored) + len(predictions) > self._breaks_at:
+    def add_prediction(self, prediction: dict[str, Any]) -> None:
+        if len(self.stored) >= self._breaks_at:
             raise LabelStudioError("gone")
-        self.stored += predictions
-        for prediction in predictions:
-            row = next(row for row in self._rows if row["id"] == prediction["task"])
-            row["predictions"].append(prediction)
+        self.stored.append(prediction)
+        row = next(row for row in self._rows if row["id"] == prediction["task"])
+        row["predictions"].append(prediction)
 
     def show_predictions(self, project: int, version: str) -> None:
         self.told.append(version)
@@ -94,6 +93,13 @@ def test_a_projects_tasks_get_predictions_once() -> None:
     assert api.told == ["tasks:predictions_score", "v-1"]
 
 
+def test_the_version_is_shown_once_and_not_with_each_batch() -> None:
+    rows = [{"id": n, "data": {"image": "good"}, "predictions": []} for n in range(1, 8)]
+    api = Project(rows)
+    _annotated(api, [], batch=2)
+    assert api.told == ["tasks:predictions_score", "v-1"]
+
+
 @pytest.mark.parametrize("batch", [1, 3, 50])
 def test_an_annotation_run_that_was_cut_goes_on(batch: int) -> None:
     rows = [{"id": n, "data": {"image": "good"}, "predictions": []} for n in range(1, 8)]
@@ -116,10 +122,10 @@ class _Fickle(Project):
         self._gone = gone
         self._is_away = is_away
 
-    def import_predictions(self, project: int, predictions: list[dict[str, Any]]) -> None:
-        if any(prediction["task"] == self._gone for prediction in predictions):
+    def add_prediction(self, prediction: dict[str, Any]) -> None:
+        if prediction["task"] == self._gone:
             raise LabelStudioRefusedError(f"no task {self._gone}")
-        super().import_predictions(project, predictions)
+        super().add_prediction(prediction)
         if self._is_away:
             self._is_away = False
             raise LabelStudioError("answered 502")
@@ -139,11 +145,11 @@ def test_a_label_studio_that_is_away_again_and_again_gets_each_prediction_once()
     class Restless(_Fickle):
         n_asked = 0
 
-        def import_predictions(self, project: int, predictions: list[dict[str, Any]]) -> None:
+        def add_prediction(self, prediction: dict[str, Any]) -> None:
             self.n_asked += 1
             if self.n_asked % 2:
                 raise LabelStudioError("answered 502")
-            super().import_predictions(project, predictions)
+            super().add_prediction(prediction)
             if self.n_asked % 4 == 0:
                 raise LabelStudioError("answered 502")
 

@@ -70,11 +70,11 @@ def test_what_may_have_been_done_is_not_sent_again() -> None:
         handler, asked = _answering((status, {}))
         with LoopbackSite(handler).serving() as site:
             with pytest.raises(LabelStudioError, match=message):
-                _api(site.url).import_predictions(1, [{"task": 1}])
+                _api(site.url).add_prediction({"task": 1})
         assert len(asked) == 1
     handler, asked = _answering((503, {}), (201, {}))
     with LoopbackSite(handler).serving() as site:
-        _api(site.url).import_predictions(1, [{"task": 1}])
+        _api(site.url).add_prediction({"task": 1})
     assert len(asked) == 2
 
 
