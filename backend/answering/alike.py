@@ -11,7 +11,7 @@ import numpy as np
 from backend.answering.edit import Edit
 from backend.answering.edits import Edits
 from backend.answering.encoding import Encoded, MaskEncoder
-from backend.answering.made import FoundAlike, Made
+from backend.answering.made import Made
 from backend.images.loader import LoadedImage
 from backend.label_studio.request import TaskRequest
 from backend.label_studio.rows import empty_result, result
@@ -46,22 +46,19 @@ def alike_answer(
     shown = made.runs if _is_begun(edit) else edit.before if edit.is_new else edit.prior
     if shown is None or not shown.rows.size:
         return empty_result()
-    alike_objects = _found_alike(made, shown, image, turn)
 
     def encoded(which: Edit, runs: MaskRuns, score: float) -> Encoded:
         return encoder.encode(task, region, which, runs, score=score, version=version)
 
     new = Edit(placed=())
-    others = [encoded(new, alike.runs, round(alike.score, 4)) for alike in alike_objects]
-    noted = [
-        FoundAlike(regions=answer.regions, runs=alike.runs, shown=answer.shown)
-        for alike, answer in zip(alike_objects, others, strict=True)
+    others = [
+        encoded(new, alike.runs, round(alike.score, 4))
+        for alike in _found_alike(made, shown, image, turn)
     ]
-    edits.note_alike(task, region, noted)
+    edits.note_alike(task, region, others)
     answers = [encoded(edit, shown, made.score), *others] if edit.is_new else others
     if _is_begun(edit):
-        example = answers[0]
-        edits.note(task, region, edit, shown, regions=example.regions, shown=example.shown)
+        edits.note(task, region, edit, answers[0])
     return _together(answers, version)
 
 

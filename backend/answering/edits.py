@@ -9,9 +9,10 @@ from functools import partial
 from backend.answering.answered import AnsweredObjects
 from backend.answering.answered_object import AnsweredObject
 from backend.answering.edit import Edit
+from backend.answering.encoding import Encoded
 from backend.answering.existing import ExistingMask, ExistingMasks
 from backend.answering.left_points import without_left_points
-from backend.answering.made import FoundAlike, Made
+from backend.answering.made import Made
 from backend.answering.on_page import PageObject, objects_on_page
 from backend.answering.splitting import split
 from backend.answering.standing import (
@@ -106,16 +107,7 @@ class Edits:
         if task.control is not None:
             self._existing.read(task.there, task.control, height=height, width=width)
 
-    def note(
-        self,
-        task: TaskRequest,
-        region: RegionRequest,
-        edit: Edit,
-        answer: MaskRuns,
-        *,
-        regions: tuple[str, ...],
-        shown: MaskRuns | None = None,
-    ) -> None:
+    def note(self, task: TaskRequest, region: RegionRequest, edit: Edit, answer: Encoded) -> None:
         """Remember an answer.
 
         The page shows nothing of an answer without a pixel, so a mask then stays as it was.
@@ -124,12 +116,10 @@ class Edits:
             task: The task.
             region: The object and all its prompts.
             edit: What they edit.
-            answer: The mask.
-            regions: Ids of the regions that were sent.
-            shown: Their pixels where they are not the answer's.
+            answer: What was sent.
         """
-        names = tuple(dict.fromkeys(map(storable, (*regions, *edit.regions))))
-        on_page = answer if answer.rows.size else edit.before
+        names = tuple(dict.fromkeys(map(storable, (*answer.regions, *edit.regions))))
+        on_page = answer.runs if answer.runs.rows.size else edit.before
         if not names or on_page is None:
             return
         answered = AnsweredObject(
@@ -141,13 +131,13 @@ class Edits:
             is_new=edit.is_new,
             prior=edit.prior,
             answer=on_page,
-            shown=answer if shown is None or not answer.rows.size else shown,
+            shown=answer.shown,
             at=self._answered.clock(),
         )
         self._answered.remember(task, region, [answered])
 
     def note_alike(
-        self, task: TaskRequest, region: RegionRequest, alike_objects: Sequence[FoundAlike]
+        self, task: TaskRequest, region: RegionRequest, alike_objects: Sequence[Encoded]
     ) -> None:
         """Remember what an example found, in the place of what it found before.
 
@@ -170,7 +160,7 @@ class Edits:
                 is_new=True,
                 prior=alike.runs,
                 answer=alike.runs,
-                shown=alike.shown or alike.runs,
+                shown=alike.shown,
                 at=self._answered.clock(),
             )
             for alike in alike_objects

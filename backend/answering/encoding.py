@@ -22,14 +22,16 @@ class Encoded:
     """An object's answer.
 
     Attributes:
+        runs: The mask.
         entry: Of `results`.
         regions: Ids of its regions, in order.
-        shown: Their pixels where they are not the mask's, None where they are.
+        shown: Their pixels, which polygons round.
     """
 
+    runs: MaskRuns
     entry: dict[str, Any]
     regions: tuple[str, ...]
-    shown: MaskRuns | None = None
+    shown: MaskRuns
 
 
 class MaskEncoder:
@@ -80,7 +82,7 @@ class MaskEncoder:
             return self._outlined(task, edit, runs, fields, score=score, version=version)
         rows = with_details(brush_rows(runs, fields), task.there.rows)
         entry = result(rows, score=score, version=version)
-        return Encoded(entry=entry, regions=_ids(entry))
+        return Encoded(runs=runs, entry=entry, regions=_ids(entry), shown=runs)
 
     def _outlined(
         self,
@@ -104,7 +106,7 @@ class MaskEncoder:
         rows = with_details(polygon_rows(polygons, fields, **size), task.there.rows)
         entry = result(rows, score=score, version=version, polygon_iou=iou)
         shown = MaskRuns.of(mask_of(polygons, **size))
-        return Encoded(entry=entry, regions=_ids(entry), shown=shown)
+        return Encoded(runs=runs, entry=entry, regions=_ids(entry), shown=shown)
 
 
 def _left_over(task: TaskRequest, edit: Edit, *, n_parts: int) -> list[str]:

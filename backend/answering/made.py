@@ -29,18 +29,3 @@ class Made:
     score: float
     segmenter: Segmenter
     hangs_on_page: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class FoundAlike:
-    """An object that looks like an example, as it was sent.
-
-    Attributes:
-        regions: Ids of its regions, in order.
-        runs: Its mask.
-        shown: The regions' pixels where they are not the mask's.
-    """
-
-    regions: tuple[str, ...]
-    runs: MaskRuns
-    shown: MaskRuns | None

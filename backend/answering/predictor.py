@@ -167,7 +167,7 @@ class Predictor:
     def _note(self, task: TaskRequest, made: Made, answer: Encoded) -> None:
         """Remember an object's answer, and tell of it."""
         region, edit, runs = made.region, made.edit, made.runs
-        self._edits.note(task, region, edit, runs, regions=answer.regions, shown=answer.shown)
+        self._edits.note(task, region, edit, answer)
         self._on_answer(
             Answered(task=task, region=region, edit=edit, runs=runs, result=answer.entry)
         )
