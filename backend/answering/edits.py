@@ -197,7 +197,7 @@ class Edits:
         masks = self._masks(replace(task, there=elsewhere), region)
         lost = [entry for entry in answered if may_be_lost(entry, task, region, now)]
         names = {name for entry in lost for name in entry.regions}
-        if any(not names.isdisjoint(map(storable, edit.regions)) for edit in edits):
+        if any(storable(name) in names for edit in edits for name in (*edit.regions, *edit.joined)):
             return True
         unsure = (*(mask.runs for mask in masks), *(entry.answer for entry in lost))
         return isinstance(click, Click) and any(lies_on(runs, click) for runs in unsure)

@@ -47,6 +47,12 @@ class ClickedPage:
         (region,) = self.ask(point(name, x, y, **more))
         return region
 
+    def open(self) -> None:
+        """Open the task, on this page or on another one."""
+        body = request(config=self.config, **self.task)
+        body["params"]["context"] = None
+        assert self.client.post("/predict", json=body).status_code == 200
+
     def save(self, *rows: dict[str, Any], **more: object) -> None:
         """Save a draft."""
         self.task = {"drafts": [saved(*rows, id=1, annotation=None, **more)]}

@@ -12,18 +12,11 @@ from tests.unit.backend.page import (
     POLYGON,
     box,
     point,
-    request,
     row,
     saved,
     settings_of,
     site_of,
 )
-
-
-def _open(page: ClickedPage) -> None:
-    opening = request(config=page.config, **page.task)
-    opening["params"]["context"] = None
-    assert page.client.post("/predict", json=opening).status_code == 200
 
 
 def test_clicks_beside_what_was_answered_make_new_objects_that_keep_clear_of_it() -> None:
@@ -198,7 +191,7 @@ def test_a_correction_that_a_reload_lost_does_not_come_back(is_opened: bool) -> 
     page.save(first)
     assert not mask_of(page.ask(away)[0])[60, 45]
     if is_opened:
-        _open(page)
+        page.open()
     else:  # which Label Studio does not tell of a task with a prediction
         page.save(first, {name: part for name, part in away.items() if name != "is_positive"})
     later = mask_of(page.click("m", 60, 79, is_positive=False))
@@ -215,7 +208,7 @@ def test_whether_a_page_lost_a_correction_when_its_task_was_opened_its_draft_tel
     first = page.click("p", 60, 60)
     page.save(first)
     (corrected,) = page.ask(point("n", 45, 60, is_positive=False))
-    _open(page)
+    page.open()
     shown = first if is_reload else corrected
     site_of().drafts = [saved(shown, again, id=1, annotation=None)]
     try:
@@ -232,7 +225,7 @@ def test_an_answer_that_waited_for_its_check_when_its_task_was_opened_is_asked_f
     page, begun = ClickedPage(), {**point("p", 60, 60), "from_name": "click"}
     (first,) = page.ask(begun)
     page.save(begun)
-    _open(page)
+    page.open()
     monkeypatch.setattr("backend.answering.standing._UNSAVED_S", 0.0)  # and was accepted only now
     away = point("n", 60, 75, is_positive=False)
     site_of().drafts = [saved(first, away, id=1, annotation=None)]
@@ -247,7 +240,7 @@ def test_an_answer_that_waited_for_its_check_when_its_task_was_opened_is_asked_f
 def test_the_next_click_of_an_object_asks_for_no_draft_when_its_task_was_opened() -> None:
     page, begun = ClickedPage(), point("p", 60, 60)
     page.ask(begun)
-    _open(page)
+    page.open()
     n_asked = site_of().n_asked_for_drafts
     (more,) = page.ask(begun, point("q", 110, 60))
     assert mask_of(more)[60, [45, 110]].all()

@@ -8,6 +8,8 @@ from tests.unit.backend.page import (
     box,
     point,
     row,
+    saved,
+    site_of,
 )
 
 
@@ -48,6 +50,22 @@ def test_a_correction_that_is_not_saved_yet_stays_when_its_mask_takes_in_another
         assert region["id"] == "first"
         assert not mask_of(region)[60, 30]
         assert mask_of(region)[60, 185] == (len(placed) > 1)
+
+
+def test_a_correction_stays_in_what_takes_its_mask_in_where_somebody_else_opened_the_task() -> None:
+    page, on_both = ClickedPage(), (point("r", 30, 60), point("s", 150, 60))
+    page.save(row("first", box(10, 10, 90, 110)), row("second", box(120, 10, 190, 110)))
+    (corrected,) = page.ask(point("n", 185, 60, is_positive=False))
+    page.open()
+    first = row("first", box(10, 10, 90, 110))
+    site_of().drafts = [saved(first, corrected, *on_both, id=1, annotation=None)]
+    try:
+        (joined,) = page.ask(*on_both)
+    finally:
+        site_of().drafts = None
+    assert joined["id"] == "first"
+    assert mask_of(joined)[60, 150]
+    assert not mask_of(joined)[60, 185]
 
 
 def test_a_mask_that_another_one_took_in_does_not_come_back_before_the_page_has_saved() -> None:
