@@ -148,7 +148,9 @@ def _claims_a_turn(image: Image.Image, content: bytes) -> bool:
 def _opened(content: bytes, max_megapixels: float) -> Iterator[Image.Image]:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of bombs, which are refused, and of damaged details
+            # Of bombs, which are refused, and of damaged details. Of several threads' filters one
+            # may stay, so none is for all warnings.
+            warnings.filterwarnings("ignore", module=r"PIL\b")
             image = _image(without_needless_chunks(content))
             megapixels = image.width * image.height / 1e6
             if megapixels > max_megapixels:
