@@ -78,7 +78,7 @@ def render_status(service: Service) -> str:
         state="DOWN" if models.failure else "ready" if models.is_ready else "loading",
         devices=sorted(figures.labels("mfp_model", "device")),
         n_workers=int(figures.value("mfp_model", version=models.version)),
-        next_step=_next_step(service, outcomes, jobs, n_projects),
+        next_step=None if reader.problems else _next_step(service, outcomes, jobs, n_projects),
         fine_tuning=read_state(service.shared_dir),
         replicas=read_replicas(service.shared_dir),
         jobs=[_job_row(job, versions) for job in jobs],

@@ -122,6 +122,7 @@ def test_the_page_outlives_damaged_side_files(tmp_path: Path, damage: bytes) -> 
     answer = client.get("/")
     assert answer.status_code == 200
     assert "model versions cannot be read" in answer.get_data(as_text=True)
+    assert "Connect a project" not in answer.get_data(as_text=True), "nobody knows whether one is"
 
 
 def test_alike_errors_are_one_row() -> None:
