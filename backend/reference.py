@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from backend.cli import make_parser
-from backend.commands.parsing import help_of
 from backend.environment.gone import GONE
 from backend.environment.table import FILE_VARIABLE, Setting, rows
 from backend.settings import Settings
@@ -103,17 +102,18 @@ def _section(parser: argparse.ArgumentParser) -> str:
     arguments = [a for a in parser._actions if a not in commands and a.dest != "help"]
     if arguments and not commands:
         lines += ["| argument | what it is |", "|---|---|"]
-        lines += [_argument(action) for action in arguments]
+        formatter = parser._get_formatter()
+        lines += [_argument(action, formatter._expand_help(action)) for action in arguments]
     return "\n".join(lines) + "\n"
 
 
-def _argument(action: argparse.Action) -> str:
+def _argument(action: argparse.Action, words: str) -> str:
     value = action.metavar or action.dest.upper()
     takes_value = action.nargs != 0
     shown = f"[{value}]" if action.nargs == "?" else str(value)
     parts = [*action.option_strings[:1], *([shown] if takes_value else [])]
     needed = " (needed)" if action.required and action.option_strings else ""
-    return f"| `{_cell(' '.join(parts))}`{needed} | {_cell(help_of(action))} |"
+    return f"| `{_cell(' '.join(parts))}`{needed} | {_cell(words)} |"
 
 
 def _row(row: Setting) -> str:

@@ -55,18 +55,13 @@ class _HelpText(argparse.HelpFormatter):
         super().__init__(prog, width=min(_WIDTH, columns) - 1, max_help_position=28)
 
     def _get_help_string(self, action: argparse.Action) -> str:
-        return help_of(action)
-
-
-def help_of(action: argparse.Action) -> str:
-    """Return what an argument is, and its value where none is typed."""
-    words, default = action.help or "", action.default
-    if isinstance(default, bool) or not isinstance(default, str | int | float):
-        return words
-    if default in ("", argparse.SUPPRESS):
-        return words
-    shown = f"{default:g}" if isinstance(default, float) else default
-    return f"{words}; default: {shown}" if words else f"default: {shown}"
+        """What an argument is, and its value where none is typed."""
+        words, default = action.help or "", action.default
+        is_shown = isinstance(default, str | int | float) and not isinstance(default, bool)
+        if not is_shown or default in ("", argparse.SUPPRESS):
+            return words
+        shown = f"{default:g}" if isinstance(default, float) else default
+        return f"{words}; default: {shown}"
 
 
 @dataclass(frozen=True, slots=True)
