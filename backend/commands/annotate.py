@@ -24,21 +24,14 @@ from backend.commands.options import (
     inpainter_weights,
 )
 from backend.commands.parsing import Commands, add_count, add_json, of
-from backend.commands.printing import facts, note_without_effect, show
+from backend.commands.printing import facts, note_unused, show
 from backend.environment.readers import folder
 from mfp_model.errors import ConfigError
 
 if TYPE_CHECKING:
     from backend.settings import Settings
 
-_FINDING = {  # options that only finding has, as they are where nobody sets them
-    "finder": "mfp",
-    "inpainter": "telea",
-    "inpainter_weights": None,
-    "rounds": 4,
-    "removal": "surest",
-    "combination": "layers",
-}
+_FINDING = ("finder", "inpainter", "inpainter_weights", "rounds", "removal", "combination")
 
 
 def add(commands: Commands) -> None:
@@ -75,9 +68,7 @@ def add(commands: Commands) -> None:
 def _annotate(options: argparse.Namespace) -> None:
     _check(options)
     if options.source or options.like:
-        for name, usual in _FINDING.items():
-            if getattr(options, name) != usual:
-                note_without_effect(f"--{name.replace('_', '-')}", "it is for finding everything")
+        note_unused(options, "it is for finding everything", *_FINDING)
     _check_place(options)
     if options.project is not None and _uses_mfp(options):
         options.checkpoint = options.checkpoint or _serving(options.project, options.settings)
@@ -129,10 +120,10 @@ def _check(options: argparse.Namespace) -> None:
         raise ConfigError("--from boxes: is for --project; mfp coco masks is for folders")
     if (options.folder is None) != (options.out is None):
         raise ConfigError("--folder and --out: expected both, or --project")
-    if options.folder is not None and options.batch is not None:
-        note_without_effect("--batch", "it is for --project")
-    if options.folder is None and options.label is not None:
-        note_without_effect("--label", "a project's label configuration has the labels")
+    if options.folder is not None:
+        note_unused(options, "it is for --project", "batch")
+    else:
+        note_unused(options, "a project's label configuration has the labels", "label")
     check_finder_options(options)
     check_ray(options)
     if options.ray and not _uses_mfp(options):

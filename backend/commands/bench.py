@@ -9,25 +9,26 @@ from dataclasses import asdict
 
 from backend.commands.options import add_segmenter_options, check_segmenter_options
 from backend.commands.parsing import Commands, add_choice, add_count, add_json, of
-from backend.commands.printing import facts, note_without_effect, show, table, write_file
+from backend.commands.printing import facts, note_unused, show, table, write_file
 from backend.environment.readers import new_file, number
 from mfp_model.names import BACKBONES
 
 _POSITIVE = 1e-9
+_SIZES = "1024x768,1920x1080,4000x3000"
+_OF_SERVER = ("objects", "concurrency", "seconds", "flows", "open_objects")
+_OF_MEASURING = ("segmenter", "checkpoint", "device", "engine", "sizes", *_OF_SERVER)
 
 
 def add(commands: Commands) -> None:
     """Add the command."""
     parser = commands.add("bench", "measure clicks, engine and the running server", _bench)
     add_segmenter_options(parser)
-    words = "engine and steps of a network with random weights: {}"
-    add_choice(parser, "--network", BACKBONES, words)
     parser.add_argument(
         "--sizes",
         type=_sizes,
-        default="1024x768,1920x1080,4000x3000",
+        default=_sizes(_SIZES),
         metavar="WxH,…",
-        help="of the photos",
+        help=f"of the photos; default: {_SIZES}",
     )
     add_count(parser, "--objects", "clicked on, for each size", default=12)
     add_count(parser, "--concurrency", "annotators at once; 0: none", low=0, default=16)
@@ -48,21 +49,25 @@ def _add_long_runs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--plot", type=of(new_file()), metavar="FILE.png", help="of the steps, or the soak"
     )
-    parser.add_argument(
+    instead = parser.add_mutually_exclusive_group()
+    words = "instead, engine and steps of a network with random weights: {}"
+    add_choice(instead, "--network", BACKBONES, words)
+    instead.add_argument(
         "--soak",
         type=of(number(low=_POSITIVE)),
         metavar="MINUTES",
         help="instead, let annotators click for so long, and watch memory",
     )
-    parser.add_argument(
+    instead.add_argument(
         "--faults", action="store_true", help="instead, try what a running server survives"
     )
-    add_count(parser, "--annotators", "of the soak; default: 4")
-    add_count(parser, "--workers", "of the soak's server; default: 1")
+    add_count(parser, "--annotators", "of the soak", default=4)
+    add_count(parser, "--workers", "of the soak's server", default=1)
 
 
 def _bench(options: argparse.Namespace) -> None:
     check_segmenter_options(options)
+    name_what_has_no_effect(options)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that its servers end as well
     if options.soak is not None:
         _soak(options)
@@ -70,9 +75,6 @@ def _bench(options: argparse.Namespace) -> None:
     if options.faults:
         _faults(options)
         return
-    for name in ("annotators", "workers"):
-        if getattr(options, name) is not None:
-            note_without_effect(f"--{name}", "there is no --soak")
     from backend.bench.bench import BenchConfig, bench
     from backend.bench.table import plot_steps, report_lines
 
@@ -93,6 +95,19 @@ def _bench(options: argparse.Namespace) -> None:
     if options.plot:
         write_file(options.plot, plot_steps(figures))
     show(options, figures, report_lines(figures))
+
+
+def name_what_has_no_effect(options: argparse.Namespace) -> None:
+    """Say which options were given that another one makes useless."""
+    if options.soak is not None or options.faults:
+        mode = "--faults" if options.faults else "--soak"
+        note_unused(options, f"{mode} has a server of its own", *_OF_MEASURING)
+    elif options.network is not None:
+        reason = "--network has random weights and no server"
+        note_unused(options, reason, "segmenter", "checkpoint", *_OF_SERVER)
+    if options.soak is None:
+        note_unused(options, "there is no --soak", "annotators", "workers")
+    note_unused(options, "the usual ones are measured", "constants")
 
 
 def _sizes(text: str) -> tuple[tuple[int, int], ...]:
@@ -118,8 +133,8 @@ def _soak(options: argparse.Namespace) -> None:
 
         soak_run = soak(
             minutes=options.soak,
-            n_annotators=options.annotators or 4,
-            n_workers=options.workers or 1,
+            n_annotators=options.annotators,
+            n_workers=options.workers,
             report=report,
         )
     if options.plot:

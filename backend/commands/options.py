@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backend.commands.parsing import add_choice, add_count, of
-from backend.commands.printing import note_without_effect
+from backend.commands.printing import note_unused
 from backend.environment.readers import count, device, file
 from mfp_model.errors import ConfigError
 from mfp_model.names import (
@@ -71,8 +71,8 @@ def check_segmenter_options(options: argparse.Namespace) -> None:
         raise ConfigError(f"--constants {options.constants}: segmenter {name} has no use for it")
     if options.checkpoint and name == "graph-cut":
         raise ConfigError(f"--checkpoint {options.checkpoint}: segmenter {name} has no use for it")
-    if options.engine != "auto" and name.startswith("graph-cut"):
-        note_without_effect("--engine", f"segmenter {name} computes without one")
+    if name.startswith("graph-cut"):
+        note_unused(options, f"segmenter {name} computes without one", "engine")
 
 
 def segmenter_of(options: argparse.Namespace) -> Segmenter:
@@ -117,8 +117,8 @@ def check_finder_options(options: argparse.Namespace) -> None:
             f"--inpainter-weights {options.inpainter_weights}: "
             f"inpainter {options.inpainter} has no use for them"
         )
-    if options.rounds == 0 and options.inpainter != "telea":
-        note_without_effect("--inpainter", "with --rounds 0 nothing is removed")
+    if options.rounds == 0:
+        note_unused(options, "with --rounds 0 nothing is removed", "inpainter")
 
 
 def finder_of(options: argparse.Namespace) -> Finder:

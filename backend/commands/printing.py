@@ -71,9 +71,11 @@ def note(message: str) -> None:
     print(f"note: {message}", file=sys.stderr)
 
 
-def note_without_effect(option: str, reason: str) -> None:
-    """Say that an option was given for nothing."""
-    note(f"{option} has no effect: {reason}")
+def note_unused(options: argparse.Namespace, reason: str, *names: str) -> None:
+    """Say of each of some options that it was given for nothing, where it is not as usual."""
+    for name in names:
+        if getattr(options, name) != options.parser.get_default(name):
+            note(f"--{name.replace('_', '-')} has no effect: {reason}")
 
 
 def note_replaced(path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from backend.commands.labelled import add_labelled_data, check_labelled_data, labelled_objects
 from backend.commands.options import add_checkpoint, add_device
 from backend.commands.parsing import Commands, add_choice, add_count, of
-from backend.commands.printing import note_without_effect, write_file
+from backend.commands.printing import note_unused, write_file
 from backend.environment.readers import folder, new_file
 from mfp_model.names import FEATURES
 
@@ -43,8 +43,8 @@ def add(commands: Commands) -> None:
 
 def _tune(options: argparse.Namespace) -> None:
     check_labelled_data(options)
-    if options.checkpoint and options.features == "rgb":
-        note_without_effect("--checkpoint", "with --features rgb there are no deep features")
+    if options.features == "rgb":
+        note_unused(options, "with --features rgb there are no deep features", "checkpoint")
     from mfp_model.engines.device import best_device
     from mfp_model.evaluation.plots import plot_sweeps
     from mfp_model.evaluation.tuning import tune

@@ -13,7 +13,7 @@ from backend.commands.coco.label_configs import (
 )
 from backend.commands.options import add_project
 from backend.commands.parsing import Commands, add_choice, add_json, of
-from backend.commands.printing import facts, note_replaced, note_without_effect, show
+from backend.commands.printing import facts, note_replaced, note_unused, show
 from backend.environment.readers import file, folder, number
 from mfp_model.names import EXPORT_FORMS
 
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from backend.exchange.entries import ExportOptions
     from backend.exchange.tasks import TaskSource
     from backend.label_studio.label_config import TaskConfigs
-
-_POLYGON_ERROR_PX = 0.25
-_VAL_SHARE = 0.2
 
 
 def add(commands: Commands) -> None:
@@ -44,16 +41,18 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--val-share",
         type=of(number(low=0, high=0.9)),
+        default=0.2,
         metavar="SHARE",
-        help=f"of the tasks, held out with yolo-seg; default: {_VAL_SHARE}",
+        help="of the tasks, held out with yolo-seg",
     )
     add_label_config(parser)
     parser.add_argument("--polygons", action="store_true", help="polygons instead of RLE")
     parser.add_argument(
         "--polygon-error",
         type=of(number(low=0)),
+        default=0.25,
         metavar="PX",
-        help=f"off the edge, with --polygons or yolo-seg; default: {_POLYGON_ERROR_PX}",
+        help="off the edge, with --polygons or yolo-seg",
     )
     add_choice(parser, "--images", ("copy", "link", "none"), default="copy")
     _add_choice(parser)
@@ -104,13 +103,12 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _name_what_has_no_effect(options: argparse.Namespace) -> None:
-    has_outlines = options.polygons or options.format == "yolo-seg"
-    if options.polygon_error is not None and not has_outlines:
-        note_without_effect("--polygon-error", "there is no --polygons")
-    if options.polygons and options.format != "coco":
-        note_without_effect("--polygons", f"it is for coco, not for {options.format}")
-    if options.val_share is not None and options.format != "yolo-seg":
-        note_without_effect("--val-share", f"it is for yolo-seg, not for {options.format}")
+    if not options.polygons and options.format != "yolo-seg":
+        note_unused(options, "there is no --polygons", "polygon_error")
+    if options.format != "coco":
+        note_unused(options, f"it is for coco, not for {options.format}", "polygons")
+    if options.format != "yolo-seg":
+        note_unused(options, f"it is for yolo-seg, not for {options.format}", "val_share")
 
 
 def _source(options: argparse.Namespace) -> tuple[TaskSource, TaskConfigs | None]:
@@ -129,7 +127,6 @@ def _export_options(options: argparse.Namespace) -> ExportOptions:
     from backend.exchange.choice import ChoiceRules
     from backend.exchange.entries import ExportOptions
 
-    error_px = _POLYGON_ERROR_PX if options.polygon_error is None else options.polygon_error
     return ExportOptions(
         rules=ChoiceRules(
             annotators=options.annotators,
@@ -139,9 +136,11 @@ def _export_options(options: argparse.Namespace) -> ExportOptions:
         ),
         form=options.format,
         images=options.images,
-        polygon_error_px=error_px if options.polygons and options.format == "coco" else None,
-        outline_error_px=error_px,
-        val_share=_VAL_SHARE if options.val_share is None else options.val_share,
+        polygon_error_px=options.polygon_error
+        if options.polygons and options.format == "coco"
+        else None,
+        outline_error_px=options.polygon_error,
+        val_share=options.val_share,
         strict=options.strict,
         max_megapixels=options.settings.max_megapixels,
     )

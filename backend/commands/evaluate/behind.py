@@ -17,7 +17,7 @@ from backend.commands.options import (
     layers_config_of,
 )
 from backend.commands.parsing import Commands, add_count, add_json, of
-from backend.commands.printing import note_without_effect, show, table, write_file
+from backend.commands.printing import note_unused, show, table, write_file
 from backend.environment.readers import folder, new_file
 from mfp_model.errors import DataError
 
@@ -43,7 +43,7 @@ def add(commands: Commands) -> None:
         "--voc", type=of(folder()), metavar="VOC2012", help="mean IoU of its classes"
     )
     add_count(parser, "--limit", "pictures", default=40)
-    add_count(parser, "--seed", "of the pasting; default: 0", low=0)
+    add_count(parser, "--seed", "of the pasting", low=0, default=0)
     add_finder_options(parser)
     add_json(parser)
     parser.add_argument(
@@ -52,10 +52,8 @@ def add(commands: Commands) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    if options.voc and options.sheet:
-        note_without_effect("--sheet", "it is for --occlusions")
-    if options.voc and options.seed is not None:
-        note_without_effect("--seed", "it is for --occlusions")
+    if options.voc:
+        note_unused(options, "it is for --occlusions", "sheet", "seed")
     check_finder_options(options)
     finder, inpainter = finder_of(options), inpainter_of(options)
     measure = _voc if options.voc else _occlusions
@@ -97,7 +95,7 @@ def _occlusions(
     config = layers_config_of(options)
     tell = options.problems.tell
     objects = unread_coco_objects(options.occlusions, on_problem=tell)
-    generator = np.random.default_rng(options.seed or 0)
+    generator = np.random.default_rng(options.seed)
     pictures = list(occlusions(objects, options.limit, generator, on_problem=tell))
     if not pictures:
         raise DataError(f"{options.occlusions}: no two objects of which one can cover the other")

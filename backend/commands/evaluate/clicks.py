@@ -23,7 +23,7 @@ from backend.commands.evaluate.pictures import Pictures
 from backend.commands.labelled import add_labelled_data, check_labelled_data, labelled_objects
 from backend.commands.options import add_segmenter_options
 from backend.commands.parsing import Commands, add_choice, add_count, add_json, of
-from backend.commands.printing import note_without_effect, show, table, write_file
+from backend.commands.printing import note_unused, show, table, write_file
 from backend.environment.readers import file, folder, new_file, number
 from mfp_model.errors import DataError
 
@@ -162,14 +162,13 @@ def _scores(
 
 
 def _name_what_has_no_effect(options: argparse.Namespace) -> None:
-    if options.plot_with and not options.plot:
-        note_without_effect("--plot-with", "there is no --plot")
+    if not options.plot:
+        note_unused(options, "there is no --plot", "plot_with")
     if options.clicks == "human":
-        for name in ("jitter", "plot", "confusion", "pictures"):
-            if getattr(options, name):
-                note_without_effect(f"--{name}", "with --clicks human there are three groups")
-    elif options.seed is not None and not options.jitter:
-        note_without_effect("--seed", "without --jitter nothing is random")
+        reason = "with --clicks human there are three groups"
+        note_unused(options, reason, "jitter", "plot", "confusion", "pictures")
+    elif not options.jitter:
+        note_unused(options, "without --jitter nothing is random", "seed")
 
 
 def _of_people(

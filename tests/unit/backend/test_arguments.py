@@ -78,6 +78,7 @@ _REFUSED = {
     "fine-tune --data . --out w --work photo.png": "is a file, expected a folder",
     "weights convert photo.png --out .": "--out: '.': is a folder",
     "weights fetch lama --to photo.png": "is a file, expected a folder",
+    "bench --soak 1 --faults": "--faults: not allowed with argument --soak",
     "bench --no-such": "unrecognized arguments: --no-such; see mfp bench --help",
     "coco export --out o --no-such": "see mfp coco export --help",
     "bench --sizes 90": "expected WIDTHxHEIGHT",

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from backend.cli import make_parser
+from backend.commands import bench
 from backend.commands.parsing import add_json, web_address
 from backend.commands.printing import Problems, facts, show, table, value_text
 
@@ -63,6 +65,27 @@ def test_the_first_problems_are_shown_once_each_and_the_others_counted(
     assert problems.n == 126
     lines = capsys.readouterr().err.splitlines()
     assert lines == ["a", *(str(number) for number in range(19)), "... and 106 more problems"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "unused"),
+    [
+        ("--soak 1 --annotators 3", []),
+        ("--soak 1 --segmenter unet --sizes 90x70", ["segmenter", "sizes"]),
+        ("--faults --workers 2", ["workers"]),
+        ("--network lite2 --objects 3 --sizes 90x70", ["objects"]),
+        ("--segmenter graph-cut --constants {file} --objects 3", ["constants"]),
+    ],
+)
+def test_the_bench_says_which_options_have_no_effect(
+    typed: str, unused: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "rgb.json"
+    file.touch()
+    options = make_parser().parse_typed(["bench", *typed.format(file=file).split()])
+    bench.name_what_has_no_effect(options)
+    notes = capsys.readouterr().err.splitlines()
+    assert [line.split()[1] for line in notes] == [f"--{name}" for name in unused]
 
 
 def test_an_address_without_a_scheme_is_understood() -> None:
