@@ -178,6 +178,6 @@ def weighted_folder(text: str) -> tuple[Path, float]:
         raise argparse.ArgumentTypeError(
             f"{text!r}: expected DIR or DIR:WEIGHT, a finite weight above 0, got {weight!r}"
         )
-    if not Path(root).exists():
+    if not root or not Path(root).exists():
         raise argparse.ArgumentTypeError(f"{root!r}: no such file or folder")
     return Path(root), share

@@ -86,7 +86,7 @@ def export_coco(
         report: Told how much of `source.total` is done.
 
     Raises:
-        DataError: With `strict`, the first problem.
+        DataError: No task can be read. With `strict`, the first problem.
         ConfigError: The folder has something else in it, or another export writes it.
         LabelStudioError: Label Studio cannot be reached, or does not accept the token.
     """
@@ -149,11 +149,12 @@ def _fill(
     *,
     is_strict: bool,
 ) -> None:
-    seen = set()
+    seen, unread = set(), ""
     for task in tasks:
         number = None if isinstance(task, DataError) else task.id
         if isinstance(task, DataError):
             entries, digest = TaskEntries(problems=[str(task)]), ""
+            unread = unread or str(task)
         elif task.id in seen:
             entries = TaskEntries(problems=[f"task {task.id}: stands there twice"])
             number, digest = None, ""
@@ -172,6 +173,8 @@ def _fill(
             if is_strict:
                 raise DataError(problem) from None
             spool.add(number, TaskEntries(problems=[problem]), digest=digest)
+    if unread and not seen:  # an empty data set would take an earlier one's place
+        raise DataError(f"{unread}; no task can be read, so nothing is written")
 
 
 def _digest(task: LabeledTask) -> str:

@@ -105,7 +105,8 @@ def file_tasks(path: Path) -> TaskSource:
                     n_read += 1
                     report(file.tell())
             except (ijson.JSONError, UnicodeDecodeError) as error:
-                failure = f"{path.name} is broken after element {n_read}: {error}"
+                reason = str(error).splitlines()[0].strip()
+                failure = f"{path.name} is broken after element {n_read}: {reason}"
         if rows:
             yield _element(rows, n_read)
         if n_read == 0 and not failure:

@@ -6,11 +6,7 @@ import argparse
 import dataclasses
 from typing import TYPE_CHECKING
 
-from backend.commands.coco.label_configs import (
-    add_label_config,
-    label_config_in,
-    label_config_of,
-)
+from backend.commands.coco.label_configs import add_label_config, label_config_of
 from backend.commands.options import add_project
 from backend.commands.parsing import Commands, add_choice, add_json, of
 from backend.commands.printing import facts, note_replaced, note_unused, show
@@ -116,7 +112,7 @@ def _source(options: argparse.Namespace) -> tuple[TaskSource, TaskConfigs | None
     from backend.label_studio.api import label_studio_api
 
     if options.export:
-        return file_tasks(options.export), label_config_in(options.label_config)
+        return file_tasks(options.export), label_config_of(options, None)
     api = label_studio_api(options.settings)
     config = label_config_of(options, api)
     api.n_tasks(options.project)  # a Label Studio that is away from the beginning is told at once

@@ -7,11 +7,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backend.commands.coco.label_configs import (
-    add_label_config,
-    label_config_in,
-    label_config_of,
-)
+from backend.commands.coco.label_configs import add_label_config, label_config_of
 from backend.commands.options import add_project
 from backend.commands.parsing import Commands, add_json, of
 from backend.commands.printing import facts, note_replaced, show
@@ -19,11 +15,7 @@ from backend.environment.readers import new_file
 from mfp_model.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from backend.exchange.image_addresses import ImageAddress
-    from backend.exchange.task_making import ImportSummary
-    from mfp_model.data.coco_data import CocoData
 
 
 def add(commands: Commands) -> None:
@@ -62,53 +54,35 @@ def add(commands: Commands) -> None:
 
 
 def _import(options: argparse.Namespace) -> None:
-    from tqdm import tqdm
-
     from backend.exchange.image_addresses import original, prefixed
-    from mfp_model.data.coco import read_coco, refuse
 
     address: ImageAddress | None = original if options.original else None
     if options.image_prefix is not None:
         address = prefixed(options.image_prefix)
     if options.out and (options.label_config is None or address is None):
         raise ConfigError("--out: expected --label-config, and --image-prefix or --original")
-    tell = refuse if options.strict else options.problems.tell
-    folder = read_coco(options.coco, on_problem=tell)
-    with tqdm(total=len(folder.images), unit="image") as bar:
-        run = _into_file if options.out else _into_project
-        figures = dataclasses.asdict(run(options, folder, address, bar.update))
-    for problem in figures.pop("problems"):
-        options.problems.tell(problem)
-    figures["problems"] = options.problems.n
-    show(options, figures, facts(figures))
+    from tqdm import tqdm
 
-
-def _into_file(
-    options: argparse.Namespace,
-    folder: CocoData,
-    address: ImageAddress | None,
-    report: Callable[[], object],
-) -> ImportSummary:
-    from backend.exchange.importing import CocoImport
-
-    config = label_config_in(options.label_config)
-    assert config is not None
-    assert address is not None
-    note_replaced(options.out)
-    importer = CocoImport(folder, config, form=options.form, strict=options.strict)
-    return importer.into_file(options.out, address, report=report)
-
-
-def _into_project(
-    options: argparse.Namespace,
-    folder: CocoData,
-    address: ImageAddress | None,
-    report: Callable[[], object],
-) -> ImportSummary:
     from backend.exchange.importing import CocoImport
     from backend.label_studio.api import label_studio_api
+    from mfp_model.data.coco import read_coco, refuse
 
-    api = label_studio_api(options.settings)
+    api = None if options.out else label_studio_api(options.settings)
     config = label_config_of(options, api)
+    assert config is not None, "of the project, or looked at above"
+    tell = refuse if options.strict else options.problems.tell
+    folder = read_coco(options.coco, on_problem=tell)
     importer = CocoImport(folder, config, form=options.form, strict=options.strict)
-    return importer.into_project(api.patient(), options.project, address, report=report)
+    if options.out:
+        note_replaced(options.out)
+    with tqdm(total=len(folder.images), unit="image") as bar:
+        if api is not None:
+            summary = importer.into_project(
+                api.patient(), options.project, address, report=bar.update
+            )
+        else:
+            assert address is not None, "looked at above"
+            summary = importer.into_file(options.out, address, report=bar.update)
+    options.problems.tell(*summary.problems)
+    figures = {**dataclasses.asdict(summary), "problems": options.problems.n}
+    show(options, figures, facts(figures))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backend.commands.parsing import of
@@ -21,8 +20,12 @@ def add_label_config(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def label_config_in(path: Path | None) -> TaskConfigs | None:
-    """Return the label configuration in a file, None for no file.
+def label_config_of(options: argparse.Namespace, api: LabelStudioApi | None) -> TaskConfigs | None:
+    """Return the label configuration in the options' file, or else the project's.
+
+    Args:
+        options: Of the command.
+        api: The project's Label Studio; None for no project, which may lead to None.
 
     Raises:
         DataError: The file cannot be read.
@@ -31,16 +34,10 @@ def label_config_in(path: Path | None) -> TaskConfigs | None:
     from backend.label_studio.label_config import TaskConfigs
     from mfp_model.errors import DataError
 
+    path = options.label_config
     if path is None:
-        return None
+        return TaskConfigs(api.label_config(options.project)) if api else None
     try:
         return TaskConfigs(path.read_text())
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read ({error})") from None
-
-
-def label_config_of(options: argparse.Namespace, api: LabelStudioApi) -> TaskConfigs:
-    """Return the label configuration in the options' file, or else the project's."""
-    from backend.label_studio.label_config import TaskConfigs
-
-    return label_config_in(options.label_config) or TaskConfigs(api.label_config(options.project))

@@ -107,6 +107,7 @@ _REFUSED = {
     "fine-tune --data . --out größer.safetensors": "'größer': expected up to 80 letters",
     "evaluate clicks --format coco --root . --json .": "--json: '.': is a folder",
     "coco import --coco . --out t.json": "expected --label-config",
+    "coco import --coco . --project 1": "LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY",
     "models promote v1 --project 0": "--project: '0': expected a whole number",
     "no-such-command": "invalid choice: 'no-such-command'",
 }

@@ -125,6 +125,21 @@ def test_broken_json_keeps_what_stands_before_the_break(tmp_path: Path) -> None:
     assert "tasks.json is broken after element 1" in summary.messages[0]
 
 
+@pytest.mark.parametrize("content", ["[]", "{}", "", "[{", "[3]", "no JSON"])
+def test_a_file_without_a_task_that_can_be_read_replaces_no_earlier_export(
+    content: str, tmp_path: Path
+) -> None:
+    path = write_tasks(tmp_path / "tasks.json", [task(1, [row(RING)])])
+    files = Files({"/data/upload/1/1.png": png(40, 30)})
+    export_coco(file_tasks(path), tmp_path / "c", config=None, sources=files)  # type: ignore[arg-type]
+    before = (tmp_path / "c" / "annotations.json").read_bytes()
+    path.write_text(content)
+    with pytest.raises(DataError, match="no task can be read, so nothing is written") as refused:
+        export_coco(file_tasks(path), tmp_path / "c", config=None, sources=files)  # type: ignore[arg-type]
+    assert "\n" not in str(refused.value)
+    assert (tmp_path / "c" / "annotations.json").read_bytes() == before
+
+
 def test_a_score_that_is_no_number_costs_neither_its_mask_nor_the_tasks_behind_it(
     tmp_path: Path,
 ) -> None:
