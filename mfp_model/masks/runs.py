@@ -40,13 +40,15 @@ class MaskRuns:
     def of(cls, mask: NDArray[np.bool_]) -> MaskRuns:
         """Return the runs of a mask bool `[H, W]`."""
         height, width = mask.shape
-        inside = np.zeros((height, width + 1), dtype=np.int8)  # the last column ends each row
-        inside[:, :width] = mask
+        filled = np.flatnonzero(mask.any(axis=1))  # an object has few of a photo's rows
+        first, behind = (int(filled[0]), int(filled[-1]) + 1) if filled.size else (0, 0)
+        inside = np.zeros((behind - first, width + 1), dtype=np.int8)  # one column ends each row
+        inside[:, :width] = mask[first:behind]
         flat = inside.ravel()
         changes = np.flatnonzero(np.diff(flat, prepend=np.int8(0)))
         rows, starts = np.divmod(changes[::2], width + 1)
         stops = changes[1::2] % (width + 1)
-        return cls(height=height, width=width, rows=rows, starts=starts, stops=stops)
+        return cls(height=height, width=width, rows=rows + first, starts=starts, stops=stops)
 
     @property
     def lengths(self) -> Integers:

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import cv2
 import numpy as np
 from hypothesis import given
@@ -27,6 +29,17 @@ def test_runs_and_pixels_tell_the_same(mask: NDArray[np.bool_]) -> None:
     assert runs.lengths.sum() == mask.sum()
     for y, x in np.ndindex(mask.shape):
         assert (runs.index_at(x=x, y=y) is not None) == mask[y, x]
+
+
+def test_reading_a_small_object_of_a_large_photo_takes_no_memory_of_its_size() -> None:
+    mask = np.zeros((3000, 4000), bool)
+    mask[1000:1100, 500:600] = True
+    tracemalloc.start()
+    runs = MaskRuns.of(mask)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert runs.lengths.sum() == mask.sum()
+    assert peak < mask.size / 4
 
 
 @given(_MASKS, st.data())
