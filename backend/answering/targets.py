@@ -79,15 +79,12 @@ def continued_edit(
     """Return the edit of prompts that are the next ones of an object that is not accepted."""
     as_answered = (page_object for page_object in objects if page_object.answered is answered)
     target = next(as_answered, _pending(answered))
-    joined = _joined(objects, target, region) if target.is_saved else []
     others = [other for other in objects if other.is_saved and other is not target]
+    is_before = _is_before_prompts(target, others)
+    meant = replace(region, placed=_merged(answered, region)) if is_before else region
+    joined = _joined(objects, target, meant) if target.is_saved else []
     if joined or any(has_taken_in(target, other) for other in others):
-        edit = _edit_of(target, joined, region)
-        return (
-            replace(edit, placed=_merged(answered, region))
-            if _is_before_prompts(target, others)
-            else edit
-        )
+        return _edit_of(target, joined, meant)
     return _going_on(target, answered, region)
 
 

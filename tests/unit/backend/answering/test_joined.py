@@ -52,6 +52,19 @@ def test_a_correction_that_is_not_saved_yet_stays_when_its_mask_takes_in_another
         assert mask_of(region)[60, 185] == (len(placed) > 1)
 
 
+def test_what_a_mask_took_in_stays_with_each_click_before_the_page_has_saved() -> None:
+    page = ClickedPage()
+    page.save(row("first", box(10, 10, 90, 110)), row("second", box(120, 10, 190, 110)))
+    page.ask(point("r", 30, 60), point("s", 150, 60))  # and is accepted
+    away = point("n", 85, 100, is_positive=False), point("m", 85, 20, is_positive=False)
+    for placed in away[:1], away, away[:1]:
+        (region,) = page.ask(*placed)
+        assert region["id"] == "first"
+        assert mask_of(region)[60, [30, 150, 185]].all()
+        assert not mask_of(region)[100, 85]
+        assert mask_of(region)[20, 85] == (len(placed) == 1)
+
+
 def test_a_correction_stays_in_what_takes_its_mask_in_where_somebody_else_opened_the_task() -> None:
     page, on_both = ClickedPage(), (point("r", 30, 60), point("s", 150, 60))
     page.save(row("first", box(10, 10, 90, 110)), row("second", box(120, 10, 190, 110)))
