@@ -36,16 +36,21 @@ def _registry(options: argparse.Namespace) -> ModelRegistry:
 
 
 def _list(options: argparse.Namespace) -> None:
+    from backend.models.serving import scope_words
+
     registry = _registry(options)
-    histories = registry.serving().histories
+    serving = registry.serving()
     versions: list[dict[str, Any]] = []
     for entry in registry.versions():
-        serves = [name for name, past in histories.items() if past[-1:] == (entry.version,)]
+        serves = serving.scopes(entry.version)
         verdict = {key: entry.manifest.get(key) for key in ("base", "passes", "reason")}
         versions.append({"version": entry.version, "serves": serves, **verdict})
     lines = [f"no fine-tuned versions in {options.settings.data_dir}; the checkpoint serves"]
     if versions:
-        rows = [(v["version"], ", ".join(v["serves"]) or None, v["passes"]) for v in versions]
+        rows = [
+            (v["version"], ", ".join(map(scope_words, v["serves"])) or None, v["passes"])
+            for v in versions
+        ]
         reasons = [f"{v['version']}: {v['reason']}" for v in versions if v["reason"]]
         lines = [*table(("version", "serves", "passes"), rows), *reasons]
     show(options, {"versions": versions}, lines)

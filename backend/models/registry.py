@@ -21,6 +21,7 @@ from backend.models.serving import (
     ServingFile,
     ServingStore,
     ServingTable,
+    scope_words,
 )
 from backend.models.version import ModelVersion, check_name, is_name, version_of
 from backend.models.version_bucket import VersionBucket
@@ -197,7 +198,9 @@ class ModelRegistry:
         with self._serving.changing() as histories:
             name = project or GLOBAL
             if not histories.get(name):
-                raise RegistryError(f"{name}: nothing was promoted, so nothing can be rolled back")
+                raise RegistryError(
+                    f"{scope_words(name)}: nothing was promoted, so nothing can be rolled back"
+                )
             histories[name] = histories[name][:-1]
             return histories[name][-1] if histories[name] else None
 

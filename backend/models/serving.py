@@ -23,6 +23,11 @@ GLOBAL = "global"
 Histories = dict[str, list[str]]
 
 
+def scope_words(scope: str) -> str:
+    """Return which projects are meant, as people read it."""
+    return "all other projects" if scope == GLOBAL else f"project {scope}"
+
+
 class RegistryError(MfpError):
     """A version that is unknown, or cannot be changed as asked."""
 
@@ -45,6 +50,11 @@ class Serving:
     def versions(self) -> set[str]:
         """Return all that serve somewhere."""
         return {history[-1] for history in self.histories.values() if history}
+
+    def scopes(self, version: str) -> list[str]:
+        """Return the projects of their own that a version serves, and `GLOBAL` for all others."""
+        histories = sorted(self.histories.items())
+        return [name for name, history in histories if history[-1:] == (version,)]
 
     @classmethod
     def from_json(cls, histories: object) -> Self:

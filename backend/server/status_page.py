@@ -16,7 +16,7 @@ from flask import render_template
 
 from backend.cluster.state import read_replicas
 from backend.learning.job_rows import OPEN_STATES, Job
-from backend.models.serving import GLOBAL, Serving
+from backend.models.serving import Serving, scope_words
 from backend.models.version import ModelVersion
 from backend.monitoring.journal import JournalError, Minutes
 from backend.monitoring.metrics import Figures
@@ -200,23 +200,15 @@ def _version_rows(
     """The newest versions, with the projects that they serve, or should serve."""
     rows = []
     for entry in reversed(versions[-_N_VERSIONS:]):
-        serves, should = _scopes(taken, entry.version), _scopes(promoted, entry.version)
+        serves, should = taken.scopes(entry.version), promoted.scopes(entry.version)
         verdict = entry.manifest.get("sentence") or entry.manifest.get("reason") or ""
         rows.append(
             {
                 "name": entry.version,
-                "serves": ", ".join(serves),
-                "unused": ", ".join(scope for scope in should if scope not in serves),
+                "serves": ", ".join(map(scope_words, serves)),
+                "unused": ", ".join(scope_words(x) for x in should if x not in serves),
                 "verdict": str(verdict),
                 "has_report": entry.has_report,
             }
         )
     return rows
-
-
-def _scopes(serving: Serving, version: str) -> list[str]:
-    return [
-        "all other projects" if name == GLOBAL else f"project {name}"
-        for name, history in sorted(serving.histories.items())
-        if history[-1:] == (version,)
-    ]

@@ -47,7 +47,7 @@ def test_a_rollback_lets_the_one_before_serve(registry: ModelRegistry) -> None:
     assert registry.rollback(project="14") == "v1"
     assert registry.rollback(project="14") is None
     assert registry.serving().version("14") is None
-    with pytest.raises(RegistryError, match="nothing was promoted"):
+    with pytest.raises(RegistryError, match="project 14: nothing was promoted"):
         registry.rollback(project="14")
 
 
