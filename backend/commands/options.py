@@ -64,13 +64,22 @@ def check_segmenter_options(options: argparse.Namespace) -> None:
     """Refuse what the segmenter has no use for, before torch is loaded.
 
     Raises:
-        ConfigError: Constants or a checkpoint that it does not take.
+        ConfigError: Constants or a checkpoint that it does not take, or one that is missing.
+        CheckpointError: The checkpoint is damaged.
     """
+    from mfp_model.weights.checking import check_weights
+
     name = options.segmenter
     if options.constants and not name.startswith("graph-cut"):
         raise ConfigError(f"--constants {options.constants}: segmenter {name} has no use for it")
     if options.checkpoint and name == "graph-cut":
         raise ConfigError(f"--checkpoint {options.checkpoint}: segmenter {name} has no use for it")
+    if options.checkpoint:
+        check_weights(options.checkpoint)
+    elif name == "unet":
+        raise ConfigError(
+            "--segmenter unet: expected --checkpoint, as mfp train --preset unet makes"
+        )
     if name.startswith("graph-cut"):
         note_unused(options, f"segmenter {name} computes without one", "engine")
 

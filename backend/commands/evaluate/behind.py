@@ -19,6 +19,7 @@ from backend.commands.options import (
 from backend.commands.parsing import Commands, add_count, add_json, of
 from backend.commands.printing import note_unused, show, table, write_file
 from backend.environment.readers import folder, new_file
+from mfp_model.data.coco_layout import annotation_file
 from mfp_model.errors import DataError
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def _evaluate(options: argparse.Namespace) -> None:
     if options.voc:
         note_unused(options, "it is for --occlusions", "sheet", "seed")
     check_finder_options(options)
+    if options.occlusions:
+        annotation_file(options.occlusions)  # before what takes seconds to load
     finder, inpainter = finder_of(options), inpainter_of(options)
     measure = _voc if options.voc else _occlusions
     report = {

@@ -40,6 +40,8 @@ def add(commands: Commands) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
+    check_measured(options)
+    check_ray(options)
     from tqdm import tqdm
 
     from backend.images.sources import image_sources
@@ -48,8 +50,6 @@ def _evaluate(options: argparse.Namespace) -> None:
     from backend.storage.shared_state import SharedState
     from mfp_model.evaluation.recorded import ious_after_clicks, score_curves
 
-    check_measured(options)
-    check_ray(options)
     settings = options.settings
     state = SharedState(*settings.places)
     objects = read_objects(state.recorded(), project=str(options.project or ""))
