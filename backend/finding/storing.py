@@ -147,7 +147,10 @@ class _Predictions:
         return n_tasks
 
     def _store(self, entries: list[Entry], problems: list[str]) -> None:
-        """Store some one by one, so that one task costs only itself."""
+        """Store some one by one, so that one task costs only itself.
+
+        Where it stores several at a time, Label Studio counts all tasks of the project anew.
+        """
         n_refused = 0
         for entry in entries:
             try:

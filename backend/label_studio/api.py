@@ -112,10 +112,7 @@ class LabelStudioApi:
         self._call("POST", f"/api/projects/{project}/import", body=tasks)
 
     def add_prediction(self, prediction: dict[str, Any]) -> None:
-        """Store a prediction, which names its `task`.
-
-        Label Studio stores several at a time, too, but counts all tasks of their project then.
-        """
+        """Store a prediction, which names its `task`."""
         self._call("POST", "/api/predictions/", body=prediction)
 
     def show_predictions(self, project: int, version: str) -> None:
