@@ -47,6 +47,7 @@ class PromotedVersions:
         self._passed_over: set[str] = set()  # why others were not
         self._again_at = 0.0  # when these are tried again
         self._reported: set[str] = set()
+        self._looking = threading.Lock()
         self._guard = threading.Lock()  # of the next two
         self._serving: Serving | None = None
         self._model_versions: Mapping[str, str] = {}  # by name
@@ -87,8 +88,18 @@ class PromotedVersions:
                 raise RegistryAwayError(f"version {name} serves, and cannot be had just now")
             return self._model_versions[name]
 
-    def look(self) -> None:
-        """Take over what was promoted or rolled back; what cannot be had is tried again."""
+    def look(self, *, again: bool = False) -> None:
+        """Take over what was promoted or rolled back; what cannot be had is tried again.
+
+        Args:
+            again: Prepare also what was taken over before.
+        """
+        with self._looking:
+            if again:
+                self._taken = None
+            self._look()
+
+    def _look(self) -> None:
         problems: list[Exception] = []
         try:
             stamp = (self._registry.stamp(),)

@@ -74,6 +74,7 @@ class ServedModels:
         self._n_bytes = 0  # of one version, about
         self._mark = ""  # what this machine adds to a model version: its precision
         self._default_done = threading.Event()
+        self._all_done = threading.Event()  # with the promoted versions for which there is room
         self._read: dict[tuple[str, object], str] = {}  # what the registry's answer as
         self._names: dict[str, str] = {}  # in the registry, by model version
 
@@ -84,9 +85,12 @@ class ServedModels:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the default's weights are loaded, and it is known which versions serve."""
+        """Whether the weights are loaded that there is room for, and it is known what serves.
+
+        Clicks are answered as soon as the default's are; other versions are loaded for them.
+        """
         are_known = self._promoted is None or self._promoted.are_known
-        return self._default_done.is_set() and self._failure is None and are_known
+        return self._all_done.is_set() and self._failure is None and are_known
 
     @property
     def failure(self) -> str | None:
@@ -131,7 +135,12 @@ class ServedModels:
                 return self._get(begun)
             except NotReadyError as error:  # deleted meanwhile
                 _log.warning("an object begun on %s goes on with %s: %s", begun, serving, error)
-        return self._get(serving)
+        try:
+            return self._get(serving)
+        except NotReadyError:
+            if self._all_done.is_set() or not self._all_done.wait(wait_s):
+                raise
+        return self._get(self._serving(project))  # the version before a damaged one
 
     def look(self) -> None:
         """Take over what was promoted or rolled back, once its weights are loaded."""
@@ -141,6 +150,9 @@ class ServedModels:
     def _run(self) -> None:
         while not self._load_default():
             time.sleep(_AGAIN_S)
+        if self._promoted is not None:
+            self._promoted.look(again=True)
+        self._all_done.set()
         while self._registry is not None:
             time.sleep(_LOOK_EVERY_S)
             self.look()
@@ -169,9 +181,13 @@ class ServedModels:
         return self._version if version is None else version
 
     def _prepare(self, name: str) -> str:
-        """Load a version of the registry, where there is room, and return its model version."""
+        """Load a version of the registry, where there is room, and return its model version.
+
+        Those that served before the start are loaded after the default, for which clicks wait.
+        """
         version = self._model_version(name)
-        if self.loaded.has_room(self._n_bytes):  # the others when they are asked for
+        has_room = self.loaded.has_room(self._n_bytes)  # the others when they are asked for
+        if has_room and self._default_done.is_set():
             self._get(version)
         return version
 

@@ -1,3 +1,4 @@
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -202,6 +203,28 @@ def test_versions_of_old_objects_are_forgotten(tmp_path: Path) -> None:
         BegunVersions(FileDatabase(tmp_path / "r.sqlite3", REGIONS)).version(frozenset({"a"}))
         is None
     )
+
+
+def test_after_a_start_no_click_waits_for_the_versions_of_other_projects(
+    registry: ModelRegistry,
+) -> None:
+    weights, go_on = Weights(), threading.Event()
+
+    def load(checkpoint: Path | None) -> Segmenter:
+        if checkpoint is not None and checkpoint.read_text() == "v1":
+            go_on.wait(10)
+        return weights.load(checkpoint)
+
+    registry.promote("v1", project="14")
+    models = ServedModels(load, version="default", registry=registry, read_version=Path.read_text)
+    models.start()
+    assert models.segmenter("15", wait_s=10).version == "default"
+    assert not models.is_ready
+    go_on.set()
+    assert models.segmenter("14", wait_s=10).version == "v1"
+    _wait_until(lambda: models.is_ready)
+    assert models.is_ready
+    assert weights.loaded == ["default", "v1"]
 
 
 def test_a_name_that_is_given_again_stands_for_its_new_weights(
