@@ -153,8 +153,11 @@ def _prompt(parse: Callable[[str], T], text: str) -> T:
 
 
 def web_address(text: str) -> str:
-    """Return an address; `127.0.0.1:9090` stands for `http://127.0.0.1:9090`."""
-    return of(site())(text if "://" in text else f"http://{text}")
+    """Return a backend's address; `127.0.0.1:9090` stands for `http://127.0.0.1:9090`.
+
+    It may hold user and password, which Label Studio sends with webhooks, too.
+    """
+    return of(site(may_have_user=True))(text if "://" in text else f"http://{text}")
 
 
 def add_count(

@@ -26,16 +26,18 @@ def text(*, is_secret: bool = False) -> Reader[str]:
     return of_text("text", str, is_secret=is_secret)
 
 
-def site() -> Reader[str]:
+def site(*, may_have_user: bool = False) -> Reader[str]:
     """The address of a site to which paths are added, without a slash at its end."""
+    unfit = r"[?#\\\s]" if may_have_user else r"[?#@\\\s]"
 
     def read(value: str) -> str:
         parts = urlsplit(value)
         has_host = bool(parts.hostname) and parts.port != 0  # `port` refuses more than 65535
-        is_plain = has_host and not re.search(r"[?#@\\\s]", value)
+        is_plain = has_host and not re.search(unfit, value)
         return checked(value, is_plain and parts.scheme in ("http", "https")).rstrip("/")
 
-    expected = "http://… or https://…, with a host, a port up to 65535, and no user, blank, ? or #"
+    nothing = "no blank" if may_have_user else "no user, blank"
+    expected = f"http://… or https://…, with a host, a port up to 65535, and {nothing}, ? or #"
     return of_text(expected, read)
 
 

@@ -166,7 +166,7 @@ def test_commands_that_run_elsewhere_do() -> None:
         assert (ROOT / test).is_file(), test
 
 
-def test_other_commands_name_what_is_there() -> None:
+def test_other_commands_name_what_is_there(folder: Path) -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     dockerfile = (ROOT / "Dockerfile").read_text()
     for command in (command for command in commands() if not command.startswith("mfp ")):

@@ -89,7 +89,7 @@ _REFUSED = {
     "connect --backend ftp://x --project 1": "expected http://… or https://…",
     "connect --backend http:// --project 1": "expected http://",
     "connect --backend 127.0.0.1:80999 --project 1": "a port up to 65535",
-    "connect --backend http://mfp?x --project 1": "and no user, blank, ? or #",
+    "connect --backend http://mfp?x --project 1": "and no blank, ? or #",
     "annotate --folder .": "--folder and --out: expected both",
     "annotate --folder . --out o --inpainter-weights photo.png": "has no use for them",
     "annotate --folder . --out .": "exists and is not empty",
