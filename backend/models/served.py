@@ -138,9 +138,11 @@ class ServedModels:
         try:
             return self._get(serving)
         except NotReadyError:
-            if self._all_done.is_set() or not self._all_done.wait(wait_s):
+            self._all_done.wait(wait_s)
+            before = self._serving(project)  # the version before a damaged one
+            if before == serving:
                 raise
-        return self._get(self._serving(project))  # the version before a damaged one
+        return self._get(before)
 
     def look(self) -> None:
         """Take over what was promoted or rolled back, once its weights are loaded."""

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from backend.models.loaded import LoadedSegmenters
 from backend.models.promoted import PromotedVersions
 from backend.models.registry import ModelRegistry
-from backend.models.served import ServedModels
+from backend.models.served import NotReadyError, ServedModels
 from backend.models.serving import RegistryAwayError, RegistryError, ServingFile
 from backend.storage.bucket import Bucket
 from backend.storage.errors import StorageError
+from mfp_model.segmenter import Segmenter
 from tests.unit.backend.models.conftest import Machine
 from tests.unit.backend.models.weights import Weights
 
@@ -123,6 +127,41 @@ def test_after_a_restart_the_version_before_a_damaged_one_serves(
     ]
     models.look()
     assert failures == ["weights broken cannot be loaded: damaged"]
+
+
+def test_a_click_is_answered_though_its_version_is_passed_over_while_it_fails(
+    machine: Machine, tmp_path: Path
+) -> None:
+    class PassedOverMeanwhile(LoadedSegmenters):
+        def get(self, group: str, name: str, load: Callable[[], Segmenter]) -> Segmenter:
+            is_click = threading.current_thread() is threading.main_thread()
+            if group == "broken" and not is_click:
+                click_failed.wait(10)
+            try:
+                return super().get(group, name, load)
+            except NotReadyError:
+                if is_click:
+                    click_failed.set()
+                    ended = time.monotonic() + 10
+                    while not models.is_ready and time.monotonic() < ended:
+                        time.sleep(0.01)
+                raise
+
+    click_failed = threading.Event()
+    registry = machine("a")
+    _add(registry, tmp_path, "v1", "broken")
+    for version in ("v1", "broken"):
+        registry.promote(version, project="14")
+    models = ServedModels(
+        Weights().load,
+        version="default",
+        registry=registry,
+        read_version=Path.read_text,
+        loaded=PassedOverMeanwhile(max_bytes=1_000_000),
+    )
+    models.start()
+    assert _answering(models, "14") == "v1"
+    assert models.is_ready
 
 
 def test_a_damaged_version_is_tried_again_every_half_minute_and_told_once(
