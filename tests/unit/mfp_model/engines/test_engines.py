@@ -24,7 +24,6 @@ from mfp_model.names import BACKBONES, ENGINES, UNET
 from mfp_model.networks.network import Answer, ClickNetwork, NetworkConfig
 
 _CPU = torch.device("cpu")
-_LARGEST_IN_BF16 = 0.05  # difference of a probability, of the networks here
 
 
 def _inputs(size: int, n_batch: int = 1, seed: int = 1) -> tuple[Tensor, Tensor, Tensor]:
@@ -51,9 +50,8 @@ def test_every_network_answers_alike_in_openvino(backbone: str) -> None:
     assert engine.uses_maps == network.uses_maps
     inputs = _inputs(96)
     with torch.inference_mode():
-        expected, actual = network(*inputs).logits.sigmoid(), engine(*inputs).logits.sigmoid()
-    tolerance = _LARGEST_IN_BF16 if has_fast_bf16(_CPU) else F32_TOLERANCE
-    assert float((expected - actual).abs().max()) <= tolerance
+        expected, actual = network(*inputs).logits, engine(*inputs).logits
+    assert disagreement(actual, expected, is_bf16=has_fast_bf16(_CPU)) is None
 
 
 @pytest.mark.slow
@@ -191,11 +189,12 @@ def test_masks_are_the_same_by_either_engine() -> None:
         load_segmenter(engine=engine, device="cpu").segment(image, clicks)
         for engine in ("pytorch", "openvino")
     )
-    tolerance = _LARGEST_IN_BF16 if has_fast_bf16(_CPU) else F32_TOLERANCE
     difference = np.abs(plain.probability_map - fast.probability_map)
-    assert difference.max() <= tolerance
-    differs = plain.mask != fast.mask
-    assert (np.abs(plain.probability_map[differs] - 0.5) <= tolerance).all()
+    if has_fast_bf16(_CPU):  # how much a single one differs depends on the processor
+        assert difference.mean() <= BF16_TOLERANCE / 10
+    else:
+        assert difference.max() <= F32_TOLERANCE
+    assert (plain.mask & fast.mask).sum() >= 0.995 * (plain.mask | fast.mask).sum()
 
 
 @pytest.mark.parametrize(
@@ -216,8 +215,8 @@ def test_a_cuda_graph_answers_as_the_network_does(tiny_checkpoint: Checkpoint) -
     for seed in range(3):
         inputs = tuple(part.to(device) for part in _inputs(64, seed=seed))
         with torch.inference_mode():
-            expected, actual = network(*inputs).logits.sigmoid(), engine(*inputs).logits.sigmoid()
-        assert float((expected - actual).abs().max()) <= _LARGEST_IN_BF16
+            expected, actual = network(*inputs).logits, engine(*inputs).logits
+        assert disagreement(actual, expected, is_bf16=has_fast_bf16(device)) is None
 
 
 def test_a_gpu_that_the_machine_does_not_have_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
