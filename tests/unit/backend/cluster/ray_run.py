@@ -14,6 +14,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ from backend.images.loader import LoadedImage
 from mfp_model.prompts import Click
 from tests.fakes import DiskSegmenter, temporary_settings
 from tests.unit.backend.cluster.batch_works import figures
-from tests.unit.backend.cluster.waiting import load_waiting, who_answered
+from tests.unit.backend.cluster.waiting import ROUND_S, load_waiting, who_answered
 
 _IMAGE = LoadedImage(
     pixels=np.full((90, 400, 3), 90, np.uint8), digest="grey"
@@ -41,9 +42,10 @@ _SHORT = 20  # a session's clicks while a replica is killed
 class _Run:
     """One Ray, with as many replicas as wanted."""
 
-    def __init__(self, folder: Path, seconds: float) -> None:
+    def __init__(self, folder: Path, seconds: float, round_s: float) -> None:
         self._folder = folder
         self._seconds = seconds
+        self._load = partial(load_waiting, round_s=round_s)
         self._settings = replace(
             temporary_settings(), data_dir=folder, max_waiting=256
         ).with_torch_threads(1)
@@ -56,7 +58,7 @@ class _Run:
 
         from backend.cluster.deployment import APPLICATION, deploy
 
-        deploy(self._settings, n_replicas=n_replicas, has_gpus=False, load=load_waiting)
+        deploy(self._settings, n_replicas=n_replicas, has_gpus=False, load=self._load)
         if self._replicas._handle is None:
             self._replicas._handle = serve.get_app_handle(APPLICATION)
         self._remote = RemoteSegmenter.of(self._replicas, Which())
@@ -137,11 +139,12 @@ def _main() -> None:
     parser.add_argument("--replicas", type=int, nargs="+", default=[4])
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--sequences", type=int, default=200)
+    parser.add_argument("--round-s", type=float, default=ROUND_S)
     options = parser.parse_args()
     prepare("", os.environ)
     report: dict[str, object] = {}
     with tempfile.TemporaryDirectory() as name:
-        run = _Run(Path(name), options.seconds)
+        run = _Run(Path(name), options.seconds, options.round_s)
         run.deploy(1)
         rates = {1: run.throughput()}
         report["photo"] = run.photo()

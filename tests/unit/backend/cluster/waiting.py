@@ -21,11 +21,12 @@ _NOTES = "answered"
 
 
 class WaitingSegmenter(DiskSegmenter):
-    """Disks after 30 ms a round."""
+    """Disks, each round after a wait."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, round_s: float) -> None:
         super().__init__()
         self._folder = folder
+        self._round_s = round_s
 
     def _rounds(
         self, image: NDArray[np.uint8], prompts: tuple[Prompt, ...], previous: Prediction
@@ -34,13 +35,13 @@ class WaitingSegmenter(DiskSegmenter):
             name = f"{clicks_of(prompts)[0].x:g} {os.getpid()}\n"
             with (self._folder / _NOTES).open("a") as file:
                 file.write(name)
-            time.sleep(ROUND_S)
+            time.sleep(self._round_s)
             yield prediction
 
 
-def load_waiting(settings: Settings, which: Which) -> WaitingSegmenter:
+def load_waiting(settings: Settings, which: Which, *, round_s: float = ROUND_S) -> WaitingSegmenter:
     """Return one that notes in the data folder."""
-    return WaitingSegmenter(settings.data_dir)
+    return WaitingSegmenter(settings.data_dir, round_s)
 
 
 def who_answered(folder: Path) -> dict[str, int]:
