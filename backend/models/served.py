@@ -172,7 +172,8 @@ class ServedModels:
             self._failure = None
         except Exception as error:
             if self._failure != str(error):
-                _log.exception("weights %s cannot be loaded", self._version)
+                fault = None if isinstance(error, MfpError) else error
+                _log.error("weights %s cannot be loaded: %s", self._version, error, exc_info=fault)
             self._failure = str(error)
         finally:
             self._default_done.set()

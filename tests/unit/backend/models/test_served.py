@@ -148,7 +148,9 @@ def test_an_object_begun_on_a_deleted_version_goes_on_with_the_present_one(
     assert models.segmenter("14", begun="v3", wait_s=1).version == "default"
 
 
-def test_a_default_that_cannot_be_loaded_is_an_error(registry: ModelRegistry) -> None:
+def test_a_default_that_cannot_be_loaded_is_an_error_and_told_without_a_traceback(
+    registry: ModelRegistry, caplog: pytest.LogCaptureFixture
+) -> None:
     def load(checkpoint: Path | None) -> Segmenter:
         raise CheckpointError("damaged")
 
@@ -157,6 +159,9 @@ def test_a_default_that_cannot_be_loaded_is_an_error(registry: ModelRegistry) ->
     with pytest.raises(NotReadyError, match="damaged"):
         models.segmenter("14", wait_s=10)
     assert models.failure == "damaged"
+    (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert record.getMessage() == "weights default cannot be loaded: damaged"
+    assert record.exc_info is None
 
 
 def test_a_default_that_could_not_be_loaded_is_loaded_when_it_can_be(
