@@ -69,6 +69,13 @@ def test_the_docs_name_every_secret_to_be_set() -> None:
     assert [name for name in secrets if name not in docs] == []
 
 
+def test_no_service_fills_the_disk_with_its_log() -> None:
+    one, many = (_services(name) for name in _FILES)
+    merged = {name: {**one.get(name, {}), **many.get(name, {})} for name in one | many}
+    assert len(merged) == 9
+    assert [name for name, service in merged.items() if "logging" not in service] == []
+
+
 def test_no_health_check_starts_ray_every_few_seconds() -> None:
     services = [s for name in _FILES for s in _services(name).values()]
     checks = [s["healthcheck"].get("test", [""]) for s in services if "healthcheck" in s]
