@@ -11,7 +11,7 @@ from mfp_model.errors import ImageError
 PORTS = {"http": 80, "https": 443}  # by scheme, where an address names none
 # Uploads and local files, files of cloud storages, and those of its examples.
 _FILES = re.compile(
-    r"/data/(upload|local-files)/|/storage-data/uploaded/|/static/"
+    r"/data/(upload/|local-files(/|$))|/storage-data/uploaded/|/static/"
     r"|/(tasks|projects)/[0-9]+/(resolve|presign)/"
 )
 _SEPARATORS = re.compile(r"[/\\]")
@@ -27,6 +27,7 @@ _BARE = re.compile(
     r"(/9j/|iVBORw0KGgo|R0lGOD|UklGR|SUkqA|TU0AK|Qk|AAAA..Z0eX)[A-Za-z0-9+/\s]*+[=\s]*+"
 )
 _WEB = re.compile(r"(https?:)?[/\\]", re.IGNORECASE)
+_LOCAL_FILE = re.compile(r"data/local-files/?\?")  # Label Studio serves it below any of its pages
 
 
 def cleaned(address: str) -> str:
@@ -38,6 +39,7 @@ def absolute(address: str, page_url: str) -> str:
     """Return an address as browsers take it on a page, cleaned.
 
     `//host/photo.png` has the page's scheme, and a backslash in a path of the web is a slash.
+    `data/local-files/?d=photo.png` is the same as with a slash before it.
 
     Args:
         address: As a task has it.
@@ -47,6 +49,8 @@ def absolute(address: str, page_url: str) -> str:
     if _WEB.match(address):
         path = re.split("[?#]", address, maxsplit=1)[0]
         address = path.replace("\\", "/") + address[len(path) :]
+    elif _LOCAL_FILE.match(address):
+        address = f"/{address}"
     scheme = page_url.partition("://")[0]
     return f"{scheme}:{address}" if scheme and address.startswith("//") else address
 

@@ -65,6 +65,8 @@ def test_mounted_folders_are_read_without_asking_label_studio(
     assert mounted.read("/data/upload/1/a%20b.png", "1") == b"upload"
     assert mounted.read("/data/local-files/?d=set/c.png", "1") == b"local"
     assert mounted.read("/data/local-files/?d=inside", "1") == b"local"
+    for name in ("data/local-files/", "data/local-files", "/data/local-files"):  # the page shows it
+        assert mounted.read(f"{name}?d=set/c.png", "1") == b"local"
     assert web.urls == []
 
 
@@ -113,6 +115,8 @@ def test_large_files_and_odd_names_are_refused(mounted: ImageSources, tmp_path: 
     [
         ("/data/upload/1/a.png", True),
         ("/data/local-files/", True),
+        ("/data/local-files", True),
+        ("/data/local-files-of-others", False),
         ("/tasks/7/resolve/", True),
         ("/projects/7/presign/", True),
         ("/static/samples/sample.jpg", True),
