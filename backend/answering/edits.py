@@ -29,7 +29,7 @@ from backend.answering.targets import (
     is_of_saved,
     lies_on,
 )
-from backend.answering.waiting_boxes import clicked_box, may_be_in_box
+from backend.answering.waiting_boxes import clicked_box, may_be_in_box, without_undone
 from backend.label_studio.page import storable
 from backend.label_studio.region_request import RegionRequest
 from backend.label_studio.request import TaskRequest
@@ -79,7 +79,7 @@ class Edits:
         """
         there, now = self._masks(task, region), self._answered.clock()
         masks = [mask for mask in there if task.is_alike or not mask.is_readonly]
-        answered = self._answered.of(task, region)
+        answered = [without_undone(e, task, region) for e in self._answered.of(task, region)]
         taken = {name for made in before if made.runs.rows.size for name in made.edit.regions}
         objects = [
             page_object

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from backend.answering.answered import WAITING_S
 from backend.answering.answered_object import AnsweredObject
 from backend.answering.on_page import PageObject, has_labels
 from backend.answering.standing import is_continued, is_ours, is_saved
+from backend.label_studio.page import storable
 from backend.label_studio.region_request import RegionRequest
 from backend.label_studio.request import TaskRequest
 from mfp_model.masks.bounds import rectangle_iou
@@ -35,6 +37,25 @@ def clicked_box(
     )
     newest = next((box for box in boxes if is_ours(box, task, region)), None)
     return newest if newest is not None and _is_about(region, newest) else None
+
+
+def without_undone(
+    answered: AnsweredObject, task: TaskRequest, region: RegionRequest
+) -> AnsweredObject:
+    """Return an answer without the clicks in its box that were undone.
+
+    A draft that was saved since then has the box, which still waits, and has not them.
+    """
+    boxes = {placed.id for placed in answered.placed if isinstance(placed.prompt, Box)}
+    is_stale = answered.stamp == storable(task.there.stamp)
+    if is_stale or not task.there.has_any(frozenset(boxes & answered.open_ids)):
+        return answered
+    gone = {
+        name
+        for name in answered.open_ids - region.point_ids
+        if not task.there.has_any(frozenset({name}))
+    }
+    return replace(answered, placed=tuple(p for p in answered.placed if p.id not in gone))
 
 
 def may_be_in_box(

@@ -28,6 +28,18 @@ def test_a_box_gives_a_mask_with_its_label_and_a_click_in_it_corrects_it() -> No
     assert far["id"] != first["id"]
 
 
+def test_a_click_in_a_box_that_was_undone_counts_no_more_once_the_page_has_saved() -> None:
+    page, drawn = ClickedPage(), rectangle("b", 20, 20, 90, 100)
+    page.ask(drawn)
+    away = {"is_positive": False, "label": "Dog"}
+    undone = page.click("n", 85, 60, **away)
+    page.save({**drawn, "type": "rectangle"})
+    taken = page.click("m", 30, 60, **away)
+    assert taken["id"] == undone["id"]
+    assert mask_of(taken)[60, 85]
+    assert not mask_of(taken)[60, 30]
+
+
 def test_clicks_on_a_boxs_mask_that_was_saved_correct_it_together() -> None:
     page = ClickedPage()
     (first,) = page.ask(rectangle("b", 20, 20, 90, 100))
