@@ -62,7 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.settings = Settings.from_env(options.environment)
         options.problems = Problems()
         code = options.run(options) or 0
-        return options.problems.exit_code() or code
+        advice = "; --json names them" if vars(options).get("json", "") is None else ""
+        return options.problems.exit_code(advice=advice) or code
     except KeyboardInterrupt:
         print(f"{name}: stopped", file=sys.stderr)
         return 130  # as shells have it

@@ -21,9 +21,12 @@ def show(options: argparse.Namespace, report: Mapping[str, Any], lines: Iterable
 
     Args:
         options: Those of a command with `--json`.
-        report: What JSON has.
+        report: What JSON has; its `messages` are the problems that were told so far.
         lines: What people read.
     """
+    problems = vars(options).get("problems")
+    if problems is not None and problems.messages:
+        report = {**report, "messages": problems.messages}
     if options.json == STDOUT:
         print(json.dumps(report))
         return
@@ -94,7 +97,7 @@ class Problems:
     """Told of what a command leaves out: shows the first ones at once, each once."""
 
     def __init__(self) -> None:
-        self._messages: set[str] = set()
+        self._messages: dict[str, None] = {}  # in order
         self._n_others = 0
 
     def tell(self, *messages: str, n_others: int = 0) -> None:
@@ -107,7 +110,7 @@ class Problems:
         for message in messages:
             if message not in self._messages and len(self._messages) < _SHOWN_PROBLEMS:
                 print(message, file=sys.stderr)
-            self._messages.add(message)
+            self._messages[message] = None
         self._n_others += n_others
 
     @property
@@ -115,11 +118,20 @@ class Problems:
         """How many there are so far."""
         return len(self._messages) + self._n_others
 
-    def exit_code(self) -> int:
-        """Say how many more there were, and return the exit code that follows from them."""
+    @property
+    def messages(self) -> list[str]:
+        """What was told so far, each once; not those of which nothing is said."""
+        return list(self._messages)
+
+    def exit_code(self, *, advice: str = "") -> int:
+        """Say how many more there were, and return the exit code that follows from them.
+
+        Args:
+            advice: Where they are named.
+        """
         n_more = max(0, len(self._messages) - _SHOWN_PROBLEMS) + self._n_others
         if n_more:
-            print(f"... and {n_more} more problems", file=sys.stderr)
+            print(f"... and {n_more} more problems{advice}", file=sys.stderr)
         return _PROBLEMS_CODE if self.n else 0
 
 

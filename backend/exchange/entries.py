@@ -115,16 +115,20 @@ class _Reading:
     def _images(
         self, task: LabeledTask, regions: list[MaskRegion], entries: TaskEntries
     ) -> list[tuple[Page, dict[str, Any] | None]]:
-        """The task's pages with COCO's images; a missing one is None, and a problem told once."""
+        """The task's pages with COCO's images; a missing one is None, and one problem.
+
+        Its masks are none of their own: of a photo with 300 they would hide the next photo.
+        """
         images: list[tuple[Page, dict[str, Any] | None]] = []
         pages = list(pages_of(task.data, self._image_keys(task)))
         for page in pages:
             try:
                 placed = self._place(task, page, regions, is_only=len(pages) == 1)
             except ImageError as error:
-                entries.problems.append(
-                    f"task {task.id}: image {shown_address(page.address)!r}: {error}"
-                )
+                n_masks = sum(page.has(region, self._key_of(region, task)) for region in regions)
+                lost = f"; its masks are left out: {n_masks}" if n_masks else ""
+                where = f"task {task.id}: image {shown_address(page.address)!r}"
+                entries.problems.append(f"{where}: {error}{lost}")
                 images.append((page, None))
                 continue
             if placed is None:
@@ -174,7 +178,7 @@ class _Reading:
             raise DataError(f"to_name={region.to_name!r:.40}{which}: the task has no such image")
         image = on_it[0]
         if image is None:
-            raise DataError("its image is missing")
+            return  # told with its image
         size, expected = (region.width, region.height), (image["width"], image["height"])
         if size != expected:
             raise DataError(

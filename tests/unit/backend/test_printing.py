@@ -10,7 +10,7 @@ import pytest
 
 from backend.cli import make_parser
 from backend.commands import bench
-from backend.commands.parsing import add_json, web_address
+from backend.commands.parsing import STDOUT, add_json, web_address
 from backend.commands.printing import Problems, facts, show, table, value_text
 
 
@@ -60,11 +60,14 @@ def test_the_first_problems_are_shown_once_each_and_the_others_counted(
 ) -> None:
     problems = Problems()
     assert problems.exit_code() == 0
-    problems.tell("a", "a", *(str(number) for number in range(25)), n_others=100)
-    assert problems.exit_code() == 2
+    told = ["a", *(str(number) for number in range(25))]
+    problems.tell("a", *told, n_others=100)
+    assert problems.exit_code(advice="; --json names them") == 2
     assert problems.n == 126
     lines = capsys.readouterr().err.splitlines()
-    assert lines == ["a", *(str(number) for number in range(19)), "... and 106 more problems"]
+    assert lines == [*told[:20], "... and 106 more problems; --json names them"]
+    show(argparse.Namespace(json=STDOUT, problems=problems), {"n": 1}, [])
+    assert json.loads(capsys.readouterr().out) == {"n": 1, "messages": told}
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,8 @@ def test_damaged_items_are_named_and_the_rest_is_exported(tmp_path: Path) -> Non
         {**row(RING, id="bits"), "type": "bitmasklabels"},
         row(RING, id="good"),
     ]
-    tasks = [task(1, bad), task(200, [row(RING)]), task(3, "no list"), task(4, [row(RING)])]  # type: ignore[arg-type]
+    of_no_file = task(200, [row(RING), row(~RING, id="r2")])
+    tasks = [task(1, bad), of_no_file, task(3, "no list"), task(4, [row(RING)])]  # type: ignore[arg-type]
     content, summary = export(tmp_path, [*tasks, "no task", tasks[-1]])
     assert [entry["label_studio"]["region"] for entry in content["annotations"]] == ["good", "r1"]
     messages = "\n".join(summary.messages)
@@ -50,14 +51,13 @@ def test_damaged_items_are_named_and_the_rest_is_exported(tmp_path: Path) -> Non
         "region bits: bitmask regions are not read",
         "region empty: brush without a pixel",
         "region polygon-1: polygon: expected finite percentages",
-        "task 200: image '/data/upload/1/200.png': no such file",
-        "task 200: annotation 2000: region r1: its image is missing",
+        "task 200: image '/data/upload/1/200.png': no such file; its masks are left out: 2",
         "task 3: annotation 30: result: expected a list",
         "expected a task with an id, got 'no task'",
         "task 4: stands there twice",
     ):
         assert part in messages, part
-    assert summary.problems == len(summary.messages) == 12
+    assert summary.problems == len(summary.messages) == 11
     with pytest.raises(DataError, match="row 5"):
         export(tmp_path, tasks, options=ExportOptions(strict=True))
 
