@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 from backend.answering.turns import BusyError
+from backend.recording.report_apart import report_page_apart
 from backend.server.service import Service
 
 _making = threading.Lock()  # it reads the whole file: one at a time
@@ -17,17 +18,11 @@ def render_sessions(service: Service) -> str | None:
         BusyError: The page is being made for somebody else.
         StorageError: What was recorded cannot be read.
     """
-    from backend.recording.objects import read_objects  # these need matplotlib
-    from backend.recording.report import report_page
-
     if not service.state.has_sessions:
         return None
     if not _making.acquire(blocking=False):
         raise BusyError("the page of sessions is being made: try again in some seconds")
     try:
-        objects = read_objects(service.state.sessions())
-        if not objects:
-            return None
-        return report_page(objects, label_studio_url=service.label_studio_url)
+        return report_page_apart(service.state.places, label_studio_url=service.label_studio_url)
     finally:
         _making.release()

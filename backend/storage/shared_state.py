@@ -30,6 +30,7 @@ class SharedState:
     """A data folder, the databases of what is in it, and a bucket.
 
     Attributes:
+        places: What it was made of: folder, and the addresses of database and bucket.
         data: The folder.
         server: The database of several machines; None for files in the folder.
         bucket: Where several machines have versions and logs of jobs; None for the folder.
@@ -48,6 +49,7 @@ class SharedState:
                 other tables than this version's. Or what the folder holds is not where it is
                 looked for.
         """
+        self.places = folder, database_url, bucket_url
         self.data = data = DataFolder(folder)
         self.server = open_server(database_url) if database_url else None
         self.bucket = open_bucket(bucket_url, database_url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import pytest
 
 from backend.cli import main
 from backend.recording.report import figures, write_report
+from backend.recording.report_apart import report_page_apart
 from backend.settings import Settings
+from backend.storage.errors import StorageError
 from mfp_model.masks.runs import MaskRuns
 from tests.unit.backend.page import HEIGHT, WIDTH, box, point, row
 from tests.unit.backend.recording.person import CAT, Person, corrected
@@ -92,6 +95,24 @@ def test_an_answer_is_compared_with_what_was_saved_once(
     write_report(tmp_path / "report.html", objects, label_studio_url="")
     figures("all", objects)
     assert len(compared) == 1
+
+
+def test_the_server_has_the_page_made_in_another_process(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = person.state.places
+    assert report_page_apart(places, label_studio_url="") is None
+    person.save(row(person.click(point("p1", 50, 60))["id"], CAT, "Dög"))
+    assert len(person.objects()) == 1
+    page = report_page_apart(places, label_studio_url="http://studio")
+    assert page is not None
+    assert "http://studio/projects/3/data?task=7" in page
+    assert "<td>Dög<td>" in page
+    with pytest.raises(StorageError, match="MFP_BUCKET: expected MFP_DATABASE_URL beside it"):
+        report_page_apart((places[0], "", "s3://bucket"), label_studio_url="")
+    monkeypatch.setattr(sys, "executable", "false")
+    with pytest.raises(StorageError, match="ended with 1"):
+        report_page_apart(places, label_studio_url="")
 
 
 def test_the_command_writes_the_report(
