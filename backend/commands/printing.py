@@ -60,6 +60,10 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]
 
 def value_text(value: object) -> str:
     """Return a value as people read it: three decimals, thousands apart, yes and no."""
+    if isinstance(value, Mapping):
+        value = [f"{name} {value_text(each)}" for name, each in value.items()]
+    if isinstance(value, list | tuple):
+        return ", ".join(map(value_text, value)) or "-"
     if value is None:
         return "-"
     if isinstance(value, bool):

@@ -35,7 +35,17 @@ def test_facts_have_their_values_in_one_column() -> None:
     ]
 
 
-@pytest.mark.parametrize(("value", "shown"), [(None, "-"), (False, "no"), (1e6, "1000000.000")])
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, "-"),
+        (False, "no"),
+        (1e6, "1000000.000"),
+        ((1 / 3, None), "0.333, -"),
+        ({"drafts": 1000, "relations": 2}, "drafts 1,000, relations 2"),
+        ({}, "-"),
+    ],
+)
 def test_values_are_shown_for_people(value: object, shown: str) -> None:
     assert value_text(value) == shown
 
