@@ -17,7 +17,7 @@ from backend.exchange.coco import write_annotations
 from backend.exchange.entries import ExportOptions, TaskReader
 from backend.exchange.pictures import write_pictures
 from backend.exchange.placing import ImagePlacer
-from backend.exchange.spool import Spool, TaskEntries
+from backend.exchange.spool import ReportWritten, Spool, TaskEntries
 from backend.exchange.tasks import LabeledTask, TaskSource
 from backend.exchange.yolo import gather_images, write_yolo
 from backend.images.sources import ImageFiles
@@ -71,6 +71,7 @@ def export_coco(
     sources: ImageFiles,
     options: ExportOptions | None = None,
     report: Callable[[int], None] = lambda n_read: None,
+    report_written: ReportWritten = lambda n_done, n_all: None,
 ) -> ExportSummary:
     """Export labelled tasks to a folder, of COCO where no other form is asked for.
 
@@ -84,6 +85,8 @@ def export_coco(
         sources: What reads images.
         options: How.
         report: Told how much of `source.total` is done.
+        report_written: Told, for other forms than COCO, of how many images what was read is
+            written, and of how many in all: that may take as long as reading.
 
     Raises:
         DataError: No task can be read. With `strict`, the first problem.
@@ -109,7 +112,9 @@ def export_coco(
             spool.forget_others()
             placer.keep_only(spool.files())
             categories = _categories(config, spool.labels())
-            remarks = _written(folder, spool, categories, options, about=source.name)
+            remarks = _written(
+                folder, spool, categories, options, report_written, about=source.name
+            )
             summary = _summary(spool, categories, options.form, remarks)
         finally:
             spool.close()
@@ -190,14 +195,20 @@ def _categories(config: TaskConfigs | None, labels: tuple[str, ...]) -> tuple[st
 
 
 def _written(
-    folder: Path, spool: Spool, labels: tuple[str, ...], options: ExportOptions, *, about: str
+    folder: Path,
+    spool: Spool,
+    labels: tuple[str, ...],
+    options: ExportOptions,
+    report: ReportWritten,
+    *,
+    about: str,
 ) -> dict[str, float]:
     """Write what was collected in the form of the options; what should be known of the files."""
     if options.form == "yolo-seg":
         error_px, val_share = options.outline_error_px, options.val_share
-        return write_yolo(folder, spool, labels, max_error_px=error_px, val_share=val_share)
+        return write_yolo(folder, spool, labels, report, max_error_px=error_px, val_share=val_share)
     if options.form == "png":
-        return write_pictures(folder, spool, labels)
+        return write_pictures(folder, spool, labels, report)
     write_annotations(folder, spool, labels, about=about)
     return {}
 

@@ -18,14 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from backend.exchange.spool import Spool
+from backend.exchange.spool import ReportWritten, Spool
 from mfp_model.files import write_atomically
 from mfp_model.masks.rle import decode_segmentation
 
 _VOID = 255  # what does not count for VOC's readers
 
 
-def write_pictures(folder: Path, spool: Spool, labels: tuple[str, ...]) -> dict[str, float]:
+def write_pictures(
+    folder: Path, spool: Spool, labels: tuple[str, ...], report: ReportWritten
+) -> dict[str, float]:
     """Write a picture of classes and one of instances for each image.
 
     Of objects that overlap the smaller one is in front.
@@ -34,6 +36,7 @@ def write_pictures(folder: Path, spool: Spool, labels: tuple[str, ...]) -> dict[
         folder: The export's.
         spool: What was collected.
         labels: The classes, numbered from 1 on in this order, without 255.
+        report: As in `Spool.by_image`.
 
     Returns:
         Pixels of objects that others cover, objects that are covered whole, objects in crowds,
@@ -42,7 +45,7 @@ def write_pictures(folder: Path, spool: Spool, labels: tuple[str, ...]) -> dict[
     counts: Counter[str] = Counter()
     for path in (folder / "classes", folder / "instances"):
         path.mkdir(exist_ok=True)
-    for image, entries in spool.by_image():
+    for image, entries in spool.by_image(report):
         objects = [(_number(labels.index(label)), entry) for label, entry in entries]
         _draw(folder, image, objects, counts)
     text = "".join(f"{_number(index)}\t{label}\n" for index, label in enumerate(labels))

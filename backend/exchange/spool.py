@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -34,6 +34,8 @@ CREATE INDEX IF NOT EXISTS left_out_by_task ON left_out (task);
 """
 _OF_TASKS = ("images", "annotations", "problems", "left_out")
 _NO_TASK = -1
+
+ReportWritten = Callable[[int, int], None]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -205,16 +207,25 @@ class Spool:
         for number, (label, text) in enumerate(rows, start=1):
             yield number, label, json.loads(text)
 
-    def by_image(self) -> Iterator[tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]]:
-        """Yield each of COCO's images with its annotations and their labels, by their tasks."""
-        images = self._database.execute("SELECT task, json FROM images ORDER BY task, id")
-        for task, text in images.fetchall():
+    def by_image(
+        self, report: ReportWritten
+    ) -> Iterator[tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]]:
+        """Yield each of COCO's images with its annotations and their labels, by their tasks.
+
+        Args:
+            report: Told how many images were done, and how many there are.
+        """
+        rows = self._database.execute("SELECT task, json FROM images ORDER BY task, id")
+        images = rows.fetchall()
+        report(0, len(images))
+        for n_done, (task, text) in enumerate(images, start=1):
             image = json.loads(text)
             rows = self._database.execute(
                 "SELECT label, json FROM annotations WHERE task = ? ORDER BY id", (task,)
             )
             entries = ((label, json.loads(entry)) for label, entry in rows)
             yield image, [row for row in entries if row[1]["image_id"] == image["id"]]
+            report(n_done, len(images))
 
     def _value(self, statement: str, *values: object) -> Any:  # noqa: ANN401, as the column has it
         row = self._database.execute(statement, values).fetchone()

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.exchange.spool import Spool
+from backend.exchange.spool import ReportWritten, Spool
 from mfp_model.data.coco_layout import IMAGES
 from mfp_model.files import write_atomically
 from mfp_model.masks.bounds import mask_iou
@@ -34,7 +34,13 @@ _DIGITS = 6  # a hundredth of a pixel on 10 000
 
 
 def write_yolo(
-    folder: Path, spool: Spool, labels: tuple[str, ...], *, max_error_px: float, val_share: float
+    folder: Path,
+    spool: Spool,
+    labels: tuple[str, ...],
+    report: ReportWritten,
+    *,
+    max_error_px: float,
+    val_share: float,
 ) -> dict[str, float]:
     """Write labels and `data.yaml`, and move the images to their split.
 
@@ -45,6 +51,7 @@ def write_yolo(
         folder: The export's, its images in `images/`.
         spool: What was collected.
         labels: The classes, numbered from 0 on in this order.
+        report: As in `Spool.by_image`.
         max_error_px: How far an outline may be from a mask's edge.
         val_share: The share of the tasks that go into validation, 0..1.
 
@@ -55,7 +62,7 @@ def write_yolo(
     """
     splits = _splits([image["label_studio"]["task"] for image in spool.images()], val_share)
     counts, ious = Counter[str](), list[float]()
-    for image, objects in spool.by_image():
+    for image, objects in spool.by_image(report):
         split, name = splits[image["label_studio"]["task"]], Path(image["file_name"])
         lines = []
         for label, entry in objects:

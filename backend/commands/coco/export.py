@@ -83,6 +83,13 @@ def _export(options: argparse.Namespace) -> None:
         def report(n_read: int) -> None:
             bar.update(n_read - bar.n)
 
+        def report_written(n_done: int, n_all: int) -> None:
+            if not n_done:  # the same line goes on with what was read
+                bar.unit, bar.unit_scale, bar.desc = "image", False, "writing: "
+                bar.miniters = 0  # else shown after as many images as bytes were read at a time
+                bar.reset(n_all)
+            bar.update(n_done - bar.n)
+
         summary = export_coco(
             source,
             options.out,
@@ -90,6 +97,7 @@ def _export(options: argparse.Namespace) -> None:
             sources=image_sources(settings),
             options=_export_options(options),
             report=report,
+            report_written=report_written,
         )
     figures = dataclasses.asdict(summary)
     messages = figures.pop("messages")

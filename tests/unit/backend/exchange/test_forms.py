@@ -38,7 +38,12 @@ TWO = _disk(20, 20, 8) | _disk(60, 40, 10)
 PLAIN = _disk(40, 30, 12)
 
 
-def _run(folder: Path, tasks: list[Any], **options: Any) -> ExportSummary:  # noqa: ANN401
+def _run(
+    folder: Path,
+    tasks: list[Any],
+    told: list[tuple[int, int]] | None = None,
+    **options: Any,  # noqa: ANN401
+) -> ExportSummary:
     folder.mkdir(exist_ok=True)
     images = {f"/data/upload/1/{n}.png": png(_SIZE[1], _SIZE[0]) for n in range(100)}
     return export_coco(
@@ -47,6 +52,7 @@ def _run(folder: Path, tasks: list[Any], **options: Any) -> ExportSummary:  # no
         config=CONFIG,
         sources=Files(images),
         options=ExportOptions(**options),
+        report_written=lambda *done: None if told is None else told.append(done),
     )
 
 
@@ -150,6 +156,15 @@ def test_another_form_may_follow_in_the_same_folder(tmp_path: Path) -> None:
     assert not (out / "labels").exists()
     _export(tmp_path, 3)
     assert len(json.loads((out / "annotations.json").read_text())["annotations"]) == 6
+
+
+@pytest.mark.parametrize(("form", "n_told"), [("yolo-seg", 4), ("png", 4), ("coco", 0)])
+def test_writing_what_was_read_is_told_image_by_image(
+    form: str, n_told: int, tmp_path: Path
+) -> None:
+    told: list[tuple[int, int]] = []
+    _export(tmp_path, 3, form=form, told=told)
+    assert told == [(number, 3) for number in range(n_told)]
 
 
 def test_pictures_have_classes_and_objects_as_colours(tmp_path: Path) -> None:
