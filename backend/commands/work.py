@@ -32,13 +32,13 @@ def _work(options: argparse.Namespace) -> int:
         logging.config.dictConfig(log_config(settings.log_format))
         work(state, parent=options.parent)
         return 0
-    from backend.learning.job import run_job
-
     end_with_parent(options.parent)
     with alone(state.data.job_lock(options.job)) as is_mine:
         if not is_mine:  # the one before has lost its parent, and ends at its next step
             print(f"job {options.job} waits for another process to end", file=sys.stderr)
             time.sleep(_WAIT_S)
             return STOPPED_CODE
+        from backend.learning.job import run_job
+
         print(f"job {options.job} begins", file=sys.stderr)
         return 0 if run_job(options.job, options.worker, settings, state) else STOPPED_CODE

@@ -7,6 +7,7 @@ import logging
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from backend.learning.job_logs import JobLogs
 from backend.learning.job_rows import Job
@@ -20,10 +21,11 @@ from backend.storage.errors import StorageError
 from backend.storage.shared_state import SharedState
 from mfp_model.errors import DataError, MfpError
 from mfp_model.files import write_atomically
-from mfp_model.fine_tuning.fine_tune import fine_tune
-from mfp_model.fine_tuning.gate import Verdict
 from mfp_model.fine_tuning.job import FineTuneJob, Progress, StoppedError
 from mfp_model.weights import DEFAULT_WEIGHTS, weights_version
+
+if TYPE_CHECKING:
+    from mfp_model.fine_tuning.gate import Verdict
 
 _log = logging.getLogger(__name__)
 _EXPORT_SHARE = 0.05
@@ -107,6 +109,8 @@ class _JobRun:
 
     def _learned(self, tuning: FineTuneJob) -> Verdict:
         """Learn and judge; where there is too little to learn from, say what was left out."""
+        from mfp_model.fine_tuning.fine_tune import fine_tune  # PyTorch, only once there is data
+
         try:
             return fine_tune(
                 tuning,

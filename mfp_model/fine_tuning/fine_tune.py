@@ -29,10 +29,8 @@ from mfp_model.fine_tuning.gate import (
 from mfp_model.fine_tuning.job import FineTuneJob, Progress, Report, StoppedError
 from mfp_model.fine_tuning.recipe import BLENDS, training_of
 from mfp_model.fine_tuning.replay import write_replay
-from mfp_model.fine_tuning.report import write_report
 from mfp_model.segmenters.mfp import MfpSegmenter
 from mfp_model.training.datasets import read_dataset
-from mfp_model.training.train import train
 
 # Steps of a run and the share of the whole that is done when each ends.
 _STEPS = {"replay": 0.1, "judge the old": 0.15, "train": 0.85, "judge the new": 1.0}
@@ -122,6 +120,8 @@ class _FineTuning:
         new, decision, blend = self._best_blend(tuned, corrections, old)
         manifest = self._manifest(blend.checkpoint, corrections, old, new, decision)
         save_checkpoint(blend.checkpoint, job.out, bits=16)
+        from mfp_model.fine_tuning.report import write_report  # matplotlib
+
         write_report(
             job.report,
             manifest=manifest,
@@ -184,6 +184,8 @@ class _FineTuning:
         return judgement
 
     def _train(self, corrections: Corrections, replay: Path | None) -> None:
+        from mfp_model.training.train import train  # takes longer to load than all else
+
         training = training_of(self._job, self._base, corrections, replay)
         train(
             training,

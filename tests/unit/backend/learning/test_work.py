@@ -92,7 +92,7 @@ class _Workplace:
             "MFP_DATA_DIR": str(folder),
             "MFP_DATABASE_URL": database_url,
             "MFP_CHECKPOINT": str(checkpoint),
-            "MFP_TRAIN_SAMPLES": "96",
+            "MFP_TRAIN_SAMPLES": "32",
             "OMP_NUM_THREADS": "1",  # for a network this tiny several only wait for each other
             "MFP_DEVICE": "cpu",
             "MFP_ENGINE": "pytorch-f32",  # made in no time
