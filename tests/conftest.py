@@ -7,6 +7,7 @@ where a fixture needs it.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import settings
 from numpy.typing import NDArray
 
+from backend.models.cores import wait_asleep
 from tests import postgres as postgres_module
 from tests.postgres import Postgres
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 settings.register_profile("project", deadline=None)  # machines may be busy
 settings.load_profile("project")
+
+wait_asleep(os.environ)  # also the commands and trainings that tests start side by side
 
 _CAPTURES = Path(__file__).parent / "data" / "captures"
 

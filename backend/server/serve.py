@@ -17,7 +17,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.config import KNOWN_SETTINGS
 
-from backend.models.cores import n_cores
+from backend.models.cores import n_cores, wait_asleep
 from backend.models.memory import limit_arenas
 from backend.monitoring.journal import Journal
 from backend.monitoring.logs import log_config
@@ -152,6 +152,7 @@ def serve(
         settings = settings.with_torch_threads(max(1, n_cores() // n_workers))
     _prepare_state(settings)
     check_weights(settings.checkpoint or DEFAULT_WEIGHTS)
+    wait_asleep(os.environ)
     shared_dir = shared_folder()
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(shared_dir)  # there is no other way to say it
     options = {

@@ -87,7 +87,7 @@ class _Workplace:
         self.data = self.state.data
         self.queue = JobQueue(self.state.jobs())
         self._environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"},
             "PATH": path_without_nice(folder.with_name(f"{folder.name}-bin")),
             "MFP_DATA_DIR": str(folder),
             "MFP_DATABASE_URL": database_url,
@@ -126,7 +126,8 @@ class _Workplace:
         for line in listed.stdout.splitlines():
             if "backend.cli work --job" in line:
                 environ = Path(f"/proc/{line.split()[0]}/environ")
-                if environ.exists() and str(self.data.root) in environ.read_text():
+                if environ.exists() and str(self.data.root) in (text := environ.read_text()):
+                    assert "OMP_WAIT_POLICY=passive" in text
                     os.kill(int(line.split()[0]), signal.SIGKILL)
 
 

@@ -68,6 +68,15 @@ def test_there_are_threads_to_spare_for_health(started: list[dict[str, object]])
         _serve(settings, n_threads=5)
 
 
+def test_its_threads_sleep_while_they_wait(
+    started: list[dict[str, object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", "")  # so that it is set back
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    _serve(temporary_settings())
+    assert os.environ["OMP_WAIT_POLICY"] == "passive"
+
+
 def test_an_older_data_folder_is_upgraded_once_and_refused_while_an_older_server_uses_it(
     started: list[dict[str, object]],
 ) -> None:
