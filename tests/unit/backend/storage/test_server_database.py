@@ -31,7 +31,10 @@ def silent() -> Iterator[str]:
 
 @pytest.fixture
 def server(postgres: Postgres) -> ServerDatabase:
-    database = ServerDatabase(postgres.new_database(), timeout_s=0.3)
+    return _with_things(ServerDatabase(postgres.new_database(), timeout_s=0.3))
+
+
+def _with_things(database: ServerDatabase) -> ServerDatabase:
     with database.changing() as connection:
         things.create(connection)
     return database
@@ -80,7 +83,9 @@ def test_a_statement_may_take_its_time_only_where_that_was_asked_for(
         connection.exec_driver_sql("SELECT pg_sleep(1)")
 
 
-def test_more_threads_than_connections_take_turns(server: ServerDatabase) -> None:
+def test_more_threads_than_connections_take_turns(postgres: Postgres) -> None:
+    server = _with_things(ServerDatabase(postgres.new_database()))
+
     def write(name: str) -> None:
         for _ in range(10):
             server.write((insert(things), [{"name": name}]))
