@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,3 +24,10 @@ def machine(tmp_path: Path) -> Machine:
     return lambda name: ModelRegistry(
         VersionBucket(bucket, tmp_path / name / "cache" / "models"), ServingFile(serving)
     )
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """Wait for what another thread does, ten seconds at most."""
+    until = time.monotonic() + 10
+    while not is_so() and time.monotonic() < until:
+        time.sleep(0.05)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ from backend.models.serving import RegistryAwayError, RegistryError, ServingFile
 from backend.storage.bucket import Bucket
 from backend.storage.errors import StorageError
 from mfp_model.segmenter import Segmenter
-from tests.unit.backend.models.conftest import Machine
+from tests.unit.backend.models.conftest import Machine, wait_until
 from tests.unit.backend.models.weights import Weights
 
 
@@ -142,9 +141,7 @@ def test_a_click_is_answered_though_its_version_is_passed_over_while_it_fails(
             except NotReadyError:
                 if is_click:
                     click_failed.set()
-                    ended = time.monotonic() + 10
-                    while not models.is_ready and time.monotonic() < ended:
-                        time.sleep(0.01)
+                    wait_until(lambda: models.is_ready)
                 raise
 
     click_failed = threading.Event()

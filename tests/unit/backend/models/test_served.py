@@ -1,6 +1,4 @@
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ from backend.storage.tables import REGIONS
 from mfp_model.errors import CheckpointError
 from mfp_model.segmenter import Segmenter
 from tests.registries import registry_in
+from tests.unit.backend.models.conftest import wait_until
 from tests.unit.backend.models.weights import Named, Weights
 
 
@@ -41,12 +40,6 @@ def _models(registry: ModelRegistry, weights: Weights, **options: object) -> Ser
     return models
 
 
-def _wait_until(is_so: Callable[[], bool]) -> None:
-    until = time.monotonic() + 10
-    while not is_so() and time.monotonic() < until:
-        time.sleep(0.05)
-
-
 def test_a_promoted_version_takes_over_and_what_was_begun_is_finished(
     registry: ModelRegistry,
 ) -> None:
@@ -67,7 +60,7 @@ def test_a_promoted_version_takes_over_and_what_was_begun_is_finished(
 def test_the_watching_thread_sees_a_promotion_by_itself(registry: ModelRegistry) -> None:
     models = _models(registry, Weights())
     registry.promote("v2")
-    _wait_until(lambda: models.version == "v2")
+    wait_until(lambda: models.version == "v2")
     assert models.segmenter("9", wait_s=1).version == "v2"
 
 
@@ -177,7 +170,7 @@ def test_a_default_that_could_not_be_loaded_is_loaded_when_it_can_be(
 
     models = ServedModels(load, version="default", registry=registry)
     models.start()
-    _wait_until(lambda: models.is_ready)
+    wait_until(lambda: models.is_ready)
     assert models.failure is None
     assert models.segmenter("", wait_s=1).version == "default"
 
@@ -227,7 +220,7 @@ def test_after_a_start_no_click_waits_for_the_versions_of_other_projects(
     assert not models.is_ready
     go_on.set()
     assert models.segmenter("14", wait_s=10).version == "v1"
-    _wait_until(lambda: models.is_ready)
+    wait_until(lambda: models.is_ready)
     assert models.is_ready
     assert weights.loaded == ["default", "v1"]
 
