@@ -52,10 +52,14 @@ def is_found_anew(answered: AnsweredObject, region: RegionRequest) -> bool:
     return not answered.alike_to.isdisjoint(region.point_ids)
 
 
+def is_newer(task: TaskRequest, answered: AnsweredObject) -> bool:
+    """Return whether the annotation was saved since an answer was given."""
+    return answered.stamp != storable(task.there.stamp)
+
+
 def is_saved(answered: AnsweredObject, task: TaskRequest) -> bool:
     """Return whether the annotation was saved since it was answered, and no prompt waited then."""
-    is_stale = answered.stamp == storable(task.there.stamp)
-    return not is_stale and not task.there.has_waiting(answered.asked_ids)
+    return is_newer(task, answered) and not task.there.has_waiting(answered.asked_ids)
 
 
 def may_stand(

@@ -8,8 +8,7 @@ from dataclasses import replace
 from backend.answering.answered import WAITING_S
 from backend.answering.answered_object import AnsweredObject
 from backend.answering.on_page import PageObject, has_labels
-from backend.answering.standing import is_continued, is_ours, is_saved
-from backend.label_studio.page import storable
+from backend.answering.standing import is_continued, is_newer, is_ours, is_saved
 from backend.label_studio.region_request import RegionRequest
 from backend.label_studio.request import TaskRequest
 from mfp_model.masks.bounds import rectangle_iou
@@ -47,8 +46,8 @@ def without_undone(
     A draft that was saved since then has the box, which still waits, and has not them.
     """
     boxes = {placed.id for placed in answered.placed if isinstance(placed.prompt, Box)}
-    is_stale = answered.stamp == storable(task.there.stamp)
-    if is_stale or not task.there.has_any(frozenset(boxes & answered.open_ids)):
+    waits = task.there.has_any(frozenset(boxes & answered.open_ids))
+    if not waits or not is_newer(task, answered):
         return answered
     gone = {
         name
