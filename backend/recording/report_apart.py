@@ -38,7 +38,9 @@ def report_page_apart(places: tuple[Path, str, str], *, label_studio_url: str) -
         command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        start_new_session=True,  # Ctrl-C is for the server, which ends this
+        # Ctrl-C is for the server, which ends this. Not a session of its own: Linux gives each
+        # session the same share of the cores, whatever the priorities in it (autogroup).
+        process_group=0,
     )
     atexit.register(process.kill)
     try:
