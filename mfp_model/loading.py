@@ -70,7 +70,7 @@ def dressed(name: str, network: Segmenter) -> Segmenter:
     if name == "inpaint":
         from mfp_model.finding.inpainters import OpenCvInpainter
         from mfp_model.finding.layers import LayersConfig
-        from mfp_model.segmenters.behind import InpaintingSegmenter
+        from mfp_model.segmenters.segment_and_inpaint import InpaintingSegmenter
 
         return InpaintingSegmenter(network, OpenCvInpainter("telea"), LayersConfig())
     return network
@@ -148,7 +148,7 @@ def _network(name: str, checkpoint: Path | None, device: str, engine: str) -> Se
 def _graph_cut(
     name: str, *, checkpoint: Path | None, constants: Path | None, device: str
 ) -> Segmenter:
-    from mfp_model.graph_cut.config import GraphCutConfig, load_config
+    from mfp_model.graph_cut.constants import GraphCutConfig, load_config
     from mfp_model.segmenters.graph_cut import GraphCutSegmenter
 
     features = "deep" if name == "graph-cut-deep" else "rgb"

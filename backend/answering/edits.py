@@ -9,6 +9,12 @@ from functools import partial
 from backend.answering.answered import AnsweredObjects
 from backend.answering.answered_object import AnsweredObject
 from backend.answering.edit import Edit
+from backend.answering.edit_targets import (
+    begun_edit,
+    continued_edit,
+    is_of_saved,
+    lies_on,
+)
 from backend.answering.encoding import Encoded
 from backend.answering.existing import ExistingMask, ExistingMasks
 from backend.answering.left_points import without_left_points
@@ -22,12 +28,6 @@ from backend.answering.standing import (
     is_ours,
     may_be_lost,
     may_stand,
-)
-from backend.answering.targets import (
-    begun_edit,
-    continued_edit,
-    is_of_saved,
-    lies_on,
 )
 from backend.answering.waiting_boxes import clicked_box, may_be_in_box, without_undone
 from backend.label_studio.page import storable

@@ -9,6 +9,7 @@ from typing import Any
 
 from backend.answering.alike import alike_answer
 from backend.answering.awaited_draft import with_draft_of_click
+from backend.answering.click_store import ClickStore
 from backend.answering.doubts import Doubts
 from backend.answering.edit import Answered, Edit
 from backend.answering.edits import Edits
@@ -16,7 +17,6 @@ from backend.answering.encoding import Encoded, MaskEncoder, together
 from backend.answering.made import Made
 from backend.answering.openings import Openings
 from backend.answering.prefetch import Prefetcher
-from backend.answering.rounds import ClickStore
 from backend.answering.turns import ClickedObject, Place, SupersededError, Turns
 from backend.finding.answer import TaskFinder
 from backend.images.loader import ImageLoader, LoadedImage
@@ -24,7 +24,7 @@ from backend.label_studio.drafts import SavedDrafts
 from backend.label_studio.region_request import RegionRequest
 from backend.label_studio.request import TaskRequest
 from backend.label_studio.rows import empty_result
-from backend.models.choice import SegmenterChoice
+from backend.models.segmenter_choice import SegmenterChoice
 from backend.monitoring.telemetry import Telemetry
 from mfp_model.errors import MfpError
 from mfp_model.masks.runs import MaskRuns

@@ -10,8 +10,8 @@ from functools import partial
 import torch
 
 from mfp_model.checkpoints.checkpoint import Checkpoint
-from mfp_model.engines.choice import make_engine
 from mfp_model.engines.device import best_device
+from mfp_model.engines.engine_choice import make_engine
 from mfp_model.networks.network import Computes, run_round
 
 _N_CROWD = 16

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from backend.cluster.likeness import Likeness, likeness_of
+from backend.cluster.handshake import Likeness, likeness_of
 from backend.cluster.messages import packed_answer
 from mfp_model.segmenter import Segmenter
 

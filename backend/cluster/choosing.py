@@ -7,7 +7,7 @@ from dataclasses import replace
 from backend.cluster.messages import Which
 from backend.cluster.remote import RemoteSegmenter, Replicas
 from backend.models.begun import BegunVersions
-from backend.models.choice import SegmenterChoice
+from backend.models.segmenter_choice import SegmenterChoice
 from backend.models.served import ServedModels
 from backend.settings import Settings
 from mfp_model.segmenter import Segmenter

@@ -17,7 +17,7 @@ from pathlib import Path
 from ray import serve
 from ray.serve.config import RequestRouterConfig
 
-from backend.cluster.likeness import installed_version
+from backend.cluster.handshake import installed_version
 from backend.cluster.messages import MESSAGE_LIMIT, Picture, Round, Which, packed_answer
 from backend.cluster.places import without_secrets
 from backend.cluster.register import SharedRegister

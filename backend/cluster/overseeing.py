@@ -17,11 +17,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from backend.cluster.connecting import connect
-from backend.cluster.likeness import differing
+from backend.cluster.handshake import differing
 from backend.cluster.messages import ClusterError
 from backend.cluster.places import Plan
 from backend.cluster.register import SharedRegister
-from backend.cluster.state import ReplicasState
+from backend.cluster.replicas_state import ReplicasState
 from backend.settings import Settings
 from mfp_model.errors import MfpError
 

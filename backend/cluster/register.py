@@ -6,7 +6,7 @@ import logging
 import time
 from typing import Any
 
-from backend.cluster.likeness import Likeness
+from backend.cluster.handshake import Likeness
 
 _log = logging.getLogger(__name__)
 _NAME = _NAMESPACE = "mfp"

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.answering.newest_clicks import NewestClicks
-from backend.cluster.likeness import Likeness, check_alike, likeness_of
+from backend.cluster.handshake import Likeness, check_alike, likeness_of
 from backend.cluster.messages import (
     ClusterError,
     Facts,
@@ -25,8 +25,8 @@ from backend.cluster.messages import (
     Which,
     prediction_name,
 )
-from backend.models.choice import AROUND_MFP
 from backend.models.loaded import LoadedSegmenters
+from backend.models.segmenter_choice import AROUND_MFP
 from backend.storage.bounded_cache import BoundedCache
 from mfp_model.prediction import Prediction
 from mfp_model.segmenter import Segmenter

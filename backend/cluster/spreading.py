@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic
 
 from backend.cluster.batch import Answer, BatchWork, BatchWorker, Item
-from backend.cluster.likeness import Likeness, check_alike
+from backend.cluster.handshake import Likeness, check_alike
 from backend.cluster.messages import ClusterError, first_line, packed
 from mfp_model.errors import MfpError
 

@@ -51,8 +51,8 @@ def _load_alike(
     config: LabelConfig,
 ) -> BatchWork[TaskImage, Outcome]:
     from backend.cluster.batch import BatchWork
-    from backend.finding.alike import ProjectAlike
     from backend.finding.project import AnnotateSummary
+    from backend.finding.project_alike import ProjectAlike
     from backend.finding.task_work import outcome_of
     from backend.models.version_bucket import fetched
     from mfp_model.finding.alike import find_alike
@@ -92,7 +92,7 @@ def _example(
         DataError: There is no such task or region, or it is of another size than the image.
         ImageError: The image cannot be read.
     """
-    from backend.finding.alike import region_of
+    from backend.finding.project_alike import region_of
     from backend.images.decoding import decode_image
     from backend.label_studio.shapes import region_mask
     from backend.label_studio.task_values import page_at

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from backend.cluster.batch import BatchWork
-    from backend.finding.boxes import BoxSummary
     from backend.finding.folder import FolderImage, FoundObjects
     from backend.finding.project import AnnotateSummary, EveryTask, ObjectFinder
+    from backend.finding.project_boxes import BoxSummary
     from backend.finding.task_work import Outcome, Summary, TaskImage, Wanted
     from backend.label_studio.label_config import LabelConfig
     from mfp_model.finding.layers import LayeredObject
@@ -32,7 +32,7 @@ BATCH, LABEL = 8, "Object"
 
 def annotate_boxes(options: argparse.Namespace) -> BoxSummary:
     """Make masks of the rectangles that a project has."""
-    from backend.finding.boxes import BoxTasks
+    from backend.finding.project_boxes import BoxTasks
 
     def wanted(version: str, config: LabelConfig) -> BoxTasks:
         return BoxTasks(config, version=version)
@@ -116,7 +116,7 @@ def store(options: argparse.Namespace, load: LoadTaskWork, wanted_of: WantedOf[S
 
 def _load_boxes(options: argparse.Namespace, config: LabelConfig) -> BatchWork[TaskImage, Outcome]:
     from backend.cluster.batch import BatchWork
-    from backend.finding.boxes import BoxSummary, ProjectBoxes
+    from backend.finding.project_boxes import BoxSummary, ProjectBoxes
     from backend.finding.task_work import outcome_of
     from backend.models.version_bucket import fetched
 
@@ -161,7 +161,7 @@ def _load_folder(options: argparse.Namespace) -> BatchWork[FolderImage, FoundObj
 
 def _object_finder(options: argparse.Namespace) -> tuple[ObjectFinder, Segmenter | None]:
     """What finds objects, and the segmenter that it does that with."""
-    from backend.finding.finders import finding_version
+    from backend.finding.loaded_finders import finding_version
     from backend.finding.project import ObjectFinder
     from backend.models.version_bucket import fetched
     from mfp_model.finding.finders import ClickFinder

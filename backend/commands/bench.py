@@ -76,7 +76,7 @@ def _bench(options: argparse.Namespace) -> None:
         _faults(options)
         return
     from backend.bench.bench import BenchConfig, bench
-    from backend.bench.table import plot_steps, report_lines
+    from backend.bench.bench_table import plot_steps, report_lines
 
     config = BenchConfig(
         segmenter=options.segmenter,

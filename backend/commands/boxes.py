@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from backend.commands.printing import facts, show
 
 if TYPE_CHECKING:
-    from backend.finding.boxes import BoxSummary, MaskInBox
+    from backend.finding.project_boxes import BoxSummary, MaskInBox
     from mfp_model.segmenter import Segmenter
 
 

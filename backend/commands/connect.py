@@ -31,7 +31,7 @@ def add(commands: Commands) -> None:
 
 
 def _connect(options: argparse.Namespace) -> None:
-    from backend.demo.project import demo_project
+    from backend.demo.demo_project import demo_project
     from backend.images.address import public_address
     from backend.label_studio.api import label_studio_api
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from backend.recording.objects import RecordedObject
+    from backend.recording.recorded_objects import RecordedObject
 
 
 def add(commands: Commands) -> None:
@@ -36,9 +36,9 @@ def add(commands: Commands) -> None:
 def _report(options: argparse.Namespace) -> None:
     from backend.images.sources import image_sources
     from backend.label_studio.access import LabelStudioError
-    from backend.recording.objects import read_objects
-    from backend.recording.report import figures, write_report
-    from backend.recording.targets import image_of
+    from backend.recording.recorded_objects import read_objects
+    from backend.recording.replayed import image_of
+    from backend.recording.sessions_report import figures, write_report
     from backend.storage.shared_state import SharedState
 
     project = str(options.project or "")

@@ -85,7 +85,7 @@ def _start(options: argparse.Namespace, backbone: str) -> Checkpoint | None:
     from backend.models.downloads import fetch_weights
     from mfp_model.checkpoints.checkpoint import load_checkpoint
     from mfp_model.checkpoints.published import load_backbone
-    from mfp_model.weights.sources import WEIGHTS_SOURCES
+    from mfp_model.weights.downloads import WEIGHTS_SOURCES
 
     if options.start and options.init:
         raise ConfigError("--start and --init: expected one of them")

@@ -15,7 +15,7 @@ from backend.environment.readers import folder, new_file
 from mfp_model.names import FEATURES
 
 if TYPE_CHECKING:
-    from mfp_model.graph_cut.config import GraphCutConfig
+    from mfp_model.graph_cut.constants import GraphCutConfig
     from mfp_model.graph_cut.features import FeatureEncoder
 
 
@@ -48,7 +48,7 @@ def _tune(options: argparse.Namespace) -> None:
     from mfp_model.engines.device import best_device
     from mfp_model.evaluation.plots import plot_sweeps
     from mfp_model.evaluation.tuning import tune
-    from mfp_model.graph_cut.config import GraphCutConfig
+    from mfp_model.graph_cut.constants import GraphCutConfig
     from mfp_model.graph_cut.features import load_encoder
     from mfp_model.segmenters.graph_cut import GraphCutSegmenter
 

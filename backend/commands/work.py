@@ -40,7 +40,7 @@ def _work(options: argparse.Namespace) -> int:
             print(f"job {options.job} waits for another process to end", file=sys.stderr)
             time.sleep(_WAIT_S)
             return STOPPED_CODE
-        from backend.learning.job import run_job
+        from backend.learning.fine_tuning_job import run_job
 
         print(f"job {options.job} begins", file=sys.stderr)
         return 0 if run_job(options.job, options.worker, settings, state) else STOPPED_CODE

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from backend.demo.demo_project import demo_project
 from backend.demo.processes import (
     PASSWORD,
     TOKEN,
@@ -18,7 +19,6 @@ from backend.demo.processes import (
     start_backend,
     start_label_studio,
 )
-from backend.demo.project import demo_project
 from backend.label_studio.access import LabelStudioAccess
 from backend.label_studio.api import LabelStudioApi
 from mfp_model.errors import MfpError

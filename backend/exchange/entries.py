@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from backend.exchange.choice import ChoiceRules, ChosenAnnotation, chosen
+from backend.exchange.annotation_choice import ChoiceRules, ChosenAnnotation, chosen
 from backend.exchange.pages import Page, pages_of
 from backend.exchange.placing import MODES, ImagePlacer, PlacedImage
 from backend.exchange.segmentation import segmentation_of

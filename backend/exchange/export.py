@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
-from backend.exchange.coco import write_annotations
+from backend.exchange.coco_writing import write_annotations
 from backend.exchange.entries import ExportOptions, TaskReader
-from backend.exchange.pictures import write_pictures
+from backend.exchange.mask_pictures import write_pictures
 from backend.exchange.placing import ImagePlacer
 from backend.exchange.spool import ReportWritten, Spool, TaskEntries
 from backend.exchange.tasks import LabeledTask, TaskSource

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.finding.boxes import BoxSummary
+from backend.finding.project_boxes import BoxSummary
 from backend.finding.storing import Report
 from backend.images.decoding import decode_image
 from backend.storage.whole_folder import WholeFolder
@@ -28,7 +28,7 @@ from mfp_model.masks.bounds import bounds_of
 from mfp_model.masks.rle import encode_mask
 
 if TYPE_CHECKING:
-    from backend.finding.boxes import MaskInBox
+    from backend.finding.project_boxes import MaskInBox
 
 _MARK = "masks.json"
 _MADE = "made"  # what each image came to, until the folder is whole

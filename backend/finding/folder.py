@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backend.exchange.coco import write_annotations
+from backend.exchange.coco_writing import write_annotations
 from backend.exchange.placing import ImagePlacer
 from backend.exchange.spool import Spool, TaskEntries
 from backend.finding.each import Each

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from backend.label_studio.alike import without_alike
+from backend.label_studio.alike_prompts import without_alike
 from backend.label_studio.config_xml import LabelConfigError
 from backend.label_studio.controls import MaskControl
 from backend.label_studio.label_config import LabelConfig, TaskConfigs

@@ -7,15 +7,15 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from backend.exchange.choice import ChoiceRules
+from backend.exchange.annotation_choice import ChoiceRules
 from backend.exchange.entries import ExportOptions
 from backend.exchange.export import export_coco
 from backend.exchange.tasks import project_tasks
 from backend.images.sources import image_sources
 from backend.label_studio.api import label_studio_api
 from backend.label_studio.label_config import TaskConfigs
-from backend.recording.objects import read_objects
-from backend.recording.targets import add_clicks
+from backend.recording.recorded_objects import read_objects
+from backend.recording.replayed import add_clicks
 from backend.settings import Settings
 from backend.storage.database import Database
 from mfp_model.files import write_atomically

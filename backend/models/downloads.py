@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from mfp_model.errors import CheckpointError, check_choice
 from mfp_model.files import digest_of
-from mfp_model.weights.sources import WEIGHTS_SOURCES, WeightsSource
+from mfp_model.weights.downloads import WEIGHTS_SOURCES, WeightsSource
 
 _CHUNK_BYTES = 1 << 16
 _TIMEOUT_S = 30

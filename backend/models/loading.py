@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from backend.models.begun import BegunVersions
-from backend.models.choice import SegmenterChoice
 from backend.models.downloads import fetch_weights
 from backend.models.memory import give_back
+from backend.models.segmenter_choice import SegmenterChoice
 from backend.models.served import ServedModels
 from backend.models.version_bucket import fetched
 from backend.settings import Settings

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from backend.recording.objects import RecordedObject
+from backend.recording.recorded_objects import RecordedObject
 from mfp_model.drawing import draw_dot, figure_png, png
 from mfp_model.masks.bounds import Bounds, bounds_of
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from backend.cluster.front import ClusterFront
 from backend.cluster.messages import ClusterError
-from backend.cluster.state import ReplicasState, read_replicas
+from backend.cluster.replicas_state import ReplicasState, read_replicas
 from backend.server.watched_process import WatchedProcess
 from backend.settings import Settings
 
@@ -45,7 +45,7 @@ def cluster_front(choice: ReplicasChoice | None, shared_dir: Path) -> ClusterFro
     """Return what a worker asks in place of computing itself, None for itself."""
     if choice is None:
         return None
-    from backend.cluster.asking import RayReplicas
+    from backend.cluster.ray_replicas import RayReplicas
     from backend.cluster.register import SharedRegister
 
     may_have_others = bool(choice.address)

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Flask, Response, abort, redirect, request
 
-from backend.cluster.state import read_replicas
+from backend.cluster.replicas_state import read_replicas
 from backend.label_studio.request import parse_predict, project_id
 from backend.learning.trainer import UnknownProjectError
 from backend.monitoring.metrics import CONTENT_TYPE

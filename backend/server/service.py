@@ -8,18 +8,18 @@ from functools import partial
 from pathlib import Path
 
 from backend.answering.answered import AnsweredObjects
+from backend.answering.click_store import ClickStore
 from backend.answering.edits import Edits
 from backend.answering.existing import ExistingMasks
 from backend.answering.newest_clicks import NewestClicks
 from backend.answering.predictor import Predictor
-from backend.answering.rounds import ClickStore
 from backend.answering.turns import Turns
 from backend.cluster.choosing import remote_choice
 from backend.cluster.front import ClusterFront
 from backend.cluster.messages import Which
 from backend.cluster.remote import RemoteSegmenter, for_click
 from backend.finding.answer import TaskFinder
-from backend.finding.finders import Finders
+from backend.finding.loaded_finders import Finders
 from backend.images.decoder import Decoder
 from backend.images.loader import ImageLoader
 from backend.images.sources import image_sources
@@ -27,24 +27,24 @@ from backend.label_studio.access import LabelStudioAccess
 from backend.label_studio.api import label_studio_access
 from backend.label_studio.drafts import SavedDrafts
 from backend.label_studio.projects import ProjectSettings
-from backend.learning.figures import JobFigures
 from backend.learning.inbox import Inbox
 from backend.learning.job_logs import JobLogs
 from backend.learning.jobs import JobQueue
+from backend.learning.queue_figures import JobFigures
 from backend.learning.trainer import Trainer
 from backend.models.begun import BegunVersions
-from backend.models.choice import SegmenterChoice
 from backend.models.loaded import LoadedSegmenters
 from backend.models.loading import choice_of, load_mfp
 from backend.models.registry import ModelRegistry, model_registry
+from backend.models.segmenter_choice import SegmenterChoice
 from backend.models.served import ServedModels
 from backend.monitoring.journal import Journal
 from backend.monitoring.metrics import Metrics
 from backend.monitoring.telemetry import Telemetry
 from backend.recording.recorder import Recorder
 from backend.recording.store import SessionStore
-from backend.server.figures import FineTuningFigures
 from backend.server.label_studio_check import check_label_studio
+from backend.server.process_figures import FineTuningFigures
 from backend.server.setup import ProjectSetup
 from backend.settings import MEGABYTE, Settings
 from backend.storage.shared_state import SharedState

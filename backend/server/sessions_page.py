@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from backend.answering.turns import BusyError
-from backend.recording.report_apart import report_page_apart
+from backend.recording.sessions_report_apart import report_page_apart
 from backend.server.service import Service
 
 _making = threading.Lock()  # it reads the whole file: one at a time

@@ -6,7 +6,7 @@ status page before the first click.
 
 from __future__ import annotations
 
-from backend.finding.finders import Finders
+from backend.finding.loaded_finders import Finders
 from backend.label_studio.config_check import problems_of
 from backend.label_studio.config_xml import LabelConfigError
 from backend.label_studio.label_config import LabelConfig, parse_label_config

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from flask import render_template
 
-from backend.cluster.state import read_replicas
+from backend.cluster.replicas_state import read_replicas
 from backend.learning.job_rows import OPEN_STATES, Job
 from backend.models.serving import Serving, scope_words
 from backend.models.version import ModelVersion

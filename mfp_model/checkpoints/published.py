@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mfp_model.checkpoints.checkpoint import Checkpoint, build_network
-from mfp_model.checkpoints.efficientnet_lite import folded_encoder
 from mfp_model.checkpoints.pickles import read_tensors
+from mfp_model.checkpoints.published_efficientnet import folded_encoder
 from mfp_model.checkpoints.published_layout import LAYOUTS, Layout
 from mfp_model.checkpoints.tensors import check_tensors
 from mfp_model.errors import CheckpointError

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mfp_model.data.automatic_clicks import PixelClick, next_click
 from mfp_model.evaluation.aims import Aim, exact
-from mfp_model.evaluation.metrics import Confusion, boundary_f
+from mfp_model.evaluation.mask_metrics import Confusion, boundary_f
 from mfp_model.evaluation.objects import EvaluationObject
 from mfp_model.masks.bounds import mask_iou
 from mfp_model.masks.runs import MaskRuns

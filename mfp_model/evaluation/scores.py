@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfp_model.errors import DataError
-from mfp_model.evaluation.metrics import Confusion
+from mfp_model.evaluation.mask_metrics import Confusion
 from mfp_model.evaluation.protocol import MAX_CLICKS, MEASURED_AFTER, THRESHOLDS, ObjectResult
 
 SIZES = {"small": 32**2, "medium": 96**2, "large": 2**62}

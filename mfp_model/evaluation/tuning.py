@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mfp_model.evaluation.objects import EvaluationObject
 from mfp_model.evaluation.protocol import click_object
-from mfp_model.graph_cut.config import GraphCutConfig
+from mfp_model.graph_cut.constants import GraphCutConfig
 from mfp_model.segmenter import Segmenter
 
 N_CLICKS = 5

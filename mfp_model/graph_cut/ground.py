@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mfp_model.graph_cut.config import GraphCutConfig
+from mfp_model.graph_cut.constants import GraphCutConfig
 from mfp_model.graph_cut.features import at_positions
 
 Floats = NDArray[np.float64]

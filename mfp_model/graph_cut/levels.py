@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mfp_model.graph_cut.config import GraphCutConfig
+from mfp_model.graph_cut.constants import GraphCutConfig
 from mfp_model.graph_cut.cut import cut_band, cut_grid
 from mfp_model.graph_cut.features import at_positions
 from mfp_model.graph_cut.ground import Ground, coarse_size, contrast_of, resized

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mfp_model.graph_cut.config import GraphCutConfig
+from mfp_model.graph_cut.constants import GraphCutConfig
 from mfp_model.graph_cut.levels import follow
 from mfp_model.graph_cut.seeds import Seeds
 

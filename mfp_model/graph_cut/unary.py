@@ -10,7 +10,7 @@ from scipy.cluster.vq import kmeans2
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
-from mfp_model.graph_cut.config import GraphCutConfig
+from mfp_model.graph_cut.constants import GraphCutConfig
 
 Floats = NDArray[np.float64]
 _N_COMPONENTS = 5

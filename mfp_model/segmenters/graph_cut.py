@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfp_model.engines.device import best_device
-from mfp_model.graph_cut.config import GraphCutConfig
+from mfp_model.graph_cut.constants import GraphCutConfig
 from mfp_model.graph_cut.features import FeatureEncoder, load_encoder
 from mfp_model.graph_cut.ground import Ground
 from mfp_model.graph_cut.levels import segment

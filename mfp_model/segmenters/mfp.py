@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mfp_model.checkpoints.checkpoint import Checkpoint, load_checkpoint
-from mfp_model.engines.choice import make_engine
 from mfp_model.engines.device import best_device
 from mfp_model.engines.engine import Engine
+from mfp_model.engines.engine_choice import make_engine
 from mfp_model.errors import PromptError
 from mfp_model.frames.crops import box_to_network, clicks_to_network
 from mfp_model.frames.layered_map import LayeredMap

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from mfp_model.graph_cut.config import GraphCutConfig
+from mfp_model.graph_cut.constants import GraphCutConfig
 from mfp_model.graph_cut.refinement import refined
 from mfp_model.graph_cut.seeds import seeds_of
 from mfp_model.masks.runs import MaskRuns

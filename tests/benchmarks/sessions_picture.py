@@ -14,7 +14,7 @@ from pathlib import Path
 
 from backend.cli import main as mfp
 from backend.demo.processes import TOKEN
-from backend.recording.objects import read_objects
+from backend.recording.recorded_objects import read_objects
 from backend.storage.file_database import FileDatabase
 from backend.storage.tables import SESSIONS
 from tests.benchmarks.page_flows import Place, running_place

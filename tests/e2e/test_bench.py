@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from backend.bench.bench import BenchConfig, bench
+from backend.bench.bench_table import report_lines
 from backend.bench.crowd import measure_crowd
 from backend.bench.server import Photo
-from backend.bench.table import report_lines
 from backend.cli import main
 from tests.processes import children
 

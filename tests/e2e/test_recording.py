@@ -12,7 +12,7 @@ import pytest
 from backend.cli import main
 from backend.demo.processes import TOKEN, Server, free_port, start_backend
 from backend.label_studio.api import LabelStudioApi
-from backend.recording.objects import RecordedObject, read_objects
+from backend.recording.recorded_objects import RecordedObject, read_objects
 from backend.storage.file_database import FileDatabase
 from backend.storage.tables import SESSIONS
 from tests.e2e.conftest import PHOTOS, ROOT

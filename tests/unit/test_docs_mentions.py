@@ -15,7 +15,7 @@ from backend.environment.table import FILE_VARIABLE, rows
 from backend.server.advice import ADVICE
 from backend.settings import Settings
 from mfp_model.names import FINDERS, INPAINTERS, SEGMENTERS
-from mfp_model.weights.sources import WEIGHTS_SOURCES
+from mfp_model.weights.downloads import WEIGHTS_SOURCES
 from tests.unit.pages import (
     ROOT,
     all_parsers,
@@ -130,7 +130,7 @@ def test_label_configurations_and_their_attributes_are_complete() -> None:
 
 
 def test_metrics_that_are_mentioned_are_counted() -> None:
-    files = ("monitoring/metrics.py", "learning/figures.py", "server/figures.py")
+    files = ("monitoring/metrics.py", "learning/queue_figures.py", "server/process_figures.py")
     code = "".join((ROOT / "backend" / file).read_text() for file in files)
     for page in pages():
         for metric in re.findall(r"`(mfp_[a-z_]+)`", page.read_text()):

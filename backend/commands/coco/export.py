@@ -128,7 +128,7 @@ def _source(options: argparse.Namespace) -> tuple[TaskSource, TaskConfigs | None
 
 
 def _export_options(options: argparse.Namespace) -> ExportOptions:
-    from backend.exchange.choice import ChoiceRules
+    from backend.exchange.annotation_choice import ChoiceRules
     from backend.exchange.entries import ExportOptions
 
     return ExportOptions(

@@ -45,8 +45,8 @@ def _evaluate(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from backend.images.sources import image_sources
-    from backend.recording.objects import read_objects
-    from backend.recording.targets import targets_of
+    from backend.recording.recorded_objects import read_objects
+    from backend.recording.replayed import targets_of
     from backend.storage.shared_state import SharedState
     from mfp_model.evaluation.recorded import ious_after_clicks, score_curves
 

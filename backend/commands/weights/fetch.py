@@ -7,7 +7,7 @@ import argparse
 from backend.commands.parsing import Commands, add_json, of
 from backend.commands.printing import facts, show
 from backend.environment.readers import folder
-from mfp_model.weights.sources import WEIGHTS_SOURCES
+from mfp_model.weights.downloads import WEIGHTS_SOURCES
 
 
 def add(commands: Commands) -> None:

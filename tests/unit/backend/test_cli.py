@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from backend.cli import main
-from mfp_model.engines.choice import make_engine
+from mfp_model.engines.engine_choice import make_engine
 from mfp_model.evaluation import plots
 from mfp_model.segmenters import mfp
 from tests.unit.mfp_model.coco_folder import make_coco_folder

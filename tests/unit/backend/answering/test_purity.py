@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from backend.answering.rounds import ClickStore
+from backend.answering.click_store import ClickStore
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.prediction import Prediction, mask_prediction
 from mfp_model.prompts import Click

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.cluster.likeness import Likeness
+from backend.cluster.handshake import Likeness
 from backend.cluster.messages import Facts, Missing, OutOfDate, Picture, Round, Which
 from backend.cluster.register import Register
 from backend.cluster.remote import Check, Replicas

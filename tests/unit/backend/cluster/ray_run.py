@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 
 from backend.answering.turns import ClickedObject, Place
-from backend.cluster.asking import RayReplicas
 from backend.cluster.connecting import connect, prepare
 from backend.cluster.messages import Which
+from backend.cluster.ray_replicas import RayReplicas
 from backend.cluster.remote import RemoteSegmenter
 from backend.images.loader import LoadedImage
 from mfp_model.prompts import Click

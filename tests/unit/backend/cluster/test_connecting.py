@@ -14,7 +14,7 @@ from backend.cluster.connecting import prepare
 from backend.cluster.messages import ClusterError
 from backend.cluster.overseeing import Overseer, check_wanted
 from backend.cluster.places import Plan
-from backend.cluster.state import ReplicasState, read_replicas
+from backend.cluster.replicas_state import ReplicasState, read_replicas
 from mfp_model.errors import ConfigError
 from tests.fakes import temporary_settings
 

@@ -10,7 +10,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from torchvision.datasets import CocoDetection
 
-from backend.exchange.choice import ChoiceRules
+from backend.exchange.annotation_choice import ChoiceRules
 from backend.exchange.entries import ExportOptions
 from backend.exchange.export import export_coco
 from backend.exchange.tasks import TaskSource, labeled_task

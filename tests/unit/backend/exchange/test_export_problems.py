@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backend.exchange.choice import ChoiceRules
+from backend.exchange.annotation_choice import ChoiceRules
 from backend.exchange.entries import ExportOptions
 from backend.exchange.export import export_coco
 from backend.exchange.tasks import file_tasks

@@ -14,10 +14,10 @@ import yaml
 from numpy.typing import NDArray
 from PIL import Image
 
-from backend.exchange import pictures
+from backend.exchange import mask_pictures
 from backend.exchange.entries import ExportOptions
 from backend.exchange.export import ExportSummary, export_coco
-from backend.exchange.pictures import palette
+from backend.exchange.mask_pictures import palette
 from backend.exchange.tasks import file_tasks
 from backend.label_studio.label_config import TaskConfigs
 from mfp_model.evaluation.truths import read_numbered
@@ -243,7 +243,7 @@ def test_what_a_cut_export_had_written_of_deleted_tasks_is_gone(
         raise OSError("No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(pictures, "write_atomically", full)
+        patch.setattr(mask_pictures, "write_atomically", full)
         with pytest.raises(OSError, match="No space"):
             export_coco(source, out, config=CONFIG, sources=files, options=options)
     write_tasks(tmp_path / "tasks.json", tasks[1:])

@@ -19,7 +19,7 @@ from PIL import Image
 
 from backend.cli import main
 from backend.finding.answer import prediction
-from backend.finding.finders import Finders, finding_version
+from backend.finding.loaded_finders import Finders, finding_version
 from backend.label_studio.brush_rle import decode
 from backend.label_studio.label_config import parse_label_config
 from backend.models.served import ServedModels
@@ -29,7 +29,7 @@ from mfp_model.checkpoints.checkpoint import Checkpoint, save_checkpoint
 from mfp_model.finding.layers import LayersConfig
 from mfp_model.prediction import Prediction
 from mfp_model.prompts import Prompt
-from mfp_model.weights.sources import WEIGHTS_SOURCES
+from mfp_model.weights.downloads import WEIGHTS_SOURCES
 from mfp_model.weights.versions import model_version
 from tests.fakes import DiskSegmenter, LoopbackSite, QuietHandler, temporary_settings
 from tests.registries import registry_in

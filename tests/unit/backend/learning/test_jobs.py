@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from backend.learning.figures import JobFigures
 from backend.learning.jobs import LEASE_S, JobQueue, LostJobError
+from backend.learning.queue_figures import JobFigures
 from backend.storage.file_database import FileDatabase
 from backend.storage.tables import JOBS
 

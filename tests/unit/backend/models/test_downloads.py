@@ -11,7 +11,7 @@ from backend.cli import main
 from backend.models import downloads
 from backend.models.downloads import fetch_weights
 from mfp_model.errors import CheckpointError, ConfigError
-from mfp_model.weights.sources import WEIGHTS_SOURCES
+from mfp_model.weights.downloads import WEIGHTS_SOURCES
 from tests.fakes import LoopbackSite, QuietHandler
 
 _CONTENT = bytes(range(256)) * 5000

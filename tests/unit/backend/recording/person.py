@@ -9,7 +9,7 @@ from flask import Flask
 from numpy.typing import NDArray
 
 from backend.models.served import ServedModels
-from backend.recording.objects import RecordedObject, read_objects
+from backend.recording.recorded_objects import RecordedObject, read_objects
 from backend.server.routes import add_routes
 from backend.server.service import create_service
 from backend.settings import Settings

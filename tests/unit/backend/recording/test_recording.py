@@ -13,8 +13,8 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
 from backend.images.address import public_address
-from backend.recording.objects import read_objects
-from backend.recording.report import figures, write_report
+from backend.recording.recorded_objects import read_objects
+from backend.recording.sessions_report import figures, write_report
 from backend.recording.store import AnswerRow, SessionStore
 from backend.storage.file_database import FileDatabase
 from backend.storage.packed_runs import pack, unpack

@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from backend.cli import main
-from backend.cluster.state import ReplicasState, read_replicas
+from backend.cluster.replicas_state import ReplicasState, read_replicas
 from backend.models.served import ServedModels
 from backend.server import replicas as module
 from backend.server.app import create_app

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from mfp_model import Click, load_segmenter
 from mfp_model.checkpoints.checkpoint import Checkpoint, build_network
-from mfp_model.engines import BF16_TOLERANCE, F32_TOLERANCE, choice
+from mfp_model.engines import BF16_TOLERANCE, F32_TOLERANCE, engine_choice
 from mfp_model.engines.agreement import disagreement
-from mfp_model.engines.choice import check_engine, make_engine
 from mfp_model.engines.device import best_device, has_fast_bf16
+from mfp_model.engines.engine_choice import check_engine, make_engine
 from mfp_model.engines.openvino import OpenVinoEngine
 from mfp_model.engines.pytorch import PyTorchEngine
 from mfp_model.errors import ConfigError
@@ -104,7 +104,7 @@ def test_without_openvino_pytorch_computes_and_says_so(
 def test_a_named_precision_counts_on_processors_with_fast_bfloat16(
     tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    monkeypatch.setattr(choice, "has_fast_bf16", lambda device: True)
+    monkeypatch.setattr(engine_choice, "has_fast_bf16", lambda device: True)
     engine = make_engine(f"{kind}-f32", tiny_checkpoint.network(), _CPU)
     assert engine.name == f"{kind} f32"
     network, inputs = tiny_checkpoint.network(), _inputs(64)
@@ -119,7 +119,7 @@ def test_an_engine_that_answers_something_else_is_not_used(
     tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, is_bf16: bool
 ) -> None:
     monkeypatch.setattr(
-        choice, "has_fast_bf16", lambda device: is_bf16
+        engine_choice, "has_fast_bf16", lambda device: is_bf16
     )  # with such instructions and without
     network = tiny_checkpoint.network()
     engine = OpenVinoEngine(network, is_bf16=is_bf16)

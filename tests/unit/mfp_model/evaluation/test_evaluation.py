@@ -16,7 +16,7 @@ from mfp_model.evaluation.ablation import VARIANTS, as_table
 from mfp_model.evaluation.aims import PEOPLE, Jitter, Person
 from mfp_model.evaluation.alike import alike_images, evaluate_alike
 from mfp_model.evaluation.datasets import READERS
-from mfp_model.evaluation.metrics import Confusion
+from mfp_model.evaluation.mask_metrics import Confusion
 from mfp_model.evaluation.objects import EvaluationObject
 from mfp_model.evaluation.plots import Curve, plot_curves
 from mfp_model.evaluation.protocol import ObjectResult, click_object

@@ -4,7 +4,7 @@ import pytest
 from mfp_model.evaluation.objects import EvaluationObject
 from mfp_model.evaluation.plots import plot_confusion, plot_sweeps
 from mfp_model.evaluation.tuning import SMOOTHNESSES, tune
-from mfp_model.graph_cut.config import GraphCutConfig
+from mfp_model.graph_cut.constants import GraphCutConfig
 from tests.fakes import DiskSegmenter
 
 

@@ -20,7 +20,7 @@ from mfp_model.finding.layers import LayersConfig, common_mask, find_layers
 from mfp_model.loading import load_finder, load_inpainter
 from mfp_model.names import INPAINTERS
 from mfp_model.prompts import Click
-from mfp_model.segmenters.behind import InpaintingSegmenter
+from mfp_model.segmenters.segment_and_inpaint import InpaintingSegmenter
 from tests.fakes import DiskSegmenter
 from tests.unit.mfp_model.drawn_scene import GREY, ColourFinder, GreenInpainter, drawn_scene
 

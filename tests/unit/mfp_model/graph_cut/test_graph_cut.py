@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mfp_model.errors import CheckpointError, ConfigError, PromptError
-from mfp_model.graph_cut.config import GraphCutConfig, load_config
+from mfp_model.graph_cut.constants import GraphCutConfig, load_config
 from mfp_model.graph_cut.cut import cut_band, cut_grid
 from mfp_model.graph_cut.features import FeatureEncoder, at_positions, load_encoder
 from mfp_model.graph_cut.seeds import seeds_of

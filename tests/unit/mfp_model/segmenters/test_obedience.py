@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 
 from mfp_model.finding.inpainters import OpenCvInpainter
 from mfp_model.finding.layers import LayersConfig
-from mfp_model.graph_cut.config import GraphCutConfig
+from mfp_model.graph_cut.constants import GraphCutConfig
 from mfp_model.prompts import Box, Click
 from mfp_model.segmenter import Segmenter
-from mfp_model.segmenters.behind import InpaintingSegmenter
 from mfp_model.segmenters.graph_cut import GraphCutSegmenter
 from mfp_model.segmenters.mfp import MfpSegmenter
 from mfp_model.segmenters.obedience import obeyed
 from mfp_model.segmenters.refined import RefinedSegmenter
+from mfp_model.segmenters.segment_and_inpaint import InpaintingSegmenter
 
 _CLOSE_PX = 12  # of two clicks so close to each other the newer counts
 _CLICKS = st.lists(

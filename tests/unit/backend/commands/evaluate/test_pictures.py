@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from backend.commands.evaluate.pictures import Pictures
-from mfp_model.evaluation.metrics import Confusion
+from mfp_model.evaluation.mask_metrics import Confusion
 from mfp_model.evaluation.objects import EvaluationObject
 from mfp_model.evaluation.protocol import ClickedObject, ObjectResult
 

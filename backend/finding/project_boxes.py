@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from backend.exchange.choice import ChoiceRules, chosen, newest_predictions
+from backend.exchange.annotation_choice import ChoiceRules, chosen, newest_predictions
 from backend.exchange.tasks import labeled_task
 from backend.images.decoding import decode_image
 from backend.label_studio.config_xml import LabelConfigError

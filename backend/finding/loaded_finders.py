@@ -11,7 +11,7 @@ from backend.models.served import WAIT_FOR_WEIGHTS_S, ServedModels
 from backend.settings import Settings
 from mfp_model.errors import ConfigError
 from mfp_model.names import FINDERS, INPAINTERS, INPAINTERS_WITH_WEIGHTS
-from mfp_model.weights.sources import WEIGHTS_SOURCES
+from mfp_model.weights.downloads import WEIGHTS_SOURCES
 from mfp_model.weights.versions import IN_BF16, with_answers
 
 if TYPE_CHECKING:

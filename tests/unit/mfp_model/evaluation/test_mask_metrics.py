@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mfp_model.evaluation.metrics import Confusion, boundary_f
+from mfp_model.evaluation.mask_metrics import Confusion, boundary_f
 
 _TRUTH = np.zeros((40, 60), dtype=np.bool_)
 _TRUTH[10:30, 20:40] = True

@@ -10,8 +10,8 @@ from PIL import Image
 
 from backend.label_studio.brush_rle import decode
 from backend.models.begun import BegunVersions
-from backend.models.choice import SegmenterChoice
 from backend.models.loading import choice_of
+from backend.models.segmenter_choice import SegmenterChoice
 from backend.models.served import NotReadyError, ServedModels
 from backend.server.app import create_app
 from mfp_model.errors import CheckpointError, ConfigError

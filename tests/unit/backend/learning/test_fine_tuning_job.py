@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from backend.learning import job as job_module
+from backend.learning import fine_tuning_job as job_module
 from backend.learning import work as work_module
-from backend.learning.job import free_version, run_job, take_folder
+from backend.learning.fine_tuning_job import free_version, run_job, take_folder
 from backend.learning.job_rows import Job
 from backend.learning.jobs import JobQueue, LostJobError
 from backend.models.version import beginning, check_name

@@ -11,7 +11,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, select_autoescape
 from numpy.typing import NDArray
 
-from backend.recording.objects import RecordedObject
+from backend.recording.recorded_objects import RecordedObject
 from backend.recording.report_pictures import clicks_plot, ious_plot, object_picture
 from mfp_model.drawing import png_address
 from mfp_model.files import write_atomically

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from backend.recording.targets import add_clicks, targets_of
+from backend.recording.replayed import add_clicks, targets_of
 from mfp_model.errors import DataError, ImageError
 from mfp_model.evaluation.datasets import coco_objects
 from mfp_model.evaluation.recorded import ious_after_clicks, score_curves

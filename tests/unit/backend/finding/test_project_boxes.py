@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from backend.finding.boxed_folder import mask_folder
-from backend.finding.boxes import BoxSummary, BoxTasks, ProjectBoxes
 from backend.finding.each import here
+from backend.finding.project_boxes import BoxSummary, BoxTasks, ProjectBoxes
 from backend.finding.storing import store_predictions
 from backend.finding.task_work import outcome_of
 from backend.label_studio.api import LabelStudioApi

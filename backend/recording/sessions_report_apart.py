@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from backend.recording.objects import read_objects
+from backend.recording.recorded_objects import read_objects
 from backend.storage.errors import StorageError
 from backend.storage.shared_state import SharedState
 from mfp_model.errors import MfpError
@@ -68,7 +68,7 @@ def main() -> None:
     try:
         objects = read_objects(SharedState(Path(folder), database_url, bucket_url).sessions())
         if objects:
-            from backend.recording.report import report_page
+            from backend.recording.sessions_report import report_page
 
             page = report_page(objects, label_studio_url=label_studio_url)
     except MfpError as error:

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from backend.cli import main
-from backend.recording.report import figures, write_report
-from backend.recording.report_apart import report_page_apart
+from backend.recording.sessions_report import figures, write_report
+from backend.recording.sessions_report_apart import report_page_apart
 from backend.settings import Settings
 from backend.storage.errors import StorageError
 from mfp_model.masks.runs import MaskRuns

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backend.cluster.likeness import check_alike, likeness_of
+from backend.cluster.handshake import check_alike, likeness_of
 from backend.cluster.messages import ClusterError, Which
 from backend.cluster.register import Register
 from mfp_model.checkpoints.checkpoint import Checkpoint

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from backend.images.decoding import decode_image
 from backend.images.sources import ImageFiles
-from backend.recording.objects import RecordedObject
+from backend.recording.recorded_objects import RecordedObject
 from mfp_model.data.coco import read_coco
 from mfp_model.data.coco_writing import write_coco
 from mfp_model.errors import ImageError

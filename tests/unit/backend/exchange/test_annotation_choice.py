@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from backend.exchange.choice import ChoiceRules, chosen
+from backend.exchange.annotation_choice import ChoiceRules, chosen
 from backend.exchange.tasks import LabeledTask
 from mfp_model.errors import ConfigError
 

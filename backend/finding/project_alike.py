@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backend.exchange.choice import ChoiceRules, chosen, newest_predictions
+from backend.exchange.annotation_choice import ChoiceRules, chosen, newest_predictions
 from backend.exchange.tasks import labeled_task
 from backend.finding.project import AnnotateSummary
 from backend.images.decoding import decode_image

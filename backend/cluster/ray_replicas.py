@@ -24,7 +24,7 @@ from backend.cluster.messages import (
     packed,
 )
 from backend.cluster.remote import Check, Replicas
-from backend.cluster.state import ReplicasState, read_replicas
+from backend.cluster.replicas_state import ReplicasState, read_replicas
 from mfp_model.errors import MfpError
 from mfp_model.prediction import Prediction
 
