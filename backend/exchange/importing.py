@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from backend.exchange.image_addresses import ImageAddress
 from backend.exchange.task_making import DIGEST_KEY, FORMS, ImportSummary, TaskMaker, in_tasks
@@ -19,6 +20,8 @@ from mfp_model.errors import ConfigError, DataError, ImageError, MfpError, check
 from mfp_model.files import writing_atomically
 
 _log = logging.getLogger(__name__)
+_MOST_TASKS = 10  # of a call, which costs Label Studio hardly more than one of a single task
+_MOST_NUMBERS = 1_000_000  # of a call's masks; Label Studio stores them in half a second
 
 
 class CocoImport:
@@ -41,6 +44,7 @@ class CocoImport:
         check_choice("form", form, FORMS)
         self._tasks = in_tasks(folder.images, configs.common)
         self._file = folder.path
+        self._form = form
         self._strict = strict
         self._problems: list[str] = []
         self._maker = TaskMaker(
@@ -55,11 +59,12 @@ class CocoImport:
         *,
         report: Callable[[], object] = lambda: None,
     ) -> ImportSummary:
-        """Make tasks in a project, one by one; run again after a cut, it goes on.
+        """Make tasks in a project, some at a time; run again after a cut, it goes on.
 
-        What the project has from an earlier import is known by a digest of name, image and masks.
-        So another folder with the same names is imported, too. An import of the same folder that
-        another process of this machine is at is waited for.
+        Label Studio makes all tasks of a call or none. What the project has from an earlier import
+        is known by a digest of name, image and masks. So another folder with the same names is
+        imported, too. An import of the same folder that another process of this machine is at is
+        waited for.
 
         Args:
             api: Label Studio.
@@ -82,21 +87,22 @@ class CocoImport:
         report: Callable[[], object],
     ) -> ImportSummary:
         imported = api.data_values(project, DIGEST_KEY)
-        n_tasks = n_known = 0
+        place = address or (lambda image: _uploaded(api, project, image))
+        sending = _Sending(api, project, form=self._form, note=self._note)
+        n_known = 0
         for images in self._tasks:
             digest = _digest(images)
             if digest in imported:
                 n_known += len(images)
             else:
                 try:
-                    place = address or (lambda image: _uploaded(api, project, image))
-                    api.import_tasks(project, [self._maker.task(images, place, digest)])
-                    n_tasks += 1
+                    sending.add(images, self._maker.task(images, place, digest))
                 except (DataError, ImageError, LabelStudioRefusedError, OSError) as error:
                     self._note(_named(images, error))
             for _ in images:
                 report()
-        return self._maker.summary(n_tasks, n_known=n_known, problems=self._problems)
+        sending.send()
+        return self._maker.summary(sending.n_made, n_known=n_known, problems=self._problems)
 
     def into_file(
         self, path: Path, address: ImageAddress, *, report: Callable[[], object] = lambda: None
@@ -135,6 +141,45 @@ class CocoImport:
         if self._strict:
             raise ConfigError(problem)
         self._problems.append(problem)
+
+
+class _Sending:
+    """Collects the tasks of a call, and makes them."""
+
+    def __init__(
+        self, api: LabelStudioApi, project: int, *, form: str, note: Callable[[str], None]
+    ) -> None:
+        self._api = api
+        self._project = project
+        self._form = form
+        self._note = note
+        self._waiting: list[tuple[list[CocoImage], dict[str, Any]]] = []
+        self._n_numbers = 0
+        self.n_made = 0
+
+    def add(self, images: list[CocoImage], task: dict[str, Any]) -> None:
+        n_numbers = sum(len(row["value"].get("rle", ())) for row in task[self._form][0]["result"])
+        if self._n_numbers + n_numbers > _MOST_NUMBERS or len(self._waiting) == _MOST_TASKS:
+            self.send()
+        self._waiting.append((images, task))
+        self._n_numbers += n_numbers
+
+    def send(self) -> None:
+        """Make what waits; where Label Studio refuses a task, the others without it."""
+        waiting, self._waiting, self._n_numbers = self._waiting, [], 0
+        try:
+            self._make(waiting)
+        except (DataError, LabelStudioRefusedError):
+            for each in waiting:
+                try:
+                    self._make([each])
+                except (DataError, LabelStudioRefusedError) as error:
+                    self._note(_named(each[0], error))
+
+    def _make(self, waiting: list[tuple[list[CocoImage], dict[str, Any]]]) -> None:
+        if waiting:
+            self._api.import_tasks(self._project, [task for _, task in waiting])
+            self.n_made += len(waiting)
 
 
 def _uploaded(api: LabelStudioApi, project: int, image: CocoImage) -> str:

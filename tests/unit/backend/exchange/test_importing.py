@@ -13,6 +13,7 @@ from backend.exchange import importing
 from backend.exchange.image_addresses import original, prefixed
 from backend.exchange.importing import CocoImport
 from backend.exchange.task_making import FILE_KEY
+from backend.label_studio.access import LabelStudioError, LabelStudioRefusedError
 from backend.label_studio.label_config import TaskConfigs
 from mfp_model.data.coco import read_coco
 from mfp_model.errors import ConfigError, DataError
@@ -20,6 +21,10 @@ from mfp_model.masks.rle import encode_mask
 from tests.unit.backend.exchange.labeled import CONFIG, Files, export, png, row, task
 from tests.unit.mfp_model.coco_folder import make_coco_folder
 
+_SQUARES = TaskConfigs(
+    """<View><Image name="i" value="$photo"/><BrushLabels name="b" toName="i">
+    <Label value="square"/></BrushLabels></View>"""
+)
 _MASKS = np.random.default_rng(3).random((3, 30, 40)) < 0.4
 
 
@@ -48,12 +53,14 @@ def test_from_label_studio_to_coco_and_back_no_bit_changes(tmp_path: Path) -> No
 
 
 class _LabelStudio:
-    """Takes uploads and tasks as the API does."""
+    """Takes uploads and tasks as the API does: all tasks of a call or none."""
 
-    def __init__(self, fails_at: int = 99) -> None:
+    def __init__(self, is_away_after: int = 99, refuses: str = "") -> None:
         self.tasks: list[dict[str, Any]] = []
         self.uploaded: list[Path] = []
-        self._fails_at = fails_at
+        self.calls: list[int] = []
+        self.is_away_after = is_away_after
+        self._refuses = refuses
 
     def data_values(self, project: int, key: str) -> set[str]:
         return {task["data"][key] for task in self.tasks}
@@ -63,8 +70,11 @@ class _LabelStudio:
         return f"/data/upload/{project}/{path.name}"
 
     def import_tasks(self, project: int, tasks: list[dict[str, Any]]) -> None:
-        if len(self.tasks) == self._fails_at:
-            raise DataError("cut")
+        if len(self.calls) == self.is_away_after:
+            raise LabelStudioError("cut")
+        if self._refuses in [task["data"][FILE_KEY] for task in tasks]:
+            raise LabelStudioRefusedError("odd")
+        self.calls.append(len(tasks))
         self.tasks += tasks
 
 
@@ -91,16 +101,35 @@ def test_an_import_waits_for_another_one_of_the_folder(
 
 
 def test_an_import_that_was_cut_goes_on_without_making_a_task_twice(tmp_path: Path) -> None:
-    folder = read_coco(_exported(tmp_path))
-    importer = CocoImport(folder, CONFIG, form="annotations", strict=True)
-    api = _LabelStudio(fails_at=1)
-    with pytest.raises(ConfigError, match="cut"):
+    folder = read_coco(make_coco_folder(tmp_path, n_images=12))
+    importer = CocoImport(folder, _SQUARES, form="annotations", strict=True)
+    api = _LabelStudio(is_away_after=1)
+    with pytest.raises(LabelStudioError, match="cut"):
         importer.into_project(api, 7)  # type: ignore[arg-type]
-    api._fails_at = 99
+    api.is_away_after = 99
     summary = importer.into_project(api, 7)  # type: ignore[arg-type]
-    assert (summary.tasks, summary.known) == (2, 1)
-    assert [entry["data"][FILE_KEY] for entry in api.tasks] == ["0-0.png", "1-1.png", "2-2.png"]
-    assert all(len(entry["annotations"][0]["result"]) == 2 for entry in api.tasks)
+    assert (summary.tasks, summary.known) == (2, 10)
+    assert [entry["data"][FILE_KEY] for entry in api.tasks] == [f"{n}.png" for n in range(12)]
+    assert all(len(entry["annotations"][0]["result"]) == 3 for entry in api.tasks)
+    assert api.calls == [10, 2]
+
+
+def test_a_task_that_is_refused_takes_no_others_of_its_call_with_it(tmp_path: Path) -> None:
+    folder = read_coco(make_coco_folder(tmp_path))
+    importer, api = CocoImport(folder, _SQUARES, form="predictions"), _LabelStudio(refuses="1.png")
+    summary = importer.into_project(api, 7)  # type: ignore[arg-type]
+    assert (summary.tasks, summary.problems) == (2, ["1.png: odd"])
+    assert [entry["data"][FILE_KEY] for entry in api.tasks] == ["0.png", "2.png"]
+
+
+def test_a_call_holds_fewer_tasks_where_their_masks_are_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "_MOST_NUMBERS", 1000)
+    importer = CocoImport(read_coco(_exported(tmp_path)), CONFIG, form="predictions")
+    api = _LabelStudio()
+    importer.into_project(api, 7)  # type: ignore[arg-type]
+    assert api.calls == [1, 1, 1]
 
 
 def test_what_cannot_be_imported_is_named(tmp_path: Path) -> None:
@@ -171,11 +200,7 @@ def test_crowds_are_noted_and_a_score_that_is_no_number_is_named(
     content = json.loads((root / "annotations.json").read_text())
     content["annotations"][0]["score"] = score
     (root / "annotations.json").write_text(json.dumps(content))
-    config = TaskConfigs(
-        """<View><Image name="i" value="$photo"/><BrushLabels name="b" toName="i">
-        <Label value="square"/></BrushLabels></View>"""
-    )
-    importer = CocoImport(read_coco(root), config, form="predictions")
+    importer = CocoImport(read_coco(root), _SQUARES, form="predictions")
     summary = importer.into_file(tmp_path / "t.json", prefixed("x/"))
     assert (summary.masks, summary.crowds) == (2, 1)
     (made,) = json.loads((tmp_path / "t.json").read_text())
