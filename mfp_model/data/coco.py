@@ -1,7 +1,8 @@
 """COCO instance annotations: the one reader, which checks all that it reads.
 
 `mfp_model.data.coco_layout` tells where its files lie. A damaged row is left out and told, named by
-its file, its image's id and its annotation's id; the rest is read.
+its file, its image's id and its annotation's id; the rest is read. Annotations of an image that
+are left out for one reason are told as one.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def read_coco(root: Path, *, on_problem: OnProblem = refuse, wants_boxes: bool =
 
     Args:
         root: A folder, or a file of COCO's or LVIS v1's form; see `mfp_model.data.coco_layout`.
-        on_problem: Told of each row that is left out, and why.
+        on_problem: Told of the rows that are left out, and why.
         wants_boxes: Check the annotations' boxes and not their segmentations, which may be missing.
 
     Raises:
@@ -104,7 +105,7 @@ class _Reader:
         )
         return CocoData(path=self._path, images=images, categories=categories, digest=digest)
 
-    def _tell(self, what: str, error: DataError) -> None:
+    def _tell(self, what: str, error: DataError | str) -> None:
         self._on_problem(f"{self._path}: {what}: {error}")
 
     def _categories(self, table: Sequence[Any]) -> dict[Id, str]:
@@ -142,13 +143,14 @@ class _Reader:
     ) -> dict[Id, list[CocoAnnotation]]:
         by_image: dict[Id, list[CocoAnnotation]] = {number: [] for number in rows}
         seen: set[Id] = set()
+        problems: dict[tuple[str, str], list[str]] = {}  # by image and reason
         for index, row in enumerate(table):
-            name = f"annotation [{index}]"
+            place, name = "", f"annotation [{index}]"
             try:
                 number = row_id(row, "id") if not isinstance(row, dict) or "id" in row else name
                 name = f"annotation {number!r:.40}"
                 image = row_id(row, "image_id")
-                name = f"image {image!r:.40}: {name}"
+                place = f"image {image!r:.40}: "
                 if image not in rows:
                     raise DataError("its image is unknown or left out")
                 if number in seen:
@@ -167,5 +169,8 @@ class _Reader:
                 )
                 seen.add(number)
             except DataError as error:
-                self._tell(name, error)
+                problems.setdefault((place, str(error)), []).append(name)
+        for (place, reason), (first, *others) in problems.items():
+            more = f" and {len(others)} more" if others else ""
+            self._tell(f"{place}{first}{more}", reason)
         return by_image

@@ -94,6 +94,19 @@ def test_a_mask_without_a_segmentation_is_named(tmp_path: Path) -> None:
     assert "image 1: annotation 4: segmentation None: expected polygons" in problems[0]
 
 
+def test_masks_of_one_image_with_one_fault_are_told_as_one(tmp_path: Path) -> None:
+    other = {**_IMAGE, "id": 2, "file_name": "b.png", "height": 0}
+    turned = {"segmentation": encode_mask(np.ones((30, 20), dtype=np.bool_))}
+    masks = [{**_MASK, **turned, "id": number} for number in range(3)]
+    masks += [{**_MASK, "image_id": 2, "id": number} for number in range(3, 6)]
+    _, problems = _read(tmp_path, images=[_IMAGE, other], annotations=masks)
+    start = f"{tmp_path / 'annotations.json'}: "
+    assert [problem.removeprefix(start) for problem in problems[1:]] == [
+        "image 1: annotation 0 and 2 more: segmentation of [30, 20]: expected [20, 30]",
+        "image 2: annotation 3 and 2 more: its image is unknown or left out",
+    ]
+
+
 def test_ids_that_say_nothing_clear_are_named(tmp_path: Path) -> None:
     other = {**_IMAGE, "id": 2, "file_name": "b.png"}
     twice = {**other, "file_name": "c.png"}
@@ -233,8 +246,10 @@ def test_every_row_is_read_or_told_whatever_it_holds(
 ) -> None:
     data, problems = _read(tmp_path, images=images, annotations=masks, categories=categories)
     n_read = sum(len(image.annotations) for image in data.images)
-    n_told = sum("annotation" in problem.split("annotations.json: ")[1] for problem in problems)
-    assert n_read + n_told == len(masks)
+    told = [problem.split("annotations.json: ")[1] for problem in problems]
+    n_told = sum("annotation" in problem for problem in told)
+    n_more = sum(int(n) for n in re.findall(r" and (\d+) more: ", "\n".join(told)))
+    assert n_read + n_told + n_more == len(masks)
     for image in data.images:
         for mask in image.annotations:
             assert image.mask(mask).shape == (image.height, image.width)
