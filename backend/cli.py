@@ -32,25 +32,41 @@ from backend.commands import (
 from backend.commands.cluster import add_ray, check_ray
 from backend.commands.options import add_device
 from backend.commands.parsing import CommandParser, Commands, UsageError, add_count, of, root_parser
-from backend.commands.printing import Problems
+from backend.commands.printing import GOES_ON, Problems
 from backend.environment.readers import count
 from backend.settings import Settings
 from mfp_model.errors import MfpError
 
 _DISTRIBUTION = "label-studio-mfp"
+_STOPPED_CODE = 130  # as shells have it
+_NO_READER_CODE = 141  # likewise
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
     0; 1 with a message on standard error; 2 where some items of many could not be processed; 130
-    after Ctrl-C.
+    after Ctrl-C; 141 where nobody reads on, as after `| head`.
     """
+    try:
+        try:
+            return _run(arguments)
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the last flush
+        if isinstance(error, BrokenPipeError):
+            return _NO_READER_CODE
+        print(f"mfp: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells where it found keys
-    name = "mfp"
+    name, options = "mfp", argparse.Namespace()
     _print_any_letter()
     try:
         options = make_parser().parse_typed(arguments)
@@ -65,8 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         advice = "; --json names them" if vars(options).get("json", "") is None else ""
         return options.problems.exit_code(advice=advice) or code
     except KeyboardInterrupt:
-        print(f"{name}: stopped", file=sys.stderr)
-        return 130  # as shells have it
+        words = GOES_ON if vars(options).get("goes_on") else "stopped"
+        print(f"{name}: {words}", file=sys.stderr)
+        return _STOPPED_CODE
     except UsageError as error:
         print(f"{error.command}: {error}", file=sys.stderr)
         return 1
@@ -77,6 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         why = "is the disk full, or does another process write there?"
         print(f"{name}: its file on disk cannot be written ({error}): {why}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        raise
     except OSError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 1

@@ -48,7 +48,8 @@ _COMMANDS = f"""\
 
 `mfp --help` and `mfp COMMAND --help` print what is below, too. Exit codes are 0, 1 for a mistake or
 failure, with a line on standard error that says which, and 2 where some of many items could not be
-processed, or a fine-tuned version is not better. The first 20 of them are named.
+processed, or a fine-tuned version is not better. The first 20 of them are named. Ctrl-C gives 130,
+and 141 an output that nobody reads on.
 Figures are printed for people; with `--json` they are JSON for programs, and `messages` in it names
 what could not be processed. Commands that ask Label Studio take its address and token from the
 settings `LABEL_STUDIO_URL` and `LABEL_STUDIO_API_KEY`.

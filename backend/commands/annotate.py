@@ -36,7 +36,7 @@ _FINDING = ("finder", "inpainter", "inpainter_weights", "rounds", "removal", "co
 
 def add(commands: Commands) -> None:
     """Add the command."""
-    parser = commands.add("annotate", "find every object on many images", _annotate)
+    parser = commands.add("annotate", "find every object on many images", _annotate, goes_on=True)
     source = parser.add_mutually_exclusive_group(required=True)
     add_project(source, "of the settings' Label Studio: predictions")
     source.add_argument("--folder", type=of(folder()), metavar="DIR", help="of images, into --out")

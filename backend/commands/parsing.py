@@ -41,6 +41,13 @@ class CommandParser(argparse.ArgumentParser):
         """Refuse what was typed."""
         raise UsageError(self.prog, f"{message}; see {self.prog} --help")
 
+    def _check_value(self, action: argparse.Action, value: Any) -> None:  # noqa: ANN401, as there
+        """Name no hidden command where a wrong one is typed."""
+        if isinstance(action, argparse._SubParsersAction) and value not in action.choices:
+            names = ", ".join(choice.dest for choice in action._choices_actions)
+            raise argparse.ArgumentError(action, f"invalid choice: {value!r} (choose from {names})")
+        super()._check_value(action, value)
+
     def parse_typed(self, arguments: Sequence[str] | None) -> argparse.Namespace:
         """Return what was typed; an option that is not known is refused by its command."""
         options, unknown = self.parse_known_args(arguments)
@@ -77,7 +84,13 @@ class Commands:
         return Commands(parser.add_subparsers(metavar="COMMAND", title="commands"))
 
     def add(
-        self, name: str, sentence: str, run: Run, *, is_hidden: bool = False
+        self,
+        name: str,
+        sentence: str,
+        run: Run,
+        *,
+        is_hidden: bool = False,
+        goes_on: bool = False,
     ) -> argparse.ArgumentParser:
         """Return the parser of a new command.
 
@@ -86,9 +99,10 @@ class Commands:
             sentence: What it does.
             run: Does it, and returns the exit code; None for 0.
             is_hidden: Whether help texts leave it out.
+            goes_on: Whether the same command goes on where it was stopped.
         """
         parser = self._parser(name, sentence, is_hidden=is_hidden)
-        parser.set_defaults(run=run, parser=parser)
+        parser.set_defaults(run=run, parser=parser, goes_on=goes_on)
         return parser
 
     def group(self, name: str, sentence: str) -> Commands:

@@ -12,6 +12,7 @@ from typing import Any
 from backend.commands.parsing import STDOUT
 from mfp_model.files import write_atomically
 
+GOES_ON = "stopped; the same command goes on from there"
 _PROBLEMS_CODE = 2  # done, but not all of it
 _SHOWN_PROBLEMS = 20
 

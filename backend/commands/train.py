@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backend.cluster.places import Plan
 from backend.commands.cluster import add_ray, check_ray
 from backend.commands.options import add_device, weighted_folder
 from backend.commands.parsing import Commands, add_choice, auto_or_count, of
+from backend.commands.printing import GOES_ON, note
 from backend.commands.training_job import job_of
 from backend.environment.readers import count, file, new_file, number
 from mfp_model.errors import ConfigError
 from mfp_model.names import LOSSES, PRESETS, STRATEGIES
+from mfp_model.weights.sources import WEIGHTS_SOURCES
 
 if TYPE_CHECKING:
     from mfp_model.training.job import TrainingJob
@@ -46,11 +49,12 @@ def add(commands: Commands) -> None:
     words = "where clicks lie: {}; adaptive: where the mask is wrong; default: the preset's"
     add_choice(parser, "--clicks", ("adaptive", *STRATEGIES), words)
     add_choice(parser, "--loss", LOSSES, "{}; default: the preset's")
-    parser.add_argument(
+    beginning = parser.add_mutually_exclusive_group()
+    beginning.add_argument(
         "--start", type=of(file()), metavar="FILE", help="a checkpoint to begin with"
     )
-    parser.add_argument(
-        "--init", metavar="FILE|NAME", help="ImageNet or MAE weights for the backbone"
+    beginning.add_argument(
+        "--init", type=_init, metavar="FILE|NAME", help="ImageNet or MAE weights for the backbone"
     )
     for name, reader, words in _NUMBERS:
         parser.add_argument(f"--{name}", type=of(reader), metavar="N", help=words)
@@ -86,6 +90,18 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _init(text: str) -> str | Path:
+    """The name of weights that others publish, or a file."""
+    if text in WEIGHTS_SOURCES:
+        return text
+    try:
+        return of(file())(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(
+            f"{error}, and mfp weights fetch has no such name"
+        ) from None
+
+
 def _train(options: argparse.Namespace) -> None:
     check_ray(options)
     if options.ray and options.threads is not None:
@@ -100,6 +116,8 @@ def _train(options: argparse.Namespace) -> None:
     with tqdm(total=job.config.n_samples, unit="sample", disable=not is_first) as bar:
         run = _on_cluster if options.ray else _here
         run(options, job, report=_Progress(bar).show, should_stop=lambda: stop.is_asked)
+    if stop.is_asked and 0 < bar.n < job.config.n_samples:
+        note(GOES_ON)
 
 
 def _here(options: argparse.Namespace, job: TrainingJob, **calls: Callable[..., Any]) -> None:

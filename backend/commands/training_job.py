@@ -6,7 +6,6 @@ import argparse
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mfp_model.errors import ConfigError
@@ -85,15 +84,12 @@ def _start(options: argparse.Namespace, backbone: str) -> Checkpoint | None:
     from backend.models.downloads import fetch_weights
     from mfp_model.checkpoints.checkpoint import load_checkpoint
     from mfp_model.checkpoints.published import load_backbone
-    from mfp_model.weights.downloads import WEIGHTS_SOURCES
 
-    if options.start and options.init:
-        raise ConfigError("--start and --init: expected one of them")
-    if options.init in WEIGHTS_SOURCES:
+    if isinstance(options.init, str):
         weights = fetch_weights(options.init, options.settings.cache_dir)
         return load_backbone(backbone, weights)
     if options.init:
-        return load_backbone(backbone, Path(options.init))
+        return load_backbone(backbone, options.init)
     if not options.start:
         return None
     checkpoint = load_checkpoint(options.start)

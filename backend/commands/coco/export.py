@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 def add(commands: Commands) -> None:
     """Add the command."""
     parser = commands.add(
-        "export", "write a project's masks as exact COCO, YOLO segments or pictures", _export
+        "export",
+        "write a project's masks as exact COCO, YOLO segments or pictures",
+        _export,
+        goes_on=True,
     )
     source = parser.add_mutually_exclusive_group(required=True)
     add_project(source, "of the settings' Label Studio")

@@ -68,6 +68,7 @@ def _import(options: argparse.Namespace) -> None:
     from mfp_model.data.coco import read_coco, refuse
 
     api = None if options.out else label_studio_api(options.settings)
+    options.goes_on = api is not None
     config = label_config_of(options, api)
     assert config is not None, "of the project, or looked at above"
     tell = refuse if options.strict else options.problems.tell

@@ -14,7 +14,7 @@ from backend.environment.readers import folder
 
 def add(commands: Commands) -> None:
     """Add the command."""
-    parser = commands.add("masks", "make masks of a COCO folder's boxes", _masks)
+    parser = commands.add("masks", "make masks of a COCO folder's boxes", _masks, goes_on=True)
     parser.add_argument(
         "--coco",
         type=Path,

@@ -12,7 +12,8 @@ from mfp_model.weights.downloads import WEIGHTS_SOURCES
 
 def add(commands: Commands) -> None:
     """Add the command."""
-    parser = commands.add("fetch", "get weights that others publish, resumed and checked", _fetch)
+    words = "get weights that others publish, resumed and checked"
+    parser = commands.add("fetch", words, _fetch, goes_on=True)
     parser.add_argument(
         "name", choices=WEIGHTS_SOURCES, metavar="NAME", help=", ".join(WEIGHTS_SOURCES)
     )

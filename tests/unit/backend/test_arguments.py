@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 
 from backend.cli import main
+from backend.exchange import tasks
+from backend.recording import objects
 from tests.unit.mfp_model.coco_folder import make_coco_folder
 
 
@@ -50,6 +52,54 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
         main(["--version"])
     assert ended.value.code == 0
     assert capsys.readouterr().out == f"label-studio-mfp {version('label-studio-mfp')}\n"
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], []])
+def test_a_command_whose_output_nobody_reads_on_ends_quietly(arguments: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    assert _written_to(writer, arguments) == (141, "")
+    os.close(writer)
+
+
+def test_output_that_a_full_disk_does_not_take_is_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        code, error = _written_to(full.fileno(), ["--version"])
+    assert (code, error) == (1, "mfp: [Errno 28] No space left on device\n")
+
+
+def _written_to(output: int, arguments: list[str]) -> tuple[int, str]:
+    command = [sys.executable, "-m", "backend.cli", *arguments]
+    environment = {"PATH": os.environ["PATH"]}  # without PYTHONUNBUFFERED
+    ended = subprocess.run(
+        command, stdout=output, stderr=subprocess.PIPE, text=True, env=environment, check=False
+    )
+    return ended.returncode, ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("coco export --export t.json --out o", "stopped; the same command goes on from there"),
+        ("sessions report --out r.html", "stopped"),
+    ],
+)
+def test_a_command_that_is_stopped_says_whether_the_same_one_goes_on(
+    command: str,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.json").write_text("[]")
+    monkeypatch.setattr(tasks, "file_tasks", stop)
+    monkeypatch.setattr(objects, "read_objects", stop)
+    assert main(command.split()) == 130
+    assert capsys.readouterr().err.endswith(f": {message}\n")
 
 
 _REFUSED = {
@@ -104,6 +154,7 @@ _REFUSED = {
     "annotate --project 1 --from boxes": "LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY",
     "annotate --project 1 --like 4:a": "LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY",
     "annotate --project 1 --like a": "expected TASK:REGION",
+    "train --train . --out w --init lite2": "'lite2': no such file, and mfp weights fetch has no",
     "train --train nodir:2 --out w": "'nodir': no such file or folder",
     "fine-tune --data nodir --out w": "--data: 'nodir': no such folder",
     "fine-tune --data . --out .": "--out: '.': is a folder",
@@ -113,13 +164,15 @@ _REFUSED = {
     "coco import --coco . --out t.json": "expected --label-config",
     "coco import --coco . --project 1": "LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY",
     "models promote v1 --project 0": "--project: '0': expected a whole number",
-    "no-such-command": "invalid choice: 'no-such-command'",
+    "no-such-command": "graph-cut, bench, weights); see mfp --help",  # and no hidden ones
 }
 
 
 _EACH_FORKED = """
 import os, sys
 from backend.cli import main
+from backend.exchange import tasks
+from backend.recording import objects
 
 for number, command in enumerate(sys.stdin.read().splitlines()):
     if not os.fork():

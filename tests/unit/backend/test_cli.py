@@ -138,7 +138,7 @@ def test_training_starts_from_one_file_of_the_right_backbone(
     assert main([*arguments, "--preset", "hrnet18"]) == 1
     assert "has backbone lite2" in capsys.readouterr().err
     assert main([*arguments, "--init", "imagenet-resnet34"]) == 1
-    assert "expected one of them" in capsys.readouterr().err
+    assert "--init: not allowed with argument --start" in capsys.readouterr().err
 
 
 def test_no_versions_are_said(

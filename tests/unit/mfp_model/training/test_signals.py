@@ -44,4 +44,5 @@ def test_it_ends_after_its_step_with_its_state_saved(tmp_path: Path, number: int
         finally:
             process.kill()
     assert "Traceback" not in log.read_text()
+    assert log.read_text().endswith("note: stopped; the same command goes on from there\n")
     assert out.with_name(f"{out.name}.state").exists()
