@@ -69,12 +69,14 @@ def regions_of(result: object, left_out: Counter[str]) -> Iterator[MaskRegion | 
     that the page copies into `keypointlabels` rows, are no objects: they are counted by type in
     `left_out`, as are rows that belong to no shape, such as choices and relations. What is said of
     a region, as by choices, repeats its shape in a row of its id. A point that was placed while a
-    mask was selected is a row of the mask's type, without a shape.
+    mask was selected is a row of the mask's type, without a shape. Rows without an id, or with an
+    empty one, are a region each, as on the page.
     """
     if not isinstance(result, list):
         yield DataError(f"result: expected a list, got {type(result).__name__}")
         return
-    shaped = {str(row.get("id")) for row in result if _is_readable(row) and _kind(row) is not None}
+    of_shape = [row for row in result if _is_readable(row) and _kind(row) is not None]
+    shaped = {str(row["id"]) for row in of_shape if row.get("id")}
     by_id: dict[str, list[Mapping[str, Any]]] = {}
     for index, row in enumerate(result):
         if is_relation(row):
@@ -90,7 +92,7 @@ def regions_of(result: object, left_out: Counter[str]) -> Iterator[MaskRegion | 
         elif _is_point(row):
             left_out[f"points in {str(row.get('type'))[:40]} rows"] += 1
         else:
-            by_id.setdefault(str(row.get("id", index)), []).append(row)
+            by_id.setdefault(str(row.get("id") or index), []).append(row)
     for region_id, rows in by_id.items():
         try:
             yield _region(region_id, rows, left_out)

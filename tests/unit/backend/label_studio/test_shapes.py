@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
 from backend.label_studio.regions import MaskRegion, regions_of
-from backend.label_studio.shapes import region_mask, region_outline
+from backend.label_studio.shapes import rectangle_corners, region_mask, region_outline
 from mfp_model.errors import DataError
 
 
@@ -82,6 +82,11 @@ def test_what_is_no_number_is_damaged() -> None:
     for points in ([[0, float("nan")], [1, 1], [2, 2]], [[10**400, 1]] * 3, [[0, 1]], "x"):
         with pytest.raises(DataError, match="polygon: expected finite"):
             region_mask(_region("polygon", points=points))
+    far = 1e308  # a float until it is multiplied
+    with pytest.raises(DataError, match="polygon: expected finite"):
+        region_mask(_region("polygon", points=[[-far, 0], [far, 1], [0, far]]))
+    with pytest.raises(DataError, match="rectangle: expected finite"):
+        rectangle_corners(_region("rectangle", x=far, y=0, width=far, height=1, rotation=1))
     with pytest.raises(DataError, match="brush format='png': expected rle"):
         region_mask(_region("brush", format="png", rle=[]))
 
@@ -105,6 +110,16 @@ def test_what_is_said_of_a_region_is_neither_a_mask_nor_damage(shape: dict[str, 
     (region,) = regions_of(rows, left_out)
     assert isinstance(region, MaskRegion)
     assert +left_out == {f"{name} rows": 1 for name in said}
+
+
+@pytest.mark.parametrize("unnamed", [{"id": None}, {"id": ""}, {}])
+def test_shapes_without_an_id_are_a_region_each_as_on_the_page(unnamed: dict[str, None]) -> None:
+    size = {"original_width": 40, "original_height": 30, "to_name": "image", "from_name": "m"}
+    rows = [
+        {"type": "polygonlabels", "value": {"points": [[0, 0]] * n}, **size, **unnamed}
+        for n in (3, 4)
+    ]
+    assert all(isinstance(region, MaskRegion) for region in regions_of(rows, Counter()))
 
 
 def test_points_beside_a_selected_mask_and_relations_are_neither_masks_nor_damage() -> None:
