@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -60,10 +61,8 @@ def region_outline(region: MaskRegion) -> NDArray[np.float64] | None:
     """
     if region.kind == "brush":
         return None
-    try:
+    with _finite(region):
         return _outline(region)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise DataError(f"{region.kind}: expected finite percentages, got {error!r}") from None
 
 
 def rectangle_corners(region: MaskRegion) -> NDArray[np.float64]:
@@ -74,13 +73,21 @@ def rectangle_corners(region: MaskRegion) -> NDArray[np.float64]:
     Raises:
         DataError: The rectangle is damaged.
     """
-    try:
+    with _finite(region):
         corners = _rectangle(region.value, _size(region))
         if not np.isfinite(corners).all():
             raise ValueError("numbers that are not finite")
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        return corners
+
+
+@contextmanager
+def _finite(region: MaskRegion) -> Iterator[None]:
+    """Refuse what cannot be computed with; NumPy would only warn of it."""
+    try:
+        with np.errstate(over="raise", invalid="raise"):
+            yield
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise DataError(f"{region.kind}: expected finite percentages, got {error!r}") from None
-    return corners
 
 
 def _size(region: MaskRegion) -> NDArray[np.float64]:
