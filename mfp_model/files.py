@@ -1,8 +1,9 @@
-"""Files written whole or not at all, and told apart by their content."""
+"""Files written whole or not at all, read as JSON, and told apart by their content."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -45,6 +46,18 @@ def _writing(path: Path, mode: str) -> Iterator[IO[Any]]:
 def is_empty(path: Path) -> bool:
     """Return whether a file is not there, or nothing is in it, as where the disk was full."""
     return not path.exists() or path.stat().st_size == 0
+
+
+def parsed_json(content: str | bytes) -> Any:  # noqa: ANN401, JSON of any form
+    """Return what JSON says that comes from outside.
+
+    Raises:
+        ValueError: It is none, or nested too deep to be read.
+    """
+    try:
+        return json.loads(content)
+    except RecursionError:
+        raise ValueError("JSON that is nested too deep") from None
 
 
 def digest_of(path: Path) -> str:

@@ -137,7 +137,7 @@ def _from_file(table: type[Any], path: Path, gone: Mapping[str, str]) -> dict[st
         path = path.expanduser()
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RuntimeError) as error:
-        is_home = isinstance(error, RuntimeError)
+        is_home = isinstance(error, RuntimeError) and not isinstance(error, RecursionError)
         reason = "nobody knows that home folder" if is_home else getattr(error, "strerror", error)
         raise ConfigError(
             f"{FILE_VARIABLE}={str(path)!r}: expected a TOML file ({reason})"

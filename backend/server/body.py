@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 import numpy as np
 from werkzeug.wrappers import Request
 
 from backend.label_studio.points import RequestError
+from mfp_model.files import parsed_json
 
 _MAX_DEPTH = 60
 _MAX_PARTS = 2_000_000  # lists, objects and texts
@@ -27,8 +27,8 @@ def read_json(request: Request) -> object:
     _check_structure(content)
     try:
         # As UTF-8, in which the structure was counted; `loads` would guess from bytes.
-        return json.loads(content.decode("utf-8-sig", errors="surrogatepass"))
-    except (ValueError, RecursionError) as error:  # ValueError: also a number of too many digits
+        return parsed_json(content.decode("utf-8-sig", errors="surrogatepass"))
+    except ValueError as error:  # ValueError: also a number of too many digits
         raise RequestError(f"body: not JSON ({str(error)[:80]})") from None
 
 

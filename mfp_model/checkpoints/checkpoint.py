@@ -18,7 +18,7 @@ from torch import Tensor
 
 from mfp_model.checkpoints.tensors import check_tensors
 from mfp_model.errors import CheckpointError, ConfigError
-from mfp_model.files import write_atomically
+from mfp_model.files import parsed_json, write_atomically
 from mfp_model.names import UNET
 from mfp_model.networks.modulation import ModulationConfig
 from mfp_model.networks.network import ClickNetwork, MfpNetwork, NetworkConfig
@@ -131,13 +131,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
             f"checkpoint {path}: format {metadata.get('format')!r}, expected {FORMAT!r}"
         )
     try:
-        config = json.loads(metadata["config"])
+        config = parsed_json(metadata["config"])
         check_input_size(config["input_size"], path)
         return Checkpoint(
             version=metadata["version"],
             config=_config_from_dict(config),
             weights=weights,
-            origin=json.loads(metadata["origin"]),
+            origin=parsed_json(metadata["origin"]),
         )
     except (KeyError, TypeError, ValueError, ConfigError) as error:
         raise CheckpointError(f"checkpoint {path}: unusable metadata ({error!r})") from None

@@ -8,7 +8,6 @@ are left out for one reason are told as one.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from mfp_model.data.coco_rows import (
     row_id,
 )
 from mfp_model.errors import DataError
+from mfp_model.files import parsed_json
 
 OnProblem = Callable[[str], None]
 
@@ -56,8 +56,8 @@ def read_coco(root: Path, *, on_problem: OnProblem = refuse, wants_boxes: bool =
     path = annotation_file(root)
     try:
         content = path.read_bytes()
-        document = json.loads(content.decode("utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
+        document = parsed_json(content.decode("utf-8-sig"))
+    except (OSError, ValueError) as error:
         raise DataError(f"{path}: expected COCO instance annotations, got {error!r:.200}") from None
     if not isinstance(document, dict):
         raise DataError(f"{path}: expected COCO instance annotations, got {document!r:.40}")

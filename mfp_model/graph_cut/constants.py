@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
 
 from mfp_model.errors import ConfigError, check_choice
+from mfp_model.files import parsed_json
 from mfp_model.names import APPEARANCES, FEATURES
 
 
@@ -66,7 +66,7 @@ def load_config(path: Path) -> GraphCutConfig:
         ConfigError: The file cannot be read, or has other names or values.
     """
     try:
-        return GraphCutConfig(**json.loads(path.read_bytes())["config"])
+        return GraphCutConfig(**parsed_json(path.read_bytes())["config"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
             f"{path}: expected a file of mfp tune-graph-cut, got {error!r:.200}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
 from mfp_model.errors import CheckpointError
+from mfp_model.files import parsed_json
 from mfp_model.weights.stored import widened_tensors
 
 LARGEST_INPUT_PX = 4096
@@ -24,7 +24,7 @@ def check_weights(path: Path) -> str:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             version = str(metadata["version"])
-            config = json.loads(metadata["config"])
+            config = parsed_json(metadata["config"])
             for _ in widened_tensors(file, path):
                 pass  # each is looked at
         check_input_size(config["input_size"], path)

@@ -18,6 +18,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from mfp_model.errors import CheckpointError
+from mfp_model.files import parsed_json
 from mfp_model.weights.stored import Values, widened_tensors
 
 ANSWERS = 4  # raised whenever the same image, prompts and weights lead to another mask
@@ -53,7 +54,7 @@ def model_version(path: Path) -> str:
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            config = json.loads(metadata["config"])
+            config = parsed_json(metadata["config"])
             digest = weights_digest(config, widened_tensors(file, path))
             return with_answers(f"{metadata['version']}-{digest}")
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:

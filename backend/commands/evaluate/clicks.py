@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -26,6 +25,7 @@ from backend.commands.parsing import Commands, add_choice, add_count, add_json, 
 from backend.commands.printing import note_unused, show, table, write_file
 from backend.environment.readers import file, folder, new_file, number
 from mfp_model.errors import DataError
+from mfp_model.files import parsed_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -231,7 +231,7 @@ def _earlier_curve(path: Path) -> Curve:
     from mfp_model.evaluation.plots import Curve
 
     try:
-        report = json.loads(path.read_bytes())
+        report = parsed_json(path.read_bytes())
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: expected a report of mfp evaluate clicks, got {error}") from None
     return Curve.from_report(report, name=path.stem)

@@ -219,6 +219,7 @@ def test_a_variable_wins_over_the_file_unless_it_is_empty(tmp_path: Path) -> Non
         ("max_wating = 4", r"max_wating: no such setting; did you mean max_waiting\?"),
         ("cache_dir = 'x'", "cache_dir is gone: .*MFP_DATA_DIR"),
         ("max_waiting = ", "expected a TOML file"),
+        pytest.param("a = " + "[" * 5000, r"expected a TOML file \(maximum recur", id="deep"),
     ],
 )
 def test_a_bad_value_of_the_file_is_refused_by_file_and_key(

@@ -1,4 +1,4 @@
-"""Files written whole or not at all."""
+"""Files written whole or not at all, and read as JSON."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from mfp_model.files import write_atomically
+from mfp_model.files import parsed_json, write_atomically
+
+
+def test_json_that_is_nested_too_deep_is_as_wrong_as_any_that_cannot_be_read() -> None:
+    for content in ("[" * 100_000, b'{"a":' * 100_000, "["):
+        with pytest.raises(ValueError, match=r"nested too deep|Expecting value"):
+            parsed_json(content)
 
 
 def test_a_full_disk_leaves_the_old_file_and_is_told_with_its_name(

@@ -57,5 +57,18 @@ def test_the_parser_reads_on_behind_a_number_beyond_its_range(number: str, size:
     assert items == [{"a": number}, {"a": 1.5e-300, "b": number}]
 
 
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_what_is_nested_deeper_than_any_task_is_refused_and_brackets_in_texts_are_none(
+    size: int,
+) -> None:
+    flat = b"[" * 400 + b'"\\"' + b"[{" * 400 + b'"' + b"]" * 400
+    for content in (flat, b"[" + flat * 3 + b"]"):
+        file = PlainJson(io.BytesIO(content))
+        assert b"".join(iter(lambda: file.read(size), b"")) == content  # noqa: B023, done within
+    deep = PlainJson(io.BytesIO(b'[{"a":' * 100_000))
+    with pytest.raises(ijson.JSONError, match="nested more than 500 deep"):
+        list(ijson.items(deep, "item", buf_size=size))
+
+
 def test_an_escape_outside_of_a_text_is_left_to_the_parser() -> None:
     assert PlainJson(io.BytesIO(b"[\\n, 1]")).read() == b"[\\n, 1]"
