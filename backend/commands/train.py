@@ -17,7 +17,7 @@ from backend.commands.training_job import job_of
 from backend.environment.readers import count, file, new_file, number
 from mfp_model.errors import ConfigError
 from mfp_model.names import LOSSES, PRESETS, STRATEGIES
-from mfp_model.weights.sources import WEIGHTS_SOURCES
+from mfp_model.weights.downloads import WEIGHTS_SOURCES
 
 if TYPE_CHECKING:
     from mfp_model.training.job import TrainingJob

@@ -33,7 +33,7 @@ def report_page_apart(places: tuple[Path, str, str], *, label_studio_url: str) -
         StorageError: What was recorded cannot be read, or the process ended by itself.
     """
     asked = json.dumps([*map(str, places), label_studio_url])  # has passwords: on no command line
-    command = [sys.executable, "-m", "backend.recording.report_apart"]
+    command = [sys.executable, "-m", "backend.recording.sessions_report_apart"]
     process = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
