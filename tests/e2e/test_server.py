@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,16 +38,30 @@ def checkpoint(tmp_path: Path) -> Path:
     return Path(shutil.copy(DEFAULT_WEIGHTS, tmp_path / "weights.safetensors"))
 
 
-@pytest.fixture
-def server(tmp_path: Path, checkpoint: Path) -> Iterator[Server]:
+@contextmanager
+def _running(folder: Path, checkpoint: Path) -> Iterator[Server]:
     started = start_backend(
-        tmp_path / "backend.log",
+        folder / "backend.log",
         port=free_port(),
         label_studio_url="",
         n_workers=2,
         settings={"MFP_CHECKPOINT": str(checkpoint), "MFP_LOG_FORMAT": "json"},
     )
     with started.running(limit_s=60):
+        yield started
+
+
+@pytest.fixture
+def own_server(tmp_path: Path, checkpoint: Path) -> Iterator[Server]:
+    """For tests that end it, or give it other weights."""
+    with _running(tmp_path, checkpoint) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One that tests share, which count from where they begin."""
+    with _running(tmp_path_factory.mktemp("server"), DEFAULT_WEIGHTS) as started:
         yield started
 
 
@@ -80,6 +95,12 @@ def _metric(server: Server, sample: str) -> float:
     text = requests.get(f"{server.url}/metrics", timeout=30).text
     values = [line.rpartition(" ")[2] for line in text.splitlines() if line.startswith(sample)]
     return sum(map(float, values))
+
+
+def _counter(server: Server, sample: str) -> Callable[[], float]:
+    """How much a metric has grown since."""
+    before = _metric(server, sample)
+    return lambda: _metric(server, sample) - before
 
 
 def _until(condition: Callable[[], bool], limit_s: float = 60) -> None:
@@ -143,6 +164,7 @@ def test_a_newer_click_stops_the_older_one_whichever_worker_it_comes_to(
     server: Server, capture: Callable[[str], Any]
 ) -> None:
     n_pairs = 5  # at two workers seldom all at the same one
+    n_superseded = _counter(server, 'mfp_clicks_total{outcome="superseded"}')
     for pair in range(n_pairs):
         points = [(10 + 3 * index, 20 + pair) for index in range(24)]
         with ThreadPoolExecutor(1) as other:
@@ -151,12 +173,16 @@ def test_a_newer_click_stops_the_older_one_whichever_worker_it_comes_to(
             newer = _predict(server, _body(capture, points[0], (80, 80)))
             assert newer["result"]
             assert older.result()["result"] == []
-    assert _metric(server, 'mfp_clicks_total{outcome="superseded"}') == n_pairs
+    assert n_superseded() == n_pairs
 
 
 def test_metrics_and_status_page_add_up_the_workers(
-    server: Server, capture: Callable[[str], Any], tmp_path: Path
+    server: Server, capture: Callable[[str], Any]
 ) -> None:
+    n_logged = len(server.log.read_text())
+    n_answered = _counter(server, 'mfp_clicks_total{outcome="answered"}')
+    n_failed = _counter(server, 'mfp_clicks_total{outcome="failed"}')
+    n_errors = _counter(server, 'mfp_errors_total{kind="ImageError"}')
     for x in range(6):
         with requests.Session() as connection:  # a new one, for whichever worker takes it
             body = _body(capture, (60 + x, 60))
@@ -165,41 +191,43 @@ def test_metrics_and_status_page_add_up_the_workers(
     broken["tasks"][0]["data"]["image"] = "ftp://host/a.png"
     requests.post(f"{server.url}/predict", json=broken, timeout=100)
     for _ in range(4):
-        assert _metric(server, 'mfp_clicks_total{outcome="answered"}') == 6
-        assert _metric(server, 'mfp_clicks_total{outcome="failed"}') == 1
-        assert _metric(server, 'mfp_errors_total{kind="ImageError"}') == 1
+        assert (n_answered(), n_failed(), n_errors()) == (6, 1, 1)
         assert _metric(server, "mfp_model{") == 2
         page = requests.get(server.url, timeout=30).text
         assert "ftp://host/a.png" in page
         assert "2 workers" in page
-    lines = [json.loads(line) for line in server.log.read_text().splitlines()]
+    lines = [json.loads(line) for line in server.log.read_text()[n_logged:].splitlines()]
     assert sum("answered in" in line["message"] for line in lines) == 6
     assert len({line["request_id"] for line in lines if "answered in" in line["message"]}) == 6
 
 
 def test_sighup_loads_the_weights_anew_and_loses_no_click(
-    server: Server, checkpoint: Path, capture: Callable[[str], Any]
+    own_server: Server, checkpoint: Path, capture: Callable[[str], Any]
 ) -> None:
-    assert _predict(server, _body(capture, (60, 60)))["model_version"] == _VERSION
+    assert _predict(own_server, _body(capture, (60, 60)))["model_version"] == _VERSION
     newer = dataclasses.replace(load_checkpoint(checkpoint), version="newer")
     save_checkpoint(newer, checkpoint)
     new_version = served_version(checkpoint)
-    before = _workers(server)
-    server.process.send_signal(signal.SIGHUP)
+    before = _workers(own_server)
+    own_server.process.send_signal(signal.SIGHUP)
     versions = set()
     until = time.monotonic() + 60
-    while set(_workers(server)) & set(before) and time.monotonic() < until:
-        versions.add(_predict(server, _body(capture, (60, 60)))["model_version"])
+    while set(_workers(own_server)) & set(before) and time.monotonic() < until:
+        versions.add(_predict(own_server, _body(capture, (60, 60)))["model_version"])
     assert versions <= {_VERSION, new_version}
-    assert _predict(server, _body(capture, (60, 60)))["model_version"] == new_version
+    assert _predict(own_server, _body(capture, (60, 60)))["model_version"] == new_version
     engine = MfpSegmenter.load(checkpoint).device
-    _until(lambda: _metric(server, f'mfp_model{{device="{engine}",version="{new_version}"}}') == 2)
-    assert _metric(server, f'mfp_model{{device="{engine}",version="{_VERSION}"}}') == 0
+    _until(
+        lambda: _metric(own_server, f'mfp_model{{device="{engine}",version="{new_version}"}}') == 2
+    )
+    assert _metric(own_server, f'mfp_model{{device="{engine}",version="{_VERSION}"}}') == 0
 
 
 def test_a_promotion_changes_new_objects_only_and_loses_no_click(
-    server: Server, checkpoint: Path, capture: Callable[[str], Any], tmp_path: Path
+    server: Server, capture: Callable[[str], Any], tmp_path: Path
 ) -> None:
+    n_failed = _counter(server, 'mfp_clicks_total{outcome="failed"}')
+
     def version(*clicks: tuple[float, float]) -> str:
         with requests.Session() as connection:  # a new one, for whichever worker takes it
             answer = connection.post(
@@ -211,10 +239,10 @@ def test_a_promotion_changes_new_objects_only_and_loses_no_click(
 
     seen = [version((60, 60))]
     assert seen == [_VERSION]
-    newer = dataclasses.replace(load_checkpoint(checkpoint), version="newer")
+    newer = dataclasses.replace(load_checkpoint(DEFAULT_WEIGHTS), version="newer")
     save_checkpoint(newer, tmp_path / "newer.safetensors")
-    registry = registry_in(tmp_path / "backend-data" / "models")
-    registry.add("newer", tmp_path / "newer.safetensors", tmp_path / "backend.log", {})
+    registry = registry_in(server.log.with_name("backend-data") / "models")
+    registry.add("newer", tmp_path / "newer.safetensors", server.log, {})
     project = str(capture("predict_first_click")["project"]).partition(".")[0]
     registry.promote("newer", project=project)
     new_version = served_version(tmp_path / "newer.safetensors")
@@ -227,22 +255,22 @@ def test_a_promotion_changes_new_objects_only_and_loses_no_click(
         assert version((60, 60), (20 + x, 20)) == _VERSION, "begun before the promotion"
     assert registry.rollback(project=project) is None
     _until(lambda: version((40, time.monotonic() % 40)) == _VERSION)
-    assert _metric(server, 'mfp_clicks_total{outcome="failed"}') == 0
+    assert n_failed() == 0
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
 def test_what_is_being_computed_is_finished_before_it_ends(
-    server: Server, ending: signal.Signals, capture: Callable[[str], Any]
+    own_server: Server, ending: signal.Signals, capture: Callable[[str], Any]
 ) -> None:
-    _predict(server, _body(capture, (60, 60)))  # the weights are loaded
+    _predict(own_server, _body(capture, (60, 60)))  # the weights are loaded
     many = _body(capture, *[(10 + 4 * i, 20 + 2 * i) for i in range(15)])
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(_predict, server, many)
-        _until(lambda: _metric(server, "mfp_waiting") == 1)
-        os.killpg(server.process.pid, ending)  # systemd and Ctrl-C send it to all processes
+        answer = pool.submit(_predict, own_server, many)
+        _until(lambda: _metric(own_server, "mfp_waiting") == 1)
+        os.killpg(own_server.process.pid, ending)  # systemd and Ctrl-C send it to all processes
         assert answer.result(60)["result"], "what is being computed is finished"
-    assert server.process.wait(40) == 0
-    assert "Traceback" not in server.log.read_text()
+    assert own_server.process.wait(40) == 0
+    assert "Traceback" not in own_server.log.read_text()
 
 
 def test_clicks_superseded_on_the_way_are_answered_empty(
@@ -250,6 +278,7 @@ def test_clicks_superseded_on_the_way_are_answered_empty(
 ) -> None:
     for _ in range(2):  # both workers have weights and image
         _predict(server, _body(capture, (60, 60)))
+    n_superseded = _counter(server, 'mfp_clicks_total{outcome="superseded"}')
     clicks = [(10 + i, 20 + i % 60) for i in range(80)]  # they take seconds
     with ThreadPoolExecutor(1) as pool:
         older = pool.submit(_predict, server, _body(capture, *clicks))
@@ -257,7 +286,7 @@ def test_clicks_superseded_on_the_way_are_answered_empty(
         newest = _predict(server, _body(capture, *clicks, (70, 70)))
         assert older.result(100)["result"] == []
     assert newest["result"]
-    assert _metric(server, 'mfp_clicks_total{outcome="superseded"}') == 1
+    assert n_superseded() == 1
 
 
 def test_it_refuses_other_machines_without_a_password(tmp_path: Path) -> None:
