@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from backend.bench import bench as module
 from backend.bench.bench import BenchConfig, bench
 from backend.bench.bench_table import report_lines
 from backend.bench.crowd import measure_crowd
@@ -20,8 +21,9 @@ from tests.processes import children
 
 
 def test_a_short_bench_measures_and_tells_everything(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(module, "_N_STEP_REPEATS", 2)
     file, plot = tmp_path / "speed.json", tmp_path / "speed.png"
     command = ["bench", "--json", str(file), "--plot", str(plot)]
     command += "--sizes 320x240,90x70 --objects 1 --concurrency 2 --seconds 2".split()
@@ -70,7 +72,11 @@ def test_a_crowd_that_is_never_answered_is_told() -> None:
     assert (crowd["n_clicks"], crowd["median_ms"], crowd["unfairness"]) == (0, 0, 0)
 
 
-def test_a_segmenter_without_a_network_and_a_network_without_weights() -> None:
+def test_a_segmenter_without_a_network_and_a_network_without_weights(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_N_ENGINE_REPEATS", 2)
+    monkeypatch.setattr(module, "_N_STEP_REPEATS", 2)
     small = BenchConfig(
         sizes=((90, 70),), n_objects=1, n_annotators=0, n_flows=0, segmenter="graph-cut"
     )

@@ -97,6 +97,7 @@ def test_an_answer_is_compared_with_what_was_saved_once(
     assert len(compared) == 1
 
 
+@pytest.mark.slow
 def test_the_server_has_the_page_made_in_another_process(
     person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,6 +44,7 @@ def test_a_forked_worker_imports_nothing_more_and_answers_the_same_bytes() -> No
     assert is_same == "True True"
 
 
+@pytest.mark.slow
 def test_a_front_of_replicas_imports_no_torch() -> None:
     code = """
 import sys
@@ -55,6 +56,7 @@ print("backend.server.app" in sys.modules, "torch" in sys.modules, "openvino" in
     assert _run(code).stdout.strip() == "True False False"
 
 
+@pytest.mark.slow
 def test_what_cannot_be_imported_is_told_and_left_to_the_workers() -> None:
     code = """
 import logging, sys

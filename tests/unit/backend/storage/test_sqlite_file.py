@@ -88,6 +88,7 @@ def test_a_file_damaged_in_use_fails_once_and_is_begun_anew(tmp_path: Path) -> N
     assert len(damaged_files(tmp_path)) == 1
 
 
+@pytest.mark.slow
 def test_several_processes_that_meet_the_same_damage_agree_on_one_new_file(
     tmp_path: Path,
 ) -> None:

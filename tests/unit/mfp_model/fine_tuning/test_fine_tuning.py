@@ -11,7 +11,7 @@ from mfp_model.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_c
 from mfp_model.errors import ConfigError, DataError
 from mfp_model.evaluation.scores import Scores
 from mfp_model.fine_tuning import fine_tune as module
-from mfp_model.fine_tuning import gate, recipe
+from mfp_model.fine_tuning import gate, recipe, replay
 from mfp_model.fine_tuning.corrections import split_corrections
 from mfp_model.fine_tuning.fine_tune import fine_tune
 from mfp_model.fine_tuning.gate import GENERAL_SET, Judgement, verdict
@@ -173,6 +173,7 @@ def job(
     general = make_coco_folder(tmp_path / "general", n_images=1)
     monkeypatch.setattr(gate, "GENERAL_SET", general)
     monkeypatch.setattr(module, "GENERAL_SET", general)
+    monkeypatch.setattr(replay, "_TRIES", 2)
     monkeypatch.setattr(recipe, "N_VALIDATION", 2)
     monkeypatch.setattr(recipe, "EPOCH_SAMPLES", 32)
     monkeypatch.setattr(module, "BLENDS", (1.0, 0.5))
@@ -186,6 +187,7 @@ def job(
         n_samples=64,
         device="cpu",
         n_workers=0,
+        engine="pytorch-f32",  # made in no time
     )
 
 
@@ -235,7 +237,6 @@ def test_a_run_that_was_stopped_in_each_step_goes_on_to_the_same_weights(
         return MfpSegmenter(checkpoint, device=device, engine=engine)
 
     monkeypatch.setattr(module, "MfpSegmenter", made)
-    job = replace(job, engine="pytorch-f32")  # made in no time
     fine_tune(job)
     assert set(engines) == {"pytorch-f32"}
     whole = load_checkpoint(job.out).weights

@@ -115,7 +115,9 @@ def test_the_estimated_iou_is_the_score(
     assert 0 <= prediction.score == prediction.iou <= 1
 
 
-@pytest.mark.parametrize("engine", ["openvino-f32", "pytorch-f32"])
+@pytest.mark.parametrize(
+    "engine", [pytest.param("openvino-f32", marks=pytest.mark.slow), "pytorch-f32"]
+)
 def test_answers_do_not_depend_on_the_type_that_pytorch_makes_by_default(
     tiny_checkpoint: Checkpoint, photo: NDArray[np.uint8], engine: str
 ) -> None:

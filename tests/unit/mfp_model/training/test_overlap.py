@@ -59,6 +59,7 @@ def test_what_is_held_out_can_be_left_out_of_what_is_learned_from(
     assert learned_apart(left, held_out, leaves_out=True) is left
 
 
+@pytest.mark.slow
 def test_a_run_warns_of_what_it_learns_from_and_is_judged_by(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

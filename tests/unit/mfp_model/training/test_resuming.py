@@ -50,6 +50,7 @@ def test_another_batch_gives_up_the_samples_in_work_and_goes_on(
     assert [step["n_seen"] for step in train_shortly(wider, tmp_path / "n")] == [8]
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_ends_the_run_and_leaves_what_was_saved(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,6 +102,7 @@ def test_a_damaged_state_is_refused(folder: Path, tmp_path: Path, content: bytes
         train_shortly(config_of(folder), tmp_path / "net")
 
 
+@pytest.mark.slow
 def test_a_log_that_a_full_disk_left_empty_gets_its_heading(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "net.validation.csv").touch()
     held_out = ((make_coco_folder(tmp_path / "held-out"), 1.0),)
@@ -110,6 +112,7 @@ def test_a_log_that_a_full_disk_left_empty_gets_its_heading(folder: Path, tmp_pa
     assert [row["n_seen"] for row in rows_of(tmp_path / "net.validation.csv")] == ["0", "2"]
 
 
+@pytest.mark.slow
 def test_a_run_whose_state_was_not_saved_drops_what_its_curves_had(
     folder: Path, tmp_path: Path
 ) -> None:

@@ -44,6 +44,7 @@ def test_the_best_weights_are_chosen_anew_where_other_samples_judge(
     assert n_seen == [2, 2, 6, 6]
 
 
+@pytest.mark.slow
 def test_the_state_of_another_network_is_refused_in_a_line(job: TrainingJob) -> None:
     run = replace(job, validation=())
     train(run, report=lambda step: None)

@@ -9,7 +9,7 @@ import torch
 from mfp_model.checkpoints.checkpoint import load_checkpoint
 from mfp_model.errors import ConfigError
 from mfp_model.networks.network import NetworkConfig
-from mfp_model.training import threads
+from mfp_model.training import curves, threads
 from mfp_model.training.config import Phase, TrainingConfig
 from mfp_model.training.loop import Run, learning_rate
 from mfp_model.training.presets import RUNS
@@ -58,6 +58,7 @@ def test_the_number_of_threads_is_the_fastest(monkeypatch: pytest.MonkeyPatch) -
     assert used[106:] == [2] * 94
 
 
+@pytest.mark.slow
 def test_training_writes_a_checkpoint_that_records_where_it_comes_from(
     folder: Path, tmp_path: Path
 ) -> None:
@@ -95,10 +96,11 @@ def test_validation_keeps_the_best_weights_and_draws_a_sheet(folder: Path, tmp_p
 
 
 @pytest.mark.slow
-def test_steps_are_logged(folder: Path, tmp_path: Path) -> None:
-    train_shortly(config_of(folder, n_samples=80), tmp_path / "net.safetensors")
+def test_steps_are_logged(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(curves, "_LOG_EVERY", 2)
+    train_shortly(config_of(folder, n_samples=8), tmp_path / "net.safetensors")
     rows = rows_of(tmp_path / "net.log.csv")
-    assert [row["n_seen"] for row in rows] == ["40", "80"]
+    assert [row["n_seen"] for row in rows] == ["4", "8"]
     assert {"loss", "iou", "learning_rate", "images_per_s"} <= rows[0].keys()
 
 
