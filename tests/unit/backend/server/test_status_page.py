@@ -93,11 +93,11 @@ def test_links_lead_to_label_studio_and_to_what_was_recorded() -> None:
     assert client.get("/sessions").status_code == 404
     client.post("/predict", json=request(point("p1", 50, 60)))
     until = time.monotonic() + 20
-    while client.get("/sessions").status_code == 404:  # it is written beside the answers
+    while (answer := client.get("/sessions")).status_code == 404:  # written beside the answers
         assert time.monotonic() < until
         time.sleep(0.05)
     assert 'href="sessions"' in _page(client)
-    assert "How people clicked" in client.get("/sessions").get_data(as_text=True)
+    assert "How people clicked" in answer.get_data(as_text=True)
 
 
 def test_the_page_works_below_a_path_that_a_proxy_takes_away() -> None:
