@@ -12,6 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.serving import make_server
 
+from backend.learning import inbox
 from backend.models.served import ServedModels
 from backend.server.app import create_app
 from tests.browser import running_browser
@@ -19,6 +20,12 @@ from tests.fakes import DiskSegmenter, temporary_settings
 
 _START = {"action": "START_TRAINING", "project": {"id": 14}}
 _EVIL = "http://evil.example"
+
+
+@pytest.fixture(autouse=True)
+def _busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Webhooks are answered with their job, however long it takes to write it."""
+    monkeypatch.setattr(inbox, "_ANSWER_S", 30.0)
 
 
 def _client(**settings: Any) -> FlaskClient:  # noqa: ANN401
