@@ -82,7 +82,7 @@ def _annotate(options: argparse.Namespace) -> None:
         summary = (annotate_project if options.folder is None else annotate_folder)(options)
     report = dataclasses.asdict(summary)
     options.problems.tell(*summary.problems)
-    report["problems"] = len(summary.problems)
+    report["problems"] = options.problems.n
     show(options, report, facts(report))
 
 
@@ -101,7 +101,7 @@ def _check_place(options: argparse.Namespace) -> None:
         from backend.finding.folder_images import images_of
 
         check_out(options.out)
-        images_of(options.folder, options.out)
+        images_of(options.folder, options.out, on_problem=options.problems.tell)
 
 
 def _serving(project: int, settings: Settings) -> Path | None:

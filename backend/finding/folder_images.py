@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +13,9 @@ from mfp_model.errors import ImageError
 _SUFFIXES = tuple(".avif .bmp .gif .jp2 .jpeg .jpg .png .ppm .tif .tiff .webp".split())
 
 
-def images_of(root: Path, out: Path) -> list[Path]:
+def images_of(
+    root: Path, out: Path, *, on_problem: Callable[[str], object] = lambda _: None
+) -> list[Path]:
     """Return the image files of a folder and the folders in it, sorted, relative to it.
 
     What is hidden is none of them, and what an earlier run wrote.
@@ -19,23 +23,33 @@ def images_of(root: Path, out: Path) -> list[Path]:
     Args:
         root: The folder.
         out: Where copies of them are written, which may lie in the folder.
+        on_problem: Told of each folder in it that cannot be read.
 
     Raises:
         ImageError: There is none.
         OSError: The folder cannot be read.
     """
-    next(root.iterdir(), None)  # `rglob` says nothing where it may not look
+
+    def tell(error: OSError) -> None:
+        if Path(error.filename) == root:
+            raise error
+        on_problem(f"{error.filename}: {error.strerror}")
+
     written = out.resolve()
-    candidates = (path for path in root.rglob("*") if path.suffix.lower() in _SUFFIXES)
-    paths = sorted(
-        path.relative_to(root)
-        for path in candidates
-        if path.is_file() and not path.resolve().is_relative_to(written)
-    )
-    paths = [path for path in paths if not any(part.startswith(".") for part in path.parts)]
+    paths = []
+    for folder, inner, names in os.walk(root, onerror=tell):
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        paths += [Path(folder, name) for name in names if _is_image(name)]
+    paths = [
+        path for path in paths if path.is_file() and not path.resolve().is_relative_to(written)
+    ]
     if not paths:
         raise ImageError(f"{root}: no image in it")
-    return paths
+    return sorted(path.relative_to(root) for path in paths)
+
+
+def _is_image(name: str) -> bool:
+    return not name.startswith(".") and name.lower().endswith(_SUFFIXES)
 
 
 def state_digest(root: Path, path: Path) -> str:

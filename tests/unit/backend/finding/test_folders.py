@@ -1,5 +1,6 @@
 """Folders of photos in which every object is looked for."""
 
+import errno
 import json
 import os
 from dataclasses import replace
@@ -141,3 +142,19 @@ class TestFolders:
     def test_one_that_cannot_be_read_is_not_taken_for_an_empty_one(self, tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError):
             images_of(tmp_path / "gone", tmp_path / "out")
+
+    def test_a_folder_in_it_that_cannot_be_read_is_named(
+        self, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before, scan, problems = images_of(photos, tmp_path / "out"), os.scandir, list[str]()
+        (photos / "inner").mkdir()
+        (photos / ".hidden").mkdir()
+
+        def refused(path: str) -> object:
+            if Path(path).name in ("inner", ".hidden"):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+            return scan(path)
+
+        monkeypatch.setattr(os, "scandir", refused)
+        assert images_of(photos, tmp_path / "out", on_problem=problems.append) == before
+        assert problems == [f"{photos / 'inner'}: Permission denied"]
