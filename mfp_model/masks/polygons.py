@@ -6,6 +6,9 @@ that filling by either rule leaves the hole empty.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import accumulate, pairwise
+
 import cv2
 import numpy as np
 from contourpy import FillType, contour_generator
@@ -18,7 +21,6 @@ from mfp_model.masks.bounds import bounds_of, mask_iou
 Polygon = NDArray[np.float64]
 
 _SHRINK = 0.85
-_ROUNDING_PX = 1e-6
 _LEVEL = 0.4999  # below one half, so that pixels which touch at a corner are one part
 
 
@@ -63,26 +65,54 @@ def joined(rings: list[Polygon]) -> Polygon:
     Args:
         rings: Outlines float64 `[n, 2]`, at least one.
     """
-    outline = rings[0]
-    for ring in sorted(rings[1:], key=lambda vertices: float(vertices[:, 0].min())):
-        near = _near(outline, ring)
-        distances, nearest = cKDTree(ring).query(outline[near])
-        here, there = (int(places[distances.argmin()]) for places in (near, nearest))
-        walk = np.concatenate([ring[there:], ring[: there + 1]])
-        outline = np.concatenate([outline[: here + 1], walk, outline[here:]])
-    return outline
+    if len(rings) == 1:
+        return rings[0]
+    rings = [rings[0], *sorted(rings[1:], key=lambda ring: float(ring[:, 0].min()))]
+    points, starts = np.concatenate(rings), [0, *accumulate(map(len, rings))]
+    following = list(range(1, len(points) + 1))  # the outline is a chain of points
+    following[starts[1] - 1] = -1
+    origins = list(range(len(points)))
+    for start, stop, (here, there) in zip(
+        starts[1:], starts[2:], _cuts(points, starts), strict=False
+    ):
+        back = len(following)  # a second time at `there`, and then at `here`
+        following[stop - 1] = start
+        following[there - 1 if there > start else stop - 1] = back
+        following += [back + 1, following[here]]
+        following[here] = there
+        origins += [there, here]
+    walk, place = [], 0
+    while place >= 0:
+        walk.append(origins[place])
+        place = following[place]
+    return points[walk]
 
 
-def _near(outline: Polygon, ring: Polygon) -> NDArray[np.int64]:
-    """Indices of the points of an outline among which those are that lie nearest to a ring.
+def _cuts(points: Polygon, starts: list[int]) -> Iterator[tuple[int, int]]:
+    """Yield, for each ring but the first, the nearest point of those before it, and its own.
 
-    A point that is farther from the ring's bounds than another one from the ring is none of them.
-    Measuring all of them exactly for each hole of a net would take hours.
+    Rings are halved again and again, and the later half is measured to the earlier one. Each hole
+    of a net against all before it would take hours.
+
+    Args:
+        points: Of all rings.
+        starts: Where each ring begins, and where the last one ends.
     """
-    x, y = outline.T
-    nearest = np.sqrt(((x - ring[0, 0]) ** 2 + (y - ring[0, 1]) ** 2).min()) + _ROUNDING_PX
-    (left, top), (right, bottom) = ring.min(axis=0) - nearest, ring.max(axis=0) + nearest
-    return np.flatnonzero((x >= left) & (x <= right) & (y >= top) & (y <= bottom))
+    distances, nearest = np.full(len(points), np.inf), np.zeros(len(points), dtype=np.int64)
+    parts = [(0, len(starts) - 1)]
+    while parts:
+        low, high = parts.pop()
+        if high - low > 1:
+            middle = (low + high) // 2
+            parts += [(low, middle), (middle, high)]
+            later = slice(starts[middle], starts[high])
+            reach, found = cKDTree(points[starts[low] : starts[middle]]).query(points[later])
+            is_nearer = reach < distances[later]
+            nearest[later] = np.where(is_nearer, found + starts[low], nearest[later])
+            distances[later] = np.minimum(reach, distances[later])
+    for start, stop in pairwise(starts[1:]):
+        there = start + int(distances[start:stop].argmin())
+        yield int(nearest[there]), there
 
 
 def n_holes(mask: NDArray[np.bool_]) -> int:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
+from scipy.spatial.distance import cdist
 
 from mfp_model.masks import polygons
 from mfp_model.masks.polygons import mask_of, polygon_iou, polygons_of
@@ -99,6 +100,23 @@ def test_nothing_has_no_polygons() -> None:
     assert polygons_of(nothing, max_error_px=1) == []
     assert polygon_iou([], nothing) == 1.0
     assert not mask_of([], height=4, width=5).any()
+
+
+def _length(outline: polygons.Polygon) -> float:
+    return float(np.hypot(*np.diff(outline, axis=0, append=outline[:1]).T).sum())
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_ring_is_joined_to_the_nearest_point_of_those_before_it(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    rings = [generator.random((n, 2)) * 100 for n in generator.integers(1, 6, 30)]
+    expected, before = _length(rings[0]), rings[0]
+    for ring in sorted(rings[1:], key=lambda ring: float(ring[:, 0].min())):
+        expected += _length(ring) + 2 * float(cdist(before, ring).min())
+        before = np.concatenate([before, ring])
+    outline = polygons.joined(rings)
+    assert len(outline) == len(before) + 2 * 29
+    assert _length(outline) == pytest.approx(expected)
 
 
 def test_the_holes_of_a_net_are_joined_by_what_lies_near_them(
