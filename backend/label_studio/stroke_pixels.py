@@ -11,6 +11,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from mfp_model.masks.runs import MaskRuns
+
 _CHUNK_ROWS = 200_000
 _FLAT = 1e-6  # steps that go less far down go as far
 
@@ -40,7 +42,7 @@ def covered_runs(line: Floats, thickness_px: float, *, height: int, width: int) 
         height: Rows of the image.
         width: Columns of the image.
     """
-    radius = thickness_px / 2
+    radius, nothing = thickness_px / 2, MaskRuns.empty(height=height, width=width)
     tops, stops = _bounds(line, radius, height)
     total = np.cumsum(stops - tops)
     cuts = np.searchsorted(total, np.arange(_CHUNK_ROWS, int(total[-1:].sum()), _CHUNK_ROWS))
@@ -51,7 +53,8 @@ def covered_runs(line: Floats, thickness_px: float, *, height: int, width: int) 
         within = np.arange(len(step)) - np.repeat(np.cumsum(n_each) - n_each, n_each)
         rows = tops[step] + within
         first, stop = _columns(ends[0][step], ends[1][step], rows, radius)
-        yield _joined(rows, np.clip(first, 0, width), np.clip(stop, 0, width), width)
+        runs = nothing.replaced(rows, np.clip(first, 0, width), np.clip(stop, 0, width))
+        yield runs.rows, runs.starts, runs.stops
 
 
 def _ends(line: Floats) -> tuple[Floats, Floats]:
@@ -89,16 +92,3 @@ def _columns(
         edges.append(x + across * along - side * reach - 0.5)
     left, right = edges
     return np.ceil(left).astype(np.int64), np.floor(right).astype(np.int64) + 1
-
-
-def _joined(rows: Integers, first: Integers, stop: Integers, width: int) -> Runs:
-    """The runs without those that are empty, those that overlap made one."""
-    kept = stop > first
-    row_starts = rows[kept] * (width + 1)  # so that no run reaches the next row's
-    begins, ends = row_starts + first[kept], row_starts + stop[kept]
-    order = np.argsort(begins, kind="stable")
-    begins, reach = begins[order], np.maximum.accumulate(ends[order])
-    is_new, is_last = (np.ones(len(order), dtype=np.bool_) for _ in range(2))
-    is_new[1:] = is_last[:-1] = begins[1:] > reach[:-1]
-    joined_rows, joined_first = np.divmod(begins[is_new], width + 1)
-    return joined_rows, joined_first, reach[is_last] - joined_rows * (width + 1)

@@ -20,16 +20,13 @@ def runs_above(layered: LayeredMap, threshold: float) -> MaskRuns:
 
     Pixels within rounding of the threshold may differ.
     """
-    nothing = np.zeros(0, dtype=np.int64)
-    runs = MaskRuns(
-        height=layered.height, width=layered.width, rows=nothing, starts=nothing, stops=nothing
-    )
+    runs = MaskRuns.empty(height=layered.height, width=layered.width)
     for layer in layered.layers:
         window = layer.window
         below = runs.without(
             left=window.left, top=window.top, right=window.right, bottom=window.bottom
         )
-        runs = below.joined(_layer_runs(layer, threshold, runs))
+        runs = below.union(_layer_runs(layer, threshold, runs))
     return runs
 
 

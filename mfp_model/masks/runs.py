@@ -50,6 +50,12 @@ class MaskRuns:
         stops = changes[1::2] % (width + 1)
         return cls(height=height, width=width, rows=rows + first, starts=starts, stops=stops)
 
+    @classmethod
+    def empty(cls, *, height: int, width: int) -> MaskRuns:
+        """Return a mask without a pixel."""
+        none = np.empty(0, dtype=np.int64)
+        return cls(height=height, width=width, rows=none, starts=none, stops=none)
+
     @property
     def lengths(self) -> Integers:
         """Each run's pixels, int64 `[n]`."""
@@ -94,18 +100,28 @@ class MaskRuns:
         """Return the mask of some of the runs only."""
         return self.replaced(self.rows[keeps], self.starts[keeps], self.stops[keeps])
 
-    def replaced(self, rows: Integers, starts: Integers, stops: Integers) -> MaskRuns:
+    def replaced(
+        self, rows: Integers, starts: Integers, stops: Integers, *, at_least: int = 1
+    ) -> MaskRuns:
         """Return a mask of the same size with other runs, given in any order.
 
-        None may overlap; those that touch are joined, empty ones dropped.
+        Those that touch or overlap are joined, empty ones dropped.
+
+        Args:
+            rows: As in a mask.
+            starts: Likewise.
+            stops: Likewise.
+            at_least: In so many of the runs a pixel must be.
         """
         filled = stops > starts
-        rows, starts, stops = rows[filled], starts[filled], stops[filled]
         # One column more to a row, so that the end of one and the start of the next do not touch.
         pitch = self.width + 1
-        begins, ends = np.sort(rows * pitch + starts), np.sort(rows * pitch + stops)
+        begins, ends = (np.sort((rows * pitch + x)[filled]) for x in (starts, stops))
+        # As many lie over each other from the second begin to the first end, and so on.
+        begins, ends = begins[at_least - 1 :], ends[: max(0, ends.size - at_least + 1)]
+        begins, ends = begins[begins < ends], ends[begins < ends]
         is_apart = np.ones(begins.size + 1, dtype=np.bool_)
-        is_apart[1:-1] = begins[1:] != ends[:-1]
+        is_apart[1:-1] = begins[1:] > ends[:-1]
         rows, starts = np.divmod(begins[is_apart[:-1]], pitch)
         stops = ends[is_apart[1:]] - rows * pitch
         return MaskRuns(height=self.height, width=self.width, rows=rows, starts=starts, stops=stops)
@@ -119,14 +135,6 @@ class MaskRuns:
             np.concatenate([self.rows, self.rows[crosses]]),
             np.concatenate([self.starts, cut_right]),
             np.concatenate([cut_left, self.stops[crosses]]),
-        )
-
-    def joined(self, other: MaskRuns) -> MaskRuns:
-        """Return the union with a mask of the same size that shares no pixel with this one."""
-        return self.replaced(
-            np.concatenate([self.rows, other.rows]),
-            np.concatenate([self.starts, other.starts]),
-            np.concatenate([self.stops, other.stops]),
         )
 
     def union(self, *others: MaskRuns) -> MaskRuns:
@@ -143,28 +151,16 @@ class MaskRuns:
 
     def _covered(self, masks: tuple[MaskRuns, ...], *, at_least: int) -> MaskRuns:
         """The pixels that lie in so many of the masks."""
-        pitch = self.width + 1
-        begins = np.concatenate([mask.rows * pitch + mask.starts for mask in masks])
-        ends = np.concatenate([mask.rows * pitch + mask.stops for mask in masks])
-        places, index = np.unique(np.concatenate([begins, ends]), return_inverse=True)
-        steps = np.zeros(places.size + 1, dtype=np.int64)
-        np.add.at(steps, index, np.repeat([1, -1], begins.size))
-        is_covered = steps[:-1].cumsum() >= at_least
-        changes = np.diff(is_covered.astype(np.int8), prepend=0, append=0)
-        first, behind = np.flatnonzero(changes == 1), np.flatnonzero(changes == -1)
-        rows, starts = np.divmod(places[first], pitch)
-        return self.replaced(rows, starts, places[behind] - rows * pitch)
+        rows, starts, stops = (
+            np.concatenate([getattr(mask, name) for mask in masks])
+            for name in ("rows", "starts", "stops")
+        )
+        return self.replaced(rows, starts, stops, at_least=at_least)
 
     def cropped(self, *, left: int, top: int, right: int, bottom: int) -> MaskRuns:
         """Return a rectangle of the mask as a mask of its own; right and bottom are exclusive."""
         inside = (self.rows >= top) & (self.rows < bottom)
-        frame = MaskRuns(
-            height=bottom - top,
-            width=right - left,
-            rows=self.rows[:0],
-            starts=self.rows[:0],
-            stops=self.rows[:0],
-        )
+        frame = MaskRuns.empty(height=bottom - top, width=right - left)
         starts, stops = (x[inside].clip(left, right) - left for x in (self.starts, self.stops))
         return frame.replaced(self.rows[inside] - top, starts, stops)
 

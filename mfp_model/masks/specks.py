@@ -70,7 +70,7 @@ def _cleaned(
     areas = np.bincount(labels, weights=runs.lengths)
     keeps = (areas >= limit) | _clicked(runs, labels, clicks, sign=True)
     cleaned = runs.chosen(keeps[labels])
-    cleaned = cleaned.joined(_small_holes(cleaned, clicks, limit))
+    cleaned = cleaned.union(_small_holes(cleaned, clicks, limit))
     return _with_strokes(cleaned, runs, strokes_of(prompts))
 
 

@@ -54,7 +54,7 @@ def test_a_rectangle_is_taken_out_and_filled_again(
     emptied[top:bottom, left:right] = False
     rest = runs.without(left=left, top=top, right=right, bottom=bottom)
     np.testing.assert_array_equal(rest.mask(), emptied)
-    again = rest.joined(MaskRuns.of(mask & ~emptied))
+    again = rest.union(MaskRuns.of(mask & ~emptied))
     for name in ("rows", "starts", "stops"):
         np.testing.assert_array_equal(getattr(again, name), getattr(runs, name))
 
