@@ -37,7 +37,7 @@ from backend.storage.locks import alone
 from backend.storage.shared_state import SharedState
 from mfp_model.files import write_atomically
 from mfp_model.fine_tuning.job import manifest_in
-from mfp_model.weights import weights_version
+from mfp_model.weights.checking import check_weights
 
 _log = logging.getLogger(__name__)
 
@@ -110,10 +110,10 @@ class ModelRegistry:
             Its version.
 
         Raises:
-            CheckpointError: The file is damaged.
+            CheckpointError: The file is damaged, or no weights of ours.
             RegistryError: Another checkpoint of this version is there.
         """
-        version = weights_version(checkpoint)
+        version = check_weights(checkpoint)
         is_there = version in self.names()
         if is_there and self.checkpoint(version).read_bytes() != checkpoint.read_bytes():
             raise RegistryError(f"model version {version!r}: exists already with other weights")

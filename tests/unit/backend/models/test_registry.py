@@ -5,11 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from backend.models.registry import ModelRegistry
 from backend.models.serving import Histories, RegistryError
 from mfp_model.checkpoints.checkpoint import Checkpoint, save_checkpoint
+from mfp_model.errors import CheckpointError
 from tests.registries import registry_in
 
 
@@ -74,6 +77,16 @@ def test_a_checkpoint_file_is_taken_with_what_lies_beside_it(
     save_checkpoint(tiny_checkpoint, path, bits=16)
     with pytest.raises(RegistryError, match="other weights"):
         registry.add_file(path)
+
+
+def test_a_file_that_could_never_serve_is_not_taken(
+    registry: ModelRegistry, tmp_path: Path
+) -> None:
+    path = tmp_path / "others.safetensors"
+    save_file({"a": np.zeros(1, dtype=np.float32)}, path, {"version": "others-1"})
+    with pytest.raises(CheckpointError, match="damaged or of another kind"):
+        registry.add_file(path)
+    assert registry.names() == {"v1", "v2", "v3"}
 
 
 @pytest.mark.parametrize("name", ["../v1", "", ".v1", "v1/..", "x" * 90])
