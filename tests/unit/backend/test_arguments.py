@@ -68,6 +68,11 @@ def test_output_that_a_full_disk_does_not_take_is_one_line() -> None:
     assert (code, error) == (1, "mfp: [Errno 28] No space left on device\n")
 
 
+def test_a_command_needs_no_output() -> None:
+    command = '"$0" -m backend.cli --version >&-'
+    subprocess.run(["sh", "-c", command, sys.executable], check=True)
+
+
 def _written_to(output: int, arguments: list[str]) -> tuple[int, str]:
     command = [sys.executable, "-m", "backend.cli", *arguments]
     environment = {"PATH": os.environ["PATH"]}  # without PYTHONUNBUFFERED
