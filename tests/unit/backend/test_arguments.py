@@ -11,7 +11,7 @@ from PIL import Image
 
 from backend.cli import main
 from backend.exchange import tasks
-from backend.recording import objects
+from backend.recording import recorded_objects
 from tests.unit.mfp_model.coco_folder import make_coco_folder
 
 
@@ -102,7 +102,7 @@ def test_a_command_that_is_stopped_says_whether_the_same_one_goes_on(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "t.json").write_text("[]")
     monkeypatch.setattr(tasks, "file_tasks", stop)
-    monkeypatch.setattr(objects, "read_objects", stop)
+    monkeypatch.setattr(recorded_objects, "read_objects", stop)
     assert main(command.split()) == 130
     assert capsys.readouterr().err.endswith(f": {message}\n")
 
@@ -177,7 +177,7 @@ _EACH_FORKED = """
 import os, sys
 from backend.cli import main
 from backend.exchange import tasks
-from backend.recording import objects
+from backend.recording import recorded_objects
 
 for number, command in enumerate(sys.stdin.read().splitlines()):
     if not os.fork():
