@@ -138,6 +138,7 @@ class _Supervision:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                process_group=0,  # Ctrl-C is for this process, which then sends SIGTERM
             )
 
     def _is_mine(self) -> bool:

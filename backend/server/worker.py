@@ -37,8 +37,17 @@ class ReadingWorker(Worker):  # type: ignore[misc]
             self.log.exception("a worker cannot start")
             sys.exit(FAILED_CODE)
 
+    def init_signals(self) -> None:
+        """Leave Ctrl-C, which reaches all processes, to the one that then sends SIGTERM.
+
+        Both at once would end this process where the processor has AMX: on the stack that OpenVINO
+        gives its thread for signals there is room for one.
+        """
+        super().init_signals()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
     def handle_quit(self, sig: int, frame: object) -> None:
-        """End as at SIGTERM: Ctrl-C reaches all processes, and gunicorn's own way cuts clicks."""
+        """End as at SIGTERM: gunicorn's own way cuts clicks."""
         self.alive = False
 
     def run(self) -> None:

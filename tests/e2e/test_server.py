@@ -258,6 +258,17 @@ def test_a_promotion_changes_new_objects_only_and_loses_no_click(
     assert n_failed() == 0
 
 
+def test_workers_leave_ctrl_c_to_the_process_that_started_them(
+    server: Server, capture: Callable[[str], Any]
+) -> None:
+    before = _workers(server)
+    for pid in before:
+        os.kill(pid, signal.SIGINT)
+    assert _predict(server, _body(capture, (60, 60)))["result"]
+    time.sleep(1.5)  # a worker looks once a second whether it shall end
+    assert _workers(server) == before
+
+
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
 def test_what_is_being_computed_is_finished_before_it_ends(
     own_server: Server, ending: signal.Signals, capture: Callable[[str], Any]
