@@ -15,12 +15,12 @@ demo: environments
 
 test:
 	@$(MAKE) --no-print-directory -j2 check .venv-label-studio/database .venv/compiled .venv-label-studio-ml/installed
-	$(BIN)/python -m pytest -n auto tests/unit tests/parity
+	$(BIN)/python -m pytest -n auto --dist worksteal tests/unit tests/parity
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/e2e
 
 # Without Label Studio, a browser, and what takes long.
 test-unit: .venv/dev
-	$(BIN)/python -m pytest -n auto -m "not slow" tests/unit
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" tests/unit
 
 # What `.pre-commit-config.yaml` runs as well.
 check: .venv/dev

@@ -30,6 +30,8 @@ from backend.server.app import create_app
 from tests import fuzz
 from tests.fakes import DiskSegmenter, temporary_settings
 
+pytestmark = pytest.mark.slow
+
 _N_EXAMPLES = int(os.environ.get("MFP_FUZZ_EXAMPLES", "300"))
 _WIDTH, _HEIGHT = 64, 48
 _MAX_GROWTH_MB = 150

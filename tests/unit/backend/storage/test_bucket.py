@@ -21,6 +21,8 @@ from backend.storage.errors import StorageError
 from mfp_model.errors import ConfigError
 from tests.buckets import s3
 
+pytestmark = pytest.mark.slow
+
 
 class Answering(ThreadingHTTPServer):
     """Answers all requests alike, and keeps them.
