@@ -94,11 +94,20 @@ def _run(arguments: Sequence[str] | None) -> int:
         why = "is the disk full, or does another process write there?"
         print(f"{name}: its file on disk cannot be written ({error}): {why}", file=sys.stderr)
         return 1
-    except BrokenPipeError:
-        raise
     except OSError as error:
+        if isinstance(error, BrokenPipeError) and _is_unread():
+            raise
         print(f"{name}: {error}", file=sys.stderr)
         return 1
+
+
+def _is_unread() -> bool:
+    """Whether nobody reads standard output on; other pipes break as well."""
+    try:
+        print(end="", flush=True)
+    except BrokenPipeError:
+        return True
+    return False
 
 
 def _print_any_letter() -> None:

@@ -28,7 +28,7 @@ def read_json(request: Request) -> object:
     try:
         # As UTF-8, in which the structure was counted; `loads` would guess from bytes.
         return parsed_json(content.decode("utf-8-sig", errors="surrogatepass"))
-    except ValueError as error:  # ValueError: also a number of too many digits
+    except ValueError as error:  # also a number of too many digits
         raise RequestError(f"body: not JSON ({str(error)[:80]})") from None
 
 

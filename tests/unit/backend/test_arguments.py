@@ -62,6 +62,18 @@ def test_a_command_whose_output_nobody_reads_on_ends_quietly(arguments: list[str
     os.close(writer)
 
 
+def test_another_pipe_that_breaks_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise BrokenPipeError("the other end is closed")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(recorded_objects, "read_objects", broken)
+    assert main(["sessions", "report", "--out", "r.html"]) == 1
+    assert capsys.readouterr().err == "mfp sessions report: the other end is closed\n"
+
+
 def test_output_that_a_full_disk_does_not_take_is_one_line() -> None:
     with Path("/dev/full").open("w") as full:
         code, error = _written_to(full.fileno(), ["--version"])
