@@ -1,8 +1,8 @@
 """All like this: one example -> the objects of an image that look like it.
 
-Where an image looks most like the example the segmenter is clicked, on a piece of the image of four
-times the example's side. The masks are ranked by likeness and by how good the segmenter thinks they
-are.
+Where an image looks most like the example the segmenter is clicked, on a piece of the image of some
+times the example's side. A mask that the piece's edge cuts is part of something else. The others
+are ranked by likeness and by how good the segmenter thinks they are.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,10 +25,12 @@ from mfp_model.segmenter import Segmenter
 
 MAX_ALIKE = 100
 _MAX_TRIES = 150
-_CROP = 4.0  # sides of the example
+_CROP = 4.5  # sides of the example
 _MIN_CROP_PX = 96
 _MIN_LIKENESS, _MIN_IOU = 0.15, 0.3
 _AREAS = (0.15, 8.0)  # of the example's
+_MAX_CUT = 0.1  # pixels at the piece's edge, by the square root of all: how a mask's side counts
+_NOT_AGAIN = 0.5  # of the example's side: how far around a click that gave a cut mask
 _MAX_OVERLAP = 0.3  # of a mask, with those that are there or surer
 _SPECK_SHARE = 0.02
 
@@ -78,6 +81,10 @@ def find_alike(
         area = int(mask.sum())
         if not area:
             continue
+        if _is_cut(mask, place, height=height, width=width):
+            centre, radius = (int(click.x), int(click.y)), round(_NOT_AGAIN * example.side_px)
+            cv2.circle(seen.view(np.uint8), centre, radius, 1, cv2.FILLED)
+            continue
         share = area / example.area
         if share <= _AREAS[1]:
             seen[place.place] |= mask
@@ -118,6 +125,18 @@ def _segmented(
     prediction = segmenter.segment(np.ascontiguousarray(image[place.place]), [inside])
     mask = remove_specks(prediction.runs, [inside], share=_SPECK_SHARE).mask()
     return place, mask, prediction.score
+
+
+def _is_cut(mask: Mask, place: Bounds, *, height: int, width: int) -> bool:
+    """Whether a mask goes on behind an edge of the piece that is none of the image's."""
+    edges = (
+        (place.left > 0, mask[:, 0]),
+        (place.right < width, mask[:, -1]),
+        (place.top > 0, mask[0]),
+        (place.bottom < height, mask[-1]),
+    )
+    n_at_edge = sum(int(edge.sum()) for is_inside, edge in edges if is_inside)
+    return n_at_edge > _MAX_CUT * math.sqrt(mask.sum())
 
 
 def _placed(centre: float, side: int, limit: int) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import combinations
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -15,7 +16,10 @@ from numpy.typing import NDArray
 from mfp_model.errors import PromptError
 from mfp_model.finding.alike import AlikeObject, find_alike
 from mfp_model.finding.likeness import example_of, peaks
+from mfp_model.frames.window import whole
 from mfp_model.masks.bounds import mask_iou
+from mfp_model.prediction import Prediction
+from mfp_model.prompts import Prompt, clicks_of
 from tests.fakes import DiskSegmenter
 
 _HEIGHT, _WIDTH, _RADIUS = 240, 320, 15
@@ -77,6 +81,33 @@ def test_nothing_is_found_where_masks_are_and_at_most_so_many(segmenter: DiskSeg
     assert all(not (match.runs.mask() & taken).any() for match in matches)
     assert _REDS[1] not in _found(matches, _REDS)
     assert len(find_alike(segmenter, image, example, taken=mask, limit=2)) == 2
+
+
+class _ColourSegmenter(DiskSegmenter):
+    """Answers what is connected with the click and of its colour."""
+
+    def _rounds(
+        self, image: NDArray[np.uint8], prompts: tuple[Prompt, ...], previous: Prediction
+    ) -> Iterator[Prediction]:
+        (click,) = clicks_of(prompts)
+        height, width = image.shape[:2]
+        row, column = click.pixel(height=height, width=width)
+        filled = np.zeros((height + 2, width + 2), np.uint8)
+        flags = 4 | cv2.FLOODFILL_MASK_ONLY | cv2.FLOODFILL_FIXED_RANGE | (1 << 8)
+        cv2.floodFill(image.copy(), filled, (column, row), (0,) * 3, (20,) * 3, (20,) * 3, flags)
+        values = filled[1:-1, 1:-1].astype(np.float32)
+        layers = previous.layers.pasted(whole(height, width), values)
+        yield Prediction(prompts=prompts, layers=layers, iou=0.9)
+
+
+def test_what_goes_on_behind_the_edge_of_what_was_looked_at_is_no_object() -> None:
+    """A band is wider than what is looked at; disks at the image's own edge are answered."""
+    image, edge = _image(), (0, 100)
+    image[215:227], image[_disk(*edge)] = _RED, _RED
+    segmenter, mask = _ColourSegmenter(), _disk(*_REDS[0])
+    matches = find_alike(segmenter, image, example_of(segmenter, image, mask), taken=mask)
+    assert _found(matches, (*_REDS, edge)) == {*_REDS[1:], edge}
+    assert len(matches) == len(_REDS)
 
 
 def test_each_look_has_its_turn_and_what_it_raises_ends_the_search(
