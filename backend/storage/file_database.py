@@ -106,7 +106,8 @@ class FileDatabase(Database):
             try:
                 yield self._connection
             except BaseException:
-                file.execute("ROLLBACK")
+                if file.in_transaction:  # a full disk has ended it already
+                    file.execute("ROLLBACK")
                 raise
             file.execute("COMMIT")
 

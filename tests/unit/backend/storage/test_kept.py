@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, insert, select, text
 
+from backend.storage.errors import StorageError
+from backend.storage.file_database import FileDatabase
 from backend.storage.kept import Kept, kept_file
 from tests.unit.backend.storage.things import THINGS, things
 
@@ -62,6 +64,17 @@ def test_what_cannot_be_written_or_read_is_logged_and_nothing_more(
         kept.write(insert(things), [_row("a", 1)])
         assert kept.read(text("SELECT nothing FROM nowhere")) == []
     assert caplog.text.count("no things: ") == 2
+
+
+def test_a_full_disk_is_named_as_such_and_the_next_change_is_made(tmp_path: Path) -> None:
+    database = FileDatabase(tmp_path / "k.sqlite3", THINGS)
+    with database.using() as connection:
+        n_pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {n_pages}")
+    with pytest.raises(StorageError, match="disk is full"), database.changing() as connection:
+        connection.execute(insert(things), _row("a" * 100_000, 1))
+    database.write((insert(things), [_row("b", 2), _row("c", 3)]))
+    assert database.read(_ALL, {}) == [("b",), ("c",)]
 
 
 def test_threads_share_it() -> None:
