@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import urllib3
+from urllib3.exceptions import ConnectTimeoutError
 
 
 @contextmanager
@@ -27,6 +28,9 @@ def ended_at(deadline: float, pool: urllib3.HTTPConnectionPool) -> Iterator[None
         def _new_conn(self) -> socket.socket:
             made: socket.socket = super()._new_conn()
             sockets.append(made.dup())  # TLS takes the other one away
+            if time.monotonic() >= deadline:  # the timer may have been here before it
+                made.close()
+                raise ConnectTimeoutError(self, "its time is over")
             return made
 
     def end() -> None:
