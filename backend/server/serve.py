@@ -31,7 +31,7 @@ from backend.server.supervisor import Supervisor
 from backend.settings import MEGABYTE, Settings
 from backend.storage.errors import StorageError
 from backend.storage.moving import upgrade_files
-from backend.storage.shared_state import SharedState, journal_file
+from backend.storage.shared_state import SharedState
 from mfp_model.errors import ConfigError, MfpError
 from mfp_model.weights import DEFAULT_WEIGHTS
 from mfp_model.weights.checking import check_weights
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from backend.server.service import Service
 
+_log = logging.getLogger(__name__)
 _SETTING_NAMES = frozenset(setting.name for setting in KNOWN_SETTINGS)
 _SPARE_THREADS = 4  # for health, metrics and webhooks while all places are taken
 
@@ -89,11 +90,8 @@ class _Server(BaseApplication):  # type: ignore[misc]
         return make_app(self._settings, self.service)
 
     def run(self) -> None:
-        def note(error: Exception) -> None:
-            journal = Journal(journal_file(self.shared_dir))
-            journal.note_error(kind=type(error).__name__, message=str(error), request_id="-")
-
         logging.config.dictConfig(log_config(self._settings.log_format))
+        note = partial(_note, self._settings, self.shared_dir)
         fine_tuning = FineTuningProcess(self._settings, os.environ, self.shared_dir, note)
         replicas = None
         if self._replicas is not None:
@@ -186,6 +184,20 @@ def _problem(settings: Settings) -> str | None:
     except MfpError as error:
         return str(error)
     return None
+
+
+def _note(settings: Settings, shared_dir: Path, error: Exception) -> None:
+    """Put an error onto the status page, wherever the workers have their journal.
+
+    Nothing stays open: this process is forked.
+    """
+    try:
+        database, server = SharedState(*settings.places).journal(shared_dir)
+    except MfpError as failure:
+        _log.warning("the status page misses an entry: %s", failure)
+        return
+    journal = Journal(database, server=server)
+    journal.note_error(kind=type(error).__name__, message=str(error), request_id="-")
 
 
 def _end(

@@ -8,13 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from backend.cli import main
+from backend.monitoring.journal import Journal
 from backend.server import serve as module
 from backend.server import shared_memory
 from backend.server.serve import serve
+from backend.server.supervisor import SupervisionError
 from backend.settings import Settings
+from backend.storage.shared_state import SharedState
 from backend.storage.upgrading import NEWEST
 from mfp_model.errors import ConfigError
 from tests.fakes import temporary_settings
+from tests.postgres import Postgres
 from tests.unit.backend.storage.old_files import old_file
 
 _GUARDED = temporary_settings(username="team", password="secret")
@@ -93,6 +98,19 @@ def test_an_older_data_folder_is_upgraded_once_and_refused_while_an_older_server
         database = sqlite3.connect(file)
         assert database.execute("SELECT version_num FROM mfp_state").fetchall() == [(NEWEST,)]
         database.close()
+
+
+def test_what_befalls_a_server_stands_on_its_status_page_with_a_database_too(
+    tmp_path: Path, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = temporary_settings(database_url=postgres.new_database())
+    monkeypatch.setenv("MFP_DATABASE_URL", settings.database_url)
+    monkeypatch.setenv("MFP_DATA_DIR", str(settings.data_dir))
+    assert main(["migrate"]) == 0
+    module._note(settings, tmp_path, SupervisionError("a worker ended"))
+    database, server = SharedState(*settings.places).journal(tmp_path)
+    (error,) = Journal(database, server=server).errors(9)
+    assert (error.kind, error.message) == ("SupervisionError", "a worker ended")
 
 
 def test_a_full_disk_is_told_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
