@@ -8,6 +8,7 @@ never ends the others, new workers are ready before old ones go, Ctrl-C lets cli
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -109,7 +110,12 @@ class Supervisor(Arbiter):  # type: ignore[misc]
 
     def _spawn(self) -> None:
         self.app.has_others = bool(set(self.WORKERS) - self._ended - self._young)
-        self._young.add(self.spawn_worker())
+        try:
+            self._young.add(self.spawn_worker())
+        except OSError as error:  # as where the system has no process more
+            if os.getpid() != self.pid:  # of the new worker itself
+                raise
+            self._failed(f"a worker cannot be started: {error}")
 
     def _look_at_young(self) -> None:
         self._old &= set(self.WORKERS)
@@ -117,17 +123,17 @@ class Supervisor(Arbiter):  # type: ignore[misc]
         for pid in list(self._young):
             if pid not in self.WORKERS:
                 self._young.remove(pid)
-                self._failed()
+                self._failed("a worker ended before it was ready")
             elif ready_file(self.app.shared_dir, pid).exists():
                 self._young.remove(pid)
                 self._n_failed = 0
 
-    def _failed(self) -> None:
-        """One ended before it was ready: wait longer each time, and give up a reload."""
+    def _failed(self, what: str) -> None:
+        """One does not start: wait longer each time, and give up a reload."""
         self._n_failed += 1
         pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**self._n_failed)
         self._spawn_at = time.monotonic() + pause_s
-        self._tell(f"a worker ended before it was ready ({self._n_failed} times); see the log")
+        self._tell(f"{what} ({self._n_failed} times); see the log")
         if self._old and self._n_failed >= _MAX_FAILED:
             self._tell("not reloaded, the workers stay as they are: the new ones do not start")
             self._end(set(self.WORKERS) - self._old)

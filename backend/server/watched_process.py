@@ -26,7 +26,7 @@ class WatchedProcess:
         Args:
             name: What a person calls it.
             start: Starts it.
-            tell: Hears that it ended.
+            tell: Hears that it ended, or cannot be started again.
             first_pause_s: Until it is started again.
             calm_s: After so long it counts as well again.
         """
@@ -52,15 +52,21 @@ class WatchedProcess:
                 if now - self._began > self._calm_s:
                     self._pause_s = self._first_pause_s
                 return False
-            self._process, self._start_at = None, now + self._pause_s
-            self._tell(
-                f"`{self._name}` ended by itself, and is started again in {self._pause_s:g} s"
-            )
-            self._pause_s = min(_LONGEST_PAUSE_S, 2 * self._pause_s)
+            self._process = None
+            self._pause("ended by itself, and is started again")
         if now < self._start_at:
             return False
-        self._process, self._began = self._start(), now
+        try:
+            self._process, self._began = self._start(), now
+        except OSError as error:  # as where the system has no process more
+            self._pause(f"cannot be started ({error}), and is tried again")
+            return False
         return True
+
+    def _pause(self, what: str) -> None:
+        self._start_at = time.monotonic() + self._pause_s
+        self._tell(f"`{self._name}` {what} in {self._pause_s:g} s")
+        self._pause_s = min(_LONGEST_PAUSE_S, 2 * self._pause_s)
 
     def replace(self) -> None:
         """End it; the next look starts it again, without a pause."""

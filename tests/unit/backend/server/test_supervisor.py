@@ -1,7 +1,9 @@
-"""Which workers go when fewer are wanted."""
+"""Which workers go when fewer are wanted, and what happens where none can be started."""
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,6 +22,9 @@ class _Supervisor(Supervisor):
         self._num_workers = n_wanted
         self._fine_tuning = SimpleNamespace(look=lambda: None, was_moved=lambda: False)
         self._replicas, self._old, self._ended, self._young = None, set(), set(), set(ages)
+        self._n_failed, self._spawn_at, self.pid = 0, 0.0, os.getpid()
+        self.noted: list[Exception] = []
+        self._note = self.noted.append
         self.killed: list[int] = []
         (shared_dir / "lock").touch()
 
@@ -38,3 +43,21 @@ def test_one_worker_less_is_not_the_one_that_answers(
         ready_file(tmp_path, pid).touch()
     supervisor.manage_workers()
     assert supervisor.killed == gone
+
+
+def test_where_no_worker_can_be_started_the_server_goes_on_and_tries_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spawn_worker(_: _Supervisor) -> int:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(_Supervisor, "spawn_worker", spawn_worker)
+    supervisor = _Supervisor(tmp_path, {11: 1}, n_wanted=3)
+    for _ in range(2):
+        supervisor.manage_workers()
+    (error,) = supervisor.noted
+    assert "a worker cannot be started: [Errno 11] Resource temporarily" in str(error)
+    monkeypatch.setattr(_Supervisor, "spawn_worker", lambda _: 12)
+    supervisor._spawn_at = 0.0
+    supervisor.manage_workers()
+    assert supervisor._young == {11, 12}
