@@ -153,7 +153,7 @@ class Spool:
             for message in map(storable_text, entries.problems):
                 run("INSERT INTO problems (task, message) VALUES (?, ?)", (number, message))
             for kind, n in entries.left_out.items():
-                run("INSERT INTO left_out VALUES (?, ?, ?)", (number, kind, n))
+                run("INSERT INTO left_out VALUES (?, ?, ?)", (number, storable_text(kind), n))
 
     def forget_others(self) -> None:
         """Take out the tasks that this run did not meet: they are gone since an earlier one."""

@@ -10,6 +10,7 @@ import pytest
 from backend.exchange.annotation_choice import ChoiceRules
 from backend.exchange.entries import ExportOptions
 from backend.exchange.export import export_coco
+from backend.exchange.spool import Spool, TaskEntries
 from backend.exchange.tasks import file_tasks
 from backend.label_studio.regions import finite_score
 from mfp_model.errors import DataError
@@ -175,3 +176,10 @@ def test_an_address_that_is_none_costs_its_task_only_and_tells_no_secret(
     messages = " ".join(summary.messages)
     assert "task 1: image 'http://[/1.png'" in messages
     assert not any(secret in messages for secret in ("word", "signature"))
+
+
+def test_rows_of_a_type_with_half_of_a_letter_are_counted_as_other_rows_are(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool", key="")
+    spool.add(1, TaskEntries(left_out=Counter({"\ud83d rows": 2})))
+    assert spool.left_out() == {"\\ud83d rows": 2}
+    spool.remove()
