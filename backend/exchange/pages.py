@@ -67,9 +67,8 @@ def put(data: dict[str, Any], key: str, index: int | None, value: object) -> Non
 
     {}, "meta.urls", 1, "b.jpg" -> {"meta": {"urls": [None, "b.jpg"]}}
     """
-    steps: list[str | int] = [
-        int(step) if step.isdecimal() else step for step in _STEP.findall(key)
-    ] or [key]
+    first, *others = _STEP.findall(key) or [key]
+    steps = [first, *(int(step) if step.isdecimal() else step for step in others)]
     steps += [] if index is None else [index]
     place: Any = data
     for step, following in zip(steps, [*steps[1:], None], strict=True):

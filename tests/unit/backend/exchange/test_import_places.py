@@ -74,7 +74,7 @@ def test_a_shortened_address_is_no_address(tmp_path: Path) -> None:
 
 
 def test_pages_are_found_where_they_are_put() -> None:
-    for key in ("image", "meta.url", "images[1]", "a.b[2].c"):
+    for key in ("image", "meta.url", "images[1]", "a.b[2].c", "0", "0.url"):
         for index in (None, 0, 3):
             data: dict[str, Any] = {}
             put(data, key, index, "x.png")
