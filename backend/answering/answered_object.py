@@ -136,6 +136,6 @@ def object_of(row: AnyRow, unpack: Callable[[bytes], MaskRuns]) -> AnsweredObjec
             at=float(at),
             is_left=bool(is_left),
         )
-    except (MfpError, ValueError) as error:
+    except (MfpError, ValueError, TypeError) as error:
         _log.warning("an answer is not remembered: %s", error)
         return None
