@@ -157,6 +157,10 @@ class LabelStudioAccess:
                 f"Label Studio at {self._url} cannot be reached ({type(error).__name__}): "
                 "start it, or correct LABEL_STUDIO_URL"
             ) from None
+        except OSError as error:  # the file of certificates went away
+            raise LabelStudioError(
+                f"Label Studio at {self._url} cannot be asked: {error}"
+            ) from None
 
     def _exchange(self) -> str:
         refresh = {"refresh": self._api_key}

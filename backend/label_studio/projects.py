@@ -123,13 +123,19 @@ class ProjectSettings:
             return answer if age < _MAX_AGE_S else None, self._asking.get(project)
 
     def _ask(self, project: str) -> None:
+        try:
+            self._renew(project)
+        finally:
+            with self._lock:
+                del self._asking[project]
+
+    def _renew(self, project: str) -> None:
         change = self._change()
         try:
             rules = _rules(self._project(project))
         except LabelStudioError as error:
             rules = ProjectRules(doubt=str(error))
         with self._lock:
-            del self._asking[project]
             before = self._answers.get(project)
             now = self._clock()
             if rules.doubt and before and not before.rules.doubt and now - before.at < _MAX_AGE_S:

@@ -99,6 +99,18 @@ def test_a_label_studio_that_hangs_gathers_no_line_of_questions() -> None:
     assert access.n_asked <= 101
 
 
+def test_certificates_that_were_away_for_a_while_are_no_lasting_failure(tmp_path: Path) -> None:
+    access = LabelStudioAccess(
+        url="https://127.0.0.1:9", api_key="key", ca_bundle=tmp_path / "certificates.pem"
+    )
+    clock = _Clock()
+    projects = ProjectSettings(access, clock=clock, max_wait_s=5)
+    assert "certificates.pem" in projects.of("3").doubt
+    access.verify = True
+    clock.now = 700
+    assert "ConnectionError" in projects.of("3").doubt
+
+
 def test_a_change_that_label_studio_tells_counts_at_the_next_click_in_all_workers(
     tmp_path: Path,
 ) -> None:
