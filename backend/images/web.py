@@ -150,7 +150,10 @@ class WebFetcher:
         port, timeout = port_of(target), Timeout(connect=wait_s, read=wait_s)
         if target.scheme == "http":
             return urllib3.HTTPConnectionPool(address, port, timeout=timeout, retries=False)
-        context = ssl.create_default_context(cafile=self._limits.ca_bundle)
+        try:
+            context = ssl.create_default_context(cafile=self._limits.ca_bundle)
+        except OSError as error:
+            raise ImageError(f"SSL_CERT_FILE={self._limits.ca_bundle}: {error}") from None
         return urllib3.HTTPSConnectionPool(
             address,
             port,

@@ -262,3 +262,9 @@ def test_a_redirect_between_both_names_ends(sites: list[_Site]) -> None:
     ours.leads_to = {"/data/upload/a": f"{public}/data/upload/a"}
     with pytest.raises(ImageError, match="more than 5 redirects"):
         _fetcher(ours.url, public_url=public).fetch(f"{ours.url}/data/upload/a")
+
+
+def test_certificates_that_went_away_are_named() -> None:
+    fetcher = _fetcher(hosts=("127.0.0.1",), private_networks=_LOOPBACK, ca_bundle="gone.pem")
+    with pytest.raises(ImageError, match="SSL_CERT_FILE=gone.pem: .*No such file"):
+        fetcher.fetch("https://127.0.0.1/a.png")
