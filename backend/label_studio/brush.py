@@ -1,4 +1,4 @@
-"""A brush region's value -> its opacity and its pixels.
+"""A brush region's value -> its pixels.
 
 What is saved by submitting is a brush RLE. What the page saves as a draft is the RLE that was
 there before, and the strokes painted or erased since, as lines.
@@ -25,20 +25,10 @@ _Stroke = tuple[Floats, float, str]  # see `_stroke`
 
 
 def brush_mask(value: Mapping[str, Any], *, height: int, width: int) -> NDArray[np.bool_]:
-    """Return the pixels of a brush region's value, bool `[height, width]`; see `brush_alpha`.
+    """Return the pixels of a brush region's value, bool `[height, width]`.
 
-    That are those at least half as opaque as the most opaque one, or half opaque: what other
-    programs wrote with little opacity is visible on the page, too.
-
-    Raises:
-        DataError: As in `brush_alpha`.
-        BrushRleError: As in `brush_alpha`.
-    """
-    return _alpha(value, height=height, width=width, is_solid=True) > 0
-
-
-def brush_alpha(value: Mapping[str, Any], *, height: int, width: int) -> NDArray[np.uint8]:
-    """Return the opacity of a brush region's value, uint8 `[height, width]`.
+    Of an RLE that are those at least half as opaque as the most opaque one, or half opaque: what
+    other programs wrote with little opacity is visible on the page, too.
 
     Args:
         value: With `rle`, `touches`, or both.
@@ -49,12 +39,6 @@ def brush_alpha(value: Mapping[str, Any], *, height: int, width: int) -> NDArray
         DataError: It has neither, or is damaged.
         BrushRleError: The RLE is damaged, or of another size.
     """
-    return _alpha(value, height=height, width=width, is_solid=False)
-
-
-def _alpha(
-    value: Mapping[str, Any], *, height: int, width: int, is_solid: bool
-) -> NDArray[np.uint8]:
     rle, touches = value.get("rle"), value.get("touches") or []
     if value.get("maskDataURL"):
         raise DataError(
@@ -64,10 +48,7 @@ def _alpha(
     if not isinstance(touches, list) or not isinstance(rle, list | None) or not (rle or touches):
         raise DataError("brush: expected a list rle, touches, or both")
     size = {"height": height, "width": width}
-    alpha = brush_rle.decode(rle, **size) if rle else np.zeros((height, width), dtype=np.uint8)
-    if is_solid:
-        threshold = min(_MAX_THRESHOLD, max(1, (int(alpha.max(initial=0)) + 1) // 2))
-        alpha = np.where(alpha >= threshold, np.uint8(255), np.uint8(0))
+    mask = _solid(brush_rle.decode(rle, **size)) if rle else np.zeros((height, width), dtype=bool)
     strokes = _strokes(value, **size)
     if _n_painted(strokes, height=height) > _MAX_PAINTED_PX:
         raise DataError(
@@ -75,8 +56,14 @@ def _alpha(
             "submit it once, so that it is saved as a mask"
         )
     for stroke in strokes:
-        _paint(alpha, *stroke)
-    return alpha
+        _paint(mask, *stroke)
+    return mask
+
+
+def _solid(alpha: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    half = (int(alpha.max(initial=0)) + 1) // 2
+    solid: NDArray[np.bool_] = alpha >= min(_MAX_THRESHOLD, max(1, half))
+    return solid
 
 
 def painted_px(value: Mapping[str, Any], *, height: int, width: int) -> int:
@@ -126,11 +113,11 @@ def _stroke(touch: object, *, height: int, width: int) -> _Stroke:
     return points * [width, height] / 100, max(1.0, thickness * width / 100), kind
 
 
-def _paint(alpha: NDArray[np.uint8], line: Floats, thickness_px: float, kind: str) -> None:
+def _paint(mask: NDArray[np.bool_], line: Floats, thickness_px: float, kind: str) -> None:
     """Paint a stroke, or erase along it, with round ends."""
     if not len(line):
         return
-    value, (height, width) = 255 if kind == "add" else 0, alpha.shape
+    height, width = mask.shape
     for runs in covered_runs(line, thickness_px, height=height, width=width):
         for row, first, stop in zip(*(part.tolist() for part in runs), strict=True):
-            alpha[row, first:stop] = value
+            mask[row, first:stop] = kind == "add"

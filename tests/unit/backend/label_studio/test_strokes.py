@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from backend.label_studio import brush_rle
-from backend.label_studio.brush import brush_alpha
+from backend.label_studio.brush import brush_mask
 from backend.label_studio.config_xml import LabelConfigError
 from backend.label_studio.label_config import parse_label_config
 from backend.label_studio.page import page_of
@@ -61,22 +61,21 @@ def _strokes(
 
 
 def test_a_touch_is_a_line_with_round_ends() -> None:
-    alpha = brush_alpha({"touches": [_touch()]}, **_SIZE)
-    assert set(np.unique(alpha)) == {0, 255}
-    assert (alpha[25, 8:92] == 255).all()
-    assert (alpha[20:30, 50] == 255).mean() >= 0.9
-    assert alpha[25, :3].max() == 0
-    assert (alpha[:18] == 0).all()
-    assert alpha[20, 5] == 0  # the end is round
+    mask = brush_mask({"touches": [_touch()]}, **_SIZE)
+    assert mask[25, 8:92].all()
+    assert mask[20:30, 50].mean() >= 0.9
+    assert not mask[25, :3].any()
+    assert not mask[:18].any()
+    assert not mask[20, 5]  # the end is round
 
 
 def test_the_eraser_takes_away_from_the_rle_that_was_there() -> None:
     rle = brush_rle.encode(np.ones((50, 100), dtype=np.bool_))
-    alpha = brush_alpha({"rle": rle, "touches": [_touch("eraser")]}, **_SIZE)
-    assert alpha[25, 50] == 0
-    assert alpha[5, 50] == 255
-    again = brush_alpha({"rle": rle, "touches": [_touch("eraser"), _touch()]}, **_SIZE)
-    assert (again == 255).all()
+    mask = brush_mask({"rle": rle, "touches": [_touch("eraser")]}, **_SIZE)
+    assert not mask[25, 50]
+    assert mask[5, 50]
+    again = brush_mask({"rle": rle, "touches": [_touch("eraser"), _touch()]}, **_SIZE)
+    assert again.all()
 
 
 @pytest.mark.parametrize(
@@ -96,7 +95,7 @@ def test_the_eraser_takes_away_from_the_rle_that_was_there() -> None:
 )
 def test_damaged_values_are_named(value: dict[str, object]) -> None:
     with pytest.raises(DataError, match="brush"):
-        brush_alpha(value, **_SIZE)
+        brush_mask(value, **_SIZE)
 
 
 def test_strokes_have_their_pixels_and_a_middle_those_on_the_object_first() -> None:
