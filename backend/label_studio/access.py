@@ -11,6 +11,12 @@ import requests
 
 from mfp_model.errors import DataError, MfpError
 
+PASSING = (429, 502, 503, 504)  # what is answered while it is away
+_BROKEN_OFF = (
+    requests.ConnectionError,
+    requests.Timeout,
+    requests.exceptions.ChunkedEncodingError,
+)
 _BEARER_LIFETIME_S = 240.0  # Label Studio issues them for 300
 
 
@@ -19,7 +25,7 @@ class LabelStudioError(MfpError):
 
 
 class LabelStudioUnreachableError(LabelStudioError):
-    """Nothing answers at Label Studio's address, or does not answer in time."""
+    """Nothing answers at Label Studio's address, or not in time, or not to the end."""
 
 
 class LabelStudioRefusedError(LabelStudioError):
@@ -151,7 +157,7 @@ class LabelStudioAccess:
             path = url.removeprefix(self._url)
             raise DataError(f"{method} {path}: cannot be sent as JSON: {error}") from None
         except requests.RequestException as error:
-            is_away = isinstance(error, (requests.ConnectionError, requests.Timeout))
+            is_away = isinstance(error, _BROKEN_OFF)
             kind = LabelStudioUnreachableError if is_away else LabelStudioError
             raise kind(
                 f"Label Studio at {self._url} cannot be reached ({type(error).__name__}): "
@@ -168,7 +174,9 @@ class LabelStudioAccess:
         if response.status_code != 200:
             is_refused = response.status_code in (400, 401, 403)
             advice = "create a new one and set LABEL_STUDIO_API_KEY" if is_refused else "try later"
-            raise LabelStudioError(
+            is_away = response.status_code in PASSING
+            kind = LabelStudioUnreachableError if is_away else LabelStudioError
+            raise kind(
                 f"Label Studio answered {response.status_code} to the personal access token: "
                 f"{advice}"
             )

@@ -6,12 +6,11 @@ import logging
 import time
 from typing import Any
 
-from backend.label_studio.access import LabelStudioAccess, LabelStudioError
+from backend.label_studio.access import PASSING, LabelStudioAccess, LabelStudioUnreachableError
 from backend.label_studio.refusals import checked_json
 
 _log = logging.getLogger(__name__)
 _TIMEOUT_S = 60
-_PASSING = (429, 502, 503, 504)
 _NOT_DONE = (429, 503)  # what may be sent again, whatever it is
 _REPEATABLE = ("GET", "PATCH")
 
@@ -43,13 +42,13 @@ def call(
         DataError: The body cannot be sent as JSON.
     """
     is_repeatable = is_harmless or method in _REPEATABLE
-    passing = _PASSING if is_repeatable else _NOT_DONE
+    passing = PASSING if is_repeatable else _NOT_DONE
     for wait_s in (*waits_s, None):
         try:
             response = access.request(
                 method, path, timeout_s=_TIMEOUT_S, body=body, files=files, is_redirected=True
             )
-        except LabelStudioError:
+        except LabelStudioUnreachableError:
             if wait_s is None or not is_repeatable:
                 raise
         else:

@@ -24,7 +24,10 @@ from tests.fakes import LoopbackSite, QuietHandler, temporary_settings
 
 
 def _answering(*answers: tuple[int, object]) -> tuple[type[BaseHTTPRequestHandler], list[str]]:
-    """A site that gives these answers, the last one again and again; for a 0 it hangs up."""
+    """A site that gives these answers, the last one again and again.
+
+    For a 0 it hangs up, for a negative one amid its answer.
+    """
     left, asked = list(answers), []
 
     class Handler(QuietHandler):
@@ -36,10 +39,10 @@ def _answering(*answers: tuple[int, object]) -> tuple[type[BaseHTTPRequestHandle
                 self.close_connection = True
                 return
             body = json.dumps(content).encode()
-            self.send_response(status)
+            self.send_response(abs(status))
             if status == 302:
                 self.send_header("Location", "/elsewhere")
-            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Length", str(len(body) + (status < 0)))
             self.end_headers()
             self.wfile.write(body)
 
@@ -54,14 +57,31 @@ def _api(url: str, *, tries: int = 3) -> LabelStudioApi:
 
 
 def test_who_is_patient_asks_again_and_who_is_not_does_not() -> None:
-    for tries, n_asked in ((3, 3), (1, 1)):
-        handler, asked = _answering((502, {}), (0, {}), (200, {"label_config": "<View/>"}))
+    for tries, n_asked in ((4, 4), (1, 1)):
+        handler, asked = _answering(
+            (502, {}), (0, {}), (-200, {}), (200, {"label_config": "<View/>"})
+        )
         with LoopbackSite(handler).serving() as site:
-            if tries == 3:
-                assert _api(site.url).label_config(1) == "<View/>"
+            if tries > 1:
+                assert _api(site.url, tries=tries).label_config(1) == "<View/>"
             else:
                 with pytest.raises(LabelStudioError, match="answered 502"):
                     _api(site.url, tries=1).label_config(1)
+        assert len(asked) == n_asked
+
+
+def test_who_is_patient_asks_again_for_a_token_and_not_once_more_for_a_wrong_one() -> None:
+    token, config = {"access": "short"}, {"label_config": "<View/>"}
+    for status, n_asked in ((503, 3), (401, 1)):
+        handler, asked = _answering((status, {}), (200, token), (200, config))
+        with LoopbackSite(handler).serving() as site:
+            access = LabelStudioAccess(url=site.url, api_key="personal.access.token")
+            api = replace(LabelStudioApi(access), waits_s=(0.0,))
+            if status == 503:
+                assert api.label_config(1) == "<View/>"
+            else:
+                with pytest.raises(LabelStudioError, match="create a new one"):
+                    api.label_config(1)
         assert len(asked) == n_asked
 
 
