@@ -130,7 +130,7 @@ def test_two_ranks_train_the_same_weights(folder: Path, tmp_path: Path) -> None:
     """`torchrun` as a user would call it, on two CPU processes; resumed on a cluster of Ray."""
     out = tmp_path / "net.safetensors"
     python = [sys.executable, "-m"]
-    torchrun = ["torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29531", "-m"]
+    torchrun = ["torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m"]
     ray = ["--ray", "--replicas", "2", "--device", "cpu"]
     command = ["backend.cli", "train", "--train", str(folder), "--out", str(out)]
     command += ["--workers", "0", "--batch", "4"]
