@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
@@ -118,13 +119,15 @@ def test_a_refusal_of_what_was_sent_is_told_from_failures_that_concern_all() -> 
 def test_a_label_studio_that_does_not_answer_is_unreachable(
     asked: Callable[[LabelStudioAccess], object],
 ) -> None:
-    silent = LoopbackSite(QuietHandler)
-    with pytest.raises(LabelStudioUnreachableError, match=r"reached \(ReadTimeout\): start it"):
-        LabelStudioAccess(url=silent.url, api_key="key", timeout_s=0.05).check()
-    silent.server_close()
-    for key in ("key", "personal.access.token"):
-        with pytest.raises(LabelStudioUnreachableError, match=r"reached \(ConnectionError\)"):
-            asked(LabelStudioAccess(url=silent.url, api_key=key))
+    with socket.socket() as place:
+        place.bind(("127.0.0.1", 0))  # kept, else another test's server gets the port
+        url = f"http://127.0.0.1:{place.getsockname()[1]}"
+        for key in ("key", "personal.access.token"):
+            with pytest.raises(LabelStudioUnreachableError, match=r"reached \(ConnectionError\)"):
+                asked(LabelStudioAccess(url=url, api_key=key))
+        place.listen()
+        with pytest.raises(LabelStudioUnreachableError, match=r"reached \(ReadTimeout\): start"):
+            LabelStudioAccess(url=url, api_key="key", timeout_s=0.05).check()
     with pytest.raises(LabelStudioError, match="InvalidURL") as caught:
         asked(LabelStudioAccess(url="http://", api_key="key"))
     assert not isinstance(caught.value, LabelStudioUnreachableError)
