@@ -128,7 +128,7 @@ def test_serving_says_nothing(machine: _Machine, tmp_path: Path) -> None:
     server = start_server("the backend", command, environment, url=url, log=tmp_path / "log")
     with server.running(limit_s=90):
         until = time.monotonic() + 60
-        while not requests.get(f"{url}/health", timeout=10).json()["ready"]:
+        while not requests.get(f"{url}/health", timeout=60).json()["ready"]:
             assert time.monotonic() < until
             time.sleep(0.2)
     assert machine.looked_up() == []
