@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -96,6 +97,8 @@ def file_tasks(path: Path) -> TaskSource:
         rows: list[Any] = []  # of one task
         failure = ""
         with path.open("rb") as file:
+            if file.read(len(BOM_UTF8)) != BOM_UTF8:
+                file.seek(0)
             try:
                 for element in ijson.items(PlainJson(file), "item", use_float=True):
                     if rows and (_is_task(element) or _key(element) != _key(rows[0])):

@@ -11,7 +11,7 @@ from backend.exchange.annotation_choice import ChoiceRules
 from backend.exchange.entries import ExportOptions
 from backend.exchange.export import export_coco
 from backend.exchange.spool import Spool, TaskEntries
-from backend.exchange.tasks import file_tasks
+from backend.exchange.tasks import LabeledTask, file_tasks
 from backend.label_studio.regions import finite_score
 from mfp_model.errors import DataError
 from tests.unit.backend.exchange.labeled import (
@@ -114,6 +114,14 @@ def test_a_mask_of_a_kind_that_is_not_read_is_named(tmp_path: Path) -> None:
     wand = {**row(RING), "type": "magicwand"}
     _, summary = export(tmp_path, [task(1, [wand])])
     assert summary.messages == ["task 1: annotation 10: region r1: 'magicwand' masks are not read"]
+
+
+def test_a_file_as_windows_writes_it_is_read(tmp_path: Path) -> None:
+    path = write_tasks(tmp_path / "tasks.json", [task(1, [row(RING)])])
+    text = path.read_text().replace("}, ", "},\r\n")
+    path.write_text(text, encoding="utf-8-sig", newline="")
+    (read,) = file_tasks(path).read(lambda n: None)
+    assert isinstance(read, LabeledTask)
 
 
 def test_broken_json_keeps_what_stands_before_the_break(tmp_path: Path) -> None:
