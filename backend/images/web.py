@@ -109,8 +109,8 @@ class WebFetcher:
         host = (target.host or "").lower().rstrip(".")
         if not any(_fits(host, pattern) for pattern in self._limits.hosts):
             raise ImageError(
-                f"image {shown(target)}: host {host!r} is not allowed; add it to MFP_IMAGE_HOSTS, "
-                "or set LABEL_STUDIO_URL if it is Label Studio"
+                f"image {shown(target)}: host {host!r:.80} is not allowed; add it to "
+                "MFP_IMAGE_HOSTS, or set LABEL_STUDIO_URL if it is Label Studio"
             )
 
     @contextmanager

@@ -22,7 +22,7 @@ def parsed(url: str) -> Url:
     except LocationParseError:
         raise ImageError("image address: not a valid web address") from None
     if target.scheme not in PORTS or not target.host:
-        raise ImageError(f"image address with scheme {target.scheme!r}: expected http or https")
+        raise ImageError(f"image address with scheme {target.scheme!r:.40}: expected http or https")
     if target.auth:
         raise ImageError(f"image {shown(target)}: a password in the address is refused")
     return target

@@ -104,7 +104,7 @@ def _stroke(touch: object, *, height: int, width: int) -> _Stroke:
         thickness = float(touch["relativeStrokeWidth"])  # type: ignore[index]
         kind = touch["type"]  # type: ignore[index]
     except (TypeError, KeyError, ValueError, OverflowError) as error:
-        raise DataError(f"brush stroke: expected points and a width, got {error!r}") from None
+        raise DataError(f"brush stroke: expected points and a width, got {error!r:.200}") from None
     is_sane = np.isfinite(points).all() and (np.abs(points) <= _LIMIT_PERCENT).all()
     if not is_sane or not 0 <= thickness <= _LIMIT_PERCENT or kind not in ("add", "eraser"):
         raise DataError(

@@ -87,7 +87,7 @@ def _finite(region: MaskRegion) -> Iterator[None]:
         with np.errstate(over="raise", invalid="raise"):
             yield
     except (KeyError, TypeError, ValueError, ArithmeticError) as error:
-        raise DataError(f"{region.kind}: expected finite percentages, got {error!r}") from None
+        raise DataError(f"{region.kind}: expected finite percentages, got {error!r:.200}") from None
 
 
 def _size(region: MaskRegion) -> NDArray[np.float64]:

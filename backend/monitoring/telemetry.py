@@ -20,6 +20,7 @@ _log = logging.getLogger(__name__)
 _REFUSAL_EVERY_S = 1.0
 _TRACEBACK_EVERY_S = 60.0
 _MAX_TRACED = 100
+_MAX_LETTERS = 2000  # of a message, which may quote what was sent
 
 
 class Telemetry:
@@ -85,7 +86,7 @@ class Telemetry:
         kind = type(error).__name__
         self.metrics.errors.labels(kind).inc()
         if isinstance(error, (MfpError, HTTPException)):
-            message = str(error)
+            message = _shortened(str(error))
             _log.error("%s: %s: %s", during, kind, message)
         else:
             message = f"internal error, see the log for request {request_id.get()}"
@@ -106,3 +107,7 @@ class Telemetry:
             self._traced.clear()
         self._traced[place] = now
         _log.error("%s in request %s", during, request_id.get(), exc_info=error)
+
+
+def _shortened(message: str) -> str:
+    return message if len(message) <= _MAX_LETTERS else f"{message[:_MAX_LETTERS]}…"

@@ -33,7 +33,7 @@ class Curve:
             return Curve(name=name, miou_at=miou_at, auc=float(report["auc"]))
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(
-                f"{name}: expected a report of mfp evaluate clicks, got {error!r}"
+                f"{name}: expected a report of mfp evaluate clicks, got {error!r:.200}"
             ) from None
 
 

@@ -232,6 +232,10 @@ def test_messages_name_the_port_and_are_short(sites: list[_Site]) -> None:
     with pytest.raises(ImageError, match=f"http://127.0.0.1:{sites[0].server_port}/a") as raised:
         _fetcher().fetch(f"{sites[0].url}/" + "a" * 100_000)
     assert len(str(raised.value)) < 400
+    for address in (f"http://{'a' * 100_000}/", f"{'a' * 100_000}://host/"):
+        with pytest.raises(ImageError) as raised:
+            _fetcher().fetch(address)
+        assert len(str(raised.value)) < 400
 
 
 @pytest.mark.parametrize("below", ["", "/label-studio"])

@@ -13,6 +13,7 @@ from backend.monitoring.journal import Journal
 from backend.monitoring.logs import log_config, printable
 from backend.monitoring.metrics import Metrics
 from backend.monitoring.telemetry import Telemetry
+from mfp_model.errors import DataError
 
 
 @pytest.fixture
@@ -60,3 +61,14 @@ def test_the_same_bug_at_each_click_has_one_traceback(text_log: Callable[[], lis
     lines = text_log()
     assert sum("Traceback" in line for line in lines) == 1
     assert sum("as before" in line for line in lines) == 19
+
+
+def test_what_a_request_holds_fills_neither_the_log_nor_the_status_page(
+    text_log: Callable[[], list[str]],
+) -> None:
+    telemetry = Telemetry(Metrics(), Journal())
+    told = telemetry.failed(DataError("a" * 1_000_000), during="a click")
+    (error,) = telemetry.journal.errors(9)
+    assert error.message == told
+    assert len(told) < 3000
+    assert sum(map(len, text_log())) < 4000
