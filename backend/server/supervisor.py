@@ -12,6 +12,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from gunicorn.arbiter import Arbiter
 
@@ -111,11 +112,15 @@ class Supervisor(Arbiter):  # type: ignore[misc]
     def _spawn(self) -> None:
         self.app.has_others = bool(set(self.WORKERS) - self._ended - self._young)
         try:
-            self._young.add(self.spawn_worker())
+            pid = self.spawn_worker()
         except OSError as error:  # as where the system has no process more
             if os.getpid() != self.pid:  # of the new worker itself
                 raise
             self._failed(f"a worker cannot be started: {error}")
+            return
+        with suppress(OSError):
+            ready_file(self.app.shared_dir, pid).unlink()  # of an ended one with its number
+        self._young.add(pid)
 
     def _look_at_young(self) -> None:
         self._old &= set(self.WORKERS)

@@ -61,3 +61,15 @@ def test_where_no_worker_can_be_started_the_server_goes_on_and_tries_later(
     supervisor._spawn_at = 0.0
     supervisor.manage_workers()
     assert supervisor._young == {11, 12}
+
+
+def test_a_worker_with_the_number_of_an_ended_one_is_not_ready_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready_file(tmp_path, 12).touch()
+    monkeypatch.setattr(_Supervisor, "spawn_worker", lambda _: 12)
+    supervisor = _Supervisor(tmp_path, {}, n_wanted=1)
+    supervisor.manage_workers()
+    supervisor.WORKERS = {12: SimpleNamespace(age=1)}
+    supervisor.manage_workers()
+    assert supervisor._young == {12}
