@@ -77,7 +77,7 @@ def regions_of(result: object, left_out: Counter[str]) -> Iterator[MaskRegion | 
         return
     of_shape = [row for row in result if _is_readable(row) and _kind(row) is not None]
     shaped = {str(row["id"]) for row in of_shape if row.get("id")}
-    by_id: dict[str, list[Mapping[str, Any]]] = {}
+    by_id: dict[str | int, list[Mapping[str, Any]]] = {}  # those without an id by their place
     for index, row in enumerate(result):
         if is_relation(row):
             left_out["relation rows"] += 1
@@ -92,10 +92,11 @@ def regions_of(result: object, left_out: Counter[str]) -> Iterator[MaskRegion | 
         elif _is_point(row):
             left_out[f"points in {str(row.get('type'))[:40]} rows"] += 1
         else:
-            by_id.setdefault(str(row.get("id") or index), []).append(row)
+            key = str(row["id"]) if row.get("id") else index
+            by_id.setdefault(key, []).append(row)
     for region_id, rows in by_id.items():
         try:
-            yield _region(region_id, rows, left_out)
+            yield _region(str(region_id), rows, left_out)
         except DataError as error:
             yield DataError(f"region {region_id}: {error}")
 

@@ -120,6 +120,7 @@ def test_shapes_without_an_id_are_a_region_each_as_on_the_page(unnamed: dict[str
         for n in (3, 4)
     ]
     assert all(isinstance(region, MaskRegion) for region in regions_of(rows, Counter()))
+    assert len(list(regions_of([*rows, {**rows[0], "id": "1"}], Counter()))) == 3
 
 
 def test_points_beside_a_selected_mask_and_relations_are_neither_masks_nor_damage() -> None:
