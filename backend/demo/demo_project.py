@@ -18,6 +18,6 @@ def demo_project(api: LabelStudioApi, title: str) -> int:
     project = api.project_named(title)
     if project is None:
         project = api.create_project(title, (_LABEL_CONFIGS / "auto_accept.xml").read_text())
-    if not api.tasks(project):
+    if not api.n_tasks(project):
         api.upload(project, sorted(_PHOTOS.glob("*.jpg")))
     return project

@@ -186,7 +186,7 @@ class LabelStudioApi:
                 self._call("PATCH", f"/api/webhooks/{webhook['id']}/", body={"headers": headers})
 
     def tasks(self, project: int) -> list[dict[str, Any]]:
-        """Return the project's tasks with their annotations, in order."""
+        """Return the first hundred of the project's tasks with their annotations, in order."""
         answer = self._call("GET", f"/api/tasks/?project={project}&fields=all&page_size=100")
         with of_known_form(self.access.url):
             return sorted(answer["tasks"], key=lambda task: int(task["id"]))
