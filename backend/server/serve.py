@@ -31,7 +31,7 @@ from backend.server.supervisor import Supervisor
 from backend.settings import MEGABYTE, Settings
 from backend.storage.errors import StorageError
 from backend.storage.moving import upgrade_files
-from backend.storage.shared_state import SharedState
+from backend.storage.shared_state import SharedState, journal_in, open_server
 from mfp_model.errors import ConfigError, MfpError
 from mfp_model.weights import DEFAULT_WEIGHTS
 from mfp_model.weights.checking import check_weights
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
     from backend.server.service import Service
 
-_log = logging.getLogger(__name__)
 _SETTING_NAMES = frozenset(setting.name for setting in KNOWN_SETTINGS)
 _SPARE_THREADS = 4  # for health, metrics and webhooks while all places are taken
 
@@ -189,13 +188,10 @@ def _problem(settings: Settings) -> str | None:
 def _note(settings: Settings, shared_dir: Path, error: Exception) -> None:
     """Put an error onto the status page, wherever the workers have their journal.
 
-    Nothing stays open: this process is forked.
+    Nothing stays open: this process is forked. The data folder may be what is wrong.
     """
-    try:
-        database, server = SharedState(*settings.places).journal(shared_dir)
-    except MfpError as failure:
-        _log.warning("the status page misses an entry: %s", failure)
-        return
+    url = settings.database_url
+    database, server = journal_in(open_server(url) if url else None, shared_dir)
     journal = Journal(database, server=server)
     journal.note_error(kind=type(error).__name__, message=str(error), request_id="-")
 

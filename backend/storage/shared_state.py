@@ -79,15 +79,8 @@ class SharedState:
         return self.server or FileDatabase(self.data.sessions_file, SESSIONS)
 
     def journal(self, shared_dir: Path | None) -> tuple[Database, str]:
-        """Return where the newest clicks and errors are, and this server's name there.
-
-        Args:
-            shared_dir: What the processes of this server share, None for one process.
-        """
-        if self.server is not None:
-            name = shared_dir.name if shared_dir else "one process"
-            return self.server, f"{socket.gethostname()} {name}"
-        return journal_file(shared_dir), ""
+        """Return where the newest clicks and errors are; see `journal_in`."""
+        return journal_in(self.server, shared_dir)
 
     @property
     def has_sessions(self) -> bool:
@@ -140,6 +133,19 @@ def _check(server: ServerDatabase) -> None:
     if there != NEWEST:
         what = "has no tables yet" if there is None else f"has tables of state {there}"
         raise ConfigError(f"MFP_DATABASE_URL: the database {what}; run `mfp migrate` first")
+
+
+def journal_in(server: Database | None, shared_dir: Path | None) -> tuple[Database, str]:
+    """Return where the newest clicks and errors are, and this server's name there.
+
+    Args:
+        server: The database of several machines; None for a file.
+        shared_dir: What the processes of this server share, None for one process.
+    """
+    if server is None:
+        return journal_file(shared_dir), ""
+    name = shared_dir.name if shared_dir else "one process"
+    return server, f"{socket.gethostname()} {name}"
 
 
 def journal_file(shared_dir: Path | None) -> Database:

@@ -15,7 +15,7 @@ from backend.server import shared_memory
 from backend.server.serve import serve
 from backend.server.supervisor import SupervisionError
 from backend.settings import Settings
-from backend.storage.shared_state import SharedState
+from backend.storage.shared_state import SharedState, journal_file
 from backend.storage.upgrading import NEWEST
 from mfp_model.errors import ConfigError
 from tests.fakes import temporary_settings
@@ -111,6 +111,13 @@ def test_what_befalls_a_server_stands_on_its_status_page_with_a_database_too(
     database, server = SharedState(*settings.places).journal(tmp_path)
     (error,) = Journal(database, server=server).errors(9)
     assert (error.kind, error.message) == ("SupervisionError", "a worker ended")
+
+
+def test_what_is_wrong_with_the_data_folder_stands_on_the_status_page(tmp_path: Path) -> None:
+    (tmp_path / "data").touch()  # no folder can be made there
+    settings = replace(temporary_settings(), data_dir=tmp_path / "data")
+    module._note(settings, tmp_path, ConfigError("no folder"))
+    assert [error.message for error in Journal(journal_file(tmp_path)).errors(9)] == ["no folder"]
 
 
 def test_a_full_disk_is_told_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
