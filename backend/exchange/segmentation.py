@@ -64,7 +64,8 @@ def _as_coco(
 ) -> tuple[Any, float | None]:
     if polygon_error_px is None:
         return encode_mask(mask), None
-    drawn = None if outline is None else [outline]
-    polygons = polygons_of(mask, max_error_px=polygon_error_px) if drawn is None else drawn
+    if outline is not None:  # of which the mask was made
+        return [outline.ravel().tolist()], 1.0
+    polygons = polygons_of(mask, max_error_px=polygon_error_px)
     iou = round(polygon_iou(polygons, mask), 6)
     return [np.round(polygon, 3).ravel().tolist() for polygon in polygons], iou

@@ -21,6 +21,9 @@ _MAX_CORNERS = 100_000
 _MAX_OUTLINE_PX = 2_000_000
 _MAX_RADIUS_PX = 10_000_000
 _CHORD_ERROR_PX = 0.1  # of an ellipse's polygon
+# Of a corner's pixels. Percentages with five digits bring whole and half pixels back with an error,
+# by which COCO's tools would fill other pixels.
+_DIGITS = 3
 
 
 def region_mask(region: MaskRegion) -> NDArray[np.bool_]:
@@ -50,7 +53,7 @@ def region_runs(region: MaskRegion) -> MaskRuns:
 
 
 def region_outline(region: MaskRegion) -> NDArray[np.float64] | None:
-    """Return the corners of a region's shape, float64 `[n, 2]` of x and y in pixels.
+    """Return the corners of a region's shape, float64 `[n, 2]` of x and y in pixels, to 0.001.
 
     The page lets shapes reach out of the image: what does is cut off at its edge, and corners
     come in where an outline crosses it. A brush has no corners: None. So has a shape that lies
@@ -130,7 +133,7 @@ def _outline(region: MaskRegion) -> NDArray[np.float64]:
         points = centre + corners @ _turn(float(value.get("rotation") or 0)).T
     if len(points) < 3 or not np.isfinite(points).all():
         raise ValueError(f"{len(points)} points")
-    corners = _cut(points, size)
+    corners = np.round(_cut(points, size), _DIGITS)
     edges = np.abs(np.diff(corners, axis=0, append=corners[:1])).max(axis=1)
     if len(corners) > _MAX_CORNERS or edges.sum() > _MAX_OUTLINE_PX:
         raise ValueError(

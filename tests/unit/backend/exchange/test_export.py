@@ -80,6 +80,25 @@ def test_polygons_keep_holes_and_tell_how_far_they_are_off(tmp_path: Path) -> No
     assert summary.polygon_iou == {"least": 1.0, "mean": 1.0}
 
 
+def test_polygons_of_drawn_shapes_fill_the_pixels_of_their_rle(tmp_path: Path) -> None:
+    place = {"x": 30, "y": 30, "width": 25, "height": 20}
+    shapes = [
+        {**shape_row("rectangle", "Dog", (96, 64), **place, rotation=turn), "id": f"r{turn}"}
+        for turn in range(0, 90, 3)
+    ]
+    exported = []
+    for name, error_px in (("rle", None), ("polygons", 0.25)):
+        (tmp_path / name).mkdir()
+        options = ExportOptions(polygon_error_px=error_px)
+        files = Files({"/data/upload/1/1.png": png(96, 64)})
+        exported.append(export(tmp_path / name, [task(1, shapes)], options=options, files=files))
+    (rle, _), (polygons, summary) = exported
+    assert summary.polygon_iou == {"least": 1.0, "mean": 1.0}
+    for exact, polygon in zip(rle["annotations"], polygons["annotations"], strict=True):
+        filled = coco_mask.merge(coco_mask.frPyObjects(polygon["segmentation"], 64, 96))
+        assert (coco_mask.decode(filled) == coco_mask.decode(exact["segmentation"])).all()
+
+
 def test_crowds_stay_rle_among_polygons_as_coco_wants_them(tmp_path: Path) -> None:
     mask = np.zeros((30, 40), dtype=np.bool_)
     mask[3:9, 4:20] = True

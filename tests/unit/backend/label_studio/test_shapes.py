@@ -10,6 +10,7 @@ from pycocotools import mask as coco_mask
 from backend.label_studio.regions import MaskRegion, regions_of
 from backend.label_studio.shapes import rectangle_corners, region_mask, region_outline
 from mfp_model.errors import DataError
+from mfp_model.masks.polygons import mask_of, polygons_of
 
 
 def _region(kind: str, size: tuple[int, int] = (400, 300), **value: object) -> MaskRegion:
@@ -76,6 +77,16 @@ def test_any_polygon_covers_what_it_covers_on_a_canvas_that_is_large_enough(
     cv2.polylines(lines, [np.round(corners).astype(np.int32)], True, 1, 3)
     near = rim.astype(bool) | lines[80:160, 100:200].astype(bool)
     assert not (wrong & ~near).any()
+
+
+def test_a_polygon_comes_back_from_percentages_with_the_same_pixels() -> None:
+    rows, columns = np.mgrid[0:119, 0:157]
+    mask = np.sin(columns / 7) + np.sin(rows / 5) > 0.9
+    size = (157, 119)
+    for polygon in polygons_of(mask, max_error_px=1):
+        percents = np.round(polygon * (100 / np.array(size)), 5)
+        back = region_mask(_region("polygon", size, points=percents.tolist()))
+        assert (back == mask_of([polygon], height=119, width=157)).all()
 
 
 def test_what_is_no_number_is_damaged() -> None:
