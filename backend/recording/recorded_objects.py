@@ -39,10 +39,14 @@ class RecordedMask:
 
     def is_same(self, other: RecordedMask) -> bool:
         """Return whether another mask is this one, but for what drawing as polygons changes."""
+        return self.iou(other) >= _SAME_IOU
+
+    def iou(self, other: RecordedMask) -> float:
+        """Return the IoU with another mask, 0 for one of another size."""
         if self == other:
-            return True
+            return 1.0
         has_size = (self.height, self.width) == (other.height, other.width)
-        return has_size and self.runs.iou(other.runs) >= _SAME_IOU
+        return self.runs.iou(other.runs) if has_size else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +146,9 @@ class _Reader:
         self.objects: list[RecordedObject] = []
         self._submissions = submissions
         self._by_point: dict[_Key, RecordedObject] = {}
-        self._by_region: dict[_Key, RecordedObject] = {}
+        # Of two people who edit the same prediction each has an object of its region.
+        self._by_region: dict[_Key, list[RecordedObject]] = {}  # the newest last
+        self._annotations: dict[int, str] = {}  # in which an object was saved
         self._newest: dict[_Key, RecordedObject] = {}  # of each task
         self._before: dict[int, tuple[Click, ...]] = {}  # clicks of an object's earlier edits
 
@@ -164,20 +170,24 @@ class _Reader:
         clicked.answers.append(Answer(at=row.at, clicks=clicks, mask=mask))
         clicked.regions |= set(row.regions)
         self._by_point |= dict.fromkeys(points, clicked)
-        regions = [(row.project, row.task, region) for region in row.regions]
-        self._by_region |= dict.fromkeys(regions, clicked)
+        for region in row.regions:
+            others = self._of_region(row, region)
+            self._by_region[row.project, row.task, region] = [
+                *(x for x in others if x is not clicked),
+                clicked,
+            ]
+
+    def _of_region(self, row: AnswerRow | FinalRow, region: str) -> list[RecordedObject]:
+        return self._by_region.get((row.project, row.task, region), [])
 
     def _edited(self, row: AnswerRow) -> RecordedObject | None:
         """The object whose mask is edited, where it was not submitted since its last answer."""
         prior = _mask(row.prior, height=row.height, width=row.width)
         if prior is None:
             return None
-        for region in row.regions:
-            key = (row.project, row.task, region)
-            clicked = self._by_region.get(key)
-            if clicked is None:
-                continue
-            last = clicked.answers[-1].at
+        of_regions = [(x, region) for region in row.regions for x in self._of_region(row, region)]
+        for clicked, region in reversed(of_regions):
+            key, last = (row.project, row.task, region), clicked.answers[-1].at
             if any(last <= at <= row.at for at in self._submissions.get(key, ())):
                 continue
             # Of answers that were taken back again the clicks do not count.
@@ -198,25 +208,41 @@ class _Reader:
             prior=_mask(row.prior, height=row.height, width=row.width),
         )
         self.objects.append(begun)
-        for region in row.regions:
-            before = self._by_region.get((row.project, row.task, region))
-            if before is not None:
-                before.final = begun.prior
+        if begun.prior is not None:
+            for region in row.regions:
+                # Not of somebody who began with the same mask.
+                others = [x for x in self._of_region(row, region) if x.prior != begun.prior]
+                if others:
+                    _likest(others, begun.prior).final = begun.prior
         return begun
 
     def finish(self, row: FinalRow) -> None:
         """Tell an object what was saved of it; of several polygons each is a part."""
-        saved = self._by_region.get((row.project, row.task, row.region))
-        if saved is None:
+        objects = self._of_region(row, row.region)
+        if len(objects) > 1:
+            objects = [x for x in objects if x.final is None or id(x) in self._annotations]
+        objects = [
+            x for x in objects if self._annotations.get(id(x), row.annotation) == row.annotation
+        ]
+        if not objects:
             return
-        shown = saved.answers[0].mask
+        shown = objects[0].answers[0].mask
         mask = _mask(row.mask, height=shown.height, width=shown.width)
         if mask is None:
             return
+        saved = _likest(objects, mask)
+        self._annotations[id(saved)] = row.annotation
         if saved.final is not None:
             mask = replace(mask, packed=pack(saved.final.runs.union(mask.runs)))
         saved.final = mask
         saved.label = row.label
+
+
+def _likest(objects: Sequence[RecordedObject], mask: RecordedMask) -> RecordedObject:
+    """That whose last answer is most like a mask; of equal ones the newest."""
+    if len(objects) == 1:
+        return objects[0]
+    return max(reversed(objects), key=lambda clicked: clicked.answers[-1].mask.iou(mask))
 
 
 def _mask(packed: bytes | None, *, height: int, width: int) -> RecordedMask | None:

@@ -33,7 +33,7 @@ _ANSWERS = (
 )
 _FINALS = (
     select(
-        *(saves.c.project, saves.c.task, finals.c.region, finals.c.label),
+        *(saves.c.project, saves.c.task, saves.c.annotation, finals.c.region, finals.c.label),
         masks.c.packed.label("mask"),
     )
     .join(saves, saves.c.id == finals.c.save)
@@ -118,6 +118,7 @@ class FinalRow:
 
     project: str
     task: str
+    annotation: str
     region: str
     label: str | None
     mask: bytes | None

@@ -37,13 +37,15 @@ class Person:
         region: dict[str, Any] = answer.json["results"][0]["result"][0]
         return region
 
-    def save(self, *rows: dict[str, Any], action: str = "ANNOTATION_CREATED") -> None:
+    def save(
+        self, *rows: dict[str, Any], action: str = "ANNOTATION_CREATED", annotation: int = 5
+    ) -> None:
         body = {
             "action": action,
             "project": {"id": 3},
             "task": {"id": 7},
-            "annotation": {"id": 5, "result": list(rows)},
-            "annotations": [{"id": 5}],
+            "annotation": {"id": annotation, "result": list(rows)},
+            "annotations": [{"id": annotation}],
         }
         assert self._client.post("/webhook", json=body).status_code == 200
 

@@ -23,7 +23,7 @@ from mfp_model.errors import DataError
 from mfp_model.masks.runs import MaskRuns
 from mfp_model.prompts import Click
 from tests.fakes import temporary_settings
-from tests.unit.backend.page import box, point, request, row, saved
+from tests.unit.backend.page import box, point, request, row, saved, settings_of
 from tests.unit.backend.recording.person import CAT, Person, corrected
 
 
@@ -145,6 +145,22 @@ def test_what_is_edited_long_after_it_was_submitted_is_another_object(
     before, after = person.objects()
     assert (len(before.clicks), len(after.clicks)) == (1, 1)
     assert after.prior is not None
+
+
+def test_edits_of_two_people_who_began_with_the_same_prediction_are_two_objects() -> None:
+    person = Person(settings_of(maximum_annotations=2))
+    there = {"predictions": [saved(row("r1", CAT))]}
+    left, right = box(0, 20, 80, 100), box(20, 20, 110, 100)
+    person.click(point("p1", 25, 60), **there)
+    person.click(point("p2", 75, 60), **there)
+    person.save(row("r1", left))
+    person.save(row("r1", right), annotation=6)
+    finals = [entry.final for entry in person.objects()]
+    for final, mask in zip(finals, (left, right), strict=True):
+        assert final is not None
+        np.testing.assert_array_equal(final.runs.mask(), mask)
+    person.save(annotation=5, action="ANNOTATIONS_DELETED")
+    assert [entry.final is None for entry in person.objects()] == [True, False]
 
 
 def test_nothing_is_recorded_where_it_is_switched_off() -> None:
