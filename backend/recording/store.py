@@ -29,7 +29,7 @@ _ANSWERS = (
     )
     .outerjoin(_PRIORS, _PRIORS.c.key == answers.c.prior)
     .outerjoin(_ANSWERED, _ANSWERED.c.key == answers.c.answer)
-    .order_by(answers.c.id)
+    .order_by(answers.c.at, answers.c.id)
 )
 _FINALS = (
     select(

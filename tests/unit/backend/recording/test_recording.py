@@ -184,6 +184,34 @@ def test_neither_names_nor_image_content_are_written(person: Person) -> None:
     assert public_address("s3://bucket/a.jpg") == "s3://bucket/a.jpg"
 
 
+def _answer(at: float, mask: bytes, *, points: list[str], regions: list[str]) -> AnswerRow:
+    return AnswerRow(
+        at=at,
+        project="3",
+        task="7",
+        image="image",
+        width=40,
+        height=40,
+        label="Cat",
+        version="v1",
+        points=points,
+        clicks=[(1, 1, 1)] * len(points),
+        regions=regions,
+        prior=None,
+        answer=mask,
+    )
+
+
+def test_what_one_worker_writes_later_than_another_is_in_order(tmp_path: Path) -> None:
+    database = FileDatabase(tmp_path / "sessions.sqlite3", SESSIONS)
+    store = SessionStore(database, max_bytes=1e9)
+    mask = pack(MaskRuns.of(np.ones((40, 40), dtype=np.bool_)))
+    for at, points in ((3.0, ["p1", "p2"]), (2.0, ["p1"])):
+        store.add_answer(_answer(at, mask, points=points, regions=["r"]))
+    (entry,) = read_objects(database)
+    assert (len(entry.clicks), entry.seconds) == (2, 1)
+
+
 def test_the_file_keeps_its_size_and_the_newest_rows(tmp_path: Path) -> None:
     now = 0.0
     database = FileDatabase(tmp_path / "s.sqlite3", SESSIONS)
@@ -192,22 +220,7 @@ def test_the_file_keeps_its_size_and_the_newest_rows(tmp_path: Path) -> None:
     for number in range(400):
         now = float(number)
         noise = pack(MaskRuns.of(generator.random((40, 40)) < 0.5))
-        answer = AnswerRow(
-            at=now,
-            project="3",
-            task="7",
-            image="image",
-            width=40,
-            height=40,
-            label="Cat",
-            version="v1",
-            points=[f"p{number}"],
-            clicks=[(1, 1, 1)],
-            regions=[f"r{number}"],
-            prior=None,
-            answer=noise,
-        )
-        store.add_answer(answer)
+        store.add_answer(_answer(now, noise, points=[f"p{number}"], regions=[f"r{number}"]))
         store.add_save("3", "7", str(number), "ANNOTATION_CREATED", [(f"r{number}", "Cat", noise)])
     store.trim()
     objects = read_objects(database)
