@@ -69,8 +69,9 @@ def image_of(
     image = decode_image(content, max_megapixels=max_megapixels)
     clicked = recorded.answers[0].mask
     if image.shape[:2] != (clicked.height, clicked.width):
+        height, width = image.shape[:2]
         raise ImageError(
-            f"image {image.shape[:2]}, clicked on as {(clicked.height, clicked.width)}"
+            f"image is {width}x{height}, but it was clicked on as {clicked.width}x{clicked.height}"
         )
     return image
 

@@ -122,7 +122,7 @@ def _error_answer(error: Exception, telemetry: Telemetry) -> tuple[Response, int
         if not isinstance(error, RequestError):
             status = 503 if isinstance(error, NotReadyError) else 200
             return jsonify({"results": [], **body}), status
-    if isinstance(error, StorageError):  # locked, full or away: not this request's fault
+    if isinstance(error, StorageError | BusyError):  # not this request's fault
         return jsonify(body), 503
     return jsonify(body), 400 if isinstance(error, MfpError) else 500
 

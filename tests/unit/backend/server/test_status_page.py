@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 
 from backend.models.served import ServedModels
 from backend.monitoring.journal import Minute
-from backend.server import routes
+from backend.server import routes, sessions_page
 from backend.server.advice import ADVICE
 from backend.server.app import create_app
 from backend.server.charts import HEIGHT, clicks_chart, times_chart
@@ -98,6 +98,8 @@ def test_links_lead_to_label_studio_and_to_what_was_recorded() -> None:
         time.sleep(0.05)
     assert 'href="sessions"' in _page(client)
     assert "How people clicked" in answer.get_data(as_text=True)
+    with sessions_page._making:
+        assert client.get("/sessions").status_code == 503
 
 
 def test_the_page_works_below_a_path_that_a_proxy_takes_away() -> None:
