@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 from collections.abc import Mapping
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -103,13 +104,10 @@ def _evaluate(options: argparse.Namespace) -> None:
         else:
             report = dataclasses.asdict(_scores(options, workers))
     report |= {"segmenter": options.segmenter, "checkpoint": workers.version}
+    lines = _lines_of_people if options.clicks == "human" else _lines
+    show(options, report, [f"{options.segmenter} ({workers.version})", *lines(report)])
     if options.clicks == "human":
-        lines = [
-            line for name, group in report["groups"].items() for line in (name, *_lines(group))
-        ]
-        show(options, report, lines)
         return
-    show(options, report, [f"{options.segmenter} ({workers.version})", *_lines(report)])
     if options.plot:
         _plot(options.plot, report, earlier)
     if options.confusion:
@@ -190,9 +188,21 @@ def _of_people(
     }
 
 
+def _lines_of_people(report: Mapping[str, Any]) -> list[str]:
+    """Scores of each group, and of all."""
+    of_groups = [(name, *_lines(group), "") for name, group in report["groups"].items()]
+    rows = [(name, *report[f"noc_{name}"].values()) for name in ("mean", "spread")]
+    goals = _goals(report["noc_mean"])
+    return [*chain(*of_groups), "clicks needed, over the groups", *table(("", *goals), rows)]
+
+
+def _goals(noc: Mapping[str, float]) -> list[str]:
+    return [f"{float(goal):.0%}" for goal in noc]
+
+
 def _lines(report: Mapping[str, Any]) -> list[str]:
     """Scores for people: clicks by goal, IoU by clicks, and the rest in a line."""
-    goals = [f"{float(goal):.0%}" for goal in report["noc"]]
+    goals = _goals(report["noc"])
     clicks = [float(value) for value in report["noc"].values()]
     shown = [n for n in _SHOWN_CLICKS if n <= len(report["miou_at"])]
     return [

@@ -101,6 +101,22 @@ def test_the_ablation_prints_the_supplements_table(
     assert len(json.loads(out.read_text())) == 8
 
 
+def test_clicks_like_peoples_are_told_of_each_group_and_over_all(
+    tiny_weights: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mfp, "make_engine", lambda name, *rest: make_engine("pytorch", *rest))
+    folder = make_coco_folder(tmp_path / "coco", n_images=1)
+    arguments = ["evaluate", "clicks", "--format", "coco", "--root", str(folder), "--limit", "1"]
+    assert main([*arguments, "--checkpoint", str(tiny_weights), "--clicks", "human"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("mfp (")
+    assert {"careful", "ordinary", "hasty"} <= set(lines)
+    assert [line.split()[0] for line in lines[-2:]] == ["mean", "spread"]
+
+
 @pytest.mark.parametrize("others", [["--preset", "unet"], ["--clicks", "deep"]])
 def test_a_prior_mask_that_nothing_would_see_is_refused(
     others: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
