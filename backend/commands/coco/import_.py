@@ -36,7 +36,9 @@ def add(commands: Commands) -> None:
     add_label_config(parser)
     address = parser.add_mutually_exclusive_group()
     address.add_argument(
-        "--image-prefix", metavar="ADDRESS", help="where the images lie; default: upload them"
+        "--image-prefix",
+        metavar="ADDRESS",
+        help="where the folder's image files lie; default: upload them",
     )
     address.add_argument(
         "--original", action="store_true", help="the addresses that the export found them at"
