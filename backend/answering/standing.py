@@ -58,8 +58,13 @@ def is_newer(task: TaskRequest, answered: AnsweredObject) -> bool:
 
 
 def is_saved(answered: AnsweredObject, task: TaskRequest) -> bool:
-    """Return whether the annotation was saved since it was answered, and no prompt waited then."""
-    return is_newer(task, answered) and not task.there.has_waiting(answered.asked_ids)
+    """Return whether the annotation was saved since it was answered, and no prompt waited then.
+
+    One that the page sends as left behind waited, and the page was loaded since.
+    """
+    left_behind = task.region.left_behind if task.region else frozenset()
+    waiting = answered.asked_ids - left_behind
+    return is_newer(task, answered) and not task.there.has_waiting(waiting)
 
 
 def may_stand(

@@ -83,6 +83,20 @@ def points_of(body: Mapping[str, Any]) -> list[Point] | None:
     return list(points.values())
 
 
+def left_behind(body: Mapping[str, Any], points: list[Point]) -> frozenset[str]:
+    """Return the ids of points that the clicked page has read from what was saved.
+
+    It was loaded since they were placed. So it has no answer of theirs that waited for its check.
+
+    Args:
+        body: A click's, as in `points_of`.
+        points: What `points_of` returns for it.
+    """
+    rows = [row for row in body["params"]["context"]["result"] if row.get("type") in _POINT_TYPES]
+    clicked = {str(point.get("id")) for point in points}
+    return frozenset(str(row.get("id")) for row in rows if not is_box(row)) - clicked
+
+
 def is_box(point: Point) -> bool:
     """Return whether it is a rectangle; a generic label's row of one counts, too."""
     return point.get("type") in _BOX_TYPES or (

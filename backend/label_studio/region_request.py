@@ -51,6 +51,7 @@ class RegionRequest:
         named: Labels that the points themselves carry, as the control writes them.
         width: Image width in pixels as the page sees it.
         height: Image height in pixels as the page sees it.
+        left_behind: Ids of points that the page has read from what was saved.
     """
 
     placed: tuple[PlacedPrompt, ...]
@@ -60,6 +61,7 @@ class RegionRequest:
     named: tuple[str, ...]
     width: int
     height: int
+    left_behind: frozenset[str] = frozenset()
 
     @property
     def prompts(self) -> tuple[Prompt, ...]:
@@ -104,7 +106,11 @@ class RegionRequest:
 
 
 def region_request(
-    points: list[Point], config: LabelConfig, image_name: str, there: Annotation
+    points: list[Point],
+    config: LabelConfig,
+    image_name: str,
+    there: Annotation,
+    left_behind: frozenset[str],
 ) -> RegionRequest:
     """Return what points and boxes of one image ask for.
 
@@ -113,6 +119,7 @@ def region_request(
         config: Of the task.
         image_name: The image.
         there: What the annotation holds already.
+        left_behind: As in `RegionRequest`.
 
     Raises:
         RequestError: A point has another form than the page sends.
@@ -133,6 +140,7 @@ def region_request(
         named=named if control.is_multiple else named[:1],
         width=width,
         height=height,
+        left_behind=left_behind,
     )
 
 

@@ -11,7 +11,7 @@ from backend.label_studio.config_xml import LabelConfigError
 from backend.label_studio.controls import MaskControl
 from backend.label_studio.label_config import LabelConfig, TaskConfigs
 from backend.label_studio.page import Annotation, page_of, storable
-from backend.label_studio.points import Point, RequestError, field_of, points_of
+from backend.label_studio.points import Point, RequestError, field_of, left_behind, points_of
 from backend.label_studio.projects import UNKNOWN_RULES, ProjectRules
 from backend.label_studio.region_request import RegionRequest, region_request
 from backend.label_studio.task_values import MAX_LETTERS, key_of, page_at
@@ -88,7 +88,8 @@ def parse_predict(
     rules = rules_of(project)
     if points is None:
         return [_opened(task, project, configs, rules) for task in tasks]
-    return [_clicked(task, project, configs, points, rules) for task in tasks]
+    left = frozenset(map(storable, left_behind(body, points)))
+    return [_clicked(task, project, configs, points, left, rules) for task in tasks]
 
 
 def project_id(body: Mapping[str, Any]) -> str:
@@ -132,7 +133,12 @@ def _opened(task: object, project: str, configs: TaskConfigs, rules: ProjectRule
 
 
 def _clicked(
-    task: object, project: str, configs: TaskConfigs, points: list[Point], rules: ProjectRules
+    task: object,
+    project: str,
+    configs: TaskConfigs,
+    points: list[Point],
+    left: frozenset[str],
+    rules: ProjectRules,
 ) -> TaskRequest:
     if not isinstance(task, dict):
         raise RequestError(f"task: expected an object, got {type(task).__name__}")
@@ -149,11 +155,11 @@ def _clicked(
     image, image_index = _image(config, name, data, newest.get("item_index"))
     page = page_of(task, point_ids, rules)
     there = page.annotation.at(image_index)
-    region = region_request(points, config, name, there) if points else None
+    region = region_request(points, config, name, there, left) if points else None
 
     def with_drafts(drafts: list[Mapping[str, Any]]) -> TaskRequest:
         alone = {**task, "drafts": drafts, "annotations": [], "predictions": []}
-        return _clicked(alone, project, configs, asked, rules)
+        return _clicked(alone, project, configs, asked, left, rules)
 
     return TaskRequest(
         task_id=storable(task.get("id", "")),

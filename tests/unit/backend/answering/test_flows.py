@@ -237,6 +237,24 @@ def test_an_answer_that_waited_for_its_check_when_its_task_was_opened_is_asked_f
     assert mask_of(taken)[50, 60]
 
 
+@pytest.mark.parametrize("is_opened", [True, False])  # Label Studio does not always tell of it
+def test_a_page_that_was_loaded_again_while_a_mask_waited_for_its_check_has_it_no_more(
+    is_opened: bool,
+) -> None:
+    page, begun = ClickedPage(), {**point("p", 60, 60), "from_name": "click"}
+    first = page.ask(begun)[0]
+    page.save(begun)
+    if is_opened:
+        page.open()
+    n_asked = site_of().n_asked_for_drafts
+    left = {name: part for name, part in begun.items() if name != "is_positive"}
+    assert page.ask(left, point("n", 60, 60, is_positive=False)) == []
+    (new,) = page.ask(left, point("q", 90, 60))
+    assert mask_of(first)[60, 75]
+    assert mask_of(new)[60, 75]
+    assert site_of().n_asked_for_drafts == n_asked
+
+
 def test_the_next_click_of_an_object_asks_for_no_draft_when_its_task_was_opened() -> None:
     page, begun = ClickedPage(), point("p", 60, 60)
     page.ask(begun)
