@@ -64,7 +64,7 @@ def _as_coco(
 ) -> tuple[Any, float | None]:
     if polygon_error_px is None:
         return encode_mask(mask), None
-    if outline is not None:  # of which the mask was made
+    if outline is not None:  # of which the mask was made, by these very numbers
         return [outline.ravel().tolist()], 1.0
     polygons = polygons_of(mask, max_error_px=polygon_error_px)
     iou = round(polygon_iou(polygons, mask), 6)
