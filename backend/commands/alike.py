@@ -58,6 +58,7 @@ def _load_alike(
     from mfp_model.finding.alike import find_alike
     from mfp_model.finding.likeness import example_of
     from mfp_model.loading import load_segmenter
+    from mfp_model.weights.versions import without_precision
 
     options.checkpoint = fetched(options.checkpoint, options.settings)
     segmenter = load_segmenter("mfp", checkpoint=options.checkpoint, device=options.device)
@@ -72,7 +73,7 @@ def _load_alike(
         find,
         config,
         region,
-        version=f"{segmenter.version}-like-{number}-{name}"[:100],
+        version=f"{without_precision(segmenter.version)}-like-{number}-{name}"[:100],
         max_megapixels=options.settings.max_megapixels,
         polygon_error_px=options.settings.polygon_error_px,
     )

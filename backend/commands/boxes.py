@@ -32,8 +32,9 @@ def boxes_segmenter(checkpoint: Path | None, device: str) -> Segmenter:
 def mask_maker(segmenter: Segmenter) -> tuple[MaskInBox, str]:
     """Return what makes the mask of a box, and the model version of such masks."""
     from mfp_model.finding.boxes import mask_in_box
+    from mfp_model.weights.versions import without_precision
 
-    return partial(mask_in_box, segmenter), f"{segmenter.version}-boxes"
+    return partial(mask_in_box, segmenter), f"{without_precision(segmenter.version)}-boxes"
 
 
 def show_summary(options: argparse.Namespace, summary: BoxSummary) -> None:

@@ -12,7 +12,7 @@ from backend.settings import Settings
 from mfp_model.errors import ConfigError
 from mfp_model.names import FINDERS, INPAINTERS, INPAINTERS_WITH_WEIGHTS
 from mfp_model.weights.downloads import WEIGHTS_SOURCES
-from mfp_model.weights.versions import IN_BF16, with_answers
+from mfp_model.weights.versions import with_answers, without_precision
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,7 +37,7 @@ def finding_version(finder: str, inpainter: str, config: LayersConfig | None = N
     """
     from mfp_model.finding.layers import LayersConfig
 
-    version = f"{finder.removesuffix(IN_BF16)}-{inpainter}"
+    version = f"{without_precision(finder)}-{inpainter}"
     if config is None or config == LayersConfig():
         return version
     return f"{version}-{config.max_rounds}{config.removal[0]}{config.combination[0]}"

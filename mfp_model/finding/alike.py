@@ -1,6 +1,6 @@
 """All like this: one example -> the objects of an image that look like it.
 
-Where an image looks most like the example the segmenter is clicked, on a piece of the image of some
+Where an image looks most like the example the segmenter is clicked, on a piece of the image of four
 times the example's side. A mask that the piece's edge cuts is part of something else. The others
 are ranked by likeness and by how good the segmenter thinks they are.
 """
@@ -25,7 +25,7 @@ from mfp_model.segmenter import Segmenter
 
 MAX_ALIKE = 100
 _MAX_TRIES = 150
-_CROP = 4.5  # sides of the example
+_CROP = 4.0  # sides of the example
 _MIN_CROP_PX = 96
 _MIN_LIKENESS, _MIN_IOU = 0.15, 0.3
 _AREAS = (0.15, 8.0)  # of the example's

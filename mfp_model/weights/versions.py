@@ -31,6 +31,14 @@ def with_answers(version: str) -> str:
     return f"{version}.{ANSWERS}"
 
 
+def without_precision(version: str) -> str:
+    """Return what a version is called whatever it is computed in.
+
+    It names what a command does once, on whichever machine it goes on.
+    """
+    return version.removesuffix(IN_BF16)
+
+
 def weights_digest(config: Mapping[str, Any], tensors: Iterable[tuple[str, Values]]) -> str:
     """Return 8 hexadecimal digits of what computes: a network's config and its values.
 

@@ -90,10 +90,16 @@ def stored() -> list[dict[str, Any]]:
     return []
 
 
+class _InBfloat16(ClickSegmenter):
+    @property
+    def version(self) -> str:
+        return "disks-1-bf16"  # which a machine that goes on may not compute in
+
+
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, stored: list[dict[str, Any]]) -> Run:
     def loaded(name: str, **how: object) -> DiskSegmenter:
-        return ClickSegmenter(radius=_RADIUS)
+        return _InBfloat16(radius=_RADIUS)
 
     monkeypatch.setattr("mfp_model.loading.load_segmenter", loaded)
     monkeypatch.setenv("MFP_DATA_DIR", str(temporary_settings().data_dir))
