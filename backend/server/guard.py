@@ -111,7 +111,7 @@ def _error_answer(error: Exception, telemetry: Telemetry) -> tuple[Response, int
     """
     if isinstance(error, RefusedError):
         return _refusal(error, telemetry)
-    if isinstance(error, HTTPException) and error.code in (404, 405):
+    if isinstance(error, HTTPException) and error.code in (404, 405, 503):
         return jsonify({"error": error.description}), error.code
     message = telemetry.failed(error, during=f"request to {request.path[:80]}")
     body: dict[str, Any] = {"error": message, "request_id": request_id.get()}
@@ -122,7 +122,7 @@ def _error_answer(error: Exception, telemetry: Telemetry) -> tuple[Response, int
         if not isinstance(error, RequestError):
             status = 503 if isinstance(error, NotReadyError) else 200
             return jsonify({"results": [], **body}), status
-    if isinstance(error, StorageError | BusyError):  # not this request's fault
+    if isinstance(error, StorageError):  # locked, full or away: not this request's fault
         return jsonify(body), 503
     return jsonify(body), 400 if isinstance(error, MfpError) else 500
 

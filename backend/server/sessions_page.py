@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from backend.answering.turns import BusyError
+from werkzeug.exceptions import ServiceUnavailable
+
 from backend.recording.sessions_report_apart import report_page_apart
 from backend.server.service import Service
 
@@ -15,13 +16,13 @@ def render_sessions(service: Service) -> str | None:
     """Return the page's HTML, without photos; None where nothing was recorded yet.
 
     Raises:
-        BusyError: The page is being made for somebody else.
+        ServiceUnavailable: The page is being made for somebody else.
         StorageError: What was recorded cannot be read.
     """
     if not service.state.has_sessions:
         return None
     if not _making.acquire(blocking=False):
-        raise BusyError("the page of sessions is being made: try again in some seconds")
+        raise ServiceUnavailable("the page of sessions is being made: try again in some seconds")
     try:
         return report_page_apart(service.state.places, label_studio_url=service.label_studio_url)
     finally:
