@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 
 from backend.answering.edits import Edits
+from backend.background import BackgroundThreads
 from backend.images.loader import ImageLoader
 from backend.label_studio.request import TaskRequest
 from backend.monitoring.telemetry import Telemetry
@@ -23,7 +23,7 @@ class Prefetcher:
         self._images = images
         self._edits = edits
         self._telemetry = telemetry
-        self._prefetcher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prefetch")
+        self._prefetcher = BackgroundThreads(1, name="prefetch")
         self._places = threading.BoundedSemaphore(_MAX_PREFETCHES)
 
     def prefetch(self, task: TaskRequest) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from backend.background import BackgroundThreads
 from backend.label_studio.access import LabelStudioAccess, LabelStudioError
 from backend.label_studio.asking import ask
 
@@ -82,7 +83,7 @@ class ProjectSettings:
         self._lock = threading.Lock()
         self._answers: dict[str, _Answer] = {}
         self._asking: dict[str, Future[None]] = {}
-        self._asker = ThreadPoolExecutor(max_workers=2, thread_name_prefix="project-settings")
+        self._asker = BackgroundThreads(2, name="project-settings")
 
     def of(self, project: str) -> ProjectRules:
         """Return the rules of a project; what is not known is None in them.

@@ -14,15 +14,16 @@ _MODEL_FLOORS = """errors files names image_cache | prompts weights networks
 _LOWEST = "settings environment storage monitoring label_studio models images exchange finding"
 _BACKEND = {  # beside `mfp_model`
     "environment": "",
+    "background": "",
     "storage": "",
     "settings": "environment",
     "monitoring": "storage",
-    "label_studio": "settings",
+    "label_studio": "background settings",
     "models": "settings storage",
     "images": "label_studio settings environment storage",
     "exchange": "label_studio images storage",
     "finding": "exchange images label_studio models monitoring settings storage",
-    "answering": "finding images label_studio models monitoring storage",
+    "answering": "background finding images label_studio models monitoring storage",
     "recording": "answering images label_studio storage",
     "learning": "recording exchange images label_studio models settings storage",
     "cluster": "answering images models settings storage",
