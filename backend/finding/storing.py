@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import fields
 from itertools import islice
 from typing import Any
 
+from backend.background import BackgroundThreads
 from backend.finding.each import Each
 from backend.finding.task_work import BAD_TASK, Counts, Outcome, Summary, Task, TaskImage, Wanted
 from backend.images.sources import ImageFiles
@@ -68,17 +69,17 @@ def store_predictions(
     api.add_tab(project, _TAB, ordering=_LEAST_SURE_FIRST)
     predictions = _Predictions(api, project, wanted.version)
     left = predictions.missing(wanted, summary, report)
-    with ThreadPoolExecutor(max_workers=_READERS, thread_name_prefix="read") as readers:
+    readers = BackgroundThreads(_READERS, name="read")
 
-        def read(task: Task) -> Future[bytes]:
-            address = page_at(value, task["data"], 0)[0]
-            named = address if isinstance(address, str) else ""
-            return readers.submit(sources.read, named, str(task["id"]))
+    def read(task: Task) -> Future[bytes]:
+        address = page_at(value, task["data"], 0)[0]
+        named = address if isinstance(address, str) else ""
+        return readers.submit(sources.read, named, str(task["id"]))
 
-        outcomes = each(_read_ahead(left, read, n_ahead=batch))
-        n_tasks = batch
-        while n_tasks == batch:
-            n_tasks = predictions.store_made(islice(outcomes, batch), summary, report)
+    outcomes = each(_read_ahead(left, read, n_ahead=batch))
+    n_tasks = batch
+    while n_tasks == batch:
+        n_tasks = predictions.store_made(islice(outcomes, batch), summary, report)
     return summary
 
 

@@ -22,7 +22,7 @@ _BACKEND = {  # beside `mfp_model`
     "models": "settings storage",
     "images": "label_studio settings environment storage",
     "exchange": "label_studio images storage",
-    "finding": "exchange images label_studio models monitoring settings storage",
+    "finding": "background exchange images label_studio models monitoring settings storage",
     "answering": "background finding images label_studio models monitoring storage",
     "recording": "answering images label_studio storage",
     "learning": "recording exchange images label_studio models settings storage",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -52,6 +53,8 @@ class _Sources:
         return None
 
     def read(self, address: str, task_id: str) -> bytes:
+        if address == "slow":
+            time.sleep(30)
         if address == "bad":
             raise ImageError("bad: cannot be read")
         buffer = io.BytesIO()
@@ -98,6 +101,15 @@ def test_the_version_is_shown_once_and_not_with_each_batch() -> None:
     api = Project(rows)
     _annotated(api, [], batch=2)
     assert api.told == ["tasks:predictions_score", "v-1"]
+
+
+def test_a_run_that_breaks_off_does_not_wait_for_an_image_that_is_read_ahead() -> None:
+    images = {1: "good", 2: "slow"}
+    rows = [{"id": n, "data": {"image": images[n]}, "predictions": []} for n in images]
+    began = time.monotonic()
+    with pytest.raises(LabelStudioError):
+        _annotated(Project(rows, breaks_at=0), [], batch=1)
+    assert time.monotonic() - began < 15
 
 
 @pytest.mark.parametrize("batch", [1, 3, 50])
