@@ -71,7 +71,7 @@ class Settings:
     max_waiting: int = setting(
         "MFP_MAX_WAITING",
         32,
-        read.count(low=1),
+        read.count(low=1, high=10_000),
         "Requests in work or in line at each worker; a further one is answered “busy”.",
     )
     log_format: str = setting(
@@ -101,7 +101,7 @@ class Settings:
     n_torch_threads: int = setting(
         "MFP_TORCH_THREADS",
         0,
-        read.count(low=0),
+        read.count(low=0, high=1024),
         "CPU threads of each worker; 0 divides the cores among the workers.",
     )
     memory_mb: float = setting(
@@ -164,14 +164,14 @@ class Settings:
     train_every: Mapping[str, int] = setting(
         "MFP_TRAIN_EVERY",
         {},
-        by_project(read.count(low=0), "N"),
+        by_project(read.count(low=0, high=10**9), "N"),
         "Changed annotations after which a project is fine-tuned; 0 for never by itself.",
         default_in_words="0",
     )
     train_samples: int = setting(
         "MFP_TRAIN_SAMPLES",
         0,
-        read.count(low=0),
+        read.count(low=0, high=10**9),
         "Samples that a fine-tuning learns from; half of them take half the time.",
         default_in_words="the recipe's 6000",
     )

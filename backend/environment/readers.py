@@ -18,6 +18,7 @@ from mfp_model.names import DEVICES, listed
 T = TypeVar("T")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _INFINITE = float("inf")
+_LARGEST = 1e9  # which can be multiplied, counted in bytes, and waited for in seconds
 _HOST = re.compile(r"[\w.*?!-]+|\[?[0-9a-f:.*?]*:[0-9a-f:.*?]*:[0-9a-f:.*?]*\]?")  # IPv6's, too
 
 
@@ -99,7 +100,7 @@ def switch() -> Reader[bool]:
     )
 
 
-def number(*, low: float, high: float = _INFINITE) -> Reader[float]:
+def number(*, low: float, high: float = _LARGEST) -> Reader[float]:
     """A number in a range."""
     return _number(float, "a number", low, high)
 
@@ -126,7 +127,7 @@ def _number(kind: type[Number], word: str, low: float, high: float) -> Reader[Nu
             raise ValueError
         return read(value)  # type: ignore[arg-type]
 
-    limits = f"{low:g} <= value" + (f" <= {high:g}" if high < _INFINITE else "")
+    limits = f"{low:g} <= value" + (f" <= {high:.15g}" if high < _INFINITE else "")
     return Reader(expected=f"{word}, {limits}", from_text=read, from_toml=from_toml)
 
 

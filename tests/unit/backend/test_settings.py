@@ -86,6 +86,21 @@ def test_hosts_may_be_names_addresses_and_patterns() -> None:
         ("MFP_MEMORY_MB", "-1", "1 <= value"),
         ("MFP_MAX_WAITING", "2.5", "expected a whole number"),
         ("MFP_MAX_WAITING", "9" * 400, "expected a whole number"),
+        ("MFP_MAX_WAITING", "10001", "1 <= value <= 10000"),
+        ("MFP_TORCH_THREADS", "1025", "0 <= value <= 1024"),
+        ("MFP_TRAIN_EVERY", "14:1000000001", "0 <= value <= 1000000000"),
+        ("MFP_TRAIN_SAMPLES", "1000000001", "0 <= value <= 1000000000"),
+        *(
+            (name, "1e303", "<= value <= 1000000000")
+            for name in (
+                "MFP_MAX_REQUEST_MB",
+                "MFP_MEMORY_MB",
+                "MFP_MAX_IMAGE_MB",
+                "MFP_FETCH_TOTAL_S",
+                "MFP_SESSIONS_MB",
+                "MFP_POLYGON_ERROR_PX",
+            )
+        ),
         ("MFP_DEVICE", "tpu", "auto, cpu, cuda or cuda:N"),
         ("SSL_CERT_FILE", "/nowhere/ca.pem", "no such file"),
         ("LABEL_STUDIO_URL", "labels.example", "expected http"),
