@@ -143,7 +143,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     page = PAGES[options.page]()
     if options.out:
-        options.out.write_text(page)
+        options.out.write_text(page, encoding="utf-8")
     else:
         sys.stdout.write(page)
     return 0

@@ -38,6 +38,6 @@ def label_config_of(options: argparse.Namespace, api: LabelStudioApi | None) -> 
     if path is None:
         return TaskConfigs(api.label_config(options.project)) if api else None
     try:
-        return TaskConfigs(path.read_text())
+        return TaskConfigs(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read ({error})") from None
