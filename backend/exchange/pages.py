@@ -13,6 +13,7 @@ from typing import Any
 
 from backend.label_studio.regions import MaskRegion
 from backend.label_studio.task_values import resolved
+from mfp_model.errors import DataError
 
 _STEP = re.compile(r"[^.\[\]]+")
 MAX_PAGES = 10_000  # of a task
@@ -66,8 +67,14 @@ def put(data: dict[str, Any], key: str, index: int | None, value: object) -> Non
     """Lay an address, or another value, where `pages_of` finds it.
 
     {}, "meta.urls", 1, "b.jpg" -> {"meta": {"urls": [None, "b.jpg"]}}
+
+    Raises:
+        DataError: An index in the path is too high.
     """
     first, *others = _STEP.findall(key) or [key]
+    numbers = filter(str.isdecimal, others)
+    if any(len(number) > 9 or int(number) >= MAX_PAGES for number in numbers):
+        raise DataError(f"path {key!r:.80}: expected indices below {MAX_PAGES}")
     steps = [first, *(int(step) if step.isdecimal() else step for step in others)]
     steps += [] if index is None else [index]
     place: Any = data

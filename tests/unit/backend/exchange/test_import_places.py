@@ -85,6 +85,12 @@ def test_pages_are_found_where_they_are_put() -> None:
     assert len({page.image_id(task) for page in pages for task in range(50)}) == 150
 
 
+@pytest.mark.parametrize("index", ["10000", "999999999", "9" * 5000])
+def test_an_index_that_no_task_has_is_refused(index: str) -> None:
+    with pytest.raises(DataError, match="expected indices below 10000"):
+        put({}, f"images[{index}]", None, "a.jpg")
+
+
 def test_the_pages_of_a_list_never_mix_their_masks(tmp_path: Path) -> None:
     config = TaskConfigs(
         """<View><Image name="image" valueList="$images"/>
