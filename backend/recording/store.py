@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 
-from sqlalchemy import bindparam, delete, except_, func, insert, select
+from sqlalchemy import bindparam, delete, except_, func, insert, select, union_all
 
 from backend.storage.database import SOME_ROWS, Database
 from backend.storage.tables import answers, finals, masks, saves
@@ -58,6 +58,7 @@ _UNUSED = except_(
     select(masks.c.key),
     *(select(column) for column in (answers.c.prior, answers.c.answer, finals.c.mask)),
 )
+_AGES = union_all(select(answers.c.at), select(saves.c.at)).subquery()
 _LISTS = ("points", "clicks", "regions")
 _MASKS = ("prior", "answer")
 _ROW_BYTES = 230  # of a row beside what is long, with its indexes, about
@@ -224,10 +225,10 @@ class SessionStore:
         """Drop the oldest rows until there is room; their space is used again."""
         while self._n_bytes() > self._max_bytes:
             with self._database.changing("sessions", limit_s=_TRIM_LIMIT_S) as connection:
-                n_rows = connection.execute(select(func.count()).select_from(answers)).scalar_one()
+                n_rows = connection.execute(select(func.count()).select_from(_AGES)).scalar_one()
                 if n_rows == 0:
                     return
-                ages = select(answers.c.at).order_by(answers.c.at)
+                ages = select(_AGES.c.at).order_by(_AGES.c.at)
                 oldest = ages.limit(1).offset(int(n_rows * _DROPPED_SHARE))
                 cut = connection.execute(oldest).scalar_one()
                 connection.execute(delete(answers).where(answers.c.at <= cut))

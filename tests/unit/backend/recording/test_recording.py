@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -184,7 +185,9 @@ def test_neither_names_nor_image_content_are_written(person: Person) -> None:
     assert public_address("s3://bucket/a.jpg") == "s3://bucket/a.jpg"
 
 
-def _answer(at: float, mask: bytes, *, points: list[str], regions: list[str]) -> AnswerRow:
+def _answer(
+    at: float, mask: bytes, *, points: Sequence[str] = (), regions: Sequence[str] = ()
+) -> AnswerRow:
     return AnswerRow(
         at=at,
         project="3",
@@ -194,9 +197,9 @@ def _answer(at: float, mask: bytes, *, points: list[str], regions: list[str]) ->
         height=40,
         label="Cat",
         version="v1",
-        points=points,
-        clicks=[(1, 1, 1)] * len(points),
-        regions=regions,
+        points=list(points) or [f"p{at:.0f}"],
+        clicks=[(1, 1, 1)] * max(1, len(points)),
+        regions=list(regions) or [f"r{at:.0f}"],
         prior=None,
         answer=mask,
     )
@@ -220,13 +223,28 @@ def test_the_file_keeps_its_size_and_the_newest_rows(tmp_path: Path) -> None:
     for number in range(400):
         now = float(number)
         noise = pack(MaskRuns.of(generator.random((40, 40)) < 0.5))
-        store.add_answer(_answer(now, noise, points=[f"p{number}"], regions=[f"r{number}"]))
+        store.add_answer(_answer(now, noise))
         store.add_save("3", "7", str(number), "ANNOTATION_CREATED", [(f"r{number}", "Cat", noise)])
     store.trim()
     objects = read_objects(database)
     assert 20 < len(objects) < 400
     assert objects[-1].answers[0].at == 399
     assert (tmp_path / "s.sqlite3").stat().st_size < 1_000_000
+
+
+def test_what_was_saved_ever_so_often_makes_room_for_new_answers(tmp_path: Path) -> None:
+    now = 0.0
+    database = FileDatabase(tmp_path / "s.sqlite3", SESSIONS)
+    store = SessionStore(database, max_bytes=120_000, clock=lambda: now)
+    saved = [(f"r{number}", "Cat", b"mask") for number in range(50)]
+    store.add_answer(_answer(0, b"mask"))
+    for number in range(40):
+        now = float(number)
+        store.add_save("3", "7", "5", "ANNOTATION_UPDATED", saved)
+    store.add_answer(_answer(40, b"mask"))
+    store.trim()
+    assert (database.file_bytes() or 0) <= 120_000
+    assert [row.at for row in store.answers("")] == [40]
 
 
 @given(arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=12)))
