@@ -7,6 +7,7 @@ import logging
 import logging.config
 import os
 import shutil
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from backend.server.service import Service
 
 _SETTING_NAMES = frozenset(setting.name for setting in KNOWN_SETTINGS)
+_SLOW_S, _REST_S = 3.0, 30.0  # of what notes errors
 _SPARE_THREADS = 4  # for health, metrics and webhooks while all places are taken
 
 
@@ -90,7 +92,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
 
     def run(self) -> None:
         logging.config.dictConfig(log_config(self._settings.log_format))
-        note = partial(_note, self._settings, self.shared_dir)
+        note = _Notes(self._settings, self.shared_dir).add
         fine_tuning = FineTuningProcess(self._settings, os.environ, self.shared_dir, note)
         replicas = None
         if self._replicas is not None:
@@ -185,15 +187,31 @@ def _problem(settings: Settings) -> str | None:
     return None
 
 
-def _note(settings: Settings, shared_dir: Path, error: Exception) -> None:
-    """Put an error onto the status page, wherever the workers have their journal.
+class _Notes:
+    """Puts errors onto the status page, wherever the workers have their journal.
 
     Nothing stays open: this process is forked. The data folder may be what is wrong.
     """
-    url = settings.database_url
-    database, server = journal_in(open_server(url) if url else None, shared_dir)
-    journal = Journal(database, server=server)
-    journal.note_error(kind=type(error).__name__, message=str(error), request_id="-")
+
+    def __init__(self, settings: Settings, shared_dir: Path) -> None:
+        self._url = settings.database_url
+        self._shared_dir = shared_dir
+        self._rests_until = 0.0
+
+    def add(self, error: Exception) -> None:
+        """Note an error, which is logged already; not while a database lets itself be waited for.
+
+        Workers that end all at once are told of one by one, and who calls starts new ones, too.
+        """
+        began = time.monotonic()
+        if began < self._rests_until:
+            return
+        server = open_server(self._url) if self._url else None
+        database, name = journal_in(server, self._shared_dir)
+        journal = Journal(database, server=name)
+        journal.note_error(kind=type(error).__name__, message=str(error), request_id="-")
+        if time.monotonic() - began > _SLOW_S:
+            self._rests_until = time.monotonic() + _REST_S
 
 
 def _end(

@@ -1,8 +1,10 @@
 import errno
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -107,16 +109,26 @@ def test_what_befalls_a_server_stands_on_its_status_page_with_a_database_too(
     monkeypatch.setenv("MFP_DATABASE_URL", settings.database_url)
     monkeypatch.setenv("MFP_DATA_DIR", str(settings.data_dir))
     assert main(["migrate"]) == 0
-    module._note(settings, tmp_path, SupervisionError("a worker ended"))
+    module._Notes(settings, tmp_path).add(SupervisionError("a worker ended"))
     database, server = SharedState(*settings.places).journal(tmp_path)
     (error,) = Journal(database, server=server).errors(9)
     assert (error.kind, error.message) == ("SupervisionError", "a worker ended")
 
 
+def test_a_database_that_does_not_answer_holds_the_supervisor_up_once(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://mfp@127.0.0.1:{silent.getsockname()[1]}/mfp"
+        notes = module._Notes(temporary_settings(database_url=url), tmp_path)
+        began = time.monotonic()
+        for _ in range(4):
+            notes.add(SupervisionError("a worker ended"))
+        assert time.monotonic() - began < 9
+
+
 def test_what_is_wrong_with_the_data_folder_stands_on_the_status_page(tmp_path: Path) -> None:
     (tmp_path / "data").touch()  # no folder can be made there
     settings = replace(temporary_settings(), data_dir=tmp_path / "data")
-    module._note(settings, tmp_path, ConfigError("no folder"))
+    module._Notes(settings, tmp_path).add(ConfigError("no folder"))
     assert [error.message for error in Journal(journal_file(tmp_path)).errors(9)] == ["no folder"]
 
 
