@@ -185,12 +185,6 @@ class LabelStudioApi:
                 headers = {**(webhook["headers"] or {}), "Authorization": f"Basic {encoded}"}
                 self._call("PATCH", f"/api/webhooks/{webhook['id']}/", body={"headers": headers})
 
-    def tasks(self, project: int) -> list[dict[str, Any]]:
-        """Return the first hundred of the project's tasks with their annotations, in order."""
-        answer = self._call("GET", f"/api/tasks/?project={project}&fields=all&page_size=100")
-        with of_known_form(self.access.url):
-            return sorted(answer["tasks"], key=lambda task: int(task["id"]))
-
     def label_config(self, project: int) -> str:
         """Return the project's label configuration, XML."""
         about = self._call("GET", f"/api/projects/{project}/")

@@ -19,6 +19,7 @@ from backend.storage.file_database import FileDatabase
 from backend.storage.tables import SESSIONS
 from tests.benchmarks.page_flows import Place, running_place
 from tests.e2e.conftest import PHOTOS, ROOT
+from tests.e2e.label_studio_calls import tasks_of
 from tests.e2e.labeling_page import LabelingPage
 
 _WIDTH, _SETTLED_MS = 1040, 1000
@@ -53,7 +54,7 @@ def _record(place: Place, store: Path) -> int:
         place.api.upload(project, [PHOTOS / f"{name}.jpg"])
     place.api.connect_backend(project, place.backend_url)
     tab = place.logged_in()
-    tasks = sorted(int(task["id"]) for task in place.api.tasks(project))
+    tasks = sorted(int(task["id"]) for task in tasks_of(place.api, project))
     for task, name in zip(tasks, _OBJECTS, strict=True):
         _label(tab, project, task, name)
     n_objects = sum(map(len, _OBJECTS.values()))

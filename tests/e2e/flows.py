@@ -13,6 +13,7 @@ from backend.label_studio.brush_rle import decode
 from mfp_model.masks.depths import deepest_click
 from mfp_model.masks.polygons import mask_of
 from tests.e2e.conftest import PHOTOS, ROOT
+from tests.e2e.label_studio_calls import tasks_of
 from tests.e2e.labeling_page import LabelingPage
 
 CAT, CORNER = (45.0, 55.0), (92.0, 92.0)  # places on the photo, in percent
@@ -33,7 +34,7 @@ def open_only_task(
 ) -> int:
     """Connect a project's backend, open its only task, ready for clicks, and return its id."""
     api.connect_backend(project, backend_url)
-    task = int(api.tasks(project)[0]["id"])
+    task = int(tasks_of(api, project)[0]["id"])
     tab.open_task(project, task)
     tab.switch_on_clicking()
     tab.switch_auto_accept(auto_accept)

@@ -11,6 +11,12 @@ from backend.label_studio.api import LabelStudioApi
 _TIMEOUT_S = 60
 
 
+def tasks_of(api: LabelStudioApi, project: int) -> list[dict[str, Any]]:
+    """The first hundred of the project's tasks with their annotations, in order."""
+    answer = _call(api, "GET", f"/api/tasks/?project={project}&fields=all&page_size=100")
+    return sorted(answer["tasks"], key=lambda task: int(task["id"]))
+
+
 def retrieve_predictions(api: LabelStudioApi, project: int, tasks: list[int]) -> None:
     """Ask the connected backend for predictions of tasks, as the Data Manager does."""
     query = f"id=retrieve_tasks_predictions&project={project}"

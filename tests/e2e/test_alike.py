@@ -15,7 +15,7 @@ from backend.demo.processes import TOKEN, Server
 from backend.label_studio.api import LabelStudioApi
 from backend.label_studio.brush_rle import decode, encode
 from tests.e2e.conftest import ROOT
-from tests.e2e.label_studio_calls import add_annotation
+from tests.e2e.label_studio_calls import add_annotation, tasks_of
 from tests.e2e.labeling_page import LabelingPage
 from tests.fakes import temporary_settings
 
@@ -57,7 +57,7 @@ def test_one_click_gives_all_like_it_and_one_check_takes_them(
     )
     api.upload(project, [_tray(tmp_path / "tray.png")])
     api.connect_backend(project, backend.url)
-    task = int(api.tasks(project)[0]["id"])
+    task = int(tasks_of(api, project)[0]["id"])
     page.open_task(project, task)
     page.switch_on_clicking()
     page.press_label("2")
@@ -79,7 +79,7 @@ def test_a_region_of_one_task_brings_its_like_on_all_tasks(
         "like a region", (ROOT / "label_config" / "all_like_this.xml").read_text()
     )
     api.upload(project, [_tray(tmp_path / "first.png"), _tray(tmp_path / "second.png")])
-    first, second = (int(task["id"]) for task in api.tasks(project))
+    first, second = (int(task["id"]) for task in tasks_of(api, project))
     region = {
         "id": "example",
         "type": "brushlabels",

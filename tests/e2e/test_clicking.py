@@ -17,6 +17,7 @@ from backend.label_studio.brush_rle import decode
 from mfp_model.data.automatic_clicks import next_click
 from mfp_model.masks.polygons import mask_of
 from tests.e2e.conftest import PHOTOS, ROOT
+from tests.e2e.label_studio_calls import tasks_of
 from tests.e2e.labeling_page import LabelingPage
 
 pytestmark = pytest.mark.browser
@@ -44,7 +45,7 @@ def bowl() -> NDArray[np.bool_]:
 
 
 def _task(api: LabelStudioApi, project: int, photo: str) -> dict[str, Any]:
-    return next(task for task in api.tasks(project) if photo in task["data"]["image"])
+    return next(task for task in tasks_of(api, project) if photo in task["data"]["image"])
 
 
 def _mask(row: dict[str, Any]) -> NDArray[np.bool_]:

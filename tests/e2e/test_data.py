@@ -28,7 +28,7 @@ from backend.label_studio.api import LabelStudioApi
 from backend.label_studio.brush_rle import encode
 from backend.label_studio.label_config import parse_label_config
 from mfp_model.finding.layers import LayeredObject
-from tests.e2e.label_studio_calls import add_annotation, change_annotation, delete_task
+from tests.e2e.label_studio_calls import add_annotation, change_annotation, delete_task, tasks_of
 from tests.fakes import LoopbackSite, QuietHandler, temporary_settings
 
 pytestmark = pytest.mark.browser
@@ -86,7 +86,7 @@ def _tasks(api: LabelStudioApi, project: int, photos: list[Path], *names: str) -
     addresses = iter([api.upload_file(project, photo) for photo in photos])
     groups = list(zip(*[addresses] * len(names), strict=True))
     api.import_tasks(project, [{"data": dict(zip(names, group, strict=True))} for group in groups])
-    return [int(task["id"]) for task in api.tasks(project)]
+    return [int(task["id"]) for task in tasks_of(api, project)]
 
 
 def _masks(folder: Path) -> list[tuple[str, bool, list[list[bool]]]]:
@@ -116,7 +116,7 @@ def test_an_export_that_goes_on_has_what_label_studio_has_now(
     out = tmp_path / "out"
     export = ["coco", "export", "--project", str(project), "--out", str(out)]
     assert main([*export, "--strict"]) == 1
-    rows = {int(task["id"]): task["annotations"][0]["id"] for task in api.tasks(project)}
+    rows = {int(task["id"]): task["annotations"][0]["id"] for task in tasks_of(api, project)}
     change_annotation(api, rows[first], [_liver(13)])
     change_annotation(api, rows[third], [_liver(17)])
     delete_task(api, second)
@@ -148,7 +148,7 @@ def test_several_controls_and_images_a_task_come_back_in_another_project_and_onc
     capsys.readouterr()
     assert main([*importing, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["tasks"] == 0
-    made = api.tasks(int(other))
+    made = tasks_of(api, int(other))
     assert [len(task["annotations"][0]["result"]) for task in made] == [2, 2]
     assert main(["coco", "export", "--project", other, "--out", str(second)]) == 0
     assert _masks(second) == _masks(first)
@@ -246,7 +246,7 @@ def test_a_night_of_502_and_a_deleted_task_cost_that_tasks_prediction_only(
 
     summary = annotated()
     assert [problem.split(":")[0] for problem in summary.problems] == [f"task {proxy.gone}"]
-    made = api.tasks(project)
+    made = tasks_of(api, project)
     assert [len(task["predictions"]) for task in made] == [1] * 5
     again = annotated()
     assert (again.images, again.skipped, again.problems) == (0, 5, [])

@@ -21,6 +21,7 @@ from backend.label_studio.api import LabelStudioApi
 from tests.browser import log_in, new_person
 from tests.e2e.conftest import ROOT
 from tests.e2e.flows import first_id, lies_at, mask_ids, mask_of_answer
+from tests.e2e.label_studio_calls import tasks_of
 from tests.e2e.labeling_page import LabelingPage
 
 _BOWL, _FIG, _WALL = (85.0, 55.0), (58.0, 56.0), (12.0, 85.0)  # places on the photo, in percent
@@ -70,7 +71,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
         process, first = _started(data)
         try:
             api, _, project = _project(first)
-            assert len(api.tasks(project)) == 6
+            assert len(tasks_of(api, project)) == 6
         finally:
             _stop(process)
     process, second = _started(data)
@@ -86,7 +87,7 @@ def test_the_demo_starts_twice_takes_free_ports_and_stops_cleanly(
     for word in ("Login", "Password", "Auto-Annotation", "Auto-Accept", "Ctrl+Alt+click"):
         assert word in first
     api, url, project = _project(second)
-    assert len(api.tasks(project)) == 6
+    assert len(tasks_of(api, project)) == 6
     assert requests.get(f"{url}/health", timeout=5).status_code == 200
 
 
@@ -95,7 +96,7 @@ def test_its_page_works_as_the_printed_lines_say(
     printed: tuple[str, str], browser: Browser
 ) -> None:
     api, url, project = _project(printed[1])
-    (task,) = (task for task in api.tasks(project) if "bowl" in task["data"]["image"])
+    (task,) = (task for task in tasks_of(api, project) if "bowl" in task["data"]["image"])
     person = new_person(browser)
     log_in(person, url, USER, PASSWORD)
     tab = LabelingPage(person, url)
@@ -115,6 +116,6 @@ def test_its_page_works_as_the_printed_lines_say(
     assert (tab.suggestions(), mask_ids(tab)) == (0, {first_id(first), first_id(second)})
     tab.submit()
     person.close()
-    (task,) = (each for each in api.tasks(project) if each["id"] == task["id"])
+    (task,) = (each for each in tasks_of(api, project) if each["id"] == task["id"])
     saved = [row["id"] for row in task["annotations"][0]["result"] if "brushlabels" in row["type"]]
     assert set(saved) == {first_id(first), first_id(second)}

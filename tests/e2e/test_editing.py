@@ -19,7 +19,7 @@ from mfp_model.data.automatic_clicks import next_click
 from mfp_model.masks.bounds import mask_iou
 from mfp_model.masks.polygons import mask_of, polygons_of
 from tests.e2e.conftest import PHOTOS, ROOT
-from tests.e2e.label_studio_calls import add_annotation, add_prediction
+from tests.e2e.label_studio_calls import add_annotation, add_prediction, tasks_of
 from tests.e2e.labeling_page import LabelingPage
 
 pytestmark = pytest.mark.browser
@@ -64,7 +64,7 @@ def _task(api: LabelStudioApi, backend: Server, config: str) -> tuple[int, int]:
     project = api.create_project("edit", (ROOT / "label_config" / config).read_text())
     api.upload(project, [PHOTOS / "bowl.jpg"])
     api.connect_backend(project, backend.url)
-    return project, int(api.tasks(project)[0]["id"])
+    return project, int(tasks_of(api, project)[0]["id"])
 
 
 def _mask(row: dict[str, Any]) -> NDArray[np.bool_]:
@@ -76,7 +76,7 @@ def _mask(row: dict[str, Any]) -> NDArray[np.bool_]:
 
 
 def _saved(api: LabelStudioApi, project: int) -> list[dict[str, Any]]:
-    (annotation,) = api.tasks(project)[0]["annotations"]
+    (annotation,) = tasks_of(api, project)[0]["annotations"]
     return [row for row in annotation["result"] if row["type"] in ("brushlabels", "polygonlabels")]
 
 
@@ -141,7 +141,7 @@ def test_what_was_said_of_a_mask_stays_when_it_is_edited(
     project = api.create_project("said", config.replace("</View>", f"{choices}</View>"))
     api.upload(project, [PHOTOS / "bowl.jpg"])
     api.connect_backend(project, backend.url)
-    task = int(api.tasks(project)[0]["id"])
+    task = int(tasks_of(api, project)[0]["id"])
     row = _row("earlier", _without_a_part(bowl)) | {"meta": {"text": ["mine"]}}
     said = row | {"type": "choices", "from_name": "state", "value": {"choices": ["bad"]}}
     add_annotation(api, task, [row, said])
@@ -151,7 +151,7 @@ def test_what_was_said_of_a_mask_stays_when_it_is_edited(
     page.click(*_FIG, on_mask=True)
     page.accept()
     page.update()
-    (annotation,) = api.tasks(project)[0]["annotations"]
+    (annotation,) = tasks_of(api, project)[0]["annotations"]
     mask, choice = annotation["result"]
     assert (mask["id"], mask["meta"]) == ("earlier", {"text": ["mine"]})
     assert (choice["id"], choice["value"]["choices"]) == ("earlier", ["bad"])

@@ -16,6 +16,7 @@ from backend.label_studio.access import LabelStudioAccess
 from backend.label_studio.api import LabelStudioApi
 from mfp_model.errors import ImageError
 from tests.e2e.conftest import PHOTOS, ROOT
+from tests.e2e.label_studio_calls import tasks_of
 
 _LEGACY = {"Authorization": f"Token {TOKEN}"}
 
@@ -52,7 +53,7 @@ def project(label_studio: Server, api: LabelStudioApi) -> int:
 
 
 def _addresses(api: LabelStudioApi, project: int) -> list[str]:
-    (task,) = api.tasks(project)
+    (task,) = tasks_of(api, project)
     return [task["data"]["image"], "/data/local-files/?d=photos/dogs.jpg"]
 
 

@@ -12,6 +12,7 @@ import requests
 from backend.demo.processes import TOKEN, Server, free_port, start_server
 from backend.label_studio.api import LabelStudioApi
 from tests.e2e.conftest import PHOTOS, ROOT
+from tests.e2e.label_studio_calls import tasks_of
 from tests.e2e.labeling_page import LabelingPage
 
 _PYTHON = ROOT / ".venv-label-studio-ml" / "bin" / "python"
@@ -46,7 +47,7 @@ def test_the_page_gets_masks_from_it(page: LabelingPage, api: LabelStudioApi, se
     project = api.create_project("label-studio-ml", config)
     api.upload(project, [PHOTOS / "coffee.jpg"])
     api.connect_backend(project, served)
-    (task,) = api.tasks(project)
+    (task,) = tasks_of(api, project)
     page.open_task(project, task["id"])
     page.switch_on_clicking()
     (row,) = page.click(48, 60)["data"]["result"]

@@ -21,6 +21,7 @@ from backend.label_studio.api import LabelStudioApi
 from mfp_model.weights import DEFAULT_WEIGHTS
 from tests.benchmarks.cells import HEIGHT, WIDTH, make_cells
 from tests.e2e.conftest import ROOT
+from tests.e2e.label_studio_calls import tasks_of
 from tests.e2e.labeling_page import LabelingPage
 from tests.e2e.versions import served_version
 from tests.fakes import path_without_nice
@@ -93,7 +94,7 @@ def _middle(truth: COCO, image: int, number: int) -> tuple[float, float]:
 
 
 def _saved_masks(api: LabelStudioApi, project: int, task: int) -> list[np.ndarray]:
-    (entry,) = [row for row in api.tasks(project) if row["id"] == task]
+    (entry,) = [row for row in tasks_of(api, project) if row["id"] == task]
     rows = entry["annotations"][0]["result"]
     return [
         brush_rle.decode(
@@ -122,7 +123,7 @@ def test_corrections_lead_to_weights_that_need_fewer_clicks_and_to_exact_coco(
     importing = ["coco", "import", "--coco", str(folder / "labelled.json"), "--as", "annotations"]
     assert main([*importing, "--project", str(project)]) == 0
     api.upload(project, sorted((folder / "images").iterdir())[-2:])
-    task, other = (row["id"] for row in api.tasks(project)[-2:])
+    task, other = (row["id"] for row in tasks_of(api, project)[-2:])
 
     # Click, accept, correct with the eraser, submit.
     cells = COCO(folder / "annotations.json")
@@ -140,7 +141,7 @@ def test_corrections_lead_to_weights_that_need_fewer_clicks_and_to_exact_coco(
     assert 0 < (erased < 128).sum() < erased.size
     (row,) = [
         row
-        for row in api.tasks(project)[-2]["annotations"][0]["result"]
+        for row in tasks_of(api, project)[-2]["annotations"][0]["result"]
         if row["type"] == "brushlabels"
     ]
     assert row["origin"] == "prediction-changed"

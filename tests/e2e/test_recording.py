@@ -16,6 +16,7 @@ from backend.recording.recorded_objects import RecordedObject, read_objects
 from backend.storage.file_database import FileDatabase
 from backend.storage.tables import SESSIONS
 from tests.e2e.conftest import PHOTOS, ROOT
+from tests.e2e.label_studio_calls import tasks_of
 from tests.e2e.labeling_page import LabelingPage
 
 pytestmark = pytest.mark.browser
@@ -57,7 +58,7 @@ def test_clicks_in_the_page_are_recorded_reported_and_replayed(
         project = api.create_project("recorded", config)
         api.upload(project, [PHOTOS / "bowl.jpg", PHOTOS / "dogs.jpg"])
         api.connect_backend(project, server.url)
-        bowl, dogs = (int(task["id"]) for task in api.tasks(project))
+        bowl, dogs = (int(task["id"]) for task in tasks_of(api, project))
         page.open_task(project, bowl)
         page.switch_on_clicking()
         page.click(75, 60)
@@ -106,7 +107,7 @@ def test_tasks_come_in_the_order_of_the_models_doubt(
     annotate = ["annotate", "--project", str(project), "--rounds", "0", "--batch", "2"]
     assert main(annotate) == 0
     assert main(annotate) == 0
-    rows = api.tasks(project)
+    rows = tasks_of(api, project)
     assert [len(row["predictions"]) for row in rows] == [1, 1, 1]
     doubts = sorted(rows, key=lambda row: float(row["predictions"][0]["score"]))
     # The tab is there, and the page shows the tasks in its order.

@@ -20,6 +20,7 @@ from tests.e2e.label_studio_calls import (
     add_prediction,
     change_project,
     invitation,
+    tasks_of,
 )
 from tests.e2e.labeling_page import LabelingPage
 
@@ -49,7 +50,7 @@ def _project(api: LabelStudioApi, backend: Server, config: str, **settings: obje
 def _task(api: LabelStudioApi, project: int, **data: object) -> int:
     address = api.upload_file(project, PHOTOS / "bowl.jpg")
     api.import_tasks(project, [{"data": {"image": address, **data}}])
-    return int(api.tasks(project)[0]["id"])
+    return int(tasks_of(api, project)[0]["id"])
 
 
 def _earlier(label: str = "Cat") -> dict[str, Any]:
@@ -206,7 +207,7 @@ def test_labels_of_the_task_and_several_pages_are_answered(
     labels = [{"value": "Cat"}, {"value": "Dog"}]
     points = [{"value": "Cat", "hotkey": "q"}, {"value": "Dog", "hotkey": "w"}]
     api.import_tasks(project, [{"data": {"pages": pages, "labels": labels, "points": points}}])
-    task = int(api.tasks(project)[0]["id"])
+    task = int(tasks_of(api, project)[0]["id"])
     page.open_task(project, task)
     first = _click(page, "w")
     assert (first["item_index"], first["value"]["brushlabels"]) == (0, ["Dog"])

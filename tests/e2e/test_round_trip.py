@@ -21,7 +21,7 @@ from backend.label_studio.api import LabelStudioApi
 from backend.label_studio.brush_rle import encode
 from mfp_model.data.coco import read_coco
 from mfp_model.data.orientation import turned
-from tests.e2e.label_studio_calls import add_annotation, change_annotation, delete_task
+from tests.e2e.label_studio_calls import add_annotation, change_annotation, delete_task, tasks_of
 
 pytestmark = pytest.mark.browser
 
@@ -110,7 +110,7 @@ def _read(folder: Path, images: dict[int, str]) -> Masks:
 
 def _images(api: LabelStudioApi, project: int) -> dict[int, str]:
     """The number of the photo that each task has, by its name's beginning."""
-    tasks = api.tasks(project)
+    tasks = tasks_of(api, project)
     return {task["id"]: Path(task["data"]["image"]).name.split("-")[1][0] for task in tasks}
 
 
@@ -140,7 +140,7 @@ def test_a_folder_comes_back_bit_by_bit_and_an_export_has_what_is_there_now(
         "image_rotation": 0,
         "value": {"format": "rle", "rle": encode(mask), "brushlabels": ["Tumor"]},
     }
-    (annotation,) = [t["annotations"][0] for t in api.tasks(project) if t["id"] == redrawn]
+    (annotation,) = [t["annotations"][0] for t in tasks_of(api, project) if t["id"] == redrawn]
     change_annotation(api, annotation["id"], [row])
     delete_task(api, gone)
     assert main(export) == 0
@@ -174,7 +174,7 @@ def test_label_studios_own_coco_is_read(api: LabelStudioApi, tmp_path: Path) -> 
     photo = tmp_path / "a.png"
     Image.new("RGB", _SIZE[::-1], (20, 90, 160)).save(photo)
     api.upload(project, [photo])
-    (task,) = api.tasks(project)
+    (task,) = tasks_of(api, project)
     points = [[10, 10], [60, 10], [60, 80], [10, 80]]
     row = {
         "id": "r",

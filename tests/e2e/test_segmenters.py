@@ -13,7 +13,7 @@ from backend.demo.processes import Server
 from backend.label_studio.api import LabelStudioApi
 from backend.label_studio.brush_rle import decode
 from tests.e2e.conftest import PHOTOS, ROOT
-from tests.e2e.label_studio_calls import retrieve_predictions
+from tests.e2e.label_studio_calls import retrieve_predictions, tasks_of
 from tests.e2e.labeling_page import LabelingPage
 
 pytestmark = pytest.mark.browser
@@ -24,7 +24,7 @@ def _project(api: LabelStudioApi, backend: Server, config: str, photo: str) -> t
     project = api.create_project(config, (ROOT / "label_config" / f"{config}.xml").read_text())
     api.upload(project, [PHOTOS / photo])
     api.connect_backend(project, backend.url)
-    return project, int(api.tasks(project)[0]["id"])
+    return project, int(tasks_of(api, project)[0]["id"])
 
 
 def test_strokes_are_seeds_that_the_graph_cut_keeps(
@@ -59,7 +59,7 @@ def test_retrieving_predictions_answers_with_every_object(
     retrieve_predictions(api, project, [task])
 
     until = time.monotonic() + 120
-    while not (predictions := api.tasks(project)[0]["predictions"]):
+    while not (predictions := tasks_of(api, project)[0]["predictions"]):
         assert time.monotonic() < until, "no prediction came"
         time.sleep(1)
     (prediction,) = predictions

@@ -15,6 +15,7 @@ from backend.demo.processes import TOKEN, Server, free_port, start_backend
 from backend.label_studio.api import LabelStudioApi
 from tests.buckets import s3_server
 from tests.e2e.conftest import PHOTOS, ROOT
+from tests.e2e.label_studio_calls import tasks_of
 from tests.e2e.labeling_page import LabelingPage
 
 pytestmark = pytest.mark.browser
@@ -121,7 +122,7 @@ def test_every_call_of_label_studio_brings_the_password(
 ) -> None:
     project = _connected(api, "guarded", guarded)
     api.upload(project, [PHOTOS / "cat.jpg"])
-    (task,) = api.tasks(project)
+    (task,) = tasks_of(api, project)
     page.open_task(project, task["id"])
     page.switch_on_clicking()
     assert page.click(50, 50)["data"]["result"]
@@ -139,7 +140,7 @@ def test_credentials_in_the_address_reach_webhooks_too(
     user, password = (quote(part, safe="") for part in _AUTH)
     api.connect_backend(project, guarded.url.replace("//", f"//{user}:{password}@"))
     api.upload(project, [PHOTOS / "cat.jpg"])
-    (task,) = api.tasks(project)
+    (task,) = tasks_of(api, project)
     before = _webhooks(guarded)
     _post(label_studio, f"/api/tasks/{task['id']}/annotations/", {"result": []})
     _wait_for_webhook(guarded, before)
@@ -167,7 +168,7 @@ def test_the_command_connects_a_project_and_does_so_again(
     project = api.project_named("made by mfp connect")
     assert project is not None
     assert f"/projects/{project}/data" in capsys.readouterr().out
-    assert len(api.tasks(project)) > 1
+    assert len(tasks_of(api, project)) > 1
     connected = requests.get(
         f"{label_studio.url}/api/ml/?project={project}", headers=_LEGACY, timeout=60
     ).json()
@@ -182,7 +183,7 @@ def test_two_annotators_at_once_get_each_their_own(
 ) -> None:
     project = _connected(api, "two annotators", guarded)
     api.upload(project, [PHOTOS / "coffee.jpg"])
-    (task,) = api.tasks(project)
+    (task,) = tasks_of(api, project)
     pages = (page, other_page)
     for tab in pages:
         tab.open_task(project, task["id"])
@@ -208,7 +209,7 @@ def _synchronized(
     until = time.monotonic() + 60
     while True:
         _post(studio, f"/api/storages/s3/{storage}/sync", {})
-        if tasks := api.tasks(project):
+        if tasks := tasks_of(api, project):
             (task,) = tasks
             return task
         assert time.monotonic() < until
