@@ -2,11 +2,13 @@
 
 One thread reads all connections as their bytes arrive, so a client that is slow, or sends half a
 header and stops, holds a socket and no thread. Waitress does the reading; what is added here are
-limits: time, size, number, and the password before a large body.
+limits: time, size, number, and the password before a large body. Time is that of `time.monotonic`:
+Waitress's goes by the clock, which may be set.
 """
 
 from __future__ import annotations
 
+import math
 import socket
 import time
 from typing import Any
@@ -27,12 +29,16 @@ _READ_BYTES = 1 << 18
 _IDLE_S = 30
 _LINGER_S = 3.0
 _LOOK_AGAIN_S = 0.5
+_LOOK_EVERY_S = 1.0
 _NEW_S = 2.0  # after so long without a byte a connection is idle
 _BODIES_IN_RECEIPT = 4  # of the largest size, at a time
 
 
 class Listener(TcpWSGIServer):  # type: ignore[misc]
     """Accepts connections on one socket that is bound already."""
+
+    next_channel_cleanup = math.inf  # Waitress's: by the clock never
+    _look_at = 0.0
 
     def __init__(
         self,
@@ -56,7 +62,6 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
         adjustments = Adjustments(
             sockets=[listening],
             connection_limit=1 << 30,  # ours is below
-            cleanup_interval=1,
             channel_timeout=_IDLE_S,
             recv_bytes=_READ_BYTES,
             inbuf_overflow=_MEMORY_BYTES,
@@ -82,6 +87,14 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
         """Connections whose clients expect an answer: being made, sent, or just asked for."""
         return sum(channel.is_expecting(now) for channel in self.active_channels.values())
 
+    def readable(self) -> bool:
+        """Whether connections are accepted; called about once a second at least."""
+        now = time.monotonic()
+        if now >= self._look_at:
+            self._look_at = now + _LOOK_EVERY_S
+            self.maintenance(now)
+        return bool(super().readable())
+
     def handle_accept(self) -> None:
         """Accept one connection, at the expense of the longest idle one where there are many."""
         if len(self.active_channels) >= self.limits.max_connections:
@@ -89,7 +102,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
             if not waiting:
                 time.sleep(0.01)  # all are being answered: the new one waits in the system's queue
                 return
-            min(waiting, key=lambda channel: float(channel.last_activity)).handle_close()
+            min(waiting, key=lambda channel: channel.last_activity).handle_close()
         super().handle_accept()
 
     def maintenance(self, now: float) -> None:
@@ -124,6 +137,8 @@ class _Connection(HTTPChannel):  # type: ignore[misc]
 
     close_when_flushed: bool  # Waitress's
     was_refused = False  # before the whole request was read
+    _n_active = 0  # how often something was done, and
+    _active_at = 0.0  # when the last time
     _draining_until: float | None = None
     _n_sent = 0  # bytes
     _untaken: tuple[float, int] | None = None  # since when there are such, and bytes sent by then
@@ -133,13 +148,22 @@ class _Connection(HTTPChannel):  # type: ignore[misc]
         return IncomingRequest(adjustments, self)
 
     @property
+    def last_activity(self) -> float:
+        """When it was made, or bytes came or went the last time."""
+        return self._active_at
+
+    @last_activity.setter
+    def last_activity(self, by_the_clock: float) -> None:
+        self._active_at, self._n_active = time.monotonic(), self._n_active + 1
+
+    @property
     def is_waiting(self) -> bool:
         """Whether nothing is to be done for it."""
         return not self.requests and not self.total_outbufs_len
 
     def is_expecting(self, now: float) -> bool:
         """Return whether its client is being answered, is sending, or has just connected."""
-        is_new = self.last_activity == self.creation_time and now - self.creation_time < _NEW_S
+        is_new = self._n_active == 1 and now - self._active_at < _NEW_S
         return not self.is_waiting or self.request is not None or is_new
 
     def is_late(self, now: float) -> bool:
@@ -211,7 +235,7 @@ class _Connection(HTTPChannel):  # type: ignore[misc]
         is_flushed = self.was_refused and self.close_when_flushed and not self.total_outbufs_len
         if is_flushed and not self.will_close:
             self.close_when_flushed = False
-            self._draining_until = time.time() + _LINGER_S
+            self._draining_until = time.monotonic() + _LINGER_S
             self.socket.shutdown(socket.SHUT_WR)
             return
         super().handle_write()

@@ -30,7 +30,7 @@ class IncomingRequest(HTTPRequestParser):  # type: ignore[misc]
         """Begin to read for a connection, whose server says what is refused."""
         super().__init__(adjustments)
         self._connection = connection
-        self.begun = time.time()
+        self.begun = time.monotonic()
 
     @property
     def announced_bytes(self) -> int:

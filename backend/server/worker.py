@@ -96,7 +96,7 @@ class ReadingWorker(Worker):  # type: ignore[misc]
             listener.del_channel()
         until = time.monotonic() + self.cfg.graceful_timeout
         while (
-            any(listener.n_expecting(time.time()) for listener in listeners)
+            any(listener.n_expecting(time.monotonic()) for listener in listeners)
             and time.monotonic() < until
         ):
             self.notify()

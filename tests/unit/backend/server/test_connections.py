@@ -140,6 +140,22 @@ def _raw(site: _Site, sent: bytes) -> bytes:
         return received
 
 
+@pytest.mark.parametrize("step_s", [3600.0, -3600.0])
+def test_a_clock_that_is_set_closes_nobody_who_sends_and_spares_nobody_who_does_not(
+    monkeypatch: pytest.MonkeyPatch, step_s: float
+) -> None:
+    clock = time.time
+    with _site(replace(_LIMITS, header_s=3)) as site, _connect(site) as half:
+        half.sendall(_HALF)
+        time.sleep(0.5)
+        assert site.n_in_receipt == 1
+        monkeypatch.setattr(time, "time", lambda: clock() + step_s)
+        half.sendall(b"b")
+        time.sleep(1.5)
+        assert site.n_in_receipt == 1
+        assert _is_closed(half)
+
+
 def test_two_hundred_clients_that_send_half_a_header_hold_nobody_up(site: _Site) -> None:
     with ExitStack() as stack:
         for _ in range(200):
