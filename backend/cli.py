@@ -33,6 +33,7 @@ from backend.commands.cluster import add_ray, check_ray
 from backend.commands.options import add_device
 from backend.commands.parsing import CommandParser, Commands, UsageError, add_count, of, root_parser
 from backend.commands.printing import GOES_ON, Problems
+from backend.cores import multiply_in_one_thread
 from backend.environment.readers import count
 from backend.settings import Settings
 from mfp_model.errors import MfpError
@@ -68,6 +69,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells where it found keys
     name, options = "mfp", argparse.Namespace()
     _print_any_letter()
+    multiply_in_one_thread(os.environ)
     try:
         options = make_parser().parse_typed(arguments)
         if options.run is None:

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import settings
 from numpy.typing import NDArray
 
-from backend.models.cores import wait_asleep
+from backend.cores import wait_asleep
 from tests import postgres as postgres_module
 from tests.postgres import Postgres
 

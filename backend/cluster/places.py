@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from backend.models.cores import n_cores
+from backend.cores import n_cores
 from backend.settings import Settings
 
 _GROUP = 4  # cores of a replica, where nobody says how many

@@ -22,8 +22,8 @@ def add(commands: Commands) -> None:
 
 
 def _work(options: argparse.Namespace) -> int:
+    from backend.cores import wait_asleep
     from backend.learning.work import STOPPED_CODE, alone, end_with_parent, work
-    from backend.models.cores import wait_asleep
     from backend.monitoring.logs import log_config
     from backend.storage.shared_state import SharedState
 

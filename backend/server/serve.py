@@ -18,7 +18,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.config import KNOWN_SETTINGS
 
-from backend.models.cores import n_cores, wait_asleep
+from backend.cores import n_cores, wait_asleep
 from backend.models.memory import limit_arenas
 from backend.monitoring.journal import Journal
 from backend.monitoring.logs import log_config

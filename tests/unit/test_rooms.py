@@ -15,6 +15,7 @@ _LOWEST = "settings environment storage monitoring label_studio models images ex
 _BACKEND = {  # beside `mfp_model`
     "environment": "",
     "background": "",
+    "cores": "",
     "storage": "",
     "settings": "environment",
     "monitoring": "storage",
@@ -26,12 +27,12 @@ _BACKEND = {  # beside `mfp_model`
     "answering": "background finding images label_studio models monitoring storage",
     "recording": "answering images label_studio storage",
     "learning": "recording exchange images label_studio models settings storage",
-    "cluster": "answering images models settings storage",
-    "server": f"{_LOWEST} answering recording learning cluster",
+    "cluster": "answering cores images models settings storage",
+    "server": f"{_LOWEST} cores answering recording learning cluster",
     "demo": "label_studio",
     "bench": "demo label_studio",
-    "commands": f"{_LOWEST} answering recording learning cluster demo bench",
-    "cli": "commands server settings environment",
+    "commands": f"{_LOWEST} cores answering recording learning cluster demo bench",
+    "cli": "commands cores environment server settings",
     "reference": "cli settings environment",
 }
 
