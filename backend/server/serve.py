@@ -199,9 +199,9 @@ class _Notes:
         self._rests_until = 0.0
 
     def add(self, error: Exception) -> None:
-        """Note an error, which is logged already; not while a database lets itself be waited for.
+        """Note an error, which is logged already; for a while none, after a database took long.
 
-        Workers that end all at once are told of one by one, and who calls starts new ones, too.
+        Workers that all end at once are told of one by one, by what also starts new ones.
         """
         began = time.monotonic()
         if began < self._rests_until:
