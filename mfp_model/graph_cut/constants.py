@@ -55,7 +55,9 @@ class GraphCutConfig:
     def default(features: str) -> GraphCutConfig:
         """Return the constants chosen for `rgb` or `deep` features."""
         if features == "deep":
-            return GraphCutConfig(features="deep", smoothness=32.0, appearance_weight=0.1)
+            return GraphCutConfig(
+                features="deep", smoothness=256.0, appearance_weight=0.1, n_refits=1
+            )
         return GraphCutConfig(features=features)
 
 
