@@ -28,10 +28,10 @@ _BACKEND = {  # beside `mfp_model`
     "recording": "answering images label_studio storage",
     "learning": "recording exchange images label_studio models settings storage",
     "cluster": "answering cores images models settings storage",
-    "server": f"{_LOWEST} cores answering recording learning cluster",
+    "server": f"{_LOWEST} background cores answering recording learning cluster",
     "demo": "label_studio",
     "bench": "demo label_studio",
-    "commands": f"{_LOWEST} cores answering recording learning cluster demo bench",
+    "commands": f"{_LOWEST} background cores answering recording learning cluster demo bench",
     "cli": "commands cores environment server settings",
     "reference": "cli settings environment",
 }
