@@ -28,7 +28,7 @@ def multiply_in_one_thread(environment: MutableMapping[str, str]) -> None:
     """Let NumPy's products be computed in one thread, unless the environment says otherwise.
 
     Ours are many and small. With two threads a click of `graph-cut-deep` took half as long again,
-    and three times the cores' time; beside other work it took five times as long.
+    and three times the cores' time; beside other work it took three to five times as long.
 
     Args:
         environment: This process's; OpenBLAS reads it when NumPy is imported.
