@@ -106,8 +106,7 @@ class FileDatabase(Database):
             try:
                 yield self._connection
             except BaseException:
-                if file.in_transaction:  # a full disk has ended it already
-                    file.execute("ROLLBACK")
+                file.rollback()  # nothing where a full disk has ended it already
                 raise
             file.execute("COMMIT")
 

@@ -62,8 +62,7 @@ def prepare_file(database: sqlite3.Connection, tables: Sequence[Table], name: st
             upgrade(connection, tables, name)
             check_columns(database, columns)
         except BaseException as error:
-            if database.in_transaction:  # a full disk has ended it already
-                database.execute("ROLLBACK")
+            database.rollback()  # nothing where a full disk has ended it already
             if isinstance(error, DBAPIError) and _is_of_form(error.orig):
                 raise damage(str(error.orig)) from error
             raise
