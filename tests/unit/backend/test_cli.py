@@ -102,15 +102,12 @@ def test_the_ablation_prints_the_supplements_table(
 
 
 def test_clicks_like_peoples_are_told_of_each_group_and_over_all(
-    tiny_weights: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    tiny_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(mfp, "make_engine", lambda name, *rest: make_engine("pytorch", *rest))
     folder = make_coco_folder(tmp_path / "coco", n_images=1)
-    arguments = ["evaluate", "clicks", "--format", "coco", "--root", str(folder), "--limit", "1"]
-    assert main([*arguments, "--checkpoint", str(tiny_weights), "--clicks", "human"]) == 0
+    arguments = ["evaluate", "clicks", "--clicks", "human", "--format", "coco", "--limit", "1"]
+    arguments += ["--root", str(folder), "--checkpoint", str(tiny_weights), *_MADE_IN_NO_TIME]
+    assert main(arguments) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("mfp (")
     assert {"careful", "ordinary", "hasty"} <= set(lines)

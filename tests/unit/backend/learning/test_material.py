@@ -1,6 +1,7 @@
 """What a job learns from, where the job was killed between two steps."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from backend.learning.material import collect
-from backend.recording.store import AnswerRow, SessionStore
+from backend.recording.store import SessionStore
 from backend.settings import Settings
 from backend.storage.database import Database
 from backend.storage.file_database import FileDatabase
@@ -18,6 +19,7 @@ from mfp_model.errors import ConfigError
 from mfp_model.masks.rle import encode_mask
 from mfp_model.masks.runs import MaskRuns
 from tests.fakes import temporary_settings
+from tests.unit.backend.storage.recorded import answer
 
 _MASK = np.ones((4, 6), dtype=np.bool_)
 
@@ -45,22 +47,15 @@ def _sessions(folder: Path) -> Database:
 
 def _record(database: Database, *points: str) -> None:
     store = SessionStore(database, max_bytes=10_000_000)
-    answer = AnswerRow(
-        at=1.0,
-        project="3",
-        task="7",
-        image="/a.png",
-        width=6,
-        height=4,
+    row = replace(
+        answer(1),
         label="Cat",
-        version="v1",
         points=points,
         clicks=[(2.0, 1.0, 1) for _ in points],
         regions=["r1"],
-        prior=None,
         answer=pack(MaskRuns.of(_MASK)),
     )
-    store.add_answer(answer)
+    store.add_answer(row)
 
 
 def _collected(folder: Path, settings: Settings, sessions: Database | None) -> dict[str, Any]:

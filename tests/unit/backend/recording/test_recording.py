@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -26,6 +27,7 @@ from mfp_model.prompts import Click
 from tests.fakes import temporary_settings
 from tests.unit.backend.page import box, point, request, row, saved, settings_of
 from tests.unit.backend.recording.person import CAT, Person, corrected
+from tests.unit.backend.storage.recorded import answer
 
 
 def test_an_object_is_its_clicks_and_what_was_saved(person: Person) -> None:
@@ -188,19 +190,13 @@ def test_neither_names_nor_image_content_are_written(person: Person) -> None:
 def _answer(
     at: float, mask: bytes, *, points: Sequence[str] = (), regions: Sequence[str] = ()
 ) -> AnswerRow:
-    return AnswerRow(
-        at=at,
-        project="3",
-        task="7",
-        image="image",
+    return replace(
+        answer(int(at)),
         width=40,
         height=40,
-        label="Cat",
-        version="v1",
         points=list(points) or [f"p{at:.0f}"],
         clicks=[(1, 1, 1)] * max(1, len(points)),
         regions=list(regions) or [f"r{at:.0f}"],
-        prior=None,
         answer=mask,
     )
 
